@@ -1,0 +1,3 @@
+//! (map to be written)
+#[cfg(feature = "sim")]
+pub mod engine;

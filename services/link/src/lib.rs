@@ -1,0 +1,2 @@
+//! (map to be written)
+pub mod message;

@@ -1,0 +1,238 @@
+//! The messages of the two WebSocket legs: JSON text frames told apart by their field `type`. Unknown fields are
+//! ignored, so that either side may be newer than the other.
+
+use serde::{Deserialize, Serialize};
+
+/// What a client presents to take its session up again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resume {
+    /// The session, `s-` and 8 upper-case hex digits.
+    pub session_id: String,
+    /// The secret that the scheduler gave with the session.
+    pub token: String,
+    /// The scheduler process that made the session.
+    pub epoch: String,
+    /// The highest `seq` whose outcome the client has settled; 0 for none.
+    pub last_seq: u64,
+}
+
+/// From a session's client to the scheduler.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum FromSession {
+    /// The hello; within 10 s of the upgrade.
+    SessionInit {
+        /// Free text for logs.
+        client_version: String,
+        /// Present when an earlier session is to continue.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        resume: Option<Resume>,
+    },
+    /// A job. Sending a known `job_id` again is harmless.
+    Submit(Submit),
+    /// Everything up to this `seq` has been settled by the client.
+    Ack {
+        /// Cumulative.
+        upto_seq: u64,
+    },
+    /// The client leaves for good; open jobs end with `SESSION_CLOSED`.
+    SessionClose,
+    /// Something the sender disliked, for logs.
+    Error {
+        /// A short code.
+        code: String,
+        /// A sentence.
+        message: String,
+    },
+}
+
+/// A job as its client describes it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Submit {
+    /// `job-` and 128 bits in hex, made by the client: the idempotency key.
+    pub job_id: String,
+    /// The place of this utterance in the session, from 0.
+    pub utterance_index: u64,
+    /// What is to be translated.
+    pub text: String,
+    /// BCP 47 tag.
+    pub src_lang: String,
+    /// BCP 47 tag.
+    pub tgt_lang: String,
+    /// In every log line about the job, on every service.
+    pub trace_id: String,
+}
+
+/// From the scheduler to a session's client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ToSession {
+    /// The answer to the hello: the session is Ready.
+    SessionInitAck {
+        /// The session.
+        session_id: String,
+        /// For a later resume.
+        token: String,
+        /// This scheduler process.
+        epoch: String,
+        /// Whether the session asked for goes on.
+        resumed: bool,
+        /// The `seq` that the next outcome will carry (1 in a new session).
+        next_seq: u64,
+    },
+    /// The job is accepted, or was already known.
+    SubmitAck {
+        /// The job.
+        job_id: String,
+    },
+    /// An outcome: the translation.
+    Result {
+        /// Place in the session's order of outcomes, from 1, without gaps.
+        seq: u64,
+        /// The job.
+        job_id: String,
+        /// The attempt that produced it.
+        attempt_id: String,
+        /// The translation.
+        text: String,
+        /// Whether it was sent before.
+        redelivered: bool,
+    },
+    /// An outcome: the job failed.
+    JobFailed {
+        /// Place in the session's order of outcomes, from 1, without gaps.
+        seq: u64,
+        /// The job.
+        job_id: String,
+        /// Why.
+        code: FailureCode,
+        /// A sentence.
+        message: String,
+    },
+    /// The scheduler ends the session.
+    SessionClose,
+    /// Something the scheduler disliked; the connection stays.
+    Error {
+        /// A short code.
+        code: String,
+        /// A sentence.
+        message: String,
+    },
+}
+
+/// Why a job failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum FailureCode {
+    /// No live node at all for 10 s from submit.
+    NoAvailableNode,
+    /// Live nodes, all full, for 120 s.
+    QueueTimeout,
+    /// The hard cap of 10 minutes.
+    JobTimeout,
+    /// Every attempt was spent.
+    NodeUnavailable,
+    /// The result waited longer for its session than results are kept.
+    ResultExpired,
+    /// The session was closed.
+    SessionClosed,
+    /// The job cannot be accepted.
+    Rejected,
+}
+
+/// From a node to the scheduler.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum FromNode {
+    /// The hello.
+    NodeRegister {
+        /// Present with its token when the node registers again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        node_id: Option<String>,
+        /// The secret given with the id.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        token: Option<String>,
+        /// Jobs that it works on at a time.
+        capacity: u32,
+    },
+    /// Every 5 s.
+    NodeHeartbeat,
+    /// The node has taken the attempt.
+    JobAck {
+        /// The job.
+        job_id: String,
+        /// The attempt.
+        attempt_id: String,
+    },
+    /// The node is still at work; every 10 s.
+    JobProgress {
+        /// The job.
+        job_id: String,
+        /// The attempt.
+        attempt_id: String,
+    },
+    /// The attempt's end.
+    JobResult {
+        /// The job.
+        job_id: String,
+        /// The attempt.
+        attempt_id: String,
+        /// Whether `text` is the translation (else it is the error).
+        ok: bool,
+        /// The translation, or what went wrong.
+        text: String,
+    },
+}
+
+/// From the scheduler to a node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ToNode {
+    /// The answer to the hello.
+    NodeRegisterAck {
+        /// `node-` and 8 upper-case hex digits.
+        node_id: String,
+        /// For registering again.
+        token: String,
+        /// This scheduler process.
+        epoch: String,
+    },
+    /// Work.
+    JobAssign {
+        /// The job.
+        job_id: String,
+        /// The attempt, unique across epochs.
+        attempt_id: String,
+        /// What is to be translated.
+        text: String,
+        /// BCP 47 tag.
+        src_lang: String,
+        /// BCP 47 tag.
+        tgt_lang: String,
+        /// In every log line about the job.
+        trace_id: String,
+    },
+    /// The attempt is no longer wanted.
+    JobCancel {
+        /// The job.
+        job_id: String,
+        /// The attempt.
+        attempt_id: String,
+    },
+    /// The node may forget this result.
+    ResultAck {
+        /// The job.
+        job_id: String,
+        /// The attempt.
+        attempt_id: String,
+        /// Whether it became the job's outcome.
+        accepted: bool,
+    },
+    /// Something the scheduler disliked; the connection stays.
+    Error {
+        /// A short code.
+        code: String,
+        /// A sentence.
+        message: String,
+    },
+}
