@@ -1,1 +1,6 @@
-//! (to be written)
+//! (map to be written)
+pub mod fact;
+pub mod fault;
+pub mod name;
+pub mod plane;
+pub mod trace;

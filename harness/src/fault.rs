@@ -1,0 +1,302 @@
+//! The words for breaking things: a [`Fault`] is one concrete act of a plan: where, when, what.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::name::{Direction, HostName, Link, Side};
+
+/// The place of a fault in its plan, from 0; how traces and reports refer to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct FaultIndex(pub u32);
+
+/// One concrete fault: nothing in it is random any more.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fault {
+    /// What it strikes.
+    pub target: Target,
+    /// When it strikes.
+    pub trigger: Trigger,
+    /// What it does.
+    pub verb: Verb,
+}
+
+/// What a fault strikes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Connections of a link: the nth, or (`None`) the first on which the trigger comes true.
+    Link {
+        /// Who connects to whom.
+        link: Link,
+        /// From 1.
+        connection: Option<u32>,
+    },
+    /// All links between two hosts, whoever connects (for `partition`).
+    Between(HostName, HostName),
+    /// A host.
+    Host(HostName),
+}
+
+/// When a fault strikes. Units are counted per connection and direction, from 1.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Trigger {
+    /// At a virtual time since the start of the run.
+    At(Duration),
+    /// At the nth data message (WebSocket text or binary; fragments count once; pings do not count).
+    Message {
+        /// From 1.
+        n: u32,
+        /// Whose messages are counted.
+        direction: Direction,
+        /// Where in the message.
+        edge: Edge,
+    },
+    /// At the nth WebSocket frame of a kind.
+    Frame {
+        /// Which frames are counted.
+        kind: FrameKind,
+        /// From 1.
+        n: u32,
+        /// Whose frames are counted.
+        direction: Direction,
+        /// Where in the frame.
+        edge: Edge,
+    },
+    /// At the nth SSE event (to the client).
+    SseEvent {
+        /// From 1.
+        n: u32,
+        /// Where in the event.
+        edge: Edge,
+    },
+    /// Once n bytes have passed in a direction (0: before the first).
+    Bytes {
+        /// Bytes that still pass.
+        n: u64,
+        /// Whose bytes are counted.
+        direction: Direction,
+    },
+    /// At the HTTP head of the nth exchange: `ToServer` the request's, `ToClient` the response's. The WebSocket handshake is exchange 1.
+    HttpHead {
+        /// From 1.
+        n: u32,
+        /// Request or response.
+        direction: Direction,
+        /// Where in the head.
+        edge: Edge,
+    },
+    /// When the nth tracing event that matches occurs on any host.
+    Event {
+        /// The event's message.
+        message: String,
+        /// The host that logs it, if only one is meant.
+        host: Option<HostName>,
+        /// Fields that must have these values.
+        fields: Vec<(String, String)>,
+        /// From 1.
+        n: u32,
+        /// How long after it.
+        after: Duration,
+    },
+    /// When the target's nth connection is attempted (the target's `connection` says which; else the first).
+    Connect,
+}
+
+/// Where in a protocol unit a fault strikes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum Edge {
+    /// None of the unit's bytes pass.
+    Before,
+    /// The first `k` bytes of the unit pass.
+    Inside(u64),
+    /// The whole unit passes.
+    #[default]
+    After,
+}
+
+/// Kinds of WebSocket frames (RFC 6455, 5.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FrameKind {
+    /// Opcode 0x0.
+    Continuation,
+    /// Opcode 0x1.
+    Text,
+    /// Opcode 0x2.
+    Binary,
+    /// Opcode 0x8.
+    Close,
+    /// Opcode 0x9.
+    Ping,
+    /// Opcode 0xA.
+    Pong,
+}
+
+/// What a fault does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verb {
+    /// RST to one end or both; an end that gets none hears nothing more.
+    Reset {
+        /// Which ends get it.
+        to: Ends,
+    },
+    /// FIN without a Close frame: the peer must conclude 1006. An end that gets none hears nothing more.
+    Drop {
+        /// Which ends get it.
+        to: Ends,
+    },
+    /// A legal Close frame at a frame boundary, then FIN.
+    Close {
+        /// 1000 to 1014 or 3000 to 4999.
+        code: u16,
+        /// At most 123 bytes.
+        reason: String,
+        /// Which ends get it.
+        to: Ends,
+    },
+    /// Silence with no FIN and no RST.
+    HalfOpen {
+        /// How silent.
+        kind: HalfOpenKind,
+        /// Which directions fall silent.
+        direction: Option<Direction>,
+        /// When it ends; never without.
+        heal_after: Option<Duration>,
+    },
+    /// What passed the trigger's point passes no more; then the ending.
+    Cut {
+        /// How each end learns of it.
+        ending: Ending,
+    },
+    /// Ends a chunked body with a valid terminal chunk.
+    TruncateClean,
+    /// Holds the host's packets, both ways, until `thaw_after`.
+    Freeze {
+        /// When it ends; never without.
+        thaw_after: Option<Duration>,
+    },
+    /// Holds every packet between two hosts until `heal_after`. Outliving the retry budget ends connections with `TimedOut`.
+    Partition {
+        /// When it ends; never without.
+        heal_after: Option<Duration>,
+    },
+    /// The connection attempt is answered by RST.
+    Refuse {
+        /// For how long attempts are refused; one attempt only without.
+        lasting: Option<Duration>,
+    },
+    /// Every packet takes longer.
+    Delay {
+        /// Added to the link's latency; whole milliseconds.
+        by: Duration,
+        /// When it ends; never without.
+        lasting: Option<Duration>,
+    },
+    /// Every packet takes up to this much longer, drawn per packet from the plan's seed; order is kept.
+    Jitter {
+        /// The most that is added; whole milliseconds.
+        up_to: Duration,
+        /// When it ends; never without.
+        lasting: Option<Duration>,
+    },
+    /// The local call itself fails.
+    IoError {
+        /// Which call.
+        call: IoCall,
+        /// With what.
+        kind: IoErrorKind,
+        /// Which such call after the trigger, from 1.
+        nth: u32,
+        /// On which end; for `Accept` it is the server.
+        side: Side,
+    },
+    /// The process dies: its kernel closes its sockets as it does for a dying process.
+    Crash {
+        /// When it starts again; never without.
+        restart_after: Option<Duration>,
+    },
+    /// The machine dies: nothing is sent, its packets in flight vanish.
+    PowerLoss {
+        /// When it starts again; never without.
+        restart_after: Option<Duration>,
+    },
+    /// The host's process is told to stop (its shutdown token), then started again.
+    Restart {
+        /// Between the end of one and the start of the next.
+        pause: Duration,
+    },
+}
+
+/// Which ends of a connection a fault tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum Ends {
+    /// Both.
+    #[default]
+    Both,
+    /// The end that connected; the other hears nothing.
+    Client,
+    /// The end that accepted; the other hears nothing.
+    Server,
+}
+
+/// How a cut connection ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// FIN to both ends.
+    #[default]
+    Fin,
+    /// RST to both ends.
+    Rst,
+    /// Nothing: the rest never arrives.
+    Silence,
+}
+
+/// The three half-opens (they differ in what the sender's kernel learns).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HalfOpenKind {
+    /// Nothing is acknowledged.
+    Blackhole,
+    /// The receiver's window stays closed: acknowledged up to its buffers, then nothing.
+    Stall,
+    /// Everything is acknowledged and thrown away.
+    Discard,
+}
+
+/// A local socket call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IoCall {
+    /// `read`.
+    Read,
+    /// `write`.
+    Write,
+    /// `flush`.
+    Flush,
+    /// `shutdown`.
+    Shutdown,
+    /// `accept`.
+    Accept,
+}
+
+/// What a local call fails with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IoErrorKind {
+    /// ECONNRESET; WinError 10054.
+    ConnectionReset,
+    /// ECONNABORTED.
+    ConnectionAborted,
+    /// ENOTCONN.
+    NotConnected,
+    /// EPIPE.
+    BrokenPipe,
+    /// ETIMEDOUT.
+    TimedOut,
+    /// EMFILE.
+    TooManyOpenFiles,
+}

@@ -1,0 +1,203 @@
+//! What the fault plane answers: everything that an actuator has to do, in order.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::fault::{FaultIndex, HalfOpenKind, IoCall, IoErrorKind};
+use crate::name::{ConnectionId, Direction, HostName, Side};
+use crate::trace::Unit;
+
+/// Whether a connection attempt goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectVerdict {
+    /// As if nobody were there to interfere.
+    Proceed,
+    /// Answer with RST.
+    Refuse(FaultIndex),
+}
+
+/// One thing to do. Effects on one direction of one connection are applied in the order in which they are given.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Pass these bytes, which the sender sent.
+    Forward {
+        /// On which connection.
+        id: ConnectionId,
+        /// Which way.
+        direction: Direction,
+        /// The bytes.
+        bytes: Bytes,
+    },
+    /// Acknowledge these bytes to their sender and pass nothing.
+    Discard {
+        /// On which connection.
+        id: ConnectionId,
+        /// Which way they were going.
+        direction: Direction,
+        /// How many.
+        bytes: usize,
+        /// Why.
+        fault: FaultIndex,
+    },
+    /// Pass bytes that the sender never sent.
+    Inject {
+        /// On which connection.
+        id: ConnectionId,
+        /// Which way.
+        direction: Direction,
+        /// The bytes.
+        bytes: Bytes,
+        /// Why.
+        fault: FaultIndex,
+    },
+    /// Pass the sender's own FIN.
+    ForwardFin {
+        /// On which connection.
+        id: ConnectionId,
+        /// Which way.
+        direction: Direction,
+    },
+    /// Tell an end that the other has finished sending, after everything already passed to it.
+    Fin {
+        /// On which connection.
+        id: ConnectionId,
+        /// Who is told.
+        to: Side,
+        /// Why.
+        fault: FaultIndex,
+    },
+    /// Tell an end that the connection was reset, after everything already passed to it.
+    Rst {
+        /// On which connection.
+        id: ConnectionId,
+        /// Who is told.
+        to: Side,
+        /// Why.
+        fault: FaultIndex,
+    },
+    /// From now on a direction is treated so.
+    Mode {
+        /// On which connection.
+        id: ConnectionId,
+        /// Which way.
+        direction: Direction,
+        /// How.
+        mode: Mode,
+    },
+    /// A whole protocol unit has passed.
+    Unit {
+        /// On which connection.
+        id: ConnectionId,
+        /// Which way.
+        direction: Direction,
+        /// What it was.
+        unit: Unit,
+    },
+    /// Hold every packet of a group of hosts until `Release` of the same fault.
+    Hold {
+        /// Between which.
+        between: Hold,
+        /// Why.
+        fault: FaultIndex,
+    },
+    /// Let go what the fault held.
+    Release {
+        /// Which.
+        fault: FaultIndex,
+    },
+    /// Packets of a connection take longer until `Unshape` of the same fault.
+    Shape {
+        /// Which connection.
+        id: ConnectionId,
+        /// Added to each packet.
+        delay: Duration,
+        /// At most this is added to each packet, drawn.
+        jitter: Duration,
+        /// Why.
+        fault: FaultIndex,
+    },
+    /// Packets take their usual time again.
+    Unshape {
+        /// Which connection.
+        id: ConnectionId,
+        /// Which fault ends.
+        fault: FaultIndex,
+    },
+    /// Let the nth such call from now on fail on one end.
+    IoError {
+        /// The connection; for `Accept`, the link's listener is meant.
+        id: ConnectionId,
+        /// Which end.
+        side: Side,
+        /// Which call.
+        call: IoCall,
+        /// With what.
+        kind: IoErrorKind,
+        /// From 1.
+        nth: u32,
+        /// Why.
+        fault: FaultIndex,
+    },
+    /// Do something to a host.
+    Host {
+        /// Which.
+        host: HostName,
+        /// What.
+        act: HostAct,
+        /// Why.
+        fault: FaultIndex,
+    },
+    /// A fault's trigger has come true; `on` and `verb` are for people.
+    Fired {
+        /// Which.
+        fault: FaultIndex,
+        /// `alice->scheduler#1`, `host scheduler`, `between a and b`.
+        on: String,
+        /// `close(1000, "idle")`, `half_open(blackhole)`.
+        verb: String,
+    },
+    /// A fault has ended as planned.
+    Healed {
+        /// Which.
+        fault: FaultIndex,
+    },
+}
+
+/// How one direction of a connection is treated. While it is not `Pass` the actuator does not show the plane that
+/// direction's bytes (they stay with the actuator, for after the heal).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Bytes are shown to the plane and passed as it says.
+    Pass,
+    /// As the kind says: `Blackhole` loses packets (both data and acknowledgements for it), `Stall` closes the window.
+    /// `Discard` is never announced as a mode: the plane answers [`Effect::Discard`] for each piece.
+    Silent(HalfOpenKind, FaultIndex),
+    /// The connection is over for its sender: whatever it still sends draws RST.
+    Severed(FaultIndex),
+}
+
+/// Whose packets are held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// All from and to a host.
+    Host(HostName),
+    /// All between two hosts.
+    Between(HostName, HostName),
+}
+
+/// What happens to a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostAct {
+    /// The process dies.
+    Crash,
+    /// The machine dies.
+    PowerLoss,
+    /// The process is asked to stop; the actuator starts it again `pause` after it has stopped.
+    Restart {
+        /// How long it stays away.
+        pause: Duration,
+    },
+    /// A dead host starts its next incarnation.
+    Start,
+}

@@ -1,0 +1,4 @@
+//! (map to be written)
+mod effect;
+
+pub use effect::{ConnectVerdict, Effect, Hold, HostAct, Mode};

@@ -1,0 +1,254 @@
+//! The records of a run. Nothing in them can vary between two runs of one plan: no address, no wall clock, no pointer.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::fact::Fact;
+use crate::fault::{FaultIndex, FrameKind};
+use crate::name::{ConnectionId, Direction, HostName, Incarnation, Side};
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Virtual time since the start of the run.
+    pub at: Duration,
+    /// Where it happened; `None` for what happens between hosts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostName>,
+    /// In which life of that host.
+    #[serde(default)]
+    pub incarnation: Incarnation,
+    /// What happened.
+    pub what: What,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum What {
+    /// Something in the life of a connection, as the network saw it.
+    Connection {
+        /// Which.
+        id: ConnectionId,
+        /// What.
+        event: ConnectionEvent,
+    },
+    /// A protocol unit passed the fault plane whole.
+    Unit {
+        /// On which connection.
+        connection: ConnectionId,
+        /// Which way.
+        direction: Direction,
+        /// What it was.
+        unit: Unit,
+    },
+    /// Something in the life of a planned fault.
+    Fault {
+        /// Which.
+        fault: FaultIndex,
+        /// What.
+        event: FaultEvent,
+    },
+    /// Something in the life of a host's process.
+    Process(ProcessEvent),
+    /// A fact, told by an actor or mapped from an event or unit.
+    Fact(Fact),
+    /// A tracing event of a service or actor.
+    Event(Event),
+    /// A socket call of a host that ended in an error or end of stream: what the application saw.
+    Observed {
+        /// On which connection, from which end.
+        connection: ConnectionId,
+        /// The observing end.
+        side: Side,
+        /// The call: `connect`, `read`, `write`, `shutdown`.
+        call: String,
+        /// `eof`, or the `io::ErrorKind` in the words of its Debug form (`ConnectionReset`).
+        outcome: String,
+    },
+    /// Something the harness itself must tell: a stray call, a survivor, a violation of a budget.
+    Violation {
+        /// Which rule: `stray`, `survivor`, `livelock`, `exit`, `panic`...
+        rule: String,
+        /// The sentence.
+        detail: String,
+    },
+}
+
+/// Something in the life of a connection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConnectionEvent {
+    /// The SYN was sent.
+    Attempted,
+    /// Both ends are established.
+    Established,
+    /// The attempt was answered by RST.
+    Refused,
+    /// The attempt found no answer in time.
+    TimedOut,
+    /// A FIN from `by` reached the other end; `forged` when the fault plane made it.
+    Fin {
+        /// Who sent it.
+        by: Side,
+        /// Whether a fault made it.
+        forged: bool,
+    },
+    /// An RST reached an end.
+    Rst {
+        /// Who is told.
+        to: Side,
+        /// Whether a fault made it.
+        forged: bool,
+    },
+    /// An end closed its socket.
+    Closed {
+        /// Which.
+        by: Side,
+    },
+}
+
+/// A protocol unit (RFC 6455, RFC 9112, the WHATWG event-stream format).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    /// A request's head.
+    HttpRequest {
+        /// `GET`...
+        method: String,
+        /// The request target.
+        target: String,
+    },
+    /// A response's head.
+    HttpResponse {
+        /// 101, 200...
+        status: u16,
+    },
+    /// A chunk of a chunked body; 0 bytes for the last.
+    HttpChunk {
+        /// Payload bytes.
+        bytes: u64,
+    },
+    /// A WebSocket control frame. `code` is that of a Close frame which has one.
+    WsControl {
+        /// Close, Ping or Pong.
+        kind: FrameKind,
+        /// The close code.
+        code: Option<u16>,
+        /// The close reason.
+        reason: Option<String>,
+    },
+    /// A whole WebSocket data message.
+    WsMessage {
+        /// Text or Binary.
+        kind: FrameKind,
+        /// The text, unmasked; `None` for binary and for what is longer than 64 KiB.
+        text: Option<String>,
+        /// Payload bytes.
+        bytes: u64,
+    },
+    /// An SSE event (a comment block is one with neither name nor data, its text in `comment`).
+    SseEvent {
+        /// The `event` field.
+        name: Option<String>,
+        /// The `data` lines, joined.
+        data: Option<String>,
+        /// The first comment line.
+        comment: Option<String>,
+    },
+}
+
+/// Something in the life of a planned fault.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FaultEvent {
+    /// Its trigger came true and it acted. `on` says where in words (`alice->scheduler#1`, `host scheduler`).
+    Fired {
+        /// Where.
+        on: String,
+        /// The verb with its arguments, as a person reads it.
+        verb: String,
+    },
+    /// The first packet that it changed.
+    FirstPacket {
+        /// Which, in words (`to_client data 31 bytes`).
+        packet: String,
+    },
+    /// The first outcome that an endpoint saw because of it.
+    FirstOutcome {
+        /// Who saw it.
+        observer: HostName,
+        /// What (`read: ConnectionReset`).
+        outcome: String,
+    },
+    /// It ended as planned (heal, thaw, restart, end of a delay).
+    Healed,
+}
+
+/// Something in the life of a host's process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProcessEvent {
+    /// An incarnation began.
+    Started,
+    /// Its root future returned; `error` when it returned one.
+    Exited {
+        /// The error's text.
+        error: Option<String>,
+    },
+    /// A task of it panicked.
+    Panicked {
+        /// The panic's message.
+        message: String,
+        /// Whether it was the root.
+        root: bool,
+    },
+    /// A fault killed the process.
+    Crashed,
+    /// A fault cut the machine's power.
+    PowerLost,
+    /// The process was asked to stop.
+    StopRequested,
+    /// Tasks outlived their incarnation.
+    Survivors {
+        /// How many.
+        tasks: u32,
+    },
+}
+
+/// A tracing event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// Its level.
+    pub level: Level,
+    /// Its target (`halfopen_client`).
+    pub target: String,
+    /// Its message.
+    pub message: String,
+    /// Its other fields, in the order of the call.
+    pub fields: Vec<(String, String)>,
+}
+
+impl Event {
+    /// The value of a field.
+    pub fn field(&self, name: &str) -> Option<&str> {
+        self.fields.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// The level of a tracing event, most severe first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// `tracing::Level::ERROR`.
+    Error,
+    /// `tracing::Level::WARN`.
+    Warn,
+    /// `tracing::Level::INFO`.
+    Info,
+    /// `tracing::Level::DEBUG`.
+    Debug,
+    /// `tracing::Level::TRACE`.
+    Trace,
+}
