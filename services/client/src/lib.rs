@@ -1,1 +1,48 @@
-//! (to be written)
+//! A WebSocket client that outlives its connections.
+//!
+//! [`connect`] gives a [`Client`]; [`Client::submit`] gives a [`JobHandle`] that resolves with exactly one [`Outcome`],
+//! however many connections it takes. Connections are lost, silently or with a code, and made again; the session is
+//! resumed, and what the scheduler may not have heard is said again.
+//!
+//! - [`client`]: the public face: submit, events, callbacks, close. Start here.
+//! - [`config`]: every timing and limit, with its default.
+//! - [`core`]: what the client does and when, as a state machine without sockets or clocks.
+//! - [`driver`](self): the task that gives the core its sockets, clock and handles.
+//! - [`connector`]: how a stream is opened, so that another transport can take TCP's place.
+//! - [`event`], [`outcome`]: what an application is told.
+//! - [`run`](mod@run): the program: sentences in, translations out.
+//!
+//! # How soon a loss is noticed
+//!
+//! | what happened | noticed |
+//! |---|---|
+//! | Close frame, end of stream, reset | at once |
+//! | the link went silent | within ping interval 20 s + pong timeout 20 s = 40 s |
+//! | the peer stopped reading | within the same 40 s, or when no byte has left for 20 s |
+//! | nobody answers a connect or an upgrade | 10 s |
+//! | no hello after the upgrade | 10 s |
+//!
+//! All of these are configuration. A loss has one handler, whoever noticed it, and a close code: the peer's, 1005 if
+//! its Close frame had none, 1006 if there was no such frame.
+//!
+//! # What is guaranteed
+//!
+//! While the process lives, every submitted job reaches exactly one outcome. Execution is at-least-once: a job may be
+//! sent again, under the same id. If the client gives up, is closed, or is dropped, open handles resolve
+//! [`Outcome::Unknown`]: the job may or may not have been done.
+
+pub mod client;
+pub mod config;
+pub mod connector;
+pub mod core;
+mod driver;
+pub mod event;
+mod journal;
+pub mod outcome;
+pub mod run;
+
+pub use client::{Client, JobHandle, SubmitError, connect, connect_with};
+pub use config::{Config, ConfigError};
+pub use event::{Event, Events, State};
+pub use outcome::Outcome;
+pub use run::run;

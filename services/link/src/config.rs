@@ -82,9 +82,7 @@ impl LinkConfig {
             ("write_stall", self.write_stall),
         ];
         for (setting, value) in durations {
-            if value.is_zero() {
-                return Err(BadSetting { setting, rule: "longer than 0s" });
-            }
+            check_duration(setting, value)?;
         }
         if self.queue == 0 {
             return Err(BadSetting { setting: "queue", rule: "at least 1" });
@@ -94,6 +92,15 @@ impl LinkConfig {
         }
         Ok(())
     }
+}
+
+/// A timer's length: at least a millisecond, which is as fine as tokio's timers are, and at most a day.
+///
+/// # Errors
+/// If it is out of that range.
+pub fn check_duration(setting: &'static str, value: Duration) -> Result<(), BadSetting> {
+    let range = Duration::from_millis(1)..=Duration::from_secs(24 * 3600);
+    if range.contains(&value) { Ok(()) } else { Err(BadSetting { setting, rule: "between 1ms and 1day" }) }
 }
 
 #[cfg(test)]
@@ -115,7 +122,7 @@ mod tests {
     #[test]
     fn a_setting_that_cannot_work_is_named() {
         let config = LinkConfig { pong_timeout: Duration::ZERO, ..LinkConfig::default() };
-        assert_eq!(config.validate().unwrap_err().to_string(), "pong_timeout must be longer than 0s");
+        assert_eq!(config.validate().unwrap_err().to_string(), "pong_timeout must be between 1ms and 1day");
         let config = LinkConfig { queue: 0, ..LinkConfig::default() };
         assert_eq!(config.validate().unwrap_err().to_string(), "queue must be at least 1");
     }

@@ -37,6 +37,20 @@ pub struct Connection {
     pub inbox: Inbox,
 }
 
+impl Connection {
+    /// Closes the connection: what is queued goes out first, what still comes in is discarded. Returns as soon as the
+    /// ending is known, which is another one than ours if the peer or the network was quicker; the driver still has
+    /// the socket to close.
+    pub async fn close(mut self, close_code: u16, reason: &str) -> Ending {
+        self.outbox.close(close_code, reason);
+        loop {
+            if let Incoming::Ended(ending) = self.inbox.next().await {
+                return ending;
+            }
+        }
+    }
+}
+
 /// The queue towards the peer; clones share it. Dropping all of them closes the connection with 1001.
 #[derive(Clone, Debug)]
 pub struct Outbox {

@@ -1,6 +1,7 @@
 //! What every WebSocket leg between the services shares. Nothing here knows what a session, a node or a job is.
 //!
 //! - [`message`]: the protocol's messages, as JSON text frames.
+//! - [`decode`]: from a text frame to a message and back.
 //! - [`connection`]: one open WebSocket as a pair of bounded queues and one driver; it ends with exactly one
 //!   [`Ending`]. Start here.
 //! - [`close`]: what ended a link, as a close code and a culprit; which codes may be sent; which losses are expected.
@@ -17,6 +18,7 @@
 pub mod close;
 pub mod config;
 pub mod connection;
+pub mod decode;
 pub mod id;
 pub mod keepalive;
 pub mod message;

@@ -140,6 +140,28 @@ pub enum FailureCode {
     Rejected,
 }
 
+impl FailureCode {
+    /// The code as it stands on the wire and in logs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NoAvailableNode => "NO_AVAILABLE_NODE",
+            Self::QueueTimeout => "QUEUE_TIMEOUT",
+            Self::JobTimeout => "JOB_TIMEOUT",
+            Self::NodeUnavailable => "NODE_UNAVAILABLE",
+            Self::ResultExpired => "RESULT_EXPIRED",
+            Self::SessionClosed => "SESSION_CLOSED",
+            Self::Rejected => "REJECTED",
+        }
+    }
+}
+
+impl std::fmt::Display for FailureCode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 /// From a node to the scheduler.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -235,4 +257,18 @@ pub enum ToNode {
         /// A sentence.
         message: String,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_code_is_called_in_logs_what_it_is_called_on_the_wire() {
+        use FailureCode::*;
+        for code in [NoAvailableNode, QueueTimeout, JobTimeout, NodeUnavailable, ResultExpired, SessionClosed, Rejected]
+        {
+            assert_eq!(serde_json::to_value(code).expect("a string"), code.name());
+        }
+    }
 }

@@ -1,0 +1,215 @@
+//! The public face: submit, events, callbacks, close.
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use halfopen_link::decode::encode;
+use halfopen_link::id;
+use halfopen_link::message::{FromSession, Submit};
+use tokio::sync::{Semaphore, broadcast, mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+
+use crate::config::{Config, ConfigError};
+use crate::connector::{Connector, Tcp};
+use crate::core::NewJob;
+use crate::driver::{Command, Driver, Slot};
+use crate::event::{Event, Events, State};
+use crate::journal;
+use crate::outcome::Outcome;
+
+/// Starts a client over TCP. It connects in the background; submits are taken from now on.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let client = halfopen_client::connect(halfopen_client::Config::default())?;
+/// let outcome = client.submit("早上好")?.await;
+/// client.close().await;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// If the configuration is wrong. That the scheduler cannot be reached is no error but an event.
+///
+/// # Panics
+/// Outside of a tokio runtime.
+pub fn connect(config: Config) -> Result<Client, ConfigError> {
+    connect_with(config, Tcp)
+}
+
+/// As [`connect`], over streams of another kind.
+///
+/// # Errors
+/// If the configuration is wrong.
+///
+/// # Panics
+/// Outside of a tokio runtime.
+pub fn connect_with<C: Connector>(config: Config, connector: C) -> Result<Client, ConfigError> {
+    config.validate()?;
+    let seed = config.seed.unwrap_or_else(id::seed);
+    let (commands, asked) = mpsc::unbounded_channel();
+    let (events, _) = broadcast::channel(config.events);
+    let (state, told) = watch::channel(State::Connecting);
+    // Weak: the stream of events is to end with the driver.
+    let listeners = events.downgrade();
+    let room = Arc::new(Semaphore::new(config.open_jobs));
+    let mut tasks = JoinSet::new();
+    let first = events.subscribe();
+    tasks.spawn(Driver::new(config.clone(), seed, connector, asked, events, state).run());
+    Ok(Client {
+        config,
+        commands,
+        room,
+        listeners,
+        first: Mutex::new(Some(first)),
+        state: told,
+        tasks: Mutex::new(tasks),
+    })
+}
+
+/// A client. Dropping it ends all its tasks and its connection without a goodbye; [`close`](Self::close) says one.
+#[derive(Debug)]
+pub struct Client {
+    config: Config,
+    commands: mpsc::UnboundedSender<Command>,
+    room: Arc<Semaphore>,
+    listeners: broadcast::WeakSender<Event>,
+    /// Kept from the start so that the first to ask for events misses none.
+    first: Mutex<Option<broadcast::Receiver<Event>>>,
+    state: watch::Receiver<State>,
+    tasks: Mutex<JoinSet<()>>,
+}
+
+/// Why a sentence was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SubmitError {
+    /// As many jobs as configured are without an outcome.
+    #[error("{open_jobs} jobs are open already")]
+    Full {
+        /// The limit.
+        open_jobs: usize,
+    },
+    /// The message would be larger than the protocol allows.
+    #[error("the message has {bytes} bytes, {most} are allowed")]
+    TooLarge {
+        /// Its size on the wire.
+        bytes: usize,
+        /// The limit.
+        most: usize,
+    },
+    /// The client has been closed, replaced or has given up.
+    #[error("the client is closed")]
+    Closed,
+}
+
+impl Client {
+    /// Takes a sentence in. It is sent when the session is up, and again as often as needed.
+    ///
+    /// # Errors
+    /// See [`SubmitError`]; nothing is queued then.
+    pub fn submit(&self, text: impl Into<String>) -> Result<JobHandle, SubmitError> {
+        let job = NewJob {
+            job_id: id::job(),
+            trace_id: id::trace(),
+            text: text.into(),
+            src_lang: self.config.src_lang.clone(),
+            tgt_lang: self.config.tgt_lang.clone(),
+        };
+        let (bytes, most) = (size_on_the_wire(&job), self.config.link.largest_message);
+        if bytes > most {
+            return Err(SubmitError::TooLarge { bytes, most });
+        }
+        if self.state() == State::Closed {
+            return Err(SubmitError::Closed);
+        }
+        let permit = Arc::clone(&self.room)
+            .try_acquire_owned()
+            .map_err(|_| SubmitError::Full { open_jobs: self.config.open_jobs })?;
+        let (resolve, outcome) = oneshot::channel();
+        let handle = JobHandle { job_id: job.job_id.clone(), trace_id: job.trace_id.clone(), outcome };
+        journal::offered(&job);
+        self.commands.send(Command::Submit(job, Slot { resolve, permit })).map_err(|_| SubmitError::Closed)?;
+        Ok(handle)
+    }
+
+    /// A stream of events. The first one asked for starts with the client's first event, later ones with the present.
+    pub fn events(&self) -> Events {
+        let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take();
+        Events::new(first.or_else(|| self.listeners.upgrade().map(|events| events.subscribe())))
+    }
+
+    /// Calls `callback` for every event from now on, in a task of its own. A callback that panics is logged and called
+    /// again for the next event; nothing else notices.
+    pub fn on_event(&self, mut callback: impl FnMut(&Event) + Send + 'static) {
+        let mut events = self.events();
+        let watching = async move {
+            while let Some(event) = events.next().await {
+                if catch_unwind(AssertUnwindSafe(|| callback(&event))).is_err() {
+                    tracing::warn!(target: "halfopen_client", "an event callback panicked");
+                }
+            }
+        };
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).spawn(watching);
+    }
+
+    /// Where the client stands at this moment.
+    #[must_use]
+    pub fn state(&self) -> State {
+        *self.state.borrow()
+    }
+
+    /// Waits until the client is closed for good: replaced or given up.
+    pub async fn ended(&self) {
+        // A driver that is gone has closed as well.
+        let _ = self.state.clone().wait_for(|state| *state == State::Closed).await;
+    }
+
+    /// Says goodbye and waits until the connection is closed, which takes at most the link's `close_timeout`, and every
+    /// task has ended. Open handles resolve `Unknown`.
+    pub async fn close(self) {
+        // A driver that is gone has closed already.
+        let _ = self.commands.send(Command::Close);
+        let mut tasks = self.tasks.into_inner().unwrap_or_else(PoisonError::into_inner);
+        while tasks.join_next().await.is_some() {}
+    }
+}
+
+/// The promise of one job's outcome: a future. Dropping it gives up the knowledge, not the job.
+#[derive(Debug)]
+pub struct JobHandle {
+    job_id: String,
+    trace_id: String,
+    outcome: oneshot::Receiver<Outcome>,
+}
+
+impl JobHandle {
+    /// `job-` and 32 hex digits.
+    #[must_use]
+    pub fn job_id(&self) -> &str {
+        &self.job_id
+    }
+
+    /// In every log line about the job, on every service.
+    #[must_use]
+    pub fn trace_id(&self) -> &str {
+        &self.trace_id
+    }
+}
+
+impl Future for JobHandle {
+    type Output = Outcome;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
+        // A client that was dropped tells nobody anything.
+        Pin::new(&mut self.outcome).poll(cx).map(|outcome| outcome.unwrap_or(Outcome::Unknown))
+    }
+}
+
+/// With the longest possible index: its place is given later.
+fn size_on_the_wire(job: &NewJob) -> usize {
+    let NewJob { job_id, trace_id, text, src_lang, tgt_lang } = job.clone();
+    encode(&FromSession::Submit(Submit { job_id, utterance_index: u64::MAX, text, src_lang, tgt_lang, trace_id })).len()
+}

@@ -1,0 +1,227 @@
+//! Every timing and limit of the client. Files are TOML, durations "10s", unknown keys errors.
+
+use std::time::Duration;
+
+use halfopen_link::LinkConfig;
+use halfopen_link::config::{BadSetting, check_duration};
+use serde::{Deserialize, Serialize};
+use tokio_tungstenite::tungstenite::http::Uri;
+
+/// The client's configuration. The defaults are those of the deployed system.
+///
+/// ```
+/// let config: halfopen_client::Config = toml::from_str(
+///     r#"
+///     url = "ws://scheduler.example:7410/ws/session"
+///     order = "utterance"
+///     [reconnect]
+///     first_delay = "500ms"
+///     "#,
+/// )?;
+/// config.validate()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The scheduler's session endpoint, `ws://host[:port]/path`.
+    pub url: String,
+    /// Language of the sentences, a BCP 47 tag. Default "zh".
+    pub src_lang: String,
+    /// Language of the translations, a BCP 47 tag. Default "en".
+    pub tgt_lang: String,
+    /// Connect and upgrade together. Default 10 s.
+    #[serde(with = "humantime_serde")]
+    pub connect_timeout: Duration,
+    /// From the upgrade to the scheduler's hello. Default 10 s.
+    #[serde(with = "humantime_serde")]
+    pub hello_timeout: Duration,
+    /// When and how often to try again.
+    pub reconnect: Reconnect,
+    /// In which order handles resolve. Default completion.
+    pub order: Order,
+    /// Jobs that may be without an outcome at a time; one more is refused. Default 1,000.
+    pub open_jobs: usize,
+    /// Events kept for a slow receiver. Default 64.
+    pub events: usize,
+    /// Seed of the jitter; drawn once from the operating system if absent.
+    pub seed: Option<u64>,
+    /// Keepalive, close and size limits of a connection.
+    pub link: LinkConfig,
+}
+
+/// When and how often to try again after a loss.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Reconnect {
+    /// The first delay; every further one is twice the one before. Default 1 s.
+    #[serde(with = "humantime_serde")]
+    pub first_delay: Duration,
+    /// No delay is longer. Default 30 s.
+    #[serde(with = "humantime_serde")]
+    pub longest_delay: Duration,
+    /// Up to so many percent are added to a delay, by the client's own generator. Default and most: 10.
+    pub jitter_percent: u32,
+    /// Attempts before giving up. Default 10.
+    pub attempts: u32,
+    /// The attempts are forgotten once the session has been Ready for so long. Not at the hello, so that a server that
+    /// accepts, greets and drops is not retried for ever. Default 10 s.
+    #[serde(with = "humantime_serde")]
+    pub stable_after: Duration,
+}
+
+/// In which order handles resolve.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Order {
+    /// As jobs complete.
+    #[default]
+    Completion,
+    /// As jobs were submitted; one that fails releases its place.
+    Utterance,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            url: "ws://127.0.0.1:7410/ws/session".into(),
+            src_lang: "zh".into(),
+            tgt_lang: "en".into(),
+            connect_timeout: Duration::from_secs(10),
+            hello_timeout: Duration::from_secs(10),
+            reconnect: Reconnect::default(),
+            order: Order::default(),
+            open_jobs: 1_000,
+            events: 64,
+            seed: None,
+            link: LinkConfig::default(),
+        }
+    }
+}
+
+impl Default for Reconnect {
+    fn default() -> Self {
+        Self {
+            first_delay: Duration::from_secs(1),
+            longest_delay: Duration::from_secs(30),
+            jitter_percent: 10,
+            attempts: 10,
+            stable_after: Duration::from_secs(10),
+        }
+    }
+}
+
+/// What is wrong with a configuration.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// The endpoint cannot be used.
+    #[error("url {url:?} {problem}")]
+    Url {
+        /// As configured.
+        url: String,
+        /// What is wrong.
+        problem: &'static str,
+    },
+    /// A number is out of range.
+    #[error(transparent)]
+    Setting(#[from] BadSetting),
+}
+
+impl Config {
+    /// Rejects what could not work, before anything is opened.
+    ///
+    /// # Errors
+    /// Names the first setting that is wrong.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        self.endpoint()?;
+        let durations = [
+            ("connect_timeout", self.connect_timeout),
+            ("hello_timeout", self.hello_timeout),
+            ("reconnect.first_delay", self.reconnect.first_delay),
+            ("reconnect.longest_delay", self.reconnect.longest_delay),
+            ("reconnect.stable_after", self.reconnect.stable_after),
+        ];
+        for (setting, value) in durations {
+            check_duration(setting, value)?;
+        }
+        let rules = [
+            (
+                self.reconnect.first_delay <= self.reconnect.longest_delay,
+                "reconnect.longest_delay",
+                "at least first_delay",
+            ),
+            (self.reconnect.jitter_percent <= 10, "reconnect.jitter_percent", "at most 10"),
+            (self.reconnect.attempts >= 1, "reconnect.attempts", "at least 1"),
+            ((1..=10_000).contains(&self.open_jobs), "open_jobs", "between 1 and 10000"),
+            ((1..=65_536).contains(&self.events), "events", "between 1 and 65536"),
+        ];
+        for (holds, setting, rule) in rules {
+            if !holds {
+                return Err(BadSetting { setting, rule }.into());
+            }
+        }
+        Ok(self.link.validate()?)
+    }
+
+    /// Host and port of [`url`](Self::url).
+    ///
+    /// # Errors
+    /// If the URL is not `ws://` with a host.
+    pub fn endpoint(&self) -> Result<(String, u16), ConfigError> {
+        let wrong = |problem| ConfigError::Url { url: self.url.clone(), problem };
+        let uri: Uri = self.url.parse().map_err(|_| wrong("is not a URL"))?;
+        match uri.scheme_str() {
+            Some("ws") => {}
+            Some("wss") => return Err(wrong("asks for TLS, which this client does not speak; use ws://")),
+            Some(_) | None => return Err(wrong("must start with ws://")),
+        }
+        let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(|| wrong("names no host"))?;
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        Ok((host.to_owned(), uri.port_u16().unwrap_or(80)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_those_of_the_protocol() {
+        let config: Config = toml::from_str("").expect("an empty file");
+        assert_eq!(config, Config::default());
+        assert_eq!(config.validate(), Ok(()));
+        assert_eq!(config.endpoint(), Ok(("127.0.0.1".into(), 7410)));
+        assert_eq!(config.link.silence_bound(), Duration::from_secs(40));
+    }
+
+    #[test]
+    fn an_unknown_key_is_an_error_that_names_it() {
+        let error = toml::from_str::<Config>("[reconnect]\nattemps = 3\n").unwrap_err().to_string();
+        assert!(error.contains("attemps") && error.contains("line 2"), "{error}");
+    }
+
+    #[test]
+    fn a_bad_setting_is_named_with_its_rule() {
+        let cases = [
+            ("url = \"http://x/\"", "url \"http://x/\" must start with ws://"),
+            ("url = \"wss://x/\"", "url \"wss://x/\" asks for TLS, which this client does not speak; use ws://"),
+            ("url = \"::\"", "url \"::\" is not a URL"),
+            ("hello_timeout = \"0s\"", "hello_timeout must be between 1ms and 1day"),
+            ("open_jobs = 0", "open_jobs must be between 1 and 10000"),
+            ("[reconnect]\nattempts = 0", "reconnect.attempts must be at least 1"),
+            ("[reconnect]\njitter_percent = 11", "reconnect.jitter_percent must be at most 10"),
+            ("[reconnect]\nfirst_delay = \"31s\"", "reconnect.longest_delay must be at least first_delay"),
+            ("[link]\nqueue = 0", "queue must be at least 1"),
+        ];
+        for (text, message) in cases {
+            let config: Config = toml::from_str(text).expect("well-formed");
+            assert_eq!(config.validate().unwrap_err().to_string(), message);
+        }
+    }
+
+    #[test]
+    fn a_literal_ipv6_host_is_understood() {
+        let config = Config { url: "ws://[::1]:9/ws".into(), ..Config::default() };
+        assert_eq!(config.endpoint(), Ok(("::1".into(), 9)));
+    }
+}

@@ -1,0 +1,201 @@
+//! The jobs without an outcome, in the order in which they were submitted.
+
+use std::collections::BTreeMap;
+
+use halfopen_link::message::Submit;
+
+use crate::config::Order;
+use crate::outcome::Outcome;
+
+/// Times that a job may be in flight at a close that blames a message, one right after the other.
+const STRIKES: u8 = 2;
+
+/// A job as the application hands it in. Its place among the utterances is the client's to give.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewJob {
+    /// `job-` and 128 bits.
+    pub job_id: String,
+    /// In every log line about the job.
+    pub trace_id: String,
+    /// The sentence.
+    pub text: String,
+    /// BCP 47 tag.
+    pub src_lang: String,
+    /// BCP 47 tag.
+    pub tgt_lang: String,
+}
+
+/// A handle that is to resolve now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// The job.
+    pub job_id: String,
+    /// The job's trace.
+    pub trace_id: String,
+    /// Its one outcome.
+    pub outcome: Outcome,
+    /// The scheduler's place for it; 0 for an outcome that the client reached by itself.
+    pub seq: u64,
+    /// Whether the scheduler says that it had sent it before.
+    pub redelivered: bool,
+}
+
+/// How a connection was lost, from the point of view of the jobs that were on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Loss {
+    /// No session was up, so nothing was sent.
+    BeforeReady,
+    /// The peer blamed a message, with this code.
+    Blamed(u16),
+    /// For any other reason.
+    Ordinary,
+}
+
+#[derive(Debug)]
+struct Job {
+    submit: Submit,
+    /// Sent on the present connection.
+    sent: bool,
+    /// The scheduler has said that it knows the job.
+    acknowledged: bool,
+    /// Closes in a row that may have been this job's fault.
+    strikes: u8,
+    /// The outcome, while earlier utterances still hold it back.
+    held: Option<(Outcome, u64, bool)>,
+}
+
+/// Every job without a resolved handle, by its place.
+#[derive(Debug)]
+pub(crate) struct Jobs {
+    order: Order,
+    by_place: BTreeMap<u64, Job>,
+    places: BTreeMap<String, u64>,
+    next_place: u64,
+}
+
+impl Jobs {
+    pub(crate) fn new(order: Order) -> Self {
+        Self { order, by_place: BTreeMap::new(), places: BTreeMap::new(), next_place: 0 }
+    }
+
+    /// Takes a job in. An id that is open already changes nothing.
+    pub(crate) fn add(&mut self, job: NewJob) {
+        if self.places.contains_key(&job.job_id) {
+            return;
+        }
+        let place = self.next_place;
+        self.next_place += 1;
+        self.places.insert(job.job_id.clone(), place);
+        let NewJob { job_id, trace_id, text, src_lang, tgt_lang } = job;
+        let submit = Submit { job_id, utterance_index: place, text, src_lang, tgt_lang, trace_id };
+        self.by_place.insert(place, Job { submit, sent: false, acknowledged: false, strikes: 0, held: None });
+    }
+
+    /// A session is up. In the old one, what was acknowledged is known; in a new one, nothing is.
+    pub(crate) fn session_ready(&mut self, resumed: bool) {
+        for job in self.by_place.values_mut() {
+            job.sent = false;
+            job.acknowledged &= resumed;
+        }
+    }
+
+    /// The submits that are to go out now, in order. While a job is under suspicion, submits go one at a time, so that a
+    /// close that blames a message blames one job.
+    pub(crate) fn take_unsent(&mut self) -> Vec<Submit> {
+        let mut in_flight = self.by_place.values().any(Job::is_in_flight);
+        let careful = self.by_place.values().any(|job| job.strikes > 0 && job.is_open());
+        let mut submits = Vec::new();
+        for job in self.by_place.values_mut().filter(|job| job.is_open() && !job.acknowledged && !job.sent) {
+            if careful && in_flight {
+                break;
+            }
+            job.sent = true;
+            in_flight = true;
+            submits.push(job.submit.clone());
+        }
+        submits
+    }
+
+    /// The scheduler knows the job. Gives its trace if that is news.
+    pub(crate) fn acknowledge(&mut self, job_id: &str) -> Option<String> {
+        let job = self.by_place.get_mut(self.places.get(job_id)?)?;
+        if job.acknowledged || !job.is_open() {
+            return None;
+        }
+        job.acknowledged = true;
+        job.strikes = 0;
+        Some(job.submit.trace_id.clone())
+    }
+
+    /// An outcome has come; gives the handles that resolve by it. One for a job that has its outcome changes nothing.
+    pub(crate) fn settle(&mut self, job_id: &str, outcome: Outcome, seq: u64, redelivered: bool) -> Vec<Settled> {
+        let Some(job) = self.places.get(job_id).and_then(|place| self.by_place.get_mut(place)) else {
+            return Vec::new();
+        };
+        if !job.is_open() {
+            return Vec::new();
+        }
+        job.held = Some((outcome, seq, redelivered));
+        self.release()
+    }
+
+    /// The connection is gone. Gives the handles of jobs that were in flight at two closes in a row over a message.
+    pub(crate) fn connection_lost(&mut self, loss: Loss) -> Vec<Settled> {
+        let close_code = match loss {
+            Loss::BeforeReady => return Vec::new(),
+            Loss::Blamed(close_code) => Some(close_code),
+            Loss::Ordinary => None,
+        };
+        for job in self.by_place.values_mut() {
+            job.strikes = if close_code.is_some() && job.is_in_flight() { job.strikes + 1 } else { 0 };
+            job.sent = false;
+            if let Some(close_code) = close_code
+                && job.strikes >= STRIKES
+            {
+                job.held = Some((Outcome::Rejected { close_code }, 0, false));
+            }
+        }
+        self.release()
+    }
+
+    /// Nothing more will come: every handle resolves, with its outcome if one was held back.
+    pub(crate) fn give_up(&mut self) -> Vec<Settled> {
+        for job in self.by_place.values_mut().filter(|job| job.is_open()) {
+            job.held = Some((Outcome::Unknown, 0, false));
+        }
+        self.release()
+    }
+
+    /// Takes out what has an outcome and is not held back by an earlier utterance.
+    fn release(&mut self) -> Vec<Settled> {
+        let places: Vec<u64> = match self.order {
+            Order::Completion => {
+                self.by_place.iter().filter(|(_, job)| !job.is_open()).map(|(place, _)| *place).collect()
+            }
+            Order::Utterance => {
+                self.by_place.iter().take_while(|(_, job)| !job.is_open()).map(|(place, _)| *place).collect()
+            }
+        };
+        let mut released = Vec::new();
+        for place in places {
+            let Some(Job { submit, held: Some((outcome, seq, redelivered)), .. }) = self.by_place.remove(&place) else {
+                continue;
+            };
+            self.places.remove(&submit.job_id);
+            let Submit { job_id, trace_id, .. } = submit;
+            released.push(Settled { job_id, trace_id, outcome, seq, redelivered });
+        }
+        released
+    }
+}
+
+impl Job {
+    fn is_open(&self) -> bool {
+        self.held.is_none()
+    }
+
+    /// Sent on the present connection, and the scheduler has not said that it took it.
+    fn is_in_flight(&self) -> bool {
+        self.is_open() && self.sent && !self.acknowledged
+    }
+}

@@ -1,0 +1,268 @@
+//! The task that gives the core what it asks for: connections, the time, resolved handles. It decides nothing.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::future::{Future, pending};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use halfopen_link::decode::{Undecodable, decode, encode};
+use halfopen_link::message::ToSession;
+use halfopen_link::{Connection, Ending, Incoming, LinkConfig, Metered, Outbox, connection};
+use tokio::sync::{OwnedSemaphorePermit, broadcast, mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
+
+use crate::config::Config;
+use crate::connector::Connector;
+use crate::core::{Core, Input, NewJob, Output, Settled};
+use crate::event::{Event, State};
+use crate::journal;
+use crate::outcome::Outcome;
+
+/// What the public face asks for. Bounded by the permits that submits carry.
+pub(crate) enum Command {
+    Submit(NewJob, Slot),
+    Close,
+}
+
+/// A handle to resolve, and its place among the open jobs.
+pub(crate) struct Slot {
+    pub(crate) resolve: oneshot::Sender<Outcome>,
+    pub(crate) permit: OwnedSemaphorePermit,
+}
+
+type Socket<S> = WebSocketStream<Metered<S>>;
+type Opening<S> = Pin<Box<dyn Future<Output = Result<Socket<S>, String>> + Send>>;
+
+/// The connection, at every stage of its life.
+enum Link<S> {
+    None,
+    Opening(Opening<S>),
+    Open(Connection),
+}
+
+/// Something from the connection.
+enum Arrival<S> {
+    Opened(Socket<S>),
+    Input(Input),
+    Nothing,
+}
+
+pub(crate) struct Driver<C: Connector> {
+    core: Core,
+    config: Config,
+    connector: Arc<C>,
+    commands: mpsc::UnboundedReceiver<Command>,
+    events: broadcast::Sender<Event>,
+    state: watch::Sender<State>,
+    slots: BTreeMap<String, Slot>,
+    link: Link<C::Stream>,
+    /// What the connection's queue had no room for yet.
+    unsent: VecDeque<Utf8Bytes>,
+    /// Drivers of this connection and of earlier ones that are still closing.
+    sockets: JoinSet<()>,
+}
+
+impl<C: Connector> Driver<C> {
+    pub(crate) fn new(
+        config: Config,
+        seed: u64,
+        connector: C,
+        commands: mpsc::UnboundedReceiver<Command>,
+        events: broadcast::Sender<Event>,
+        state: watch::Sender<State>,
+    ) -> Self {
+        Self {
+            core: Core::new(&config, seed, Instant::now()),
+            config,
+            connector: Arc::new(connector),
+            commands,
+            events,
+            state,
+            slots: BTreeMap::new(),
+            link: Link::None,
+            unsent: VecDeque::new(),
+            sockets: JoinSet::new(),
+        }
+    }
+
+    /// Runs until the client is closed for good; then no socket of it is open and no handle unresolved.
+    pub(crate) async fn run(mut self) {
+        self.act();
+        while self.core.state() != State::Closed {
+            let deadline = self.core.next_deadline();
+            let outbox = self.outbox();
+            tokio::select! {
+                command = self.commands.recv() => self.command(command.unwrap_or(Command::Close)),
+                arrival = arrival(&mut self.link) => self.arrived(arrival),
+                () = send_first(outbox, self.unsent.front()) => drop(self.unsent.pop_front()),
+                () = until(deadline) => self.core.handle_timeout(Instant::now()),
+                Some(_) = self.sockets.join_next() => {}
+            }
+            self.act();
+        }
+        self.refuse_what_came_too_late();
+        while self.sockets.join_next().await.is_some() {}
+    }
+
+    fn command(&mut self, command: Command) {
+        let input = match command {
+            Command::Submit(job, slot) => {
+                self.slots.insert(job.job_id.clone(), slot);
+                Input::Submit(job)
+            }
+            Command::Close => Input::Close,
+        };
+        self.core.handle(input, Instant::now());
+    }
+
+    fn arrived(&mut self, arrival: Arrival<C::Stream>) {
+        let input = match arrival {
+            Arrival::Opened(socket) => {
+                let (connection, driver) = connection::open(socket, self.config.link.clone());
+                self.sockets.spawn(async move { drop(driver.await) });
+                self.link = Link::Open(connection);
+                Input::Connected
+            }
+            Arrival::Input(input) => input,
+            Arrival::Nothing => return,
+        };
+        if matches!(input, Input::ConnectFailed(_) | Input::Ended(_)) {
+            self.forget_link();
+        }
+        self.core.handle(input, Instant::now());
+    }
+
+    /// Does what the core asks for, until it asks for nothing more.
+    fn act(&mut self) {
+        for output in self.core.take_outputs() {
+            match output {
+                Output::Connect => {
+                    self.forget_link();
+                    self.link = Link::Opening(Box::pin(open(self.config.clone(), Arc::clone(&self.connector))));
+                }
+                Output::Abandon { close_code, reason } => self.abandon(close_code, reason),
+                Output::Send(message) => {
+                    journal::sent(&message);
+                    self.send(encode(&message).into());
+                }
+                Output::Accepted { job_id, trace_id } => journal::accepted(&job_id, &trace_id),
+                Output::Settle(settled) => self.settle(settled),
+                Output::Tell(event) => {
+                    journal::event(&event);
+                    // Without a receiver there is nobody to tell.
+                    let _ = self.events.send(event);
+                }
+            }
+        }
+        let state = self.core.state();
+        self.state.send_if_modified(|told| std::mem::replace(told, state) != state);
+    }
+
+    fn send(&mut self, text: Utf8Bytes) {
+        let Link::Open(connection) = &self.link else { return };
+        // Order is kept: nothing overtakes what waits. A connection that is closed reports its ending by itself.
+        if !self.unsent.is_empty() || connection.outbox.try_send(text.clone()).is_err() {
+            self.unsent.push_back(text);
+        }
+    }
+
+    fn settle(&mut self, settled: Settled) {
+        journal::settled(&settled);
+        if let Some(Slot { resolve, permit }) = self.slots.remove(&settled.job_id) {
+            // Room for the next job is there before anybody can see this one's outcome.
+            drop(permit);
+            // Whoever dropped the handle does not want to know.
+            let _ = resolve.send(settled.outcome);
+        }
+    }
+
+    /// Closes the connection in the background; nothing that it still has to say is heard.
+    fn abandon(&mut self, close_code: u16, reason: &'static str) {
+        if let Link::Open(connection) = std::mem::replace(&mut self.link, Link::None) {
+            for text in self.unsent.drain(..) {
+                if connection.outbox.try_send(text).is_err() {
+                    break;
+                }
+            }
+            self.sockets.spawn(async move { drop(connection.close(close_code, reason).await) });
+        }
+        self.unsent.clear();
+    }
+
+    fn outbox(&self) -> Option<Outbox> {
+        match &self.link {
+            Link::Open(connection) => Some(connection.outbox.clone()),
+            Link::None | Link::Opening(_) => None,
+        }
+    }
+
+    fn forget_link(&mut self) {
+        self.link = Link::None;
+        self.unsent.clear();
+    }
+
+    /// Submits that crossed with the end resolve as well.
+    fn refuse_what_came_too_late(&mut self) {
+        self.commands.close();
+        while let Ok(command) = self.commands.try_recv() {
+            self.command(command);
+            self.act();
+        }
+    }
+}
+
+/// Opens a stream and upgrades it. How long that may take is the core's to say.
+async fn open<C: Connector>(config: Config, connector: Arc<C>) -> Result<Socket<C::Stream>, String> {
+    let (host, port) = config.endpoint().map_err(|error| error.to_string())?;
+    let stream = connector.connect(&host, port).await.map_err(|error| error.kind().to_string())?;
+    let limits: &LinkConfig = &config.link;
+    client_async_with_config(config.url.as_str(), Metered::new(stream), Some(limits.websocket()))
+        .await
+        .map(|(socket, _response)| socket)
+        .map_err(|error| Ending::from_error(&error).detail)
+}
+
+/// What comes next from the connection; pends while there is none. Cancel-safe.
+async fn arrival<S>(link: &mut Link<S>) -> Arrival<S> {
+    match link {
+        Link::None => pending().await,
+        Link::Opening(opening) => match opening.await {
+            Ok(socket) => Arrival::Opened(socket),
+            Err(detail) => Arrival::Input(Input::ConnectFailed(detail)),
+        },
+        Link::Open(connection) => match connection.inbox.next().await {
+            Incoming::Text(text) => understood(&text),
+            Incoming::Ended(ending) => Arrival::Input(Input::Ended(ending)),
+        },
+    }
+}
+
+fn understood<S>(text: &str) -> Arrival<S> {
+    match decode::<ToSession>(text) {
+        Ok(message) => Arrival::Input(Input::Message(message)),
+        Err(Undecodable::UnknownType(name)) => {
+            tracing::debug!(r#type = name, "message of an unknown type ignored");
+            Arrival::Nothing
+        }
+        Err(Undecodable::Malformed(detail)) => Arrival::Input(Input::Malformed(detail)),
+    }
+}
+
+/// Queues the first text that waits as soon as the connection has room. Cancel-safe: a text is queued or stays first.
+async fn send_first(outbox: Option<Outbox>, first: Option<&Utf8Bytes>) {
+    let (Some(outbox), Some(text)) = (outbox, first) else { return pending().await };
+    if outbox.send(text.clone()).await.is_err() {
+        // Closed: its ending is about to arrive, and empties the queue.
+        pending().await
+    }
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => pending().await,
+    }
+}
