@@ -4,3 +4,7 @@ pub mod fault;
 pub mod name;
 pub mod plane;
 pub mod trace;
+pub mod check;
+pub mod mapping;
+pub mod outcome;
+pub mod story;

@@ -11,7 +11,8 @@ use crate::name::{ConnectionId, Direction, HostName, Incarnation, Side};
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
-    /// Virtual time since the start of the run.
+    /// Virtual time since the start of the run; in a trace's file whole nanoseconds, `at_ns`.
+    #[serde(rename = "at_ns", with = "nanoseconds")]
     pub at: Duration,
     /// Where it happened; `None` for what happens between hosts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -251,4 +252,20 @@ pub enum Level {
     Debug,
     /// `tracing::Level::TRACE`.
     Trace,
+}
+
+/// A virtual time as one integer: it sorts, compares and greps, and no formatter can round it.
+mod nanoseconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(at: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        // A u64 of nanoseconds ends after 584 virtual years.
+        serializer.serialize_u64(u64::try_from(at.as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        u64::deserialize(deserializer).map(Duration::from_nanos)
+    }
 }

@@ -1,0 +1,76 @@
+//! Law: a run stays within its rules.
+
+use super::{Check, Evidence, Finding, RunEnd};
+use crate::trace::{Seconds, What};
+
+/// A run stays within its rules: no stray call to the real world, no survivor, no `process::exit`, no mapped source that
+/// never occurs, and everything has come to rest before the time is up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Conduct;
+
+impl Check for Conduct {
+    fn name(&self) -> &'static str {
+        "conduct"
+    }
+
+    fn law(&self) -> &'static str {
+        "a run stays within its rules and comes to rest"
+    }
+
+    fn examine(&self, evidence: &Evidence) -> Result<String, Finding> {
+        for (index, record) in evidence.records.iter().enumerate() {
+            if let What::Violation { rule, detail } = &record.what {
+                let sentence = format!("{rule}: {detail}");
+                return Err(Finding::new(clause(rule), sentence).witness([index]).role(record.host.as_ref()));
+            }
+        }
+        let at = Seconds(evidence.last.at);
+        let (clause, sentence) = match evidence.last.ended {
+            RunEnd::Finished => return Ok("no rule broken".to_owned()),
+            RunEnd::TimeLimit => ("not at rest", format!("the run had not come to rest when its time was up at {at}.")),
+            RunEnd::Livelock => ("livelock", format!("tasks were polled without end while time stood still at {at}.")),
+            RunEnd::Watchdog => ("watchdog", format!("the run had used up its wall-clock budget at {at}.")),
+        };
+        Err(Finding::new(clause, sentence).witness(evidence.records.len().checked_sub(1)))
+    }
+}
+
+/// The known rules by name; what is told of others stays in the sentence, so that a signature cannot vary with it.
+fn clause(rule: &str) -> &'static str {
+    const RULES: [&str; 8] = ["stray", "survivor", "livelock", "exit", "panic", "silent source", "memory", "watchdog"];
+    RULES.into_iter().find(|known| *known == rule).unwrap_or("rule of the run")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::tale::Tale;
+
+    #[test]
+    fn a_run_without_a_violation_holds() {
+        assert_eq!(Tale::new().held(&Conduct), "no rule broken");
+    }
+
+    #[test]
+    fn a_stray_call_is_convicted() {
+        let tale = Tale::new().violation(
+            1000,
+            "client",
+            "stray",
+            "`connect` to a real address; import halfopen_net::TcpStream instead",
+        );
+        insta::assert_snapshot!(tale.failure(&Conduct));
+    }
+
+    #[test]
+    fn a_run_that_does_not_come_to_rest_is_convicted() {
+        assert_eq!(Tale::new().ended(RunEnd::TimeLimit).broken(&Conduct), "conduct: not at rest");
+        assert_eq!(Tale::new().ended(RunEnd::Livelock).broken(&Conduct), "conduct: livelock");
+    }
+
+    #[test]
+    fn an_unknown_rule_keeps_its_words_out_of_the_signature() {
+        let tale = Tale::new().violation(1000, "client", "moon phase 17", "odd");
+        assert_eq!(tale.broken(&Conduct), "conduct: rule of the run @ client");
+    }
+}

@@ -1,0 +1,91 @@
+//! What a check is shown: the records of a run, its plan, and the state in which it ended.
+
+use std::time::Duration;
+
+use crate::fault::Fault;
+use crate::name::{ConnectionId, HostName, Incarnation, Side};
+use crate::trace::Record;
+
+/// Everything that a check may look at.
+#[derive(Clone, Copy, Debug)]
+pub struct Evidence<'a> {
+    /// Every record, in order, with the mapped facts in it.
+    pub records: &'a [Record],
+    /// The plan; a record's `FaultIndex` is a place in it.
+    pub faults: &'a [Fault],
+    /// How the run ended.
+    pub last: &'a FinalState,
+}
+
+/// The state of a run at quiescence. Sockets and pending waits are sampled before the hosts are stopped, tasks after.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FinalState {
+    /// The virtual time of the sample. What is recorded later belongs to the stopping of the hosts.
+    pub at: Duration,
+    /// Why the run ended.
+    pub ended: RunEnd,
+    /// The socket tables of all hosts.
+    pub sockets: Vec<SocketRow>,
+    /// How many tasks of each incarnation lived on after its host was stopped.
+    pub tasks: Vec<(HostName, Incarnation, u32)>,
+    /// Who was still waiting for what.
+    pub pending: Vec<Pending>,
+}
+
+/// Why a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunEnd {
+    /// All that was to be done was done.
+    Finished,
+    /// The scenario's virtual time was used up.
+    TimeLimit,
+    /// Tasks were polled without end while time stood still.
+    Livelock,
+    /// The run's wall-clock budget was used up.
+    Watchdog,
+}
+
+/// One socket that a process of a host holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SocketRow {
+    /// Whose.
+    pub host: HostName,
+    /// In which life.
+    pub incarnation: Incarnation,
+    /// Of which connection; `None` for a listener.
+    pub connection: Option<ConnectionId>,
+    /// Which end of it.
+    pub side: Side,
+    /// The TCP state in RFC 9293's words, lower case (`established`, `close_wait`, `listen`).
+    pub state: String,
+    /// Bytes received and not read.
+    pub recv_q: u64,
+    /// Bytes written and not acknowledged.
+    pub send_q: u64,
+}
+
+impl SocketRow {
+    /// Whether both directions are open.
+    pub fn is_established(&self) -> bool {
+        self.state.eq_ignore_ascii_case("established")
+    }
+
+    /// Whether the peer has finished and this end has not closed.
+    pub fn is_close_wait(&self) -> bool {
+        self.state.eq_ignore_ascii_case("close_wait")
+    }
+
+    /// Whether the connection is over (reset, for one) and the process holds on to it all the same.
+    pub fn is_closed(&self) -> bool {
+        self.state.eq_ignore_ascii_case("closed")
+    }
+}
+
+/// Something that was still being waited for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pending {
+    /// Who waits.
+    pub host: HostName,
+    /// For what, in words (`received job-3`).
+    pub on: String,
+}

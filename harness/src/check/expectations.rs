@@ -1,0 +1,207 @@
+//! The laws that a scenario is held to.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Bite, Check, CloseCode, Conduct, Delivery, Detect, Evidence, Hygiene, Leaks, Livelock, Recover, Stream, Survival,
+    Terminal, Truthful, Verdict,
+};
+use crate::fact::FactKind;
+
+/// Which laws a scenario expects to hold, each with what it needs to know.
+///
+/// ```
+/// use halfopen::check::Expectations;
+///
+/// let expect: Expectations = toml::from_str(
+///     r#"
+///     [delivery]
+///     law = "exactly_once"
+///
+///     [detect]
+///     within = "40s"
+///     observers = ["alice"]
+///     "#,
+/// )
+/// .unwrap();
+/// assert_eq!(expect.checks().len(), 2);
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expectations {
+    /// What is offered arrives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<Delivery>,
+    /// Claims are true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub truthful: Option<Truthful>,
+    /// What is accepted reaches one outcome.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terminal: Option<Terminal>,
+    /// Streams do not lie about their end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream: Option<Stream>,
+    /// Applications see the right close codes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub close_code: Option<CloseCode>,
+    /// Losses are noticed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detect: Option<Detect>,
+    /// Service is restored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recover: Option<Recover>,
+    /// Nothing dies but what was struck.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub survival: Option<Survival>,
+    /// The log raises no false alarm, and no true one is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hygiene: Option<Hygiene>,
+    /// Nothing is left over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leaks: Option<Leaks>,
+    /// Retries are bounded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub livelock: Option<Livelock>,
+}
+
+impl Expectations {
+    /// The expected checks, in the order of the fields.
+    pub fn checks(&self) -> Vec<Box<dyn Check>> {
+        let all: [Option<Box<dyn Check>>; 11] = [
+            boxed(&self.delivery),
+            boxed(&self.truthful),
+            boxed(&self.terminal),
+            boxed(&self.stream),
+            boxed(&self.close_code),
+            boxed(&self.detect),
+            boxed(&self.recover),
+            boxed(&self.survival),
+            boxed(&self.hygiene),
+            boxed(&self.leaks),
+            boxed(&self.livelock),
+        ];
+        all.into_iter().flatten().collect()
+    }
+
+    /// Each fact that a check needs, with the check's name. A fact without a source is an error of the scenario.
+    pub fn needs(&self) -> Vec<(&'static str, FactKind)> {
+        let checks = self.checks();
+        checks.iter().flat_map(|check| check.needs().into_iter().map(|kind| (check.name(), kind))).collect()
+    }
+
+    /// The verdicts on a run: first on its conduct, then of each expected check, then on whether its faults bit. The
+    /// first violation in this order stands for the run.
+    pub fn judge(&self, evidence: &Evidence) -> Vec<Verdict> {
+        let mut verdicts = vec![Conduct.judge(evidence)];
+        verdicts.extend(self.checks().iter().map(|check| check.judge(evidence)));
+        verdicts.push(Bite.judge(evidence));
+        verdicts
+    }
+}
+
+fn boxed<C: Check + Clone + 'static>(check: &Option<C>) -> Option<Box<dyn Check>> {
+    check.clone().map(|check| Box::new(check) as Box<dyn Check>)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::tale::Tale;
+
+    /// Every check with every key, as a scenario writes them.
+    const ALL: &str = r#"
+[delivery]
+law = "exactly_once"
+order = true
+
+[[delivery.allowed_losses]]
+reason = "host_died"
+host = "chat"
+at_most = 1
+
+[truthful]
+deduplicated = true
+
+[terminal]
+at = "scheduler"
+while_alive = "alice"
+timeouts = ["JOB_TIMEOUT"]
+
+[stream]
+events = 3
+cancelled_within = "1s"
+
+[close_code]
+any_of = [1000, 1006]
+
+[close_code.in_order]
+alice = [1006, 1000]
+
+[close_code.by_key]
+s-1 = 1000
+
+[detect]
+within = "40s"
+observers = ["alice"]
+faults = [0]
+
+[recover]
+within = "2s"
+observers = ["alice"]
+since = "detection"
+
+[survival]
+stay_up = ["chat"]
+
+[survival.health]
+gauge = "health"
+good = "200"
+within = "5s"
+
+[hygiene]
+allowed = ["handshake failed"]
+unexpected_is_logged = ["upstream truncated"]
+hosts = ["chat"]
+
+[leaks]
+sockets = "none_without_peer"
+
+[leaks.gauges]
+queued = 0
+
+[leaks.gauges.sessions]
+established_on = "chat"
+with = "alice"
+
+[livelock]
+retries_at_most = 10
+"#;
+
+    #[test]
+    fn every_key_of_every_check_is_read_and_written_back() {
+        let all: Expectations = toml::from_str(ALL).expect("the example is well-formed");
+        assert_eq!(all.checks().len(), 11);
+        let written = toml::to_string(&all).expect("expectations are TOML");
+        assert_eq!(toml::from_str::<Expectations>(&written).expect("own TOML is readable"), all);
+    }
+
+    #[test]
+    fn an_unknown_key_is_an_error_that_names_it() {
+        let error = toml::from_str::<Expectations>("[survival]\nstay_upp = []").expect_err("there is no such key");
+        assert!(error.to_string().contains("stay_upp"), "{error}");
+    }
+
+    #[test]
+    fn the_needed_facts_name_their_check() {
+        let expect: Expectations = toml::from_str("[truthful]\n[survival]").expect("the defaults suffice");
+        assert_eq!(expect.needs(), vec![("truthful", FactKind::ClaimedDelivered), ("truthful", FactKind::Received)]);
+    }
+
+    #[test]
+    fn every_run_is_judged_on_its_conduct_and_its_faults() {
+        let tale = Tale::new();
+        let verdicts = Expectations::default().judge(&tale.evidence());
+        let names: Vec<_> = verdicts.iter().map(Verdict::check).collect();
+        assert_eq!(names, vec!["conduct", "bite"]);
+    }
+}

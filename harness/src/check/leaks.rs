@@ -1,0 +1,212 @@
+//! Law: when all is quiet, nothing is left of what has ended.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::ledger::{Entry, facts};
+use super::{Check, Evidence, Finding, SocketRow};
+use crate::fact::FactKind;
+use crate::name::{ConnectionId, HostName, Side};
+use crate::trace::{ProcessEvent, What};
+
+/// At quiescence the gauges have their values, no socket stands without its peer, and no task outlives its host.
+///
+/// Tasks are always judged; the rest by what is configured.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Leaks {
+    /// The last value of each gauge.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub gauges: BTreeMap<String, GaugeLaw>,
+    /// Which sockets may stand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sockets: Option<SocketLaw>,
+}
+
+/// What a gauge must be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum GaugeLaw {
+    /// This value.
+    Value(i64),
+    /// As many as there are established sockets.
+    Sockets(EstablishedSockets),
+}
+
+/// The established sockets of a host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EstablishedSockets {
+    /// Whose sockets are counted.
+    pub established_on: HostName,
+    /// Only those whose peer is this host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub with: Option<HostName>,
+}
+
+/// Which sockets may stand at quiescence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SocketLaw {
+    /// None whose peer's end is gone.
+    NoneWithoutPeer,
+    /// None of any connection.
+    None,
+}
+
+impl Check for Leaks {
+    fn name(&self) -> &'static str {
+        "leaks"
+    }
+
+    fn law(&self) -> &'static str {
+        "when all is quiet, nothing is left of what has ended"
+    }
+
+    fn needs(&self) -> Vec<FactKind> {
+        if self.gauges.is_empty() { Vec::new() } else { vec![FactKind::Gauge] }
+    }
+
+    fn examine(&self, evidence: &Evidence) -> Result<String, Finding> {
+        no_survivors(evidence)?;
+        if let Some(law) = self.sockets {
+            no_leftovers(law, &evidence.last.sockets)?;
+        }
+        let mut last: BTreeMap<&str, Entry> = BTreeMap::new();
+        let quiet = facts(evidence.records).take_while(|entry| entry.at <= evidence.last.at);
+        last.extend(quiet.filter(|entry| entry.kind == FactKind::Gauge).map(|entry| (entry.key, entry)));
+        for (gauge, law) in &self.gauges {
+            agrees(gauge, law, last.get(gauge.as_str()), &evidence.last.sockets)?;
+        }
+        Ok(if self.gauges.is_empty() { "nothing left over" } else { "nothing left over, gauges agree" }.to_owned())
+    }
+}
+
+fn no_survivors(evidence: &Evidence) -> Result<(), Finding> {
+    let Some((host, incarnation, tasks)) = evidence.last.tasks.iter().find(|(_, _, tasks)| *tasks > 0) else {
+        return Ok(());
+    };
+    let told = |what: &What| matches!(what, What::Process(ProcessEvent::Survivors { .. }));
+    let index = evidence.records.iter().position(|record| record.host.as_ref() == Some(host) && told(&record.what));
+    let sentence = format!("{tasks} tasks of {host} (life {}) outlived it.", incarnation.0 + 1);
+    Err(Finding::new("task left", sentence).witness(index).role(Some(host)))
+}
+
+fn no_leftovers(law: SocketLaw, sockets: &[SocketRow]) -> Result<(), Finding> {
+    let alive: BTreeSet<(&ConnectionId, Side)> = sockets
+        .iter()
+        .filter(|row| !row.is_closed())
+        .filter_map(|row| row.connection.as_ref().map(|connection| (connection, row.side)))
+        .collect();
+    // A socket on its way to being closed will go by itself; one that is held after a reset will not.
+    for row in sockets.iter().filter(|row| row.is_established() || row.is_close_wait() || row.is_closed()) {
+        let Some(connection) = &row.connection else { continue };
+        let alone = !alive.contains(&(connection, row.side.peer()));
+        let (clause, end) = match law {
+            SocketLaw::NoneWithoutPeer if !alone => continue,
+            SocketLaw::NoneWithoutPeer => ("socket without peer", "although its peer's end is gone"),
+            SocketLaw::None => ("socket left", "when all was quiet"),
+        };
+        let sentence = format!("{} still held {connection} ({}) {end}.", row.host, row.state);
+        return Err(Finding::new(clause, sentence).role(Some(&row.host)));
+    }
+    Ok(())
+}
+
+fn agrees(gauge: &str, law: &GaugeLaw, last: Option<&Entry>, sockets: &[SocketRow]) -> Result<(), Finding> {
+    let (expected, why) = match law {
+        GaugeLaw::Value(value) => (*value, String::new()),
+        GaugeLaw::Sockets(wanted) => {
+            let count = sockets.iter().filter(|row| wanted.counts(row)).count();
+            let why = format!(", as many as {} has established sockets", wanted.established_on);
+            (i64::try_from(count).unwrap_or(i64::MAX), why)
+        }
+    };
+    let value = last.and_then(|entry| entry.value);
+    if value.and_then(|value| value.parse().ok()) == Some(expected) {
+        return Ok(());
+    }
+    let shown = value.map_or("without a value".to_owned(), |value| format!("at {value}"));
+    let sentence = format!("the gauge {gauge} stood {shown} when all was quiet; expected was {expected}{why}.");
+    Err(Finding::new("gauge off", sentence)
+        .witness(last.map(|entry| entry.index))
+        .role(last.and_then(|entry| entry.host)))
+}
+
+impl EstablishedSockets {
+    fn counts(&self, row: &SocketRow) -> bool {
+        let peer = row.connection.as_ref().map(|connection| match row.side {
+            Side::Client => &connection.link.server,
+            Side::Server => &connection.link.client,
+        });
+        row.host == self.established_on && row.is_established() && (self.with.is_none() || self.with.as_ref() == peer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::tale::Tale;
+    use crate::fact::FactKind::Gauge;
+
+    #[test]
+    fn gauges_that_agree_with_the_sockets_hold() {
+        let tale = both_ends().value(1000, "scheduler", Gauge, "connected_sessions", "1");
+        assert_eq!(tale.held(&sessions_are_sockets()), "nothing left over, gauges agree");
+    }
+
+    #[test]
+    fn a_registry_entry_without_a_live_connection_is_convicted() {
+        let tale = Tale::new()
+            .value(1000, "scheduler", Gauge, "connected_sessions", "1")
+            .value(2000, "scheduler", Gauge, "connected_sessions", "2")
+            .socket("alice", "alice", "scheduler", Side::Client, "established")
+            .socket("scheduler", "alice", "scheduler", Side::Server, "established");
+        insta::assert_snapshot!(tale.failure(&sessions_are_sockets()));
+        let value = Leaks { gauges: [("connected_sessions".to_owned(), GaugeLaw::Value(2))].into(), sockets: None };
+        assert_eq!(tale.held(&value), "nothing left over, gauges agree");
+    }
+
+    #[test]
+    fn a_gauge_that_nobody_told_is_convicted() {
+        assert_eq!(both_ends().broken(&sessions_are_sockets()), "leaks: gauge off");
+    }
+
+    #[test]
+    fn a_socket_whose_peer_is_gone_is_convicted() {
+        let law = Leaks { gauges: BTreeMap::new(), sockets: Some(SocketLaw::NoneWithoutPeer) };
+        assert_eq!(both_ends().held(&law), "nothing left over");
+        let alone = Tale::new().socket("scheduler", "alice", "scheduler", Side::Server, "close_wait");
+        assert_eq!(alone.broken(&law), "leaks: socket without peer @ scheduler");
+        let reset = Tale::new().socket("scheduler", "alice", "scheduler", Side::Server, "closed");
+        assert_eq!(reset.broken(&law), "leaks: socket without peer @ scheduler");
+    }
+
+    #[test]
+    fn any_socket_is_too_many_where_none_may_stand() {
+        let law = Leaks { gauges: BTreeMap::new(), sockets: Some(SocketLaw::None) };
+        assert_eq!(both_ends().broken(&law), "leaks: socket left @ alice");
+    }
+
+    #[test]
+    fn a_task_that_outlives_its_host_is_convicted() {
+        assert_eq!(Tale::new().tasks("alice", 0).held(&Leaks::default()), "nothing left over");
+        assert_eq!(Tale::new().tasks("alice", 2).broken(&Leaks::default()), "leaks: task left @ alice");
+    }
+
+    fn both_ends() -> Tale {
+        Tale::new().socket("alice", "alice", "scheduler", Side::Client, "established").socket(
+            "scheduler",
+            "alice",
+            "scheduler",
+            Side::Server,
+            "established",
+        )
+    }
+
+    fn sessions_are_sockets() -> Leaks {
+        let sockets = EstablishedSockets { established_on: "scheduler".into(), with: Some("alice".into()) };
+        Leaks { gauges: [("connected_sessions".to_owned(), GaugeLaw::Sockets(sockets))].into(), sockets: None }
+    }
+}

@@ -1,0 +1,77 @@
+//! When each host's process lived.
+
+use std::collections::BTreeMap;
+
+use crate::name::HostName;
+use crate::trace::{ProcessEvent, Record, What};
+
+/// The comings and goings of every host, by place in the trace.
+#[derive(Debug)]
+pub(super) struct Lives<'a> {
+    turns: BTreeMap<&'a HostName, Vec<(usize, Turn)>>,
+}
+
+/// What a process event does to a host's being there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    Started,
+    /// Asked to stop: what it does from here on is its farewell.
+    Leaving,
+    /// Ended by itself.
+    Returned,
+    /// Ended by a fault.
+    Killed,
+}
+
+impl<'a> Lives<'a> {
+    pub(super) fn of(records: &'a [Record]) -> Self {
+        let mut turns: BTreeMap<&HostName, Vec<(usize, Turn)>> = BTreeMap::new();
+        for (index, record) in records.iter().enumerate() {
+            let (Some(host), What::Process(event)) = (&record.host, &record.what) else { continue };
+            let turn = match event {
+                ProcessEvent::Started => Turn::Started,
+                ProcessEvent::StopRequested => Turn::Leaving,
+                ProcessEvent::Exited { .. } => Turn::Returned,
+                ProcessEvent::Crashed | ProcessEvent::PowerLost => Turn::Killed,
+                ProcessEvent::Panicked { .. } | ProcessEvent::Survivors { .. } => continue,
+            };
+            turns.entry(host).or_default().push((index, turn));
+        }
+        Self { turns }
+    }
+
+    /// Whether the host was leaving or gone when the record at `index` was written.
+    pub(super) fn is_away(&self, host: &HostName, index: usize) -> bool {
+        self.before(host, index).is_some_and(|turn| turn != Turn::Started)
+    }
+
+    /// Whether the host had done its own work and ended before the record at `index`.
+    pub(super) fn has_returned(&self, host: &HostName, index: usize) -> bool {
+        self.before(host, index) == Some(Turn::Returned)
+    }
+
+    /// The first record after `index` with which a life of the host ends, or begins to.
+    pub(super) fn ends_after(&self, host: &HostName, index: usize) -> Option<usize> {
+        let turns = self.turns.get(host)?;
+        let from = turns.partition_point(|&(place, _)| place <= index);
+        turns[from..].iter().find(|(_, turn)| *turn != Turn::Started).map(|&(place, _)| place)
+    }
+
+    /// The first record after `index` with which a fault ends a life of the host.
+    pub(super) fn killed_after(&self, host: &HostName, index: usize) -> Option<usize> {
+        let turns = self.turns.get(host)?;
+        let from = turns.partition_point(|&(place, _)| place <= index);
+        turns[from..].iter().find(|(_, turn)| *turn == Turn::Killed).map(|&(place, _)| place)
+    }
+
+    /// Every host that had a process.
+    pub(super) fn hosts(&self) -> impl Iterator<Item = &'a HostName> {
+        self.turns.keys().copied()
+    }
+
+    fn before(&self, host: &HostName, index: usize) -> Option<Turn> {
+        let turns = self.turns.get(host)?;
+        let upto = turns.partition_point(|&(place, _)| place < index);
+        upto.checked_sub(1).map(|last| turns[last].1)
+    }
+}

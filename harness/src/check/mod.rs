@@ -1,0 +1,100 @@
+//! The laws, one file each, and what they are judged on.
+//!
+//! A check knows no protocol: it reads the facts, the faults and the process life in a run's [`Evidence`], and answers
+//! with a [`Verdict`]. A scenario says in its [`Expectations`] which laws it is held to; [`Conduct`] and [`Bite`] bind
+//! every run. Each check reads the records a bounded number of times, so that a sweep can afford all of them.
+//!
+//! Times are compared up to [`FinalState::at`]: what is recorded later belongs to the stopping of the hosts.
+
+mod bite;
+mod close_code;
+mod conduct;
+mod delivery;
+mod detect;
+mod evidence;
+mod expectations;
+mod hygiene;
+mod leaks;
+mod ledger;
+mod livelock;
+mod lives;
+mod recover;
+mod stream;
+mod strike;
+mod survival;
+#[cfg(test)]
+pub(crate) mod tale;
+mod terminal;
+mod truthful;
+mod verdict;
+
+pub use bite::Bite;
+pub use close_code::CloseCode;
+pub use conduct::Conduct;
+pub use delivery::{AllowedLoss, Delivery, DeliveryLaw, LossReason};
+pub use detect::Detect;
+pub use evidence::{Evidence, FinalState, Pending, RunEnd, SocketRow};
+pub use expectations::Expectations;
+pub use hygiene::Hygiene;
+pub use leaks::{EstablishedSockets, GaugeLaw, Leaks, SocketLaw};
+pub use livelock::Livelock;
+pub use recover::{Recover, RecoverySince};
+pub use stream::Stream;
+pub use survival::{Health, Survival};
+pub use terminal::Terminal;
+pub use truthful::Truthful;
+pub use verdict::{Finding, Signature, Verdict, Violation};
+
+use crate::fact::FactKind;
+
+/// One law.
+///
+/// ```
+/// use halfopen::check::{Check, Evidence, Finding};
+///
+/// struct Brevity;
+///
+/// impl Check for Brevity {
+///     fn name(&self) -> &'static str {
+///         "brevity"
+///     }
+///
+///     fn law(&self) -> &'static str {
+///         "a run has at most a thousand records"
+///     }
+///
+///     fn examine(&self, evidence: &Evidence) -> Result<String, Finding> {
+///         match evidence.records.len() {
+///             n @ ..=1000 => Ok(format!("{n} records")),
+///             n => Err(Finding::new("too long", format!("the run has {n} records")).witness([1000])),
+///         }
+///     }
+/// }
+/// ```
+pub trait Check {
+    /// The check's name, as scenarios write it.
+    fn name(&self) -> &'static str;
+
+    /// Its law, a sentence without its full stop.
+    fn law(&self) -> &'static str;
+
+    /// The kinds of facts without which the law says nothing. A scenario that expects it must have a source of each.
+    fn needs(&self) -> Vec<FactKind> {
+        Vec::new()
+    }
+
+    /// Looks at a run: what there was to hold, in a few words, or how the law was broken.
+    ///
+    /// # Errors
+    ///
+    /// The first way in which the law was broken.
+    fn examine(&self, evidence: &Evidence) -> Result<String, Finding>;
+
+    /// The verdict on a run.
+    fn judge(&self, evidence: &Evidence) -> Verdict {
+        match self.examine(evidence) {
+            Ok(summary) => Verdict::held(self.name(), summary),
+            Err(finding) => Verdict::Broken(finding.of(self.name(), self.law())),
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! The faults that struck: when, on whom, and when they ended.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::fault::{Ending, Fault, FaultIndex, Target, Verb};
+use crate::name::HostName;
+use crate::trace::{ConnectionEvent, FaultEvent, Record, What};
+
+/// A place in the trace with its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Moment {
+    pub(super) index: usize,
+    pub(super) at: Duration,
+}
+
+/// The life of one planned fault.
+#[derive(Debug)]
+pub(super) struct Strike<'a> {
+    pub(super) number: FaultIndex,
+    pub(super) fault: &'a Fault,
+    pub(super) fired: Option<Moment>,
+    /// The first packet that it changed, or the first outcome that somebody saw because of it.
+    pub(super) bit: Option<Moment>,
+    pub(super) healed: Option<Moment>,
+}
+
+/// Every planned fault, in the order of the plan.
+pub(super) fn strikes<'a>(records: &[Record], faults: &'a [Fault]) -> Vec<Strike<'a>> {
+    let mut strikes: Vec<_> = (0..)
+        .zip(faults)
+        .map(|(number, fault)| Strike { number: FaultIndex(number), fault, fired: None, bit: None, healed: None })
+        .collect();
+    for (index, record) in records.iter().enumerate() {
+        let What::Fault { fault, event } = &record.what else { continue };
+        let Some(strike) = usize::try_from(fault.0).ok().and_then(|place| strikes.get_mut(place)) else { continue };
+        let slot = match event {
+            FaultEvent::Fired { .. } => &mut strike.fired,
+            FaultEvent::FirstPacket { .. } | FaultEvent::FirstOutcome { .. } => &mut strike.bit,
+            FaultEvent::Healed => &mut strike.healed,
+        };
+        slot.get_or_insert(Moment { index, at: record.at });
+    }
+    strikes
+}
+
+impl Strike<'_> {
+    /// Whether the fault, if nothing ends it in time, takes a service away from somebody who must then notice.
+    pub(super) fn takes_away(&self) -> bool {
+        match &self.fault.verb {
+            Verb::Reset { .. }
+            | Verb::Drop { .. }
+            | Verb::Close { .. }
+            | Verb::HalfOpen { .. }
+            | Verb::Cut { .. }
+            | Verb::Freeze { .. }
+            | Verb::Partition { .. }
+            | Verb::Crash { .. }
+            | Verb::PowerLoss { .. }
+            | Verb::Restart { .. } => true,
+            Verb::TruncateClean
+            | Verb::Refuse { .. }
+            | Verb::Delay { .. }
+            | Verb::Jitter { .. }
+            | Verb::IoError { .. } => false,
+        }
+    }
+
+    /// Whether the fault ends what it strikes at once, so that no wait can make it harmless.
+    pub(super) fn is_final(&self) -> bool {
+        match &self.fault.verb {
+            Verb::Reset { .. }
+            | Verb::Drop { .. }
+            | Verb::Close { .. }
+            | Verb::Crash { .. }
+            | Verb::PowerLoss { .. }
+            | Verb::Restart { .. } => true,
+            Verb::Cut { ending } => match ending {
+                Ending::Fin | Ending::Rst => true,
+                Ending::Silence => false,
+            },
+            Verb::HalfOpen { .. }
+            | Verb::TruncateClean
+            | Verb::Freeze { .. }
+            | Verb::Partition { .. }
+            | Verb::Refuse { .. }
+            | Verb::Delay { .. }
+            | Verb::Jitter { .. }
+            | Verb::IoError { .. } => false,
+        }
+    }
+
+    /// Whether an observer stands at the struck link, or had a connection with the struck host when it was struck.
+    pub(super) fn concerns(&self, observer: &HostName, records: &[Record]) -> bool {
+        match &self.fault.target {
+            Target::Link { link, .. } => *observer == link.client || *observer == link.server,
+            Target::Between(one, other) => observer == one || observer == other,
+            Target::Host(host) => {
+                let upto = self.fired.map_or(0, |fired| fired.index);
+                observer != host && are_connected(observer, host, &records[..upto])
+            }
+        }
+    }
+}
+
+/// Whether a connection between two hosts was established and has not been closed.
+fn are_connected(observer: &HostName, host: &HostName, records: &[Record]) -> bool {
+    let mut open = BTreeSet::new();
+    for record in records {
+        let What::Connection { id, event } = &record.what else { continue };
+        let (client, server) = (&id.link.client, &id.link.server);
+        if !((client == observer && server == host) || (client == host && server == observer)) {
+            continue;
+        }
+        match event {
+            ConnectionEvent::Established => {
+                open.insert(id);
+            }
+            ConnectionEvent::Closed { .. } => {
+                open.remove(id);
+            }
+            ConnectionEvent::Attempted
+            | ConnectionEvent::Refused
+            | ConnectionEvent::TimedOut
+            | ConnectionEvent::Fin { .. }
+            | ConnectionEvent::Rst { .. } => {}
+        }
+    }
+    !open.is_empty()
+}

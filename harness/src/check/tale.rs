@@ -1,0 +1,167 @@
+//! Runs made by hand, for the tests of what reads them.
+
+use std::time::Duration;
+
+use super::{Check, Evidence, FinalState, Pending, RunEnd, SocketRow};
+use crate::fact::{Fact, FactKind};
+use crate::fault::{Fault, FaultIndex, Target, Trigger, Verb};
+use crate::name::{ConnectionId, HostName, Incarnation, Link, Side};
+use crate::story;
+use crate::trace::{ConnectionEvent, Event, FaultEvent, Level, ProcessEvent, Record, What};
+
+/// A run in the making; times are in milliseconds.
+#[derive(Clone, Debug)]
+pub(crate) struct Tale {
+    pub(crate) records: Vec<Record>,
+    pub(crate) faults: Vec<Fault>,
+    pub(crate) last: FinalState,
+}
+
+impl Tale {
+    pub(crate) fn new() -> Self {
+        let last = FinalState {
+            at: Duration::from_secs(1),
+            ended: RunEnd::Finished,
+            sockets: Vec::new(),
+            tasks: Vec::new(),
+            pending: Vec::new(),
+        };
+        Self { records: Vec::new(), faults: Vec::new(), last }
+    }
+
+    pub(crate) fn evidence(&self) -> Evidence<'_> {
+        Evidence { records: &self.records, faults: &self.faults, last: &self.last }
+    }
+
+    /// The summary of a law that holds.
+    pub(crate) fn held(&self, check: &dyn Check) -> String {
+        check.examine(&self.evidence()).unwrap_or_else(|finding| panic!("convicted: {finding:?}"))
+    }
+
+    /// The signature of a law that is broken.
+    pub(crate) fn broken(&self, check: &dyn Check) -> String {
+        let verdict = check.judge(&self.evidence());
+        verdict.violation().unwrap_or_else(|| panic!("acquitted: {verdict:?}")).signature.to_string()
+    }
+
+    /// What a person is told of a law that is broken.
+    pub(crate) fn failure(&self, check: &dyn Check) -> String {
+        let verdict = check.judge(&self.evidence());
+        let violation = verdict.violation().unwrap_or_else(|| panic!("acquitted: {verdict:?}"));
+        story::failure(&self.evidence(), violation)
+    }
+
+    pub(crate) fn record(mut self, ms: u64, host: Option<&str>, what: What) -> Self {
+        let at = Duration::from_millis(ms);
+        self.last.at = self.last.at.max(at);
+        self.records.push(Record { at, host: host.map(HostName::from), incarnation: Incarnation(0), what });
+        self
+    }
+
+    pub(crate) fn fact(self, ms: u64, host: &str, kind: FactKind, key: &str) -> Self {
+        self.record(ms, Some(host), What::Fact(Fact { kind, key: key.to_owned(), value: None }))
+    }
+
+    pub(crate) fn value(self, ms: u64, host: &str, kind: FactKind, key: &str, value: &str) -> Self {
+        let fact = Fact { kind, key: key.to_owned(), value: Some(value.to_owned()) };
+        self.record(ms, Some(host), What::Fact(fact))
+    }
+
+    pub(crate) fn event(self, ms: u64, host: &str, level: Level, message: &str) -> Self {
+        let event = Event { level, target: host.to_owned(), message: message.to_owned(), fields: Vec::new() };
+        self.record(ms, Some(host), What::Event(event))
+    }
+
+    pub(crate) fn violation(self, ms: u64, host: &str, rule: &str, detail: &str) -> Self {
+        self.record(ms, Some(host), What::Violation { rule: rule.to_owned(), detail: detail.to_owned() })
+    }
+
+    pub(crate) fn process(self, ms: u64, host: &str, event: ProcessEvent) -> Self {
+        self.record(ms, Some(host), What::Process(event))
+    }
+
+    pub(crate) fn started(self, ms: u64, host: &str) -> Self {
+        self.process(ms, host, ProcessEvent::Started)
+    }
+
+    pub(crate) fn stopping(self, ms: u64, host: &str) -> Self {
+        self.process(ms, host, ProcessEvent::StopRequested)
+    }
+
+    pub(crate) fn exited(self, ms: u64, host: &str, error: Option<&str>) -> Self {
+        self.process(ms, host, ProcessEvent::Exited { error: error.map(str::to_owned) })
+    }
+
+    pub(crate) fn crashed(self, ms: u64, host: &str) -> Self {
+        self.process(ms, host, ProcessEvent::Crashed)
+    }
+
+    pub(crate) fn connection(self, ms: u64, client: &str, server: &str, nth: u32, event: ConnectionEvent) -> Self {
+        self.record(ms, None, What::Connection { id: connection(client, server, nth), event })
+    }
+
+    /// A fault that is in the plan.
+    pub(crate) fn planned(mut self, client: &str, server: &str, verb: Verb) -> Self {
+        let target = Target::Link { link: connection(client, server, 1).link, connection: Some(1) };
+        self.faults.push(Fault { target, trigger: Trigger::Connect, verb });
+        self
+    }
+
+    /// A fault that is in the plan and fires.
+    pub(crate) fn struck(self, ms: u64, client: &str, server: &str, verb: Verb) -> Self {
+        let on = connection(client, server, 1).to_string();
+        let text = story::verb(&verb);
+        let tale = self.planned(client, server, verb);
+        let number = u32::try_from(tale.faults.len()).expect("a handful of faults") - 1;
+        tale.fault(ms, number, FaultEvent::Fired { on, verb: text })
+    }
+
+    pub(crate) fn healed(self, ms: u64, fault: u32) -> Self {
+        self.fault(ms, fault, FaultEvent::Healed)
+    }
+
+    pub(crate) fn felt(self, ms: u64, fault: u32, observer: &str, outcome: &str) -> Self {
+        self.fault(ms, fault, FaultEvent::FirstOutcome { observer: observer.into(), outcome: outcome.to_owned() })
+    }
+
+    pub(crate) fn fault(self, ms: u64, fault: u32, event: FaultEvent) -> Self {
+        self.record(ms, None, What::Fault { fault: FaultIndex(fault), event })
+    }
+
+    pub(crate) fn pending(mut self, host: &str, on: &str) -> Self {
+        self.last.pending.push(Pending { host: host.into(), on: on.to_owned() });
+        self
+    }
+
+    pub(crate) fn socket(mut self, host: &str, client: &str, server: &str, side: Side, state: &str) -> Self {
+        self.last.sockets.push(SocketRow {
+            host: host.into(),
+            incarnation: Incarnation(0),
+            connection: Some(connection(client, server, 1)),
+            side,
+            state: state.to_owned(),
+            recv_q: 0,
+            send_q: 0,
+        });
+        self
+    }
+
+    pub(crate) fn tasks(mut self, host: &str, tasks: u32) -> Self {
+        self.last.tasks.push((host.into(), Incarnation(0), tasks));
+        self
+    }
+
+    pub(crate) fn ending(mut self, ms: u64) -> Self {
+        self.last.at = Duration::from_millis(ms);
+        self
+    }
+
+    pub(crate) fn ended(mut self, ended: RunEnd) -> Self {
+        self.last.ended = ended;
+        self
+    }
+}
+
+pub(crate) fn connection(client: &str, server: &str, nth: u32) -> ConnectionId {
+    ConnectionId { link: Link { client: client.into(), server: server.into() }, nth }
+}

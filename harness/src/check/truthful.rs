@@ -1,0 +1,132 @@
+//! Law: what is claimed to be delivered was received, and what is claimed to have failed was not.
+
+use serde::{Deserialize, Serialize};
+
+use super::ledger::{Account, Ledger};
+use super::{Check, Evidence, Finding};
+use crate::fact::FactKind;
+use crate::trace::Seconds;
+
+/// What is claimed to be delivered was received before the claim, and what is claimed to have failed was not received.
+///
+/// "Before" is by virtual time: a receipt at the very instant of the claim counts, since two hosts have no order within
+/// an instant. A claim that comes true later was a lie when it was made.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Truthful {
+    /// Whether the receiver recognises what it has seen, so that a thing that is claimed to have failed may still arrive
+    /// (once) by a retry.
+    #[serde(default)]
+    pub deduplicated: bool,
+}
+
+impl Check for Truthful {
+    fn name(&self) -> &'static str {
+        "truthful"
+    }
+
+    fn law(&self) -> &'static str {
+        "what is claimed to be delivered was received, and what is claimed to have failed was not"
+    }
+
+    fn needs(&self) -> Vec<FactKind> {
+        vec![FactKind::ClaimedDelivered, FactKind::Received]
+    }
+
+    fn examine(&self, evidence: &Evidence) -> Result<String, Finding> {
+        let kinds = [FactKind::ClaimedDelivered, FactKind::ClaimedFailed, FactKind::Received, FactKind::Offered];
+        let (mut delivered, mut failed) = (0, 0);
+        for account in Ledger::of(evidence.records, &kinds).accounts() {
+            delivered += delivered_claims(account)?;
+            failed += self.failed_claims(account)?;
+        }
+        Ok(format!("claims were true: {delivered} delivered, {failed} failed"))
+    }
+}
+
+impl Truthful {
+    fn failed_claims(&self, account: &Account) -> Result<u32, Finding> {
+        let Some(claim) = account.first(FactKind::ClaimedFailed) else { return Ok(0) };
+        let mut receipts = account.all(FactKind::Received);
+        let first = receipts.next();
+        let lie = if self.deduplicated { receipts.next() } else { first };
+        let Some(receipt) = lie else { return Ok(1) };
+        let sentence = format!(
+            "{} claimed at {} that {} had failed, but {} received it at {}.",
+            claim.by(),
+            Seconds(claim.at),
+            account.key,
+            receipt.by(),
+            Seconds(receipt.at),
+        );
+        Err(Finding::new("failed, yet received", sentence)
+            .witness([claim.index, receipt.index])
+            .role(claim.host)
+            .role(receipt.host))
+    }
+}
+
+fn delivered_claims(account: &Account) -> Result<u32, Finding> {
+    let mut claims = 0;
+    for claim in account.all(FactKind::ClaimedDelivered) {
+        claims += 1;
+        let receipt = account.first(FactKind::Received);
+        if receipt.is_some_and(|receipt| receipt.at <= claim.at) {
+            continue;
+        }
+        let start = format!("{} claimed at {} that {} was delivered, but", claim.by(), Seconds(claim.at), account.key);
+        let (sentence, late) = match receipt {
+            Some(late) => {
+                (format!("{start} {} received it only at {}.", late.by(), Seconds(late.at)), Some(late.index))
+            }
+            None => (format!("{start} nobody ever received it."), None),
+        };
+        let offer = account.first(FactKind::Offered).map(|offer| offer.index);
+        return Err(Finding::new("claimed, not received", sentence)
+            .witness(offer.into_iter().chain([claim.index]).chain(late))
+            .role(claim.host));
+    }
+    Ok(claims)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::tale::Tale;
+    use crate::fact::FactKind::{ClaimedDelivered, ClaimedFailed, Offered, Received};
+
+    #[test]
+    fn a_claim_after_the_receipt_is_true() {
+        let tale =
+            Tale::new().fact(1000, "alice", Received, "job-1").fact(1010, "scheduler", ClaimedDelivered, "job-1");
+        assert_eq!(tale.held(&Truthful::default()), "claims were true: 1 delivered, 0 failed");
+    }
+
+    #[test]
+    fn a_successful_send_that_reached_nobody_is_a_lie() {
+        let tale = Tale::new().fact(1000, "alice", Offered, "job-9F4E0EE2").fact(
+            38_000,
+            "scheduler",
+            ClaimedDelivered,
+            "job-9F4E0EE2",
+        );
+        insta::assert_snapshot!(tale.failure(&Truthful::default()));
+    }
+
+    #[test]
+    fn a_claim_that_comes_true_later_was_a_lie() {
+        let tale =
+            Tale::new().fact(1000, "scheduler", ClaimedDelivered, "job-1").fact(1010, "alice", Received, "job-1");
+        assert_eq!(tale.broken(&Truthful::default()), "truthful: claimed, not received @ scheduler");
+    }
+
+    #[test]
+    fn a_failure_that_arrives_all_the_same_is_a_lie_unless_the_receiver_deduplicates() {
+        let tale = Tale::new().fact(1000, "scheduler", ClaimedFailed, "job-1").fact(1010, "alice", Received, "job-1");
+        assert_eq!(tale.broken(&Truthful::default()), "truthful: failed, yet received @ scheduler, alice");
+        let deduplicated = Truthful { deduplicated: true };
+        assert_eq!(tale.held(&deduplicated), "claims were true: 0 delivered, 1 failed");
+        let twice = tale.fact(1020, "alice", Received, "job-1");
+        assert_eq!(twice.broken(&deduplicated), "truthful: failed, yet received @ scheduler, alice");
+    }
+}

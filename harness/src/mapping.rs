@@ -1,0 +1,381 @@
+//! Facts from records: a scenario says which tracing events and wire units mean what, and here they become facts.
+//!
+//! Invariant: a fact stands right behind the record that it was read from, with that record's time.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::fact::{Fact, FactKind};
+use crate::fault::FrameKind;
+use crate::name::{ConnectionId, Direction, HostName, Link, Side};
+use crate::trace::{Event, Record, Unit, What};
+
+/// Where facts of one kind come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FactSource {
+    /// What the source tells.
+    pub kind: FactKind,
+    /// What it is read from.
+    pub from: Origin,
+    /// Whether a run in which it never occurs is in order.
+    pub optional: bool,
+}
+
+/// What a fact is read from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A tracing event.
+    Event(EventOrigin),
+    /// A protocol unit that passed the fault plane.
+    Unit(UnitOrigin),
+}
+
+/// Which tracing events tell a fact, and how to read it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EventOrigin {
+    /// The event's message, whole.
+    pub message: String,
+    /// The host that logs it; any, without.
+    pub host: Option<HostName>,
+    /// The event's target (`halfopen_client`) or a module above it; any, without.
+    pub target: Option<String>,
+    /// Fields that must have these values.
+    pub fields: Vec<(String, String)>,
+    /// The fields that make the key, joined by `/`.
+    pub key: Vec<String>,
+    /// The field that is the value.
+    pub value: Option<String>,
+}
+
+/// Which protocol units tell a fact, and how to read it. Pointers (RFC 6901) go into the unit's [document](document).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnitOrigin {
+    /// Which units.
+    pub unit: UnitKind,
+    /// On which link; any, without.
+    pub link: Option<Link>,
+    /// Which way; either, without.
+    pub direction: Option<Direction>,
+    /// Pointers that must lead to these values.
+    pub matching: Vec<(String, String)>,
+    /// The pointer to the key; the connection's name is the key, without.
+    pub key: Option<String>,
+    /// The pointer to the value.
+    pub value: Option<String>,
+    /// The end whose host the fact is told of; the receiver's, without.
+    pub at: Option<Side>,
+}
+
+/// The kinds of units that can tell a fact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum UnitKind {
+    /// A WebSocket text message.
+    WsText,
+    /// A WebSocket Close frame.
+    WsClose,
+    /// An SSE event that is no mere comment.
+    SseEvent,
+    /// A request's head.
+    HttpRequest,
+    /// A response's head.
+    HttpResponse,
+}
+
+/// Puts a fact behind each record that a source matches. At the end stands, for each source that must occur and never
+/// did, a violation of the rule `silent source`: a service that tells nothing must not pass for one that is in order.
+pub fn apply(records: Vec<Record>, sources: &[FactSource]) -> Vec<Record> {
+    let index = Index::of(sources);
+    let mut occurred = vec![false; sources.len()];
+    let mut mapped = Vec::with_capacity(records.len());
+    for record in records {
+        let facts = index.read(&record, &mut occurred);
+        let (at, incarnation) = (record.at, record.incarnation);
+        mapped.push(record);
+        mapped.extend(facts.into_iter().map(|(host, fact)| Record { at, host, incarnation, what: What::Fact(fact) }));
+    }
+    let end = mapped.last().map_or(Duration::ZERO, |record| record.at);
+    let silent = sources.iter().zip(occurred).filter(|(source, occurred)| !occurred && !source.optional);
+    mapped.extend(silent.map(|(source, _)| silence(source, end)));
+    mapped
+}
+
+/// The sources by what a record must be for them to match, so that a record is compared with few of them.
+struct Index<'a> {
+    events: BTreeMap<&'a str, Vec<(usize, FactKind, &'a EventOrigin)>>,
+    units: BTreeMap<UnitKind, Vec<(usize, FactKind, &'a UnitOrigin)>>,
+}
+
+impl<'a> Index<'a> {
+    fn of(sources: &'a [FactSource]) -> Self {
+        let mut index = Self { events: BTreeMap::new(), units: BTreeMap::new() };
+        for (place, source) in sources.iter().enumerate() {
+            match &source.from {
+                Origin::Event(event) => {
+                    index.events.entry(&event.message).or_default().push((place, source.kind, event));
+                }
+                Origin::Unit(unit) => index.units.entry(unit.unit).or_default().push((place, source.kind, unit)),
+            }
+        }
+        index
+    }
+
+    fn read(&self, record: &Record, occurred: &mut [bool]) -> Vec<(Option<HostName>, Fact)> {
+        let mut facts = Vec::new();
+        match &record.what {
+            What::Event(event) => {
+                for (place, kind, origin) in self.events.get(event.message.as_str()).into_iter().flatten() {
+                    if let Some(fact) = origin.read(*kind, event, record.host.as_ref()) {
+                        occurred[*place] = true;
+                        facts.push((record.host.clone(), fact));
+                    }
+                }
+            }
+            What::Unit { connection, direction, unit } => {
+                let Some(origins) = unit_kind(unit).and_then(|kind| self.units.get(&kind)) else { return facts };
+                let document = document(unit);
+                for (place, kind, origin) in origins {
+                    if let Some(fact) = origin.read(*kind, &document, connection, *direction) {
+                        occurred[*place] = true;
+                        facts.push((Some(origin.host(connection, *direction)), fact));
+                    }
+                }
+            }
+            What::Connection { .. }
+            | What::Fault { .. }
+            | What::Process(_)
+            | What::Fact(_)
+            | What::Observed { .. }
+            | What::Violation { .. } => {}
+        }
+        facts
+    }
+}
+
+impl EventOrigin {
+    fn read(&self, kind: FactKind, event: &Event, host: Option<&HostName>) -> Option<Fact> {
+        let is_meant = (self.host.is_none() || self.host.as_ref() == host)
+            && self.target.as_ref().is_none_or(|target| is_within(&event.target, target))
+            && self.fields.iter().all(|(name, value)| event.field(name) == Some(value));
+        if !is_meant {
+            return None;
+        }
+        let key: Option<Vec<&str>> = self.key.iter().map(|name| event.field(name)).collect();
+        let value = self.value.as_ref().and_then(|name| event.field(name)).map(str::to_owned);
+        Some(Fact { kind, key: key?.join("/"), value })
+    }
+}
+
+/// Whether a tracing target is a module or stands below it.
+fn is_within(target: &str, module: &str) -> bool {
+    target.strip_prefix(module).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+}
+
+impl UnitOrigin {
+    fn read(&self, kind: FactKind, document: &Value, on: &ConnectionId, direction: Direction) -> Option<Fact> {
+        let is_meant = self.link.as_ref().is_none_or(|link| *link == on.link)
+            && self.direction.is_none_or(|wanted| wanted == direction)
+            && self.matching.iter().all(|(pointer, value)| text_at(document, pointer).as_ref() == Some(value));
+        if !is_meant {
+            return None;
+        }
+        let key = match &self.key {
+            Some(pointer) => text_at(document, pointer)?,
+            None => on.to_string(),
+        };
+        let value = self.value.as_ref().and_then(|pointer| text_at(document, pointer));
+        Some(Fact { kind, key, value })
+    }
+
+    fn host(&self, on: &ConnectionId, direction: Direction) -> HostName {
+        let receiver = match direction {
+            Direction::ToServer => Side::Server,
+            Direction::ToClient => Side::Client,
+        };
+        match self.at.unwrap_or(receiver) {
+            Side::Client => on.link.client.clone(),
+            Side::Server => on.link.server.clone(),
+        }
+    }
+}
+
+fn unit_kind(unit: &Unit) -> Option<UnitKind> {
+    match unit {
+        Unit::WsMessage { kind: FrameKind::Text, .. } => Some(UnitKind::WsText),
+        Unit::WsControl { kind: FrameKind::Close, .. } => Some(UnitKind::WsClose),
+        Unit::SseEvent { name: None, data: None, .. } => None,
+        Unit::SseEvent { .. } => Some(UnitKind::SseEvent),
+        Unit::HttpRequest { .. } => Some(UnitKind::HttpRequest),
+        Unit::HttpResponse { .. } => Some(UnitKind::HttpResponse),
+        Unit::HttpChunk { .. } | Unit::WsControl { .. } | Unit::WsMessage { .. } => None,
+    }
+}
+
+/// What pointers go into: the JSON that a text message or an SSE event's data holds (a string, when it is none), the
+/// `code` and `reason` of a Close frame, the `method` and `target` of a request, the `status` of a response.
+pub fn document(unit: &Unit) -> Value {
+    let json = |text: &Option<String>| match text {
+        Some(text) => serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.clone())),
+        None => Value::Null,
+    };
+    match unit {
+        Unit::WsMessage { text, .. } => json(text),
+        Unit::SseEvent { data, .. } => json(data),
+        Unit::WsControl { code, reason, .. } => serde_json::json!({ "code": code, "reason": reason }),
+        Unit::HttpRequest { method, target } => serde_json::json!({ "method": method, "target": target }),
+        Unit::HttpResponse { status } => serde_json::json!({ "status": status }),
+        Unit::HttpChunk { bytes } => serde_json::json!({ "bytes": bytes }),
+    }
+}
+
+/// The text of what a pointer leads to; a string without its quotes.
+fn text_at(document: &Value, pointer: &str) -> Option<String> {
+    match document.pointer(pointer)? {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
+    }
+}
+
+fn silence(source: &FactSource, at: Duration) -> Record {
+    let detail = match &source.from {
+        Origin::Event(event) => format!("the mapped event `{}` never occurred", event.message),
+        Origin::Unit(unit) => {
+            let unit_word = match unit.unit {
+                UnitKind::WsText => "ws_text",
+                UnitKind::WsClose => "ws_close",
+                UnitKind::SseEvent => "sse_event",
+                UnitKind::HttpRequest => "http_request",
+                UnitKind::HttpResponse => "http_response",
+            };
+            let link = unit.link.as_ref().map_or(String::new(), |link| format!(" on {link}"));
+            format!("the mapped unit `{unit_word}`{link} never occurred")
+        }
+    };
+    let what = What::Violation { rule: "silent source".to_owned(), detail };
+    Record { at, host: None, incarnation: Default::default(), what }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::tale::{Tale, connection};
+    use crate::check::{Check, Conduct};
+    use crate::trace::Level;
+
+    #[test]
+    fn a_mapped_event_tells_its_fact_right_behind_itself() {
+        let records =
+            apply(vec![logged("scheduler", "result delivered"), logged("alice", "other")], &[delivered(false)]);
+        assert_eq!(told(&records), vec![(1, "scheduler", fact("job-1/2", Some("ok")))]);
+    }
+
+    #[test]
+    fn an_event_of_another_host_target_or_field_tells_nothing() {
+        let event = |change: fn(&mut EventOrigin)| {
+            let mut source = delivered(true);
+            if let Origin::Event(event) = &mut source.from {
+                change(event);
+            }
+            told(&apply(vec![logged("scheduler", "result delivered")], &[source])).len()
+        };
+        assert_eq!(event(|_| {}), 1);
+        assert_eq!(event(|origin| origin.host = Some("alice".into())), 0);
+        assert_eq!(event(|origin| origin.target = Some("sched".to_owned())), 0);
+        assert_eq!(event(|origin| origin.fields.push(("job_id".to_owned(), "job-2".to_owned()))), 0);
+        assert_eq!(event(|origin| origin.key.push("missing".to_owned())), 0);
+    }
+
+    #[test]
+    fn a_mapped_unit_tells_its_fact_at_the_receiver() {
+        let source = FactSource { kind: FactKind::Received, from: Origin::Unit(result_unit()), optional: false };
+        let records =
+            vec![text(r#"{"type":"result","job_id":"job-1","seq":7}"#), text(r#"{"type":"ping"}"#), text("no")];
+        let expected = Fact { kind: FactKind::Received, key: "job-1".to_owned(), value: Some("7".to_owned()) };
+        assert_eq!(told(&apply(records, &[source])), vec![(1, "alice", expected)]);
+    }
+
+    #[test]
+    fn a_mapped_source_that_never_occurs_is_a_violation_unless_it_is_optional() {
+        let records = vec![logged("scheduler", "other")];
+        let silent = apply(records.clone(), &[delivered(false)]);
+        let tale = silent.into_iter().fold(Tale::new(), |tale, record| tale.record(1, None, record.what));
+        insta::assert_snapshot!(tale.failure(&Conduct));
+        assert_eq!(tale.broken(&Conduct), "conduct: silent source");
+        assert_eq!(Conduct.name(), "conduct");
+        assert_eq!(apply(records.clone(), &[delivered(true)]), records);
+    }
+
+    #[test]
+    fn a_unit_without_a_key_is_known_by_its_connection() {
+        let origin = UnitOrigin { unit: UnitKind::WsClose, key: None, matching: Vec::new(), ..result_unit() };
+        let origin = UnitOrigin { value: Some("/code".to_owned()), ..origin };
+        let source = FactSource { kind: FactKind::Detected, from: Origin::Unit(origin), optional: false };
+        let close = Unit::WsControl { kind: FrameKind::Close, code: Some(1000), reason: None };
+        let expected =
+            Fact { kind: FactKind::Detected, key: "alice->scheduler#1".to_owned(), value: Some("1000".to_owned()) };
+        assert_eq!(told(&apply(vec![passed(close)], &[source])), vec![(1, "alice", expected)]);
+    }
+
+    fn delivered(optional: bool) -> FactSource {
+        let event = EventOrigin {
+            message: "result delivered".to_owned(),
+            target: Some("scheduler".to_owned()),
+            key: vec!["job_id".to_owned(), "attempt".to_owned()],
+            value: Some("how".to_owned()),
+            ..EventOrigin::default()
+        };
+        FactSource { kind: FactKind::ClaimedDelivered, from: Origin::Event(event), optional }
+    }
+
+    fn result_unit() -> UnitOrigin {
+        UnitOrigin {
+            unit: UnitKind::WsText,
+            link: Some(connection("alice", "scheduler", 1).link),
+            direction: Some(Direction::ToClient),
+            matching: vec![("/type".to_owned(), "result".to_owned())],
+            key: Some("/job_id".to_owned()),
+            value: Some("/seq".to_owned()),
+            at: None,
+        }
+    }
+
+    fn logged(host: &str, message: &str) -> Record {
+        let fields = [("job_id", "job-1"), ("attempt", "2"), ("how", "ok")];
+        let event = Event {
+            level: Level::Info,
+            target: "scheduler::outbox".to_owned(),
+            message: message.to_owned(),
+            fields: fields.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
+        };
+        Record {
+            at: Duration::ZERO,
+            host: Some(host.into()),
+            incarnation: Default::default(),
+            what: What::Event(event),
+        }
+    }
+
+    fn text(text: &str) -> Record {
+        let bytes = u64::try_from(text.len()).expect("a short text");
+        passed(Unit::WsMessage { kind: FrameKind::Text, text: Some(text.to_owned()), bytes })
+    }
+
+    fn passed(unit: Unit) -> Record {
+        let what = What::Unit { connection: connection("alice", "scheduler", 1), direction: Direction::ToClient, unit };
+        Record { at: Duration::ZERO, host: None, incarnation: Default::default(), what }
+    }
+
+    fn fact(key: &str, value: Option<&str>) -> Fact {
+        Fact { kind: FactKind::ClaimedDelivered, key: key.to_owned(), value: value.map(str::to_owned) }
+    }
+
+    fn told(records: &[Record]) -> Vec<(usize, &str, Fact)> {
+        let facts = records.iter().enumerate().filter_map(|(index, record)| {
+            let What::Fact(fact) = &record.what else { return None };
+            Some((index, record.host.as_ref()?.as_str(), fact.clone()))
+        });
+        facts.collect()
+    }
+}

@@ -1,0 +1,187 @@
+//! The outcome of one run: what happened, and how it is judged.
+
+use std::time::Duration;
+
+use crate::check::{Evidence, FinalState, Signature, Verdict, Violation};
+use crate::fault::Fault;
+use crate::story;
+use crate::trace::{Trace, TraceHash};
+
+/// Everything that is known about a run when it is over.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// The scenario's name.
+    pub scenario: String,
+    /// The seed, as users write it.
+    pub seed: String,
+    /// The plan's faults.
+    pub faults: Vec<Fault>,
+    /// Every record.
+    pub trace: Trace,
+    /// The hash of the run: equal for two runs that are the same to the last packet, poll and draw.
+    pub hash: TraceHash,
+    /// The state at quiescence.
+    pub last: FinalState,
+    /// One verdict of each check, in the order of [`Expectations::judge`](crate::check::Expectations::judge).
+    pub verdicts: Vec<Verdict>,
+    /// How much virtual time the run took, with the stopping of its hosts.
+    pub simulated: Duration,
+}
+
+impl Outcome {
+    /// Whether every law held.
+    pub fn passed(&self) -> bool {
+        self.violations().next().is_none()
+    }
+
+    /// The laws that were broken.
+    pub fn violations(&self) -> impl Iterator<Item = &Violation> {
+        self.verdicts.iter().filter_map(Verdict::violation)
+    }
+
+    /// The signature of the first broken law; it stands for the run. `None` when every law held.
+    pub fn signature(&self) -> Option<&Signature> {
+        self.violations().next().map(|violation| &violation.signature)
+    }
+
+    /// What the checks were shown.
+    pub fn evidence(&self) -> Evidence<'_> {
+        Evidence { records: &self.trace.records, faults: &self.faults, last: &self.last }
+    }
+
+    /// What a person reviews: see [`story::tell`].
+    pub fn story(&self) -> String {
+        story::tell(&self.scenario, &self.evidence(), &self.verdicts)
+    }
+
+    /// What a failing test prints: see [`story::report`]. `replay_line` is the command that replays this run.
+    pub fn failure_report(&self, replay_line: &str) -> String {
+        story::report(&self.scenario, &self.seed, replay_line, &self.evidence(), &self.verdicts)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::tale::Tale;
+    use crate::check::{Delivery, DeliveryLaw, Detect, Expectations, Recover, RecoverySince};
+    use crate::fact::FactKind::{Accepted, ClaimedDelivered, Detected, Offered, Received, Recovered};
+    use crate::fault::{Ends, FrameKind, Verb};
+    use crate::name::{Direction, Side};
+    use crate::trace::ConnectionEvent::{Attempted, Closed, Established, Fin, Rst};
+    use crate::trace::{Level, Unit, What};
+
+    #[test]
+    fn the_story_of_a_run_that_held() {
+        let outcome = outcome(idle_close(true));
+        assert!(outcome.passed(), "{}", outcome.story());
+        assert_eq!(outcome.signature(), None);
+        insta::assert_snapshot!(outcome.story());
+    }
+
+    #[test]
+    fn the_story_of_a_run_that_broke_a_law() {
+        let outcome = outcome(idle_close(false));
+        assert!(!outcome.passed());
+        assert_eq!(outcome.signature().map(Signature::as_str), Some("delivery: silent loss @ alice"));
+        insta::assert_snapshot!(outcome.story());
+    }
+
+    #[test]
+    fn the_report_of_a_failure() {
+        let report = outcome(idle_close(false)).failure_report("halfopen replay target/halfopen/idle_close/42.toml");
+        insta::assert_snapshot!(report);
+    }
+
+    #[test]
+    fn a_log_line_more_changes_no_story() {
+        let quiet = idle_close(true);
+        let mut chatty = quiet.clone();
+        let line = Tale::new().event(100, "chat", Level::Info, "session of job-FFFFFFFF is up").records;
+        chatty.records.splice(3..3, line);
+        assert_eq!(outcome(quiet).story(), outcome(chatty).story());
+    }
+
+    /// Twelve minutes of a chat: an idle connection is closed with code 1000, the client comes back, and its next job
+    /// arrives or vanishes.
+    fn idle_close(arrives: bool) -> Tale {
+        let mut tale = Tale::new()
+            .started(0, "chat")
+            .started(0, "alice")
+            .connection(1, "alice", "chat", 1, Attempted)
+            .connection(2, "alice", "chat", 1, Established);
+        for n in 1..=3 {
+            let (key, at) = (format!("job-9F4E0EE{n}"), 1000 * n);
+            tale = tale.fact(at, "alice", Offered, &key).fact(at + 2, "chat", Accepted, &key).fact(
+                at + 2,
+                "chat",
+                Received,
+                &key,
+            );
+        }
+        for n in 1..=30 {
+            tale = frame(tale, 20_000 * n, Direction::ToServer, FrameKind::Ping, None);
+            tale = frame(tale, 20_000 * n + 4, Direction::ToClient, FrameKind::Pong, None);
+        }
+        let close = Verb::Close { code: 1000, reason: "idle".to_owned(), to: Ends::Both };
+        tale = tale.struck(603_000, "alice", "chat", close);
+        tale = frame(tale, 603_001, Direction::ToClient, FrameKind::Close, Some((1000, "idle")))
+            .connection(603_002, "alice", "chat", 1, Fin { by: Side::Server, forged: true })
+            .felt(603_002, 0, "alice", "read: eof")
+            .connection(603_003, "alice", "chat", 1, Rst { to: Side::Server, forged: true })
+            .value(603_042, "alice", Detected, "s-7CD0E883", "1000")
+            .event(603_042, "alice", Level::Warn, "lost the session at 10.0.0.7:9000")
+            .connection(603_043, "alice", "chat", 1, Closed { by: Side::Client })
+            .connection(604_051, "alice", "chat", 2, Established)
+            .fact(604_060, "alice", Recovered, "s-7CD0E883")
+            .fact(610_000, "alice", Offered, "job-46EB8CE0")
+            .fact(610_002, "chat", Accepted, "job-46EB8CE0");
+        if arrives {
+            tale.fact(610_003, "chat", Received, "job-46EB8CE0").ending(720_000)
+        } else {
+            tale.fact(610_003, "chat", ClaimedDelivered, "job-46EB8CE0")
+                .pending("alice", "outcome of job-46EB8CE0")
+                .socket("alice", "alice", "chat", Side::Client, "established")
+                .socket("chat", "alice", "chat", Side::Server, "established")
+                .ending(720_000)
+        }
+    }
+
+    fn frame(tale: Tale, ms: u64, direction: Direction, kind: FrameKind, close: Option<(u16, &str)>) -> Tale {
+        let unit = Unit::WsControl {
+            kind,
+            code: close.map(|(code, _)| code),
+            reason: close.map(|(_, reason)| reason.to_owned()),
+        };
+        let connection = crate::check::tale::connection("alice", "chat", 1);
+        tale.record(ms, None, What::Unit { connection, direction, unit })
+    }
+
+    fn outcome(tale: Tale) -> Outcome {
+        let expect = Expectations {
+            delivery: Some(Delivery { law: DeliveryLaw::ExactlyOnce, order: true, allowed_losses: Vec::new() }),
+            detect: Some(Detect {
+                within: Duration::from_secs(40),
+                observers: vec!["alice".into()],
+                faults: Vec::new(),
+            }),
+            recover: Some(Recover {
+                within: Duration::from_secs(5),
+                observers: vec!["alice".into()],
+                since: RecoverySince::Heal,
+            }),
+            ..Expectations::default()
+        };
+        let verdicts = expect.judge(&tale.evidence());
+        Outcome {
+            scenario: "idle_close".to_owned(),
+            seed: "42".to_owned(),
+            faults: tale.faults,
+            trace: Trace { records: tale.records },
+            hash: TraceHash::default(),
+            simulated: tale.last.at,
+            last: tale.last,
+            verdicts,
+        }
+    }
+}

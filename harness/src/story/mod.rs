@@ -1,0 +1,64 @@
+//! What a person reads of a run. Pure rendering: evidence and verdicts in, plain text out.
+//!
+//! - [`tell`]: the story of a run, for review: the verdict, then a timeline of faults, connections, processes,
+//!   delivery facts and warnings. Under a fixed plan it changes only when behaviour does, and is made to be a snapshot.
+//! - [`failure`]: one broken law with its witness, who was waiting for what, and the socket tables.
+//! - [`report`]: what a failing test prints: every broken law, how to replay the run, its plan and last records.
+//! - [`fault`], [`verb`], [`trigger`]: the words of a plan.
+//!
+//! Times have two significant digits ([`Seconds`](crate::trace::Seconds)), ids that are made at random become ordinals
+//! (`job-1`, `s-1`, `node-1`) in the order in which they appear, and no address is shown.
+
+mod alias;
+mod failure;
+mod phrase;
+mod plan;
+mod table;
+mod timeline;
+
+pub use failure::{failure, report};
+pub use plan::{fault, trigger, verb};
+
+use crate::check::{Evidence, Verdict};
+
+use alias::Aliases;
+use table::Table;
+
+/// The story of a run. A run that broke a law ends with the [`failure`] of each.
+pub fn tell(scenario: &str, evidence: &Evidence, verdicts: &[Verdict]) -> String {
+    let mut aliases = Aliases::of(evidence.records);
+    let mut text = headline(scenario, verdicts);
+    text.push_str(&verdict_table(verdicts, &mut aliases).render());
+    let timeline = timeline::timeline(evidence, &mut aliases).render();
+    if !timeline.is_empty() {
+        text.push('\n');
+        text.push_str(&timeline);
+    }
+    if verdicts.iter().any(|verdict| verdict.violation().is_some()) {
+        text.push('\n');
+        text.push_str(&failure::failures(evidence, verdicts, &mut aliases));
+    }
+    text
+}
+
+/// `HELD` or `LAW BROKEN`, the scenario, and which laws were broken.
+fn headline(scenario: &str, verdicts: &[Verdict]) -> String {
+    let broken: Vec<_> = verdicts.iter().filter_map(Verdict::violation).map(|violation| violation.check).collect();
+    if broken.is_empty() {
+        format!("HELD {scenario}\n")
+    } else {
+        format!("LAW BROKEN {scenario}: {}\n", broken.join(", "))
+    }
+}
+
+fn verdict_table(verdicts: &[Verdict], aliases: &mut Aliases) -> Table {
+    let mut table = Table::default();
+    for verdict in verdicts {
+        let (mark, word) = match verdict {
+            Verdict::Held { summary, .. } => ("held", aliases.shorten(summary)),
+            Verdict::Broken(violation) => ("BROKEN", aliases.shorten(&violation.sentence)),
+        };
+        table.row([mark.to_owned(), verdict.check().to_owned(), word]);
+    }
+    table
+}

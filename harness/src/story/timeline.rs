@@ -1,0 +1,255 @@
+//! The timeline of a story: what a reviewer wants to see of a trace, repeats folded.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::alias::Aliases;
+use super::phrase::{Phrase, fact_word, phrase};
+use super::table::Table;
+use crate::check::Evidence;
+use crate::fact::{Fact, FactKind};
+use crate::fault::FrameKind;
+use crate::name::{ConnectionId, Side};
+use crate::trace::{ConnectionEvent, FaultEvent, Level, ProcessEvent, Record, Seconds, Unit, What};
+
+/// The lines of a run, each with its time, whom it is about, and what happened.
+///
+/// Once a fault has fired, times count from it (`+0.042s`): with two significant digits, what happens ten minutes into a
+/// run would else all happen at one time. Another fault is where they start anew.
+pub(super) fn timeline(evidence: &Evidence, aliases: &mut Aliases) -> Table {
+    let connections = Connections::of(evidence.records);
+    let mut folded = Folded::default();
+    for record in evidence.records {
+        if record.at > evidence.last.at && !is_told_late(record) {
+            continue;
+        }
+        match weigh(record, &connections) {
+            Weight::Hidden => {}
+            Weight::Line => {
+                let fired = matches!(&record.what, What::Fault { event: FaultEvent::Fired { .. }, .. });
+                if fired {
+                    folded.since = None;
+                }
+                folded.line(record.at, phrase(record, aliases));
+                if fired {
+                    folded.since = Some(record.at);
+                }
+            }
+            Weight::Repeat(text) => {
+                let Phrase { who, .. } = phrase(record, aliases);
+                folded.repeat(record.at, Phrase { who, text: aliases.shorten(&text) }, None);
+            }
+            Weight::OfKey(fact) => {
+                let Phrase { who, .. } = phrase(record, aliases);
+                let key = aliases.shorten(&fact.key);
+                folded.repeat(record.at, Phrase { who, text: fact_word(fact.kind).to_owned() }, Some(key));
+            }
+        }
+    }
+    folded.table()
+}
+
+/// What a record is worth in a story.
+enum Weight<'a> {
+    /// Nothing: it is in the trace.
+    Hidden,
+    /// A line of its own, which no repeat reaches across.
+    Line,
+    /// A line that folds with others of the same text.
+    Repeat(String),
+    /// A fact that folds with others of its kind, whatever their keys.
+    OfKey(&'a Fact),
+}
+
+/// What hosts do while they are being stopped is no behaviour under fault, unless it breaks a rule.
+fn is_told_late(record: &Record) -> bool {
+    let process =
+        |event: &ProcessEvent| matches!(event, ProcessEvent::Panicked { .. } | ProcessEvent::Survivors { .. });
+    match &record.what {
+        What::Violation { .. } => true,
+        What::Process(event) => process(event),
+        What::Connection { .. }
+        | What::Unit { .. }
+        | What::Fault { .. }
+        | What::Fact(_)
+        | What::Event(_)
+        | What::Observed { .. } => false,
+    }
+}
+
+fn weigh<'a>(record: &'a Record, connections: &Connections) -> Weight<'a> {
+    match &record.what {
+        What::Violation { .. } | What::Process(_) => Weight::Line,
+        What::Connection { id, event } => connections.weigh(id, event),
+        What::Unit { unit, .. } => weigh_unit(unit),
+        What::Fault { event, .. } => match event {
+            FaultEvent::Fired { .. } | FaultEvent::FirstOutcome { .. } | FaultEvent::Healed => Weight::Line,
+            FaultEvent::FirstPacket { .. } => Weight::Hidden,
+        },
+        What::Fact(fact) => weigh_fact(fact),
+        What::Event(event) => match event.level {
+            Level::Error => Weight::Repeat(format!("ERROR {}", event.message)),
+            Level::Warn => Weight::Repeat(format!("WARN {}", event.message)),
+            Level::Info | Level::Debug | Level::Trace => Weight::Hidden,
+        },
+        What::Observed { connection, call, outcome, .. } => {
+            Weight::Repeat(format!("saw {outcome} from {call} on {connection}"))
+        }
+    }
+}
+
+fn weigh_unit(unit: &Unit) -> Weight<'static> {
+    match unit {
+        Unit::WsControl { kind, .. } => match kind {
+            FrameKind::Ping | FrameKind::Pong => Weight::Repeat("ping/pong".to_owned()),
+            FrameKind::Close => Weight::Line,
+            FrameKind::Continuation | FrameKind::Text | FrameKind::Binary => Weight::Hidden,
+        },
+        Unit::HttpRequest { .. }
+        | Unit::HttpResponse { .. }
+        | Unit::HttpChunk { .. }
+        | Unit::WsMessage { .. }
+        | Unit::SseEvent { .. } => Weight::Hidden,
+    }
+}
+
+fn weigh_fact(fact: &Fact) -> Weight<'_> {
+    match fact.kind {
+        FactKind::Offered
+        | FactKind::Accepted
+        | FactKind::ClaimedDelivered
+        | FactKind::ClaimedFailed
+        | FactKind::Received
+        | FactKind::Refused
+        | FactKind::Retried
+        | FactKind::StreamOpened
+        | FactKind::StreamProduced
+        | FactKind::StreamEvent => Weight::OfKey(fact),
+        FactKind::Outcome => match &fact.value {
+            Some(value) => Weight::Repeat(format!("outcome of {}: {value}", fact.key)),
+            None => Weight::OfKey(fact),
+        },
+        FactKind::Detected
+        | FactKind::Recovered
+        | FactKind::StreamTerminator
+        | FactKind::StreamError
+        | FactKind::StreamEnded
+        | FactKind::StreamLeft
+        | FactKind::StreamCancelled => Weight::Line,
+        FactKind::Gauge => Weight::Hidden,
+    }
+}
+
+/// What must be known of connections to leave out what the next line says anyway.
+struct Connections<'a> {
+    answered: BTreeSet<&'a ConnectionId>,
+    finished: BTreeSet<(&'a ConnectionId, Side)>,
+}
+
+impl<'a> Connections<'a> {
+    fn of(records: &'a [Record]) -> Self {
+        let (mut answered, mut finished) = (BTreeSet::new(), BTreeSet::new());
+        for record in records {
+            let What::Connection { id, event } = &record.what else { continue };
+            match event {
+                ConnectionEvent::Established | ConnectionEvent::Refused | ConnectionEvent::TimedOut => {
+                    answered.insert(id);
+                }
+                ConnectionEvent::Fin { by, .. } => {
+                    finished.insert((id, *by));
+                }
+                // Who is told of a reset has nothing more to close.
+                ConnectionEvent::Rst { to, .. } => {
+                    finished.insert((id, *to));
+                }
+                ConnectionEvent::Attempted | ConnectionEvent::Closed { .. } => {}
+            }
+        }
+        Self { answered, finished }
+    }
+
+    fn weigh(&self, id: &ConnectionId, event: &ConnectionEvent) -> Weight<'static> {
+        let told = match event {
+            ConnectionEvent::Attempted => self.answered.contains(id),
+            ConnectionEvent::Closed { by } => self.finished.contains(&(id, *by)),
+            ConnectionEvent::Established
+            | ConnectionEvent::Refused
+            | ConnectionEvent::TimedOut
+            | ConnectionEvent::Fin { .. }
+            | ConnectionEvent::Rst { .. } => false,
+        };
+        if told { Weight::Hidden } else { Weight::Line }
+    }
+}
+
+/// Lines in the making. Repeats fold into the latest line of their text, as long as no line of another sort came
+/// between: a fault splits what came before it from what came after.
+#[derive(Default)]
+struct Folded {
+    lines: Vec<Line>,
+    open: BTreeMap<Phrase, usize>,
+    /// When the latest fault fired.
+    since: Option<Duration>,
+}
+
+struct Line {
+    since: Option<Duration>,
+    first: Duration,
+    last: Duration,
+    phrase: Phrase,
+    /// The first and the last key, for a fact.
+    keys: Option<(String, String)>,
+    count: u32,
+}
+
+impl Folded {
+    fn line(&mut self, at: Duration, phrase: Phrase) {
+        self.open.clear();
+        self.lines.push(Line { since: self.since, first: at, last: at, phrase, keys: None, count: 1 });
+    }
+
+    fn repeat(&mut self, at: Duration, phrase: Phrase, key: Option<String>) {
+        if let Some(line) = self.open.get(&phrase).and_then(|&place| self.lines.get_mut(place)) {
+            line.last = at;
+            line.count += 1;
+            if let (Some((_, last)), Some(key)) = (&mut line.keys, key) {
+                *last = key;
+            }
+            return;
+        }
+        self.open.insert(phrase.clone(), self.lines.len());
+        let keys = key.map(|key| (key.clone(), key));
+        self.lines.push(Line { since: self.since, first: at, last: at, phrase, keys, count: 1 });
+    }
+
+    fn table(self) -> Table {
+        let mut table = Table::default();
+        for line in self.lines {
+            let mut text = line.phrase.text;
+            let from = clock(line.first, line.since);
+            if let Some((first, last)) = line.keys {
+                text.push_str(&format!(" {first}"));
+                if first != last {
+                    text.push_str(&format!(" to {last}"));
+                }
+            }
+            if line.count > 1 {
+                text.push_str(&format!(" x{}", line.count));
+                let until = clock(line.last, line.since);
+                if until != from {
+                    text.push_str(&format!(", until {until}"));
+                }
+            }
+            table.row([format!("{from:>7}"), line.phrase.who, text]);
+        }
+        table
+    }
+}
+
+/// A time of the run, or since the fault that came before it.
+fn clock(at: Duration, since: Option<Duration>) -> String {
+    match since {
+        Some(fault) => format!("+{}", Seconds(at.saturating_sub(fault))),
+        None => Seconds(at).to_string(),
+    }
+}

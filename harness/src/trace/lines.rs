@@ -1,0 +1,122 @@
+//! A trace as a file: one JSON object a line, so that `grep`, `jq` and a diff work on it.
+
+use std::io::{self, BufRead, Write};
+
+use super::{Record, Trace};
+
+impl Trace {
+    /// Writes one line of JSON per record. The same records give the same bytes.
+    ///
+    /// # Errors
+    ///
+    /// When the writer fails.
+    pub fn write_lines(&self, mut out: impl Write) -> io::Result<()> {
+        for record in &self.records {
+            serde_json::to_writer(&mut out, record)?;
+            out.write_all(b"\n")?;
+        }
+        Ok(())
+    }
+
+    /// Reads what [`Trace::write_lines`] wrote. Empty lines are skipped.
+    ///
+    /// # Errors
+    ///
+    /// When the reader fails, or a line is no record; the error names the line.
+    pub fn read_lines(input: impl BufRead) -> Result<Self, TraceError> {
+        let mut records = Vec::new();
+        for (above, line) in input.lines().enumerate() {
+            let line = line.map_err(TraceError::Read)?;
+            if line.trim().is_empty() {
+                continue;
+            }
+            let record: Record =
+                serde_json::from_str(&line).map_err(|source| TraceError::Record { line: above + 1, source })?;
+            records.push(record);
+        }
+        Ok(Self { records })
+    }
+}
+
+/// Why a trace's file was not read: "failed to ...".
+#[derive(Debug, thiserror::Error)]
+pub enum TraceError {
+    /// The reader failed.
+    #[error("read the trace")]
+    Read(#[source] io::Error),
+    /// A line is no record.
+    #[error("understand line {line} of the trace")]
+    Record {
+        /// From 1.
+        line: usize,
+        /// What is wrong with it.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::fact::{Fact, FactKind};
+    use crate::name::{ConnectionId, Incarnation, Link};
+    use crate::trace::{ConnectionEvent, Event, Level, What};
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let trace = sample();
+        let mut file = Vec::new();
+        trace.write_lines(&mut file).expect("a Vec takes everything");
+        assert_eq!(Trace::read_lines(file.as_slice()).expect("own lines are readable"), trace);
+    }
+
+    #[test]
+    fn a_line_holds_whole_nanoseconds_and_the_words_of_the_record() {
+        let mut file = Vec::new();
+        sample().write_lines(&mut file).expect("a Vec takes everything");
+        let text = String::from_utf8(file).expect("JSON is UTF-8");
+        assert_eq!(
+            text.lines().next(),
+            Some(
+                r#"{"at_ns":1500000001,"incarnation":0,"what":{"connection":{"id":{"link":{"client":"alice","server":"chat"},"nth":2},"event":"established"}}}"#
+            )
+        );
+    }
+
+    #[test]
+    fn a_line_that_is_no_record_is_named() {
+        let error = Trace::read_lines("\n{\"at_ns\":1}\n".as_bytes()).expect_err("a record says what happened");
+        assert_eq!(error.to_string(), "understand line 2 of the trace");
+    }
+
+    fn sample() -> Trace {
+        let link = Link { client: "alice".into(), server: "chat".into() };
+        let record = |host: Option<&str>, what| Record {
+            at: Duration::from_nanos(1_500_000_001),
+            host: host.map(Into::into),
+            incarnation: Incarnation(0),
+            what,
+        };
+        let event = Event {
+            level: Level::Warn,
+            target: "chat".to_owned(),
+            message: "slow".to_owned(),
+            fields: vec![("job_id".to_owned(), "job-1".to_owned())],
+        };
+        Trace {
+            records: vec![
+                record(
+                    None,
+                    What::Connection { id: ConnectionId { link, nth: 2 }, event: ConnectionEvent::Established },
+                ),
+                record(Some("chat"), What::Event(event)),
+                record(
+                    Some("alice"),
+                    What::Fact(Fact { kind: FactKind::Received, key: "job-1".to_owned(), value: None }),
+                ),
+            ],
+        }
+    }
+}
