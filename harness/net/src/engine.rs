@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::io::ReadBuf;
@@ -78,7 +78,8 @@ pub trait Engine: 'static {
     fn run(&self) -> u64;
     /// Resolves `host` (a simulated name or an IP literal). Unknown names fail as `getaddrinfo` does.
     fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>>;
-    /// Binds and listens. Pending for ever on a host that has died.
+    /// Binds and listens. Pending for ever on a host that has died, and only there: `TcpSocket::listen`, which cannot
+    /// wait, asks once and reports a host that is down.
     fn poll_bind(
         &self,
         address: SocketAddr,
@@ -86,7 +87,7 @@ pub trait Engine: 'static {
         options: &[SocketOption],
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<Key>>;
-    /// The next established connection and its peer.
+    /// The next established connection and its peer. It has the options of its listener, as on Linux.
     fn poll_accept(&self, listener: Key, cx: &mut Context<'_>) -> Poll<io::Result<(Key, SocketAddr)>>;
     /// Starts a connection (sends the SYN); [`Engine::poll_connected`] tells how it went.
     fn connect(&self, to: SocketAddr, from: Option<SocketAddr>, options: &[SocketOption]) -> io::Result<Key>;
@@ -102,6 +103,11 @@ pub trait Engine: 'static {
     fn poll_flush(&self, stream: Key, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
     /// Shuts down the write half (FIN after what is buffered).
     fn poll_shutdown(&self, stream: Key, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+    /// Starts the shutdown of the write half and waits for nothing: what dropping an owned write half does. To be
+    /// overridden by an engine whose `poll_shutdown` may be pending before the shutdown has been noted.
+    fn begin_shutdown(&self, stream: Key) {
+        let _ = self.poll_shutdown(stream, &mut Context::from_waker(Waker::noop()));
+    }
     /// Ready when `try_read` or `try_write` would not answer `WouldBlock`.
     fn poll_ready(&self, stream: Key, direction: Direction, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
     /// A read that never waits: `WouldBlock` when nothing is there.
