@@ -1,1 +1,19 @@
-//! (to be written)
+//! Sessions, jobs and nodes: a scheduler that says "delivered" only when the receiving application has said so, and the
+//! node that works for it.
+//!
+//! - [`broker`]: the pure core; what the scheduler knows and decides. Start here.
+//! - [`config`]: every number the scheduler lives by.
+//! - [`server`]: the shell; sockets, tasks, and the one task that owns the core.
+//! - [`node`]: the worker; it has a core and a shell of its own.
+//! - [`process`]: what both binaries are as processes.
+//! - `wire`: text frames to messages.
+
+pub mod broker;
+pub mod config;
+pub mod node;
+pub mod process;
+pub mod server;
+mod wire;
+
+pub use config::Config;
+pub use server::{Exit, RunError, Server, run};

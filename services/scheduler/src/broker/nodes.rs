@@ -1,0 +1,172 @@
+//! Nodes: an identity outlives its connection for a while, so that a node that comes back is the same node.
+//!
+//! Invariant: a node is in `live_nodes` exactly while it has a connection.
+
+use std::collections::BTreeSet;
+
+use halfopen_link::close::code;
+use halfopen_link::message::{FromNode, ToNode};
+use halfopen_link::{By, Ending};
+
+use super::happening::{Happening, SpentReason};
+use super::ids::{AttemptId, ConnectionId, Generation, JobKey, NodeId, Token};
+use super::timers::Timer;
+use super::{Broker, Leg, Output, Owner};
+
+/// A worker.
+#[derive(Debug)]
+pub(super) struct Node {
+    token: Token,
+    generation: Generation,
+    pub(super) attached: Option<ConnectionId>,
+    pub(super) capacity: usize,
+    /// Current attempts: the slots in use.
+    pub(super) running: BTreeSet<AttemptId>,
+}
+
+impl Broker {
+    pub(super) fn from_node(&mut self, connection: ConnectionId, message: FromNode) {
+        match self.connections.get(&connection) {
+            Some(Owner::Stranger(Leg::Node)) => match message {
+                FromNode::NodeRegister { node_id, token, capacity } => {
+                    self.register(connection, node_id.zip(token), capacity);
+                }
+                FromNode::NodeHeartbeat
+                | FromNode::JobAck { .. }
+                | FromNode::JobProgress { .. }
+                | FromNode::JobResult { .. } => {
+                    self.close(connection, code::PROTOCOL, By::Us, "expected node_register")
+                }
+            },
+            Some(Owner::Node(node, _)) => {
+                let node = node.clone();
+                self.heard(&node);
+                match message {
+                    FromNode::NodeRegister { .. } => {
+                        let message = "the node is registered already".to_owned();
+                        self.to_node(connection, ToNode::Error { code: "already_registered".to_owned(), message });
+                    }
+                    FromNode::NodeHeartbeat => {}
+                    FromNode::JobAck { job_id, attempt_id } | FromNode::JobProgress { job_id, attempt_id } => {
+                        self.at_work(&node, &job_id, &attempt_id);
+                    }
+                    FromNode::JobResult { job_id, attempt_id, ok, text } => {
+                        self.result(connection, job_id, attempt_id, if ok { Ok(text) } else { Err(text) });
+                    }
+                }
+            }
+            Some(Owner::Stranger(Leg::Session) | Owner::Session(..)) | None => {}
+        }
+    }
+
+    /// A hello. Who cannot be recognised gets a new identity, except that nobody takes over a present one.
+    fn register(&mut self, connection: ConnectionId, identity: Option<(String, String)>, capacity: u32) {
+        if !(1..=self.limits.node_capacity).contains(&capacity) {
+            return self.close(connection, code::INVALID, By::Us, "capacity is out of range");
+        }
+        let known = identity.and_then(|(id, token)| {
+            let id = NodeId::from(id);
+            let node = self.nodes.get(&id)?;
+            Some((id, node.token.as_str() == token, node.attached))
+        });
+        let id = match known {
+            Some((id, true, old)) => {
+                if let Some(old) = old {
+                    self.replace_node_connection(&id, old);
+                }
+                id
+            }
+            Some((_, false, Some(_))) => return self.close(connection, code::WRONG_TOKEN, By::Us, "wrong token"),
+            Some((_, false, None)) | None => {
+                if self.nodes.len() >= self.limits.nodes {
+                    return self.close(connection, code::TRY_LATER, By::Us, "too many nodes");
+                }
+                self.new_node()
+            }
+        };
+        let Some(node) = self.nodes.get_mut(&id) else { return };
+        node.generation.0 += 1;
+        node.attached = Some(connection);
+        node.capacity = capacity as usize;
+        let (generation, token) = (node.generation, node.token.to_string());
+        self.introduce(connection, Owner::Node(id.clone(), generation));
+        self.heard(&id);
+        self.happened(Happening::NodeRegistered { node: id.clone(), generation });
+        let (node_id, epoch) = (id.to_string(), self.epoch.to_string());
+        self.to_node(connection, ToNode::NodeRegisterAck { node_id, token, epoch });
+        if self.live_nodes.is_empty() {
+            self.liveness_changed = self.now;
+        }
+        self.live_nodes.insert(id);
+        self.refresh_waiting();
+    }
+
+    fn new_node(&mut self) -> NodeId {
+        let mut id = self.mint.node();
+        while self.nodes.contains_key(&id) {
+            id = self.mint.node();
+        }
+        let node = Node {
+            token: self.mint.token(),
+            generation: Generation(0),
+            attached: None,
+            capacity: 0,
+            running: BTreeSet::new(),
+        };
+        self.nodes.insert(id.clone(), node);
+        id
+    }
+
+    /// The node itself has come back before its old connection was found dead. Its attempts belong to the node, which
+    /// is alive, and go on: one whose assignment was lost on the way is spent for want of an acknowledgement.
+    fn replace_node_connection(&mut self, id: &NodeId, old: ConnectionId) {
+        let detail = "replaced by a newer connection";
+        if let Some(Owner::Node(_, generation)) = self.connections.remove(&old) {
+            self.outputs.push(Output::Close(old, code::REPLACED, detail));
+            let ending = Ending { close_code: code::REPLACED, by: By::Us, detail: detail.to_owned() };
+            self.happened(Happening::NodeLost { node: id.clone(), generation, ending });
+        }
+    }
+
+    pub(super) fn node_lost(&mut self, id: &NodeId, generation: Generation, ending: Ending) {
+        let Some(node) = self.nodes.get_mut(id) else { return };
+        if node.generation != generation || node.attached.take().is_none() {
+            return;
+        }
+        let running = std::mem::take(&mut node.running);
+        self.happened(Happening::NodeLost { node: id.clone(), generation, ending });
+        self.heard(id);
+        self.live_nodes.remove(id);
+        if self.live_nodes.is_empty() {
+            self.liveness_changed = self.now;
+        }
+        // From the youngest to the oldest: each goes to the front of the queue.
+        for attempt in running.iter().rev() {
+            self.spend(attempt, SpentReason::NodeLost);
+        }
+        self.refresh_waiting();
+    }
+
+    pub(super) fn node_timed_out(&mut self, id: &NodeId) {
+        match self.nodes.get(id).map(|node| node.attached) {
+            Some(Some(connection)) => self.close(connection, code::INTERNAL, By::Timeout, "no heartbeat"),
+            Some(None) => drop(self.nodes.remove(id)),
+            None => {}
+        }
+    }
+
+    /// Starts the node's clock anew: its silence while it has a connection, else the forgetting of its identity.
+    fn heard(&mut self, id: &NodeId) {
+        let Some(node) = self.nodes.get_mut(id) else { return };
+
+        let patience = if node.attached.is_some() { self.timings.node_timeout } else { self.timings.forget_after };
+        self.timers.set(Timer::Node(id.clone()), Some(self.now + patience));
+    }
+
+    fn refresh_waiting(&mut self) {
+        let waiting: Vec<JobKey> = self.queue.iter().cloned().collect();
+        for key in &waiting {
+            self.refresh_job(key);
+        }
+    }
+}

@@ -1,0 +1,371 @@
+//! Sessions: they outlive their connections. A session has at most one connection at a time, of the latest generation.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use halfopen_link::close::code;
+use halfopen_link::message::{FailureCode, FromSession, Resume, Submit, ToSession};
+use halfopen_link::{By, Ending};
+use tokio::time::Instant;
+
+use super::happening::Happening;
+use super::ids::{ConnectionId, Generation, JobId, JobKey, SessionId, Token};
+use super::jobs::fits;
+use super::outbox::{AckBeyondSent, Entry, Outbox, Outcome};
+use super::timers::Timer;
+use super::{Broker, Leg, Output, Owner};
+
+/// A user's session.
+#[derive(Debug)]
+pub(super) struct Session {
+    token: Token,
+    generation: Generation,
+    pub(super) attached: Option<Attached>,
+    /// When the last connection ended; meaningful while `attached` is `None`.
+    absent_since: Instant,
+    /// The client has said goodbye: once everything is acknowledged, or the connection gone, the session is forgotten.
+    leaving: bool,
+    pub(super) outbox: Outbox,
+    pub(super) open_jobs: BTreeSet<JobId>,
+    /// Jobs with an outcome: those in the outbox, and the latest of those that were acknowledged.
+    finished: BTreeSet<JobId>,
+    settled: VecDeque<JobId>,
+}
+
+/// A session's connection: a cursor in the outbox.
+#[derive(Debug)]
+pub(super) struct Attached {
+    connection: ConnectionId,
+    /// The next `seq` to send on this connection.
+    cursor: u64,
+    /// Bytes of text sent and not acknowledged.
+    window_bytes: usize,
+    /// Since when an acknowledgement has been owed without any progress.
+    ack_owed_since: Option<Instant>,
+    /// The latest submit, result or failure.
+    last_data: Instant,
+}
+
+impl Session {
+    fn new(token: Token, now: Instant) -> Self {
+        Self {
+            token,
+            generation: Generation(0),
+            attached: None,
+            absent_since: now,
+            leaving: false,
+            outbox: Outbox::new(),
+            open_jobs: BTreeSet::new(),
+            finished: BTreeSet::new(),
+            settled: VecDeque::new(),
+        }
+    }
+
+    fn connection(&self) -> Option<ConnectionId> {
+        self.attached.as_ref().map(|attached| attached.connection)
+    }
+
+    fn knows(&self, job: &JobId) -> bool {
+        self.open_jobs.contains(job) || self.finished.contains(job)
+    }
+}
+
+impl Broker {
+    pub(super) fn from_session(&mut self, connection: ConnectionId, message: FromSession) {
+        match self.connections.get(&connection) {
+            Some(Owner::Stranger(Leg::Session)) => match message {
+                FromSession::SessionInit { resume, .. } => self.greet(connection, resume),
+                FromSession::Submit(_)
+                | FromSession::Ack { .. }
+                | FromSession::SessionClose
+                | FromSession::Error { .. } => {
+                    self.close(connection, code::PROTOCOL, By::Us, "expected session_init");
+                }
+            },
+            Some(Owner::Session(session, _)) => {
+                let session = session.clone();
+                match message {
+                    FromSession::SessionInit { .. } => {
+                        self.complain(connection, "already_initialised", "the session is open already");
+                    }
+                    FromSession::Submit(submit) => self.submit(connection, &session, submit),
+                    FromSession::Ack { upto_seq } => self.acknowledge(connection, &session, upto_seq),
+                    FromSession::SessionClose => self.leave(&session),
+                    FromSession::Error { .. } => {}
+                }
+            }
+            Some(Owner::Stranger(Leg::Node) | Owner::Node(..)) | None => {}
+        }
+    }
+
+    /// A hello. Who cannot be recognised gets a new session, except that nobody takes over a present one.
+    fn greet(&mut self, connection: ConnectionId, resume: Option<Resume>) {
+        let Some(resume) = resume.filter(|resume| resume.epoch == self.epoch.as_str()) else {
+            return self.found(connection);
+        };
+        let id = SessionId::from(resume.session_id.as_str());
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return self.found(connection);
+        };
+        if session.token.as_str() != resume.token {
+            return match session.attached {
+                Some(_) => self.close(connection, code::WRONG_TOKEN, By::Us, "wrong token"),
+                None => self.found(connection),
+            };
+        }
+        match session.outbox.acknowledge(resume.last_seq) {
+            Err(AckBeyondSent) => self.close(connection, code::POLICY, By::Us, "last_seq was never sent"),
+            Ok(settled) => {
+                let old = session.connection();
+                self.delivered(&id, settled);
+                if let Some(old) = old {
+                    self.close(old, code::REPLACED, By::Us, "replaced by a newer connection");
+                }
+                // A session that was taking its leave ends with its connection.
+                match self.sessions.contains_key(&id) {
+                    true => self.attach(connection, &id, true),
+                    false => self.found(connection),
+                }
+            }
+        }
+    }
+
+    /// A new session for a connection.
+    fn found(&mut self, connection: ConnectionId) {
+        if self.sessions.len() >= self.limits.sessions {
+            return self.close(connection, code::TRY_LATER, By::Us, "too many sessions");
+        }
+        let mut id = self.mint.session();
+        while self.sessions.contains_key(&id) {
+            id = self.mint.session();
+        }
+        self.sessions.insert(id.clone(), Session::new(self.mint.token(), self.now));
+        self.attach(connection, &id, false);
+    }
+
+    fn attach(&mut self, connection: ConnectionId, id: &SessionId, resumed: bool) {
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        session.generation.0 += 1;
+        let generation = session.generation;
+        let next_seq = session.outbox.first_unacknowledged();
+        session.attached =
+            Some(Attached { connection, cursor: next_seq, window_bytes: 0, ack_owed_since: None, last_data: self.now });
+        let token = session.token.to_string();
+        self.introduce(connection, Owner::Session(id.clone(), generation));
+        self.happened(Happening::SessionConnected { session: id.clone(), generation, resumed });
+        let (session_id, epoch) = (id.to_string(), self.epoch.to_string());
+        self.to_session(connection, ToSession::SessionInitAck { session_id, token, epoch, resumed, next_seq });
+        self.pump(id);
+    }
+
+    fn submit(&mut self, connection: ConnectionId, id: &SessionId, submit: Submit) {
+        let job = JobId::from(submit.job_id.as_str());
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        if let Some(attached) = &mut session.attached {
+            attached.last_data = self.now;
+        }
+        if session.knows(&job) {
+            self.happened(Happening::SubmitRepeated { session: id.clone(), job, trace: submit.trace_id });
+            self.to_session(connection, ToSession::SubmitAck { job_id: submit.job_id });
+            return self.refresh_session(id);
+        }
+        if !(1..=LONGEST_ID).contains(&submit.job_id.len()) || submit.trace_id.len() > LONGEST_ID {
+            return self.close(connection, code::INVALID, By::Us, "job_id or trace_id is empty or too long");
+        }
+        if session.leaving || self.draining.is_some() {
+            self.complain(connection, "not_accepting", "no new job is accepted");
+            return self.refresh_session(id);
+        }
+        if session.open_jobs.len() + session.outbox.len() >= self.limits.unsettled_jobs {
+            return self.close(connection, code::TRY_LATER, By::Us, "too many unsettled jobs");
+        }
+        session.open_jobs.insert(job.clone());
+        let trace = submit.trace_id.clone();
+        self.to_session(connection, ToSession::SubmitAck { job_id: submit.job_id.clone() });
+        self.happened(Happening::SubmitAccepted { session: id.clone(), job: job.clone(), trace });
+        let fits = fits(&submit, self.largest_message);
+        let key = JobKey { job, session: id.clone() };
+        if fits {
+            self.open_job(key, submit);
+        } else {
+            self.refuse_job(key, submit);
+        }
+        self.refresh_session(id);
+    }
+
+    fn acknowledge(&mut self, connection: ConnectionId, id: &SessionId, upto: u64) {
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        let Ok(settled) = session.outbox.acknowledge(upto) else {
+            return self.close(connection, code::POLICY, By::Us, "acknowledged what was never sent");
+        };
+        if let Some(attached) = &mut session.attached
+            && !settled.is_empty()
+        {
+            let bytes: usize = settled.iter().map(Entry::text_bytes).sum();
+            attached.window_bytes = attached.window_bytes.saturating_sub(bytes);
+            // The client may settle now what an earlier connection brought it.
+            attached.cursor = attached.cursor.max(session.outbox.first_unacknowledged());
+            let owed = attached.cursor > session.outbox.first_unacknowledged();
+            attached.ack_owed_since = owed.then_some(self.now);
+        }
+        self.delivered(id, settled);
+        self.pump(id);
+    }
+
+    /// The only place that says "delivered": the session itself has acknowledged.
+    fn delivered(&mut self, id: &SessionId, settled: Vec<Entry>) {
+        for entry in settled {
+            let failure = entry.failure();
+            if let Some(session) = self.sessions.get_mut(id) {
+                session.settled.push_back(entry.job.clone());
+                if session.settled.len() > self.limits.settled_kept
+                    && let Some(forgotten) = session.settled.pop_front()
+                {
+                    session.finished.remove(&forgotten);
+                }
+            }
+            self.happened(Happening::Delivered { session: id.clone(), job: entry.job, seq: entry.seq, failure });
+        }
+    }
+
+    /// Puts a finished job's outcome into its session's outbox.
+    pub(super) fn post(&mut self, key: &JobKey, outcome: Outcome) {
+        let Some(session) = self.sessions.get_mut(&key.session) else { return };
+        session.open_jobs.remove(&key.job);
+        session.finished.insert(key.job.clone());
+        session.outbox.push(key.job.clone(), outcome, self.now);
+        if session.attached.is_none() {
+            session.outbox.expire_beyond(self.limits.results_kept);
+        }
+        self.pump(&key.session);
+    }
+
+    /// Sends what the window has room for, from the cursor on.
+    fn pump(&mut self, id: &SessionId) {
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        if let Some(attached) = &mut session.attached {
+            while let Some(entry) = session.outbox.get(attached.cursor) {
+                let in_flight = attached.cursor - session.outbox.first_unacknowledged();
+                let bytes = attached.window_bytes + entry.text_bytes();
+                let full = in_flight >= self.limits.window_outcomes as u64 || bytes > self.limits.window_bytes;
+                if full && in_flight > 0 {
+                    break;
+                }
+                if let Some(message) = session.outbox.send(attached.cursor) {
+                    self.outputs.push(Output::ToSession(attached.connection, message));
+                }
+                attached.window_bytes = bytes;
+                attached.cursor += 1;
+                attached.last_data = self.now;
+                attached.ack_owed_since.get_or_insert(self.now);
+            }
+        }
+        if session.leaving && session.outbox.is_empty() {
+            return self.say_goodbye(id);
+        }
+        self.refresh_session(id);
+    }
+
+    /// The client leaves for good. Its open jobs end; what it has not acknowledged is still offered to it.
+    fn leave(&mut self, id: &SessionId) {
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        session.leaving = true;
+        let open: Vec<JobId> = session.open_jobs.iter().cloned().collect();
+        for job in open {
+            let message = "the session was closed".to_owned();
+            let key = JobKey { job, session: id.clone() };
+            self.finish(&key, Outcome::Failed { code: FailureCode::SessionClosed, message });
+        }
+        self.pump(id);
+    }
+
+    fn say_goodbye(&mut self, id: &SessionId) {
+        if let Some(connection) = self.sessions.get(id).and_then(Session::connection) {
+            self.to_session(connection, ToSession::SessionClose);
+            self.close(connection, code::NORMAL, By::Us, "session closed");
+        }
+    }
+
+    pub(super) fn session_lost(&mut self, id: &SessionId, generation: Generation, ending: Ending) {
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        if session.generation != generation || session.attached.take().is_none() {
+            return;
+        }
+        session.absent_since = self.now;
+        session.outbox.expire_beyond(self.limits.results_kept);
+        let leaving = session.leaving;
+        self.happened(Happening::SessionLost { session: id.clone(), generation, ending });
+        if leaving {
+            self.forget_session(id);
+        } else {
+            self.refresh_session(id);
+        }
+    }
+
+    fn forget_session(&mut self, id: &SessionId) {
+        let Some(session) = self.sessions.get(id) else { return };
+        let open: Vec<JobId> = session.open_jobs.iter().cloned().collect();
+        for job in open {
+            let message = "the session was forgotten".to_owned();
+            let key = JobKey { job, session: id.clone() };
+            self.finish(&key, Outcome::Failed { code: FailureCode::SessionClosed, message });
+        }
+        self.timers.set(Timer::Session(id.clone()), None);
+        if self.sessions.remove(id).is_some() {
+            self.happened(Happening::SessionForgotten { session: id.clone() });
+        }
+    }
+
+    pub(super) fn session_timed_out(&mut self, id: &SessionId) {
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        match &session.attached {
+            Some(attached) => {
+                let connection = attached.connection;
+                let owed = attached.ack_owed_since.is_some_and(|since| since + self.timings.ack_timeout <= self.now);
+                if owed {
+                    self.close(connection, code::INTERNAL, By::Timeout, "no acknowledgement");
+                } else if is_idle(session) && attached.last_data + self.timings.idle_timeout <= self.now {
+                    self.close(connection, code::NORMAL, By::Us, "idle");
+                }
+            }
+            None if session.absent_since + self.timings.forget_after <= self.now => return self.forget_session(id),
+            None => {
+                let kept = self.timings.result_kept;
+                if session.absent_since + kept <= self.now {
+                    session.outbox.expire_older_than(kept, self.now);
+                }
+            }
+        }
+        self.refresh_session(id);
+    }
+
+    /// Sets the session's next deadline after anything about it has changed.
+    fn refresh_session(&mut self, id: &SessionId) {
+        let Some(session) = self.sessions.get(id) else { return };
+        let deadline = match &session.attached {
+            Some(attached) => {
+                let ack = attached.ack_owed_since.map(|since| since + self.timings.ack_timeout);
+                let idle = is_idle(session).then(|| attached.last_data + self.timings.idle_timeout);
+                ack.into_iter().chain(idle).min()
+            }
+            None => {
+                let kept = |ready: Instant| ready.max(session.absent_since) + self.timings.result_kept;
+                let expiry = session.outbox.oldest_result().map(kept);
+                let forgetting = session.absent_since + self.timings.forget_after;
+                Some(expiry.map_or(forgetting, |expiry| expiry.min(forgetting)))
+            }
+        };
+        self.timers.set(Timer::Session(id.clone()), deadline);
+    }
+
+    fn complain(&mut self, connection: ConnectionId, short: &str, sentence: &str) {
+        self.to_session(connection, ToSession::Error { code: short.to_owned(), message: sentence.to_owned() });
+    }
+}
+
+/// Nothing is outstanding in either direction.
+fn is_idle(session: &Session) -> bool {
+    session.open_jobs.is_empty() && session.outbox.is_empty()
+}
+
+/// The longest id that is remembered, in bytes. The protocol's own have 36.
+const LONGEST_ID: usize = 200;

@@ -1,0 +1,221 @@
+//! How jobs wait, are tried, and end.
+
+use super::*;
+
+#[test]
+fn a_job_waits_for_a_full_node_and_is_then_assigned() {
+    let mut rig = Rig::new();
+    let (client, worker) = (rig.client(), rig.worker(1));
+    rig.submit(&client, "job-1");
+    rig.submit(&client, "job-2");
+    let first = rig.only_assigned(&worker);
+    rig.take_job(&worker, &first);
+    rig.pass_alive(100 * SECOND, &[&worker], &[(&worker, &first)]);
+    rig.answer(&worker, &first, true, "hallo");
+    assert_eq!(rig.only_assigned(&worker).job, "job-2");
+}
+
+#[test]
+fn two_minutes_behind_full_nodes_fail_a_job() {
+    let mut rig = Rig::new();
+    let (client, worker) = (rig.client(), rig.worker(1));
+    rig.submit(&client, "job-1");
+    let first = rig.only_assigned(&worker);
+    rig.take_job(&worker, &first);
+    rig.submit(&client, "job-2");
+    rig.pass_alive(120 * SECOND - MILLISECOND, &[&worker], &[(&worker, &first)]);
+    assert_eq!(rig.outcomes(&client), []);
+    rig.pass(MILLISECOND);
+    assert_eq!(rig.outcomes(&client), [(1, "job-2".to_owned(), Some(FailureCode::QueueTimeout))]);
+}
+
+#[test]
+fn a_job_beyond_the_queues_bound_fails_at_once() {
+    let mut rig = Rig::with(Limits { queued_jobs: 2, ..Limits::default() });
+    let (client, _worker) = (rig.client(), rig.worker(1));
+    for job in ["job-1", "job-2", "job-3", "job-4"] {
+        rig.submit(&client, job);
+    }
+    assert_eq!(rig.outcomes(&client), [(1, "job-4".to_owned(), Some(FailureCode::QueueTimeout))]);
+}
+
+#[test]
+fn an_attempt_that_is_not_acknowledged_in_three_seconds_is_spent() {
+    let mut rig = Rig::new();
+    let (client, first, second) = (rig.client(), rig.worker(1), rig.worker(1));
+    rig.submit(&client, "job-1");
+    let on_first = rig.assigned(&first).len();
+    rig.pass(3 * SECOND - MILLISECOND);
+    assert_eq!(rig.spent(), []);
+    rig.pass(MILLISECOND);
+    assert_eq!(rig.spent(), [SpentReason::NotAcknowledged]);
+    let other = if on_first == 1 { &second } else { &first };
+    assert_eq!(rig.only_assigned(other).job, "job-1", "the next attempt goes to a node that has not tried");
+}
+
+#[test]
+fn three_spent_attempts_fail_a_job() {
+    let mut rig = Rig::new();
+    let (client, worker) = (rig.client(), rig.worker(1));
+    rig.submit(&client, "job-1");
+    rig.pass_alive(9 * SECOND - MILLISECOND, &[&worker], &[]);
+    assert_eq!(rig.outcomes(&client), []);
+    rig.pass(MILLISECOND);
+    assert_eq!(rig.outcomes(&client), [(1, "job-1".to_owned(), Some(FailureCode::NodeUnavailable))]);
+    assert_eq!(rig.spent().len(), 3);
+}
+
+#[test]
+fn a_node_at_work_sends_progress_and_half_a_minute_without_it_spends_the_attempt() {
+    let mut rig = Rig::new();
+    let (client, worker) = (rig.client(), rig.worker(1));
+    rig.submit(&client, "job-1");
+    let assigned = rig.only_assigned(&worker);
+    rig.take_job(&worker, &assigned);
+    rig.pass_alive(300 * SECOND, &[&worker], &[(&worker, &assigned)]);
+    assert_eq!(rig.spent(), []);
+    rig.pass_alive(30 * SECOND, &[&worker], &[]);
+    assert_eq!(rig.spent(), [SpentReason::NoProgress]);
+}
+
+#[test]
+fn ten_minutes_are_the_most_that_a_job_may_take() {
+    let mut rig = Rig::new();
+    let (client, worker) = (rig.client(), rig.worker(1));
+    rig.submit(&client, "job-1");
+    let assigned = rig.only_assigned(&worker);
+    rig.take_job(&worker, &assigned);
+    rig.pass_alive(600 * SECOND - MILLISECOND, &[&worker], &[(&worker, &assigned)]);
+    assert_eq!(rig.outcomes(&client), []);
+    rig.pass(MILLISECOND);
+    assert_eq!(rig.outcomes(&client), [(1, "job-1".to_owned(), Some(FailureCode::JobTimeout))]);
+    let cancelled = rig.to_node(worker.connection);
+    assert!(cancelled.iter().any(|message| matches!(message, ToNode::JobCancel { .. })), "{cancelled:?}");
+}
+
+#[test]
+fn the_first_good_result_of_any_attempt_wins_and_the_losers_are_cancelled() {
+    let mut rig = Rig::new();
+    let (client, first, second) = (rig.client(), rig.worker(1), rig.worker(1));
+    rig.submit(&client, "job-1");
+    let (slow_worker, other, slow) = match rig.assigned(&first).pop() {
+        Some(assigned) => (&first, &second, assigned),
+        None => (&second, &first, rig.only_assigned(&second)),
+    };
+    rig.pass(3 * SECOND);
+    let current = rig.only_assigned(other);
+    rig.take_job(other, &current);
+    rig.answer(slow_worker, &slow, true, "late but good");
+    assert_eq!(rig.outcomes(&client), [(1, "job-1".to_owned(), None)]);
+    let (job_id, attempt_id) = (current.job.clone(), current.attempt.clone());
+    assert_eq!(rig.to_node(other.connection), [ToNode::JobCancel { job_id, attempt_id }]);
+    rig.answer(other, &current, true, "too late");
+    assert_eq!(rig.outcomes(&client), []);
+    assert_eq!(accepted(&mut rig, other), [false]);
+}
+
+#[test]
+fn every_result_is_acknowledged_and_a_repeated_winner_hears_the_same_again() {
+    let mut rig = Rig::new();
+    let (client, worker) = (rig.client(), rig.worker(1));
+    rig.submit(&client, "job-1");
+    let assigned = rig.only_assigned(&worker);
+    rig.answer(&worker, &assigned, true, "hallo");
+    rig.answer(&worker, &assigned, true, "hallo");
+    let stranger = Assigned { job: "job-9".to_owned(), attempt: "att-0-1".to_owned() };
+    rig.answer(&worker, &stranger, true, "hallo");
+    rig.answer(&worker, &stranger, false, "no");
+    assert_eq!(accepted(&mut rig, &worker), [true, true, false, false]);
+    assert_eq!(rig.outcomes(&client).len(), 1);
+}
+
+#[test]
+fn a_good_result_of_an_earlier_epoch_wins_an_open_job_of_its_name() {
+    let mut rig = Rig::new();
+    let (client, worker) = (rig.client(), rig.worker(1));
+    rig.submit(&client, "job-1");
+    let old = Assigned { job: "job-1".to_owned(), attempt: "att-of-another-epoch-1".to_owned() };
+    rig.answer(&worker, &old, false, "failed long ago");
+    assert_eq!(rig.spent(), [], "a failure of an earlier epoch changes nothing");
+    rig.answer(&worker, &old, true, "hallo");
+    assert_eq!(accepted(&mut rig, &worker), [false, true]);
+    assert_eq!(rig.outcomes(&client), [(1, "job-1".to_owned(), None)]);
+}
+
+#[test]
+fn a_result_under_the_name_of_another_job_is_refused() {
+    let mut rig = Rig::new();
+    let (client, worker) = (rig.client(), rig.worker(2));
+    rig.submit(&client, "job-1");
+    rig.submit(&client, "job-2");
+    let assigned = rig.assigned(&worker);
+    let mixed = Assigned { job: "job-1".to_owned(), attempt: assigned[1].attempt.clone() };
+    rig.answer(&worker, &mixed, true, "hallo");
+    assert_eq!(accepted(&mut rig, &worker), [false]);
+    assert_eq!(rig.outcomes(&client), []);
+}
+
+#[test]
+fn a_known_job_is_acknowledged_again_and_never_queued_again() {
+    let mut rig = Rig::new();
+    let (client, worker) = (rig.client(), rig.worker(1));
+    for _ in 0..2 {
+        rig.submit(&client, "job-1");
+    }
+    let assigned = rig.only_assigned(&worker);
+    rig.answer(&worker, &assigned, true, "hallo");
+    rig.submit(&client, "job-1");
+    rig.ack(&client, 1);
+    rig.submit(&client, "job-1");
+    assert_eq!(rig.assigned(&worker), []);
+    let acks = rig.to_session(client.connection);
+    let acks = acks.iter().filter(|message| matches!(message, ToSession::SubmitAck { .. }));
+    assert_eq!(acks.count(), 4);
+    assert_eq!(rig.core.gauges().open_jobs, 0);
+}
+
+#[test]
+fn two_sessions_may_use_the_same_job_id() {
+    let mut rig = Rig::new();
+    let (one, other, worker) = (rig.client(), rig.client(), rig.worker(2));
+    rig.submit(&one, "job-1");
+    rig.submit(&other, "job-1");
+    let assigned = rig.assigned(&worker);
+    rig.answer(&worker, &assigned[1], true, "hallo");
+    assert_eq!((rig.outcomes(&one).len(), rig.outcomes(&other).len()), (0, 1));
+}
+
+#[test]
+fn a_text_that_fits_no_assignment_is_rejected_and_a_result_that_fits_no_message_is_a_failed_attempt() {
+    let mut rig = Rig::new();
+    let (client, worker) = (rig.client(), rig.worker(1));
+    rig.submit_text(&client, "job-1", "x".repeat(1 << 20));
+    assert_eq!(rig.outcomes(&client), [(1, "job-1".to_owned(), Some(FailureCode::Rejected))]);
+    rig.submit(&client, "job-2");
+    let assigned = rig.only_assigned(&worker);
+    rig.answer(&worker, &assigned, true, &"\u{1}".repeat(1 << 18));
+    assert_eq!(rig.spent(), [SpentReason::Failed("the result is too long".to_owned())]);
+}
+
+#[test]
+fn a_job_whose_last_node_leaves_waits_ten_seconds_for_another() {
+    let mut rig = Rig::new();
+    let (client, worker) = (rig.client(), rig.worker(1));
+    rig.submit(&client, "job-1");
+    let assigned = rig.only_assigned(&worker);
+    rig.take_job(&worker, &assigned);
+    rig.pass_alive(25 * SECOND, &[&worker], &[(&worker, &assigned)]);
+    rig.lose(worker.connection);
+    rig.pass(9 * SECOND);
+    assert_eq!(rig.outcomes(&client), []);
+    let next = rig.worker(1);
+    assert_eq!(rig.only_assigned(&next).job, "job-1");
+}
+
+fn accepted(rig: &mut Rig, worker: &Worker) -> Vec<bool> {
+    let connection = worker.connection;
+    rig.drain(|output| match output {
+        Output::ToNode(to, ToNode::ResultAck { accepted, .. }) if *to == connection => Some(*accepted),
+        _ => None,
+    })
+}

@@ -1,0 +1,314 @@
+//! The core against its laws, under any order of events. The model is a client and nodes that remember what they were
+//! told; the laws are checked after every step.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// Something that may happen next.
+#[derive(Clone, Debug)]
+enum Step {
+    Submit { client: usize, job: u8 },
+    Ack { client: usize },
+    Reset { client: usize },
+    Resume { client: usize, from_old: bool },
+    StaleTraffic { client: usize },
+    CloseSession { client: usize },
+    NodeUp { node: usize, capacity: u32 },
+    NodeDown { node: usize },
+    TakeJob { node: usize, pick: usize },
+    Answer { node: usize, pick: usize, ok: bool },
+    Heartbeats,
+    Pass { millis: u64 },
+}
+
+const CLIENTS: usize = 2;
+const NODES: usize = 2;
+
+/// More than the jobs there are, each way once a round.
+const ROUNDS: usize = 60;
+
+fn step() -> impl Strategy<Value = Step> {
+    let client = || 0..CLIENTS;
+    let node = || 0..NODES;
+    prop_oneof![
+        6 => (client(), 0..20_u8).prop_map(|(client, job)| Step::Submit { client, job }),
+        4 => client().prop_map(|client| Step::Ack { client }),
+        2 => client().prop_map(|client| Step::Reset { client }),
+        3 => (client(), any::<bool>()).prop_map(|(client, from_old)| Step::Resume { client, from_old }),
+        1 => client().prop_map(|client| Step::StaleTraffic { client }),
+        1 => client().prop_map(|client| Step::CloseSession { client }),
+        3 => (node(), 1..3_u32).prop_map(|(node, capacity)| Step::NodeUp { node, capacity }),
+        2 => node().prop_map(|node| Step::NodeDown { node }),
+        4 => (node(), 0..8_usize).prop_map(|(node, pick)| Step::TakeJob { node, pick }),
+        8 => (node(), 0..8_usize, prop::bool::weighted(0.7))
+            .prop_map(|(node, pick, ok)| Step::Answer { node, pick, ok }),
+        2 => Just(Step::Heartbeats),
+        5 => prop_oneof![0..4000_u64, 4000..40_000_u64, 40_000..700_000_u64].prop_map(|millis| Step::Pass { millis }),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_laws_hold_under_any_order_of_events(steps in prop::collection::vec(step(), 1..120)) {
+        let mut world = World::new();
+        for step in steps {
+            world.apply(&step);
+            world.observe();
+            world.check();
+        }
+        world.settle();
+    }
+}
+
+/// The core, those who talk to it, and what they have been told.
+struct World {
+    rig: Rig,
+    clients: Vec<Party>,
+    workers: Vec<Option<Worker>>,
+    assigned: Vec<Vec<Assigned>>,
+    /// Accepted jobs, by session, and how many outcomes the core has said that each has.
+    outcomes: BTreeMap<(String, String), u32>,
+    sent: BTreeMap<ConnectionId, u64>,
+}
+
+/// A client: its session, whether it believes itself connected, and what it has seen.
+struct Party {
+    client: Client,
+    connected: bool,
+    old: Option<ConnectionId>,
+    last_seq: u64,
+    acknowledged: u64,
+    delivered: u64,
+}
+
+impl World {
+    fn new() -> Self {
+        let mut rig = Rig::with(Limits { queued_jobs: 4, window_outcomes: 3, results_kept: 3, ..Limits::default() });
+        let clients = (0..CLIENTS).map(|_| Party::new(rig.client())).collect();
+        Self {
+            rig,
+            clients,
+            workers: vec![None; NODES],
+            assigned: vec![Vec::new(); NODES],
+            outcomes: BTreeMap::new(),
+            sent: BTreeMap::new(),
+        }
+    }
+
+    fn apply(&mut self, step: &Step) {
+        match *step {
+            Step::Submit { client, job } => {
+                let party = &self.clients[client];
+                self.rig.submit(&party.client, &format!("job-{job}"));
+            }
+            Step::Ack { client } => {
+                let party = &mut self.clients[client];
+                if party.connected {
+                    party.acknowledged = party.last_seq;
+                    self.rig.ack(&party.client, party.last_seq);
+                }
+            }
+            Step::Reset { client } => {
+                self.clients[client].connected = false;
+                self.rig.lose(self.clients[client].client.connection);
+            }
+            Step::Resume { client, from_old } => self.resume(client, from_old),
+            Step::StaleTraffic { client } => self.stale_traffic(client),
+            Step::CloseSession { client } => {
+                let connection = self.clients[client].client.connection;
+                self.rig.handle(Input::FromSession(connection, FromSession::SessionClose));
+            }
+            Step::NodeUp { node, capacity } => {
+                let identity = self.workers[node].clone();
+                let identity = identity.as_ref().map(|worker| (worker.node.as_str(), worker.token.as_str()));
+                self.workers[node] = self.rig.register(identity, capacity);
+            }
+            Step::NodeDown { node } => {
+                if let Some(worker) = &self.workers[node] {
+                    self.rig.lose(worker.connection);
+                }
+            }
+            Step::TakeJob { node, pick } => {
+                if let Some((worker, assigned)) = self.pick(node, pick) {
+                    self.rig.take_job(&worker, &assigned);
+                }
+            }
+            Step::Answer { node, pick, ok } => {
+                if let Some((worker, assigned)) = self.pick(node, pick) {
+                    self.rig.answer(&worker, &assigned, ok, "text");
+                }
+            }
+            Step::Heartbeats => {
+                for worker in self.workers.iter().flatten() {
+                    self.rig.handle(Input::FromNode(worker.connection, FromNode::NodeHeartbeat));
+                }
+            }
+            Step::Pass { millis } => self.rig.pass(Duration::from_millis(millis)),
+        }
+    }
+
+    fn resume(&mut self, client: usize, from_old: bool) {
+        self.observe();
+        let party = &mut self.clients[client];
+        let last_seq = if from_old { party.acknowledged } else { party.last_seq };
+        let next = self.rig.resume(&party.client, last_seq);
+        if next.resumed {
+            assert_eq!(next.session, party.client.session);
+            assert!(next.next_seq <= party.last_seq + 1, "no outcome may be skipped");
+            party.old = Some(party.client.connection);
+            party.client = next;
+            party.connected = true;
+        } else {
+            assert_eq!(next.next_seq, 1);
+            // A session that was taking its leave hears of its last deliveries before it is gone.
+            self.observe();
+            self.clients[client] = Party::new(next);
+        }
+    }
+
+    /// An old connection's traffic must change nothing at all.
+    fn stale_traffic(&mut self, client: usize) {
+        let Some(old) = self.clients[client].old else { return };
+        self.rig.handle(Input::Timeout);
+        let before = format!("{:?}", self.rig.core);
+        let stale = Client { connection: old, ..self.clients[client].client.clone() };
+        let said = self.rig.said.len();
+        self.rig.submit(&stale, "job-stale");
+        self.rig.ack(&stale, 1);
+        self.rig.lose(old);
+        assert_eq!(format!("{:?}", self.rig.core), before);
+        assert_eq!(self.rig.said.len(), said);
+    }
+
+    fn pick(&self, node: usize, pick: usize) -> Option<(Worker, Assigned)> {
+        let assigned = &self.assigned[node];
+        let index = pick.checked_rem(assigned.len())?;
+        Some((self.workers[node].clone()?, assigned[index].clone()))
+    }
+
+    /// Takes in what the core has said, as those who were told would, and checks it on the way.
+    fn observe(&mut self) {
+        for output in std::mem::take(&mut self.rig.said) {
+            match output {
+                Output::ToSession(connection, ToSession::Result { seq, .. } | ToSession::JobFailed { seq, .. }) => {
+                    self.outcome_sent(connection, seq);
+                }
+                Output::ToNode(connection, ToNode::JobAssign { job_id, attempt_id, .. }) => {
+                    let node = self
+                        .workers
+                        .iter()
+                        .position(|worker| worker.as_ref().is_some_and(|worker| worker.connection == connection));
+                    let assigned = Assigned { job: job_id, attempt: attempt_id };
+                    let seen = self.assigned.iter().flatten().any(|other| other.attempt == assigned.attempt);
+                    assert!(!seen, "an attempt id was used twice");
+                    self.assigned[node.expect("assigned to a connected node")].push(assigned);
+                }
+                Output::Close(connection, ..) => {
+                    for party in &mut self.clients {
+                        if party.client.connection == connection {
+                            party.connected = false;
+                        }
+                    }
+                }
+                Output::Happened(happening) => self.happened(happening),
+                Output::ToSession(..) | Output::ToNode(..) | Output::Drained { .. } => {}
+            }
+        }
+    }
+
+    /// Outcomes come in order and without gaps, on every connection and over all of them.
+    fn outcome_sent(&mut self, connection: ConnectionId, seq: u64) {
+        if let Some(previous) = self.sent.insert(connection, seq) {
+            assert!(seq > previous, "out of order on one connection");
+        }
+        let Some(party) = self.clients.iter_mut().find(|party| party.client.connection == connection) else { return };
+        assert!(seq <= party.last_seq + 1, "a gap: {seq} after {}", party.last_seq);
+        party.last_seq = party.last_seq.max(seq);
+    }
+
+    fn happened(&mut self, happening: Happening) {
+        match happening {
+            Happening::SubmitAccepted { session, job, .. } => {
+                let twice = self.outcomes.insert((session.to_string(), job.to_string()), 0);
+                assert_eq!(twice, None, "accepted twice");
+            }
+            Happening::JobFinished { session, job, .. } => {
+                let count = self.outcomes.get_mut(&(session.to_string(), job.to_string())).expect("accepted");
+                *count += 1;
+                assert_eq!(*count, 1, "exactly one outcome");
+            }
+            Happening::Delivered { session, seq, .. } => {
+                let party = self.clients.iter_mut().find(|party| party.client.session == session.as_str());
+                let party = party.expect("only a client that still has the session acknowledges");
+                assert_eq!(seq, party.delivered + 1, "delivered in order");
+                assert!(seq <= party.last_seq, "delivered only what was seen");
+                party.delivered = seq;
+            }
+            _ => {}
+        }
+    }
+
+    /// Laws about the state itself.
+    fn check(&self) {
+        let core = &self.rig.core;
+        let gauges = core.gauges();
+        let open = self.outcomes.values().filter(|count| **count == 0).count();
+        assert_eq!(gauges.open_jobs, open, "a job is open until it has its outcome");
+        let owners = core.connections.values();
+        assert_eq!(
+            owners.filter(|owner| matches!(owner, Owner::Session(..))).count(),
+            gauges.connected_sessions,
+            "no registry entry without a connection, and none without an entry"
+        );
+        assert_eq!(
+            core.connections.values().filter(|owner| matches!(owner, Owner::Node(..))).count(),
+            gauges.connected_nodes
+        );
+        assert!(core.attempts.len() <= gauges.open_jobs * core.limits.attempts as usize, "attempts are bounded");
+        for node in core.nodes.values() {
+            assert!(node.attached.is_some() || node.running.is_empty(), "an absent node runs nothing");
+        }
+        for (key, job) in &core.jobs {
+            assert_eq!(job.current.is_none(), core.queue.contains(key), "a job is either at work or in the queue");
+        }
+        assert!(core.next_deadline().is_none_or(|deadline| deadline > self.rig.now), "no deadline is left behind");
+    }
+
+    /// With a node that works and clients that read, everything comes to its end.
+    fn settle(&mut self) {
+        for node in 0..NODES {
+            self.apply(&Step::NodeDown { node });
+        }
+        for client in 0..CLIENTS {
+            self.apply(&Step::Resume { client, from_old: false });
+        }
+        self.observe();
+        let worker = self.rig.register(None, 10).expect("a node");
+        self.workers[0] = Some(worker.clone());
+        self.observe();
+        for _ in 0..ROUNDS {
+            for assigned in std::mem::take(&mut self.assigned[0]) {
+                self.rig.answer(&worker, &assigned, true, "text");
+            }
+            self.observe();
+            for client in 0..CLIENTS {
+                self.apply(&Step::Ack { client });
+            }
+            self.observe();
+            self.check();
+        }
+        let gauges = self.rig.core.gauges();
+        assert_eq!((gauges.open_jobs, gauges.undelivered_outcomes), (0, 0), "{:?}", self.rig.core.jobs);
+    }
+}
+
+impl Party {
+    fn new(client: Client) -> Self {
+        Self { client, connected: true, old: None, last_seq: 0, acknowledged: 0, delivered: 0 }
+    }
+}

@@ -1,0 +1,174 @@
+//! The shell: one port, a task for each socket, and one task that owns the core.
+//!
+//! - [`run`] and [`Server`] (here): binding, accepting, and the order in which everything ends.
+//! - `switchboard`: the task that owns the [`Broker`](crate::broker::Broker); all connections talk to it through one
+//!   bounded channel.
+//! - `http`: the requests on the port, and the upgrade to a WebSocket.
+//! - `conversation`: one WebSocket, from the upgrade to its last byte.
+//! - `journal`: happenings as log lines, and the gauges.
+//!
+//! Invariant: when [`Server::serve`] returns or is dropped, no task of it lives on.
+
+mod conversation;
+mod http;
+mod journal;
+mod switchboard;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use halfopen_net::{TcpListener, TcpStream};
+use thiserror::Error;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::broker::{Broker, ConnectionId};
+use crate::config::{Config, ConfigError};
+use http::Port;
+use journal::{Snapshot, Sockets};
+use switchboard::Switchboard;
+
+/// Runs a scheduler until `shutdown` is cancelled and what was open is finished or the grace period over.
+///
+/// # Errors
+/// When the configuration contradicts itself or the address cannot be bound.
+pub async fn run(config: Config, shutdown: CancellationToken) -> Result<Exit, RunError> {
+    Server::bind(config).await?.serve(shutdown).await
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Every job had its outcome, and every outcome its acknowledgement.
+    Drained,
+    /// Something was left undone: its clients will submit it again elsewhere.
+    LeftUndone,
+}
+
+/// Why a scheduler could not run.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// The configuration.
+    #[error("use the configuration")]
+    Config(#[from] ConfigError),
+    /// The address.
+    #[error("listen on {address}")]
+    Bind {
+        /// As configured.
+        address: SocketAddr,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The task that owns the core has panicked: a bug of ours. Nothing of the service is left running.
+    #[error("keep the scheduler's state: its task has failed")]
+    Core,
+}
+
+/// A scheduler that listens, so that its address is known, but serves nobody yet.
+#[derive(Debug)]
+pub struct Server {
+    config: Config,
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl Server {
+    /// Checks the configuration and binds the address.
+    ///
+    /// # Errors
+    /// As [`run`].
+    pub async fn bind(config: Config) -> Result<Self, RunError> {
+        config.validate()?;
+        let address = config.listen;
+        let bind = |source| RunError::Bind { address, source };
+        let listener = TcpListener::bind(address).await.map_err(bind)?;
+        let address = listener.local_addr().map_err(bind)?;
+        Ok(Self { config, listener, address })
+    }
+
+    /// Where it listens, with the real port.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `shutdown` is cancelled. Connections get their Close frames before this returns.
+    ///
+    /// # Errors
+    /// [`RunError::Core`] only.
+    pub async fn serve(self, shutdown: CancellationToken) -> Result<Exit, RunError> {
+        let Self { config, listener, address } = self;
+        tracing::info!(target: journal::TARGET, %address, "listening");
+        let largest = config.link.largest_message;
+        let seed = rand::random();
+        let core = Broker::new(config.timings.clone(), config.limits.clone(), largest, seed, Instant::now());
+        let (events, received) = mpsc::channel(EVENTS_QUEUED);
+        let (published, snapshot) = watch::channel(Snapshot::default());
+        let port = Port {
+            config: Arc::new(config),
+            events,
+            snapshot,
+            sockets: Sockets::default(),
+            stop: CancellationToken::new(),
+        };
+        let mut owner = JoinSet::new();
+        owner.spawn(Switchboard::new(core, received, published).run(shutdown));
+        let mut connections = JoinSet::new();
+        let exit = accept_until_done(&listener, &port, &mut owner, &mut connections).await;
+        drop(listener);
+        port.stop.cancel();
+        let patience = port.config.link.close_timeout * 2;
+        if timeout(patience, async { while connections.join_next().await.is_some() {} }).await.is_err() {
+            tracing::debug!(target: journal::TARGET, left = connections.len(), "aborting connections");
+        }
+        connections.shutdown().await;
+        exit
+    }
+}
+
+/// Events waiting for the core; a connection whose event finds no room waits, and reads nothing meanwhile.
+const EVENTS_QUEUED: usize = 256;
+
+async fn accept_until_done(
+    listener: &TcpListener,
+    port: &Port,
+    owner: &mut JoinSet<Exit>,
+    connections: &mut JoinSet<()>,
+) -> Result<Exit, RunError> {
+    let mut next = 0;
+    loop {
+        tokio::select! {
+            biased;
+            exit = owner.join_next() => return exit.and_then(Result::ok).ok_or(RunError::Core),
+            Some(ended) = connections.join_next() => {
+                if ended.is_err() {
+                    tracing::error!(target: journal::TARGET, "a connection's task has panicked");
+                }
+            }
+            stream = accept(listener, port) => {
+                if connections.len() >= port.config.limits.connections {
+                    tracing::debug!(target: journal::TARGET, "too many connections");
+                    continue;
+                }
+                next += 1;
+                connections.spawn(http::serve(stream, port.clone(), ConnectionId(next)));
+            }
+        }
+    }
+}
+
+/// The next connection. A failure is survived, with a pause: a shortage of descriptors must not become a hot loop.
+async fn accept(listener: &TcpListener, port: &Port) -> TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return stream,
+            Err(error) => {
+                tracing::warn!(target: journal::TARGET, %error, "accepting failed");
+                sleep(port.config.timings.accept_pause).await;
+            }
+        }
+    }
+}
