@@ -1,5 +1,6 @@
 //! Law: a lost connection is noticed in time.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -15,7 +16,7 @@ use crate::trace::Seconds;
 /// Each observer notices within the bound that a fault has taken its connection.
 ///
 /// A fault need not be noticed by an observer that is not at the struck link (or was not connected with the struck
-/// host), that has already noticed an earlier loss and is not back in service, that is leaving before the bound, or
+/// host), that is out of service anyway (by its `detected` and `recovered` facts, when it tells both), that is leaving before the bound, or
 /// when the fault ends before the bound. A run that ends before the bound decides nothing about that fault; a run that
 /// decides nothing about any fault is convicted, since it proves nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,8 +111,7 @@ enum Decision<'a> {
 impl<'a> Case<'a> {
     fn decide(&self, strike: &Strike, lives: &Lives, evidence: &Evidence) -> Decision<'a> {
         let earlier = self.told.partition_point(|entry| entry.index < self.fired.index);
-        let is_down = earlier.checked_sub(1).is_some_and(|last| self.told[last].kind == FactKind::Detected);
-        if is_down || lives.is_away(self.observer, self.fired.index) {
+        if is_out_of_service(self.told, earlier) || lives.is_away(self.observer, self.fired.index) {
             return Decision::NeedNot;
         }
         let noticed = self.told[earlier..].iter().find(|entry| entry.kind == FactKind::Detected);
@@ -129,6 +129,21 @@ impl<'a> Case<'a> {
             Decision::Missed(noticed)
         }
     }
+}
+
+/// Whether an observer had nothing left to lose after the first `upto` of its facts.
+///
+/// Only an observer that tells of its recoveries can be known to be out of service; one that begins with a recovery tells
+/// of its first connection, too, and has none before.
+fn is_out_of_service(told: &[Entry], upto: usize) -> bool {
+    if told.iter().all(|entry| entry.kind != FactKind::Recovered) {
+        return false;
+    }
+    if upto == 0 {
+        return told[0].kind == FactKind::Recovered;
+    }
+    let latest: BTreeMap<_, _> = told[..upto].iter().map(|entry| (entry.key, entry.kind)).collect();
+    latest.values().all(|kind| *kind == FactKind::Detected)
 }
 
 #[derive(Default)]
@@ -167,6 +182,7 @@ mod tests {
     use crate::check::tale::Tale;
     use crate::fact::FactKind::{Detected, Recovered};
     use crate::fault::{Ends, HalfOpenKind, Verb};
+    use crate::trace::ConnectionEvent::Established;
 
     #[test]
     fn a_reset_that_is_noticed_in_time_holds() {
@@ -199,6 +215,32 @@ mod tests {
             .fact(6000, "alice", Recovered, "s-1")
             .ending(120_000);
         assert_eq!(tale.held(&alice_within(40)), "nothing had to be noticed");
+    }
+
+    #[test]
+    fn a_host_with_many_sessions_must_notice_each_loss() {
+        let tale = Tale::new()
+            .fact(1000, "chat", Recovered, "s-1")
+            .fact(1000, "chat", Recovered, "s-2")
+            .value(4000, "chat", Detected, "s-1", "1000")
+            .struck(5000, "alice", "chat", Verb::Reset { to: Ends::Both })
+            .ending(120_000);
+        let chat = Detect { observers: vec!["chat".into()], ..alice_within(40) };
+        assert_eq!(tale.broken(&chat), "detect: not noticed in time @ chat");
+    }
+
+    #[test]
+    fn an_observer_that_was_never_in_service_has_nothing_to_lose() {
+        let tale = reset().fact(7000, "alice", Recovered, "s-1").ending(120_000);
+        assert_eq!(tale.held(&alice_within(40)), "nothing had to be noticed");
+    }
+
+    #[test]
+    fn a_crash_concerns_those_who_were_connected() {
+        let crash = |tale: Tale| tale.struck_host(5000, "chat", Verb::Crash { restart_after: None }).ending(120_000);
+        let connected = crash(Tale::new().connection(1000, "alice", "chat", 1, Established));
+        assert_eq!(connected.broken(&alice_within(40)), "detect: not noticed in time @ alice");
+        assert_eq!(crash(Tale::new()).held(&alice_within(40)), "nothing had to be noticed");
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Bite, Check, CloseCode, Conduct, Delivery, Detect, Evidence, Hygiene, Leaks, Livelock, Recover, Stream, Survival,
-    Terminal, Truthful, Verdict,
+    Bite, Check, CloseCode, Conduct, Delivery, Detect, Evidence, Hygiene, Leaks, Livelock, Recover, Sometimes, Stream,
+    Survival, Terminal, Truthful, Verdict,
 };
 use crate::fact::FactKind;
 
@@ -62,6 +62,9 @@ pub struct Expectations {
     /// Retries are bounded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub livelock: Option<Livelock>,
+    /// States that a sweep reaches. No run is judged by them: see [`Sometimes`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sometimes: Option<Sometimes>,
 }
 
 impl Expectations {
@@ -91,9 +94,15 @@ impl Expectations {
 
     /// The verdicts on a run: first on its conduct, then of each expected check, then on whether its faults bit. The
     /// first violation in this order stands for the run.
+    ///
+    /// Survival is always judged, by its defaults when it is not expected: a script that fails or a task that panics
+    /// must not pass because nobody thought of it.
     pub fn judge(&self, evidence: &Evidence) -> Vec<Verdict> {
         let mut verdicts = vec![Conduct.judge(evidence)];
         verdicts.extend(self.checks().iter().map(|check| check.judge(evidence)));
+        if self.survival.is_none() {
+            verdicts.push(Survival::default().judge(evidence));
+        }
         verdicts.push(Bite.judge(evidence));
         verdicts
     }
@@ -152,6 +161,7 @@ since = "detection"
 
 [survival]
 stay_up = ["chat"]
+expected_panics = ["bad request"]
 
 [survival.health]
 gauge = "health"
@@ -175,6 +185,12 @@ with = "alice"
 
 [livelock]
 retries_at_most = 10
+
+[sometimes.resumed]
+event = "session ready"
+
+[sometimes.resumed.where]
+resumed = "true"
 "#;
 
     #[test]
@@ -198,10 +214,10 @@ retries_at_most = 10
     }
 
     #[test]
-    fn every_run_is_judged_on_its_conduct_and_its_faults() {
+    fn every_run_is_judged_on_its_conduct_its_survival_and_its_faults() {
         let tale = Tale::new();
         let verdicts = Expectations::default().judge(&tale.evidence());
         let names: Vec<_> = verdicts.iter().map(Verdict::check).collect();
-        assert_eq!(names, vec!["conduct", "bite"]);
+        assert_eq!(names, vec!["conduct", "survival", "bite"]);
     }
 }

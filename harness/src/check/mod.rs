@@ -2,7 +2,7 @@
 //!
 //! A check knows no protocol: it reads the facts, the faults and the process life in a run's [`Evidence`], and answers
 //! with a [`Verdict`]. A scenario says in its [`Expectations`] which laws it is held to; [`Conduct`] and [`Bite`] bind
-//! every run. Each check reads the records a bounded number of times, so that a sweep can afford all of them.
+//! every run, [`Sometimes`] a whole sweep. Each check reads the records a bounded number of times, so that a sweep can afford all of them.
 //!
 //! Times are compared up to [`FinalState::at`]: what is recorded later belongs to the stopping of the hosts.
 
@@ -19,6 +19,7 @@ mod ledger;
 mod livelock;
 mod lives;
 mod recover;
+mod sometimes;
 mod stream;
 mod strike;
 mod survival;
@@ -39,6 +40,7 @@ pub use hygiene::Hygiene;
 pub use leaks::{EstablishedSockets, GaugeLaw, Leaks, SocketLaw};
 pub use livelock::Livelock;
 pub use recover::{Recover, RecoverySince};
+pub use sometimes::{Sign, Sometimes};
 pub use stream::Stream;
 pub use survival::{Health, Survival};
 pub use terminal::Terminal;

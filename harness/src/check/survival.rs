@@ -21,6 +21,9 @@ pub struct Survival {
     /// The hosts that run until they are asked to stop. Others (actors) may end when they are done.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stay_up: Vec<HostName>,
+    /// Parts of the messages of panics that are meant to happen (a request that panics must not take others along).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub expected_panics: Vec<String>,
     /// The health that must be told after every fault.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<Health>,
@@ -55,7 +58,12 @@ impl Check for Survival {
     fn examine(&self, evidence: &Evidence) -> Result<String, Finding> {
         self.processes(evidence.records)?;
         accepts_go_on(evidence)?;
-        let mut summary = "no panic, no early end".to_owned();
+        let mut summary = if self.expected_panics.is_empty() {
+            "no panic, no early end"
+        } else {
+            "no unexpected panic, no early end"
+        }
+        .to_owned();
         if let Some(health) = &self.health {
             let judged = health.after_every_fault(evidence)?;
             summary.push_str(&format!(", healthy after {judged} of {} faults", evidence.faults.len()));
@@ -77,6 +85,7 @@ impl Survival {
                     *stopping = true;
                     continue;
                 }
+                ProcessEvent::Panicked { message, root: false } if self.expects(message) => continue,
                 ProcessEvent::Panicked { message, root } => {
                     let task = if *root { "the root task" } else { "a task" };
                     ("panic", format!("{task} of {host} panicked at {when}: {message}"))
@@ -97,6 +106,10 @@ impl Survival {
             return Err(Finding::new(clause, sentence).witness(cause.into_iter().chain([index])).role(Some(host)));
         }
         Ok(())
+    }
+
+    fn expects(&self, panic: &str) -> bool {
+        self.expected_panics.iter().any(|part| panic.contains(part.as_str()))
     }
 }
 
@@ -187,6 +200,8 @@ mod tests {
             ProcessEvent::Panicked { message: "writing to a reader that left".to_owned(), root: false },
         );
         insta::assert_snapshot!(tale.failure(&Survival::default()));
+        let expected = Survival { expected_panics: vec!["reader that left".to_owned()], ..Survival::default() };
+        assert_eq!(tale.held(&expected), "no unexpected panic, no early end");
     }
 
     #[test]
@@ -220,6 +235,6 @@ mod tests {
     }
 
     fn stays(host: &str) -> Survival {
-        Survival { stay_up: vec![host.into()], health: None }
+        Survival { stay_up: vec![host.into()], ..Survival::default() }
     }
 }

@@ -116,6 +116,14 @@ impl Tale {
         tale.fault(ms, number, FaultEvent::Fired { on, verb: text })
     }
 
+    /// A fault on a host that is in the plan and fires.
+    pub(crate) fn struck_host(mut self, ms: u64, host: &str, verb: Verb) -> Self {
+        let number = u32::try_from(self.faults.len()).expect("a handful of faults");
+        let event = FaultEvent::Fired { on: format!("host {host}"), verb: story::verb(&verb) };
+        self.faults.push(Fault { target: Target::Host(host.into()), trigger: Trigger::Connect, verb });
+        self.fault(ms, number, event)
+    }
+
     pub(crate) fn healed(self, ms: u64, fault: u32) -> Self {
         self.fault(ms, fault, FaultEvent::Healed)
     }

@@ -83,10 +83,10 @@ impl Terminal {
     fn no_timeout_after_a_result(&self, account: &Account) -> Result<(), Finding> {
         let mut result = None;
         for entry in account.entries() {
-            let timeout = entry.kind == FactKind::Outcome && self.is_timeout(entry);
+            let timeout = self.is_timeout(entry);
             match result {
                 None if !timeout && entry.kind != FactKind::Accepted => result = Some(entry),
-                Some(result) if timeout => {
+                Some(result) if timeout && entry.kind == FactKind::Outcome => {
                     let sentence = format!(
                         "{} timed out at {} by {}'s word, although its result was there at {}.",
                         account.key,
@@ -141,6 +141,15 @@ mod tests {
             .fact(29_000, "alice", Received, "job-1")
             .value(31_000, "scheduler", Outcome, "job-1", "JOB_TIMEOUT");
         insta::assert_snapshot!(tale.failure(&Terminal::default()));
+    }
+
+    #[test]
+    fn a_timeout_that_reaches_its_owner_is_no_result() {
+        let tale = Tale::new()
+            .fact(1000, "scheduler", Accepted, "job-1")
+            .value(31_000, "alice", Received, "job-1", "JOB_TIMEOUT")
+            .value(31_000, "scheduler", Outcome, "job-1", "JOB_TIMEOUT");
+        assert_eq!(tale.held(&Terminal::default()), "1 of 1 accepted reached their outcome");
     }
 
     #[test]

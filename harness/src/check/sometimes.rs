@@ -1,0 +1,120 @@
+//! Law of a sweep: what should sometimes happen has happened.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::Evidence;
+use crate::fact::FactKind;
+use crate::name::HostName;
+use crate::trace::{Record, What};
+
+/// Named states each of which some run of a sweep must reach: a sweep that never saw a resumed session has proved
+/// nothing about resuming.
+///
+/// One run reaches some ([`Sometimes::reached`]); the sweep joins them and asks what is [missing](Sometimes::missing).
+///
+/// ```
+/// use halfopen::check::Sometimes;
+///
+/// let states: Sometimes = toml::from_str(
+///     r#"
+///     resumed = { event = "session ready", where = { resumed = "true" } }
+///     came_back = { fact = "recovered", host = "alice" }
+///     "#,
+/// )
+/// .unwrap();
+/// let reached = ["resumed"].map(String::from).into_iter().collect();
+/// assert_eq!(states.missing(&reached), ["came_back"]);
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Sometimes(pub BTreeMap<String, Sign>);
+
+/// By what a state is known: a record for which all that is given holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sign {
+    /// A tracing event with this message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<String>,
+    /// Fields that the event must have with these values.
+    #[serde(default, rename = "where", skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<String, String>,
+    /// A fact of this kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fact: Option<FactKind>,
+    /// With this value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+    /// On this host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostName>,
+}
+
+impl Sometimes {
+    /// The states that a run reached.
+    pub fn reached(&self, evidence: &Evidence) -> BTreeSet<String> {
+        let shown = |sign: &Sign| evidence.records.iter().any(|record| sign.is_shown_by(record));
+        self.0.iter().filter(|(_, sign)| shown(sign)).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// The states that are not among those that the runs of a sweep reached.
+    pub fn missing(&self, reached: &BTreeSet<String>) -> Vec<&str> {
+        self.0.keys().filter(|name| !reached.contains(*name)).map(String::as_str).collect()
+    }
+}
+
+impl Sign {
+    /// A sign that names neither an event nor a fact is shown by nothing.
+    fn is_shown_by(&self, record: &Record) -> bool {
+        if self.host.is_some() && self.host != record.host {
+            return false;
+        }
+        match &record.what {
+            What::Event(event) => {
+                self.event.as_ref() == Some(&event.message)
+                    && self.fields.iter().all(|(name, value)| event.field(name) == Some(value))
+            }
+            What::Fact(fact) => self.fact == Some(fact.kind) && (self.value.is_none() || self.value == fact.value),
+            What::Connection { .. }
+            | What::Unit { .. }
+            | What::Fault { .. }
+            | What::Process(_)
+            | What::Observed { .. }
+            | What::Violation { .. } => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::tale::Tale;
+    use crate::trace::Level;
+
+    #[test]
+    fn a_state_is_reached_when_a_record_shows_its_sign() {
+        let states: Sometimes = toml::from_str(
+            r#"
+            ready = { event = "session ready" }
+            resumed = { event = "session ready", where = { resumed = "true" } }
+            abnormal = { fact = "detected", value = "1006", host = "alice" }
+            normal = { fact = "detected", value = "1000" }
+            elsewhere = { fact = "detected", host = "bob" }
+            nothing = {}
+            "#,
+        )
+        .expect("well-formed");
+        let tale = Tale::new().event(1000, "alice", Level::Info, "session ready").value(
+            2000,
+            "alice",
+            FactKind::Detected,
+            "s-1",
+            "1006",
+        );
+        let reached = states.reached(&tale.evidence());
+        assert_eq!(reached.iter().collect::<Vec<_>>(), ["abnormal", "ready"]);
+        assert_eq!(states.missing(&reached), ["elsewhere", "normal", "nothing", "resumed"]);
+    }
+}
