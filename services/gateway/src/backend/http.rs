@@ -1,0 +1,223 @@
+//! A backend behind HTTP/1.1: one connection per call, owned by the call.
+//!
+//! The connection is driven from inside the answer's stream, by whoever polls it. There is no task to forget: dropping
+//! the stream closes the socket, which is the cancellation that backends understand.
+
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::stream;
+use halfopen_net::TcpStream;
+use http_body_util::Full;
+use hyper::body::{Body, Incoming};
+use hyper::client::conn::http1::{self, Connection, SendRequest};
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderValue};
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+
+use crate::backend::{Backend, Signal, Upstream};
+use crate::chat::ChatRequest;
+use crate::config::{ConfigError, HttpConfig, Origin};
+use crate::fault::Fault;
+
+/// How much of a backend's error body is read for its message, bytes.
+const ERROR_BODY_BYTES: usize = 16 << 10;
+
+/// The limits of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HttpLimits {
+    /// How long connecting may take.
+    pub connect: Duration,
+    /// The connection's read buffer, bytes; at least 8 KiB.
+    pub buffer_bytes: usize,
+}
+
+/// An OpenAI-compatible server.
+#[derive(Clone, Debug)]
+pub struct Http {
+    origin: Origin,
+    authorization: Option<HeaderValue>,
+    limits: HttpLimits,
+}
+
+impl Http {
+    /// A backend as configured; its key is read from the environment now.
+    ///
+    /// # Errors
+    /// A base URL that cannot be called, or a key that is missing or unfit.
+    pub fn new(config: &HttpConfig, limits: HttpLimits) -> Result<Self, ConfigError> {
+        Ok(Self { origin: config.origin()?, authorization: config.authorization()?, limits })
+    }
+
+    fn request(&self, request: &ChatRequest) -> Option<Request<Full<Bytes>>> {
+        let accept = if request.stream { "text/event-stream" } else { "application/json" };
+        let mut builder = Request::post(self.origin.path.as_str())
+            .header(HOST, self.origin.authority.as_str())
+            .header(CONTENT_TYPE, "application/json")
+            .header(CONTENT_LENGTH, request.body.len())
+            .header(ACCEPT, accept);
+        if let Some(authorization) = &self.authorization {
+            builder = builder.header(AUTHORIZATION, authorization.clone());
+        }
+        builder.body(Full::new(request.body.clone())).ok()
+    }
+}
+
+impl Backend for Http {
+    fn open(&self, request: &ChatRequest) -> Upstream {
+        let stage = match self.request(request) {
+            Some(message) => Stage::Connect { backend: self.clone(), message },
+            None => Stage::Broken,
+        };
+        let stream_expected = request.stream;
+        Box::pin(stream::unfold(stage, move |stage| stage.advance(stream_expected)))
+    }
+}
+
+/// Where a call stands. Each stage yields one item and the next stage.
+enum Stage {
+    Connect {
+        backend: Http,
+        message: Request<Full<Bytes>>,
+    },
+    Ask {
+        link: Link,
+        message: Request<Full<Bytes>>,
+    },
+    Read {
+        link: Link,
+        body: Incoming,
+    },
+    /// The origin's path or authority makes no HTTP request; configuration checks leave this unreached.
+    Broken,
+    Over,
+}
+
+type Step = Option<(Result<Signal, Fault>, Stage)>;
+
+impl Stage {
+    async fn advance(self, stream_expected: bool) -> Step {
+        match self {
+            Self::Connect { backend, message } => match Link::open(&backend.origin, backend.limits).await {
+                Ok(link) => Some((Ok(Signal::Opened), Self::Ask { link, message })),
+                Err(fault) => Some((Err(fault), Self::Over)),
+            },
+            Self::Ask { mut link, message } => match link.head(message).await {
+                Ok(response) => Self::read_answer(link, response, stream_expected).await,
+                Err(fault) => Some((Err(fault), Self::Over)),
+            },
+            Self::Read { mut link, mut body } => match link.next_bytes(&mut body).await {
+                Some(Ok(bytes)) => Some((Ok(Signal::Bytes(bytes)), Self::Read { link, body })),
+                Some(Err(fault)) => Some((Err(fault), Self::Over)),
+                None => None,
+            },
+            Self::Broken => Some((Err(Fault::Unreachable), Self::Over)),
+            Self::Over => None,
+        }
+    }
+
+    async fn read_answer(mut link: Link, response: Response<Incoming>, stream_expected: bool) -> Step {
+        let status = response.status();
+        let is_stream = is_event_stream(&response);
+        let mut body = response.into_body();
+        if !status.is_success() {
+            let message = link.error_body(&mut body).await;
+            return Some((Err(Fault::from_status(status, &message)), Self::Over));
+        }
+        if stream_expected && !is_stream {
+            return Some((Err(Fault::Malformed), Self::Over));
+        }
+        match link.next_bytes(&mut body).await {
+            Some(Ok(bytes)) => Some((Ok(Signal::Bytes(bytes)), Self::Read { link, body })),
+            Some(Err(fault)) => Some((Err(fault), Self::Over)),
+            None => None,
+        }
+    }
+}
+
+fn is_event_stream(response: &Response<Incoming>) -> bool {
+    let kind = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    // Some servers send no type at all; their bytes are judged by the event parser.
+    kind.is_none_or(|kind| kind.trim_start().to_ascii_lowercase().starts_with("text/event-stream"))
+}
+
+/// A connection to a backend together with the sender that keeps it open.
+struct Link {
+    sender: SendRequest<Full<Bytes>>,
+    connection: Option<Pin<Box<Connection<TokioIo<TcpStream>, Full<Bytes>>>>>,
+}
+
+impl Link {
+    async fn open(origin: &Origin, limits: HttpLimits) -> Result<Self, Fault> {
+        let connecting = async {
+            match format!("[{}]:{}", origin.host, origin.port).parse::<SocketAddr>() {
+                Ok(address) => TcpStream::connect(address).await,
+                Err(_) => TcpStream::connect((origin.host.as_str(), origin.port)).await,
+            }
+        };
+        let stream = tokio::time::timeout(limits.connect, connecting)
+            .await
+            .map_err(|_| Fault::ConnectTimeout)?
+            .map_err(|error| Fault::from_connect(&error))?;
+        // Without this a small request waits for the acknowledgement of its head.
+        stream.set_nodelay(true).map_err(|error| Fault::from_connect(&error))?;
+        let (sender, connection) = http1::Builder::new()
+            .max_buf_size(limits.buffer_bytes)
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| Fault::from_hyper(&error))?;
+        Ok(Self { sender, connection: Some(Box::pin(connection)) })
+    }
+
+    async fn head(&mut self, message: Request<Full<Bytes>>) -> Result<Response<Incoming>, Fault> {
+        let mut response = std::pin::pin!(self.sender.send_request(message));
+        let connection = &mut self.connection;
+        poll_fn(|cx| {
+            drive(connection, cx);
+            response.as_mut().poll(cx)
+        })
+        .await
+        .map_err(|error| Fault::from_hyper(&error))
+    }
+
+    async fn next_bytes(&mut self, body: &mut Incoming) -> Option<Result<Bytes, Fault>> {
+        loop {
+            let frame = poll_fn(|cx| {
+                drive(&mut self.connection, cx);
+                Pin::new(&mut *body).poll_frame(cx)
+            })
+            .await?;
+            match frame {
+                // Trailers are no bytes of the answer.
+                Ok(frame) => match frame.into_data() {
+                    Ok(bytes) if !bytes.is_empty() => return Some(Ok(bytes)),
+                    Ok(_) | Err(_) => {}
+                },
+                Err(error) => return Some(Err(Fault::from_hyper(&error))),
+            }
+        }
+    }
+
+    async fn error_body(&mut self, body: &mut Incoming) -> Bytes {
+        let mut message = BytesMut::new();
+        while message.len() < ERROR_BODY_BYTES
+            && let Some(Ok(bytes)) = self.next_bytes(body).await
+        {
+            message.extend_from_slice(&bytes);
+        }
+        message.freeze()
+    }
+}
+
+/// Lets the connection work. Its own failure reaches the caller through the response or its body.
+fn drive(connection: &mut Option<Pin<Box<Connection<TokioIo<TcpStream>, Full<Bytes>>>>>, cx: &mut Context<'_>) {
+    if let Some(running) = connection
+        && let Poll::Ready(_) = running.as_mut().poll(cx)
+    {
+        *connection = None;
+    }
+}

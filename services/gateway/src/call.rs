@@ -1,0 +1,125 @@
+//! One accepted request and its upstream call: whoever drops it, the log tells how it ended.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+
+use crate::backend::{Signal, Upstream};
+use crate::chat::ChatRequest;
+use crate::ending::Ending;
+use crate::fault::Fault;
+use crate::ledger::{Slot, UpstreamCount};
+use crate::registry::Registered;
+use crate::write_progress::Stall;
+
+/// An accepted request. Dropping it cancels the upstream call at once; if no ending was set by then, the client left.
+pub(crate) struct Call {
+    slot: Slot,
+    stall: Arc<Stall>,
+    backend: String,
+    upstream: Option<Upstream>,
+    opened: Option<UpstreamCount>,
+    ending: Option<Ending>,
+}
+
+impl Call {
+    /// Accepts `request`. The backend does nothing until it is polled.
+    pub(crate) fn accept(slot: Slot, stall: Arc<Stall>, request: &ChatRequest, registered: &Registered) -> Self {
+        tracing::info!(
+            target: "halfopen_gateway",
+            request_id = %slot.id(),
+            model = %request.model,
+            stream = request.stream,
+            "request accepted"
+        );
+        let mut call =
+            Self { slot, stall, backend: registered.name.clone(), upstream: None, opened: None, ending: None };
+        // After the guard exists: a panic in here is then logged like any other ending.
+        call.upstream = Some(registered.backend.open(request));
+        call
+    }
+
+    pub(crate) fn id(&self) -> &str {
+        self.slot.id()
+    }
+
+    /// The next bytes of the answer. A panic of the backend is a [`Fault`] like others. `None` after the end, and after
+    /// the call was closed.
+    pub(crate) fn poll_bytes(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Fault>>> {
+        loop {
+            let Some(upstream) = &mut self.upstream else { return Poll::Ready(None) };
+            let polled = std::panic::catch_unwind(AssertUnwindSafe(|| upstream.as_mut().poll_next(cx)));
+            let Ok(polled) = polled else {
+                tracing::error!(target: "halfopen_gateway", request_id = %self.id(), "request panicked");
+                return Poll::Ready(Some(Err(Fault::Panicked)));
+            };
+            match ready!(polled) {
+                Some(Ok(Signal::Bytes(bytes))) => return Poll::Ready(Some(Ok(bytes))),
+                Some(Ok(Signal::Opened)) => self.note_opened(),
+                Some(Err(fault)) => return Poll::Ready(Some(Err(fault))),
+                None => return Poll::Ready(None),
+            }
+        }
+    }
+
+    /// Records that the upstream failed.
+    pub(crate) fn upstream_failed(&self, fault: &Fault) {
+        tracing::info!(
+            target: "halfopen_gateway",
+            request_id = %self.id(),
+            reason = fault.reason(),
+            "upstream failed"
+        );
+    }
+
+    /// Drops the upstream call; `abandoned` when it was still at work.
+    pub(crate) fn close_upstream(&mut self, abandoned: bool) {
+        let was_running = self.upstream.take().is_some();
+        let was_opened = self.opened.is_some();
+        if was_running && was_opened && abandoned {
+            tracing::debug!(target: "halfopen_gateway", request_id = %self.id(), "upstream cancelled");
+        }
+        self.opened = None;
+    }
+
+    /// Says how the request ended; the log hears of it when the call is dropped.
+    pub(crate) fn end(&mut self, ending: Ending) {
+        self.ending = Some(ending);
+    }
+
+    fn note_opened(&mut self) {
+        self.opened = Some(self.slot.count_upstream());
+        tracing::debug!(
+            target: "halfopen_gateway",
+            request_id = %self.id(),
+            backend = %self.backend,
+            "upstream opened"
+        );
+    }
+
+    /// The ending of a request that nobody ended.
+    fn ending_when_dropped(&self) -> Ending {
+        if std::thread::panicking() {
+            Ending::Panic
+        } else if self.stall.happened() {
+            Ending::Timeout
+        } else if self.slot.ledger().is_cutting() {
+            Ending::Error
+        } else {
+            Ending::ClientLeft
+        }
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        let ending = self.ending.unwrap_or_else(|| self.ending_when_dropped());
+        if ending == Ending::ClientLeft {
+            tracing::debug!(target: "halfopen_gateway", request_id = %self.id(), "client left");
+        }
+        self.close_upstream(true);
+        tracing::info!(target: "halfopen_gateway", request_id = %self.id(), %ending, "request finished");
+    }
+}

@@ -1,0 +1,97 @@
+//! The requests in flight: their number, their limit, their ids, and what the log says about each.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+/// One per gateway, shared by its requests.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    limit: usize,
+    requests: AtomicUsize,
+    upstreams: AtomicUsize,
+    run_id: u32,
+    next_request: AtomicU64,
+    cutting: AtomicBool,
+}
+
+impl Ledger {
+    /// `run_id` tells the ids of this run from those of the last one.
+    pub(crate) fn new(limit: usize, run_id: u32) -> Arc<Self> {
+        Arc::new(Self {
+            limit,
+            requests: AtomicUsize::new(0),
+            upstreams: AtomicUsize::new(0),
+            run_id,
+            next_request: AtomicU64::new(1),
+            cutting: AtomicBool::new(false),
+        })
+    }
+
+    /// A place among the requests in flight, or `None` when all are taken.
+    pub(crate) fn admit(self: &Arc<Self>) -> Option<Slot> {
+        let admitted = self
+            .requests
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |taken| (taken < self.limit).then_some(taken + 1))
+            .ok()?;
+        gauge("requests_in_flight", admitted + 1);
+        let number = self.next_request.fetch_add(1, Ordering::SeqCst);
+        Some(Slot { id: format!("req-{:08X}-{number}", self.run_id), ledger: Arc::clone(self) })
+    }
+
+    /// From now on a request that is dropped was cut by the gateway, not left by its client.
+    pub(crate) fn cut_the_rest(&self) {
+        self.cutting.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn is_cutting(&self) -> bool {
+        self.cutting.load(Ordering::SeqCst)
+    }
+}
+
+/// One request's place; free again when dropped.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    id: String,
+    ledger: Arc<Ledger>,
+}
+
+impl Slot {
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
+    pub(crate) fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Counts an open upstream until the returned guard is dropped.
+    pub(crate) fn count_upstream(&self) -> UpstreamCount {
+        let before = self.ledger.upstreams.fetch_add(1, Ordering::SeqCst);
+        gauge("upstreams_open", before + 1);
+        UpstreamCount { ledger: Arc::clone(&self.ledger) }
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let before = self.ledger.requests.fetch_sub(1, Ordering::SeqCst);
+        gauge("requests_in_flight", before - 1);
+    }
+}
+
+/// One open upstream.
+#[derive(Debug)]
+pub(crate) struct UpstreamCount {
+    ledger: Arc<Ledger>,
+}
+
+impl Drop for UpstreamCount {
+    fn drop(&mut self) {
+        let before = self.ledger.upstreams.fetch_sub(1, Ordering::SeqCst);
+        gauge("upstreams_open", before - 1);
+    }
+}
+
+fn gauge(name: &str, value: usize) {
+    tracing::debug!(target: "halfopen_gateway", name, value, "gauge");
+}

@@ -1,0 +1,314 @@
+//! The relay of one stream: upstream bytes in, whole client events out.
+//!
+//! A pure core: it is told what happened and when, and answers with what to do. It holds the laws of a stream:
+//!
+//! - only whole events go out, and none has an `id:` line;
+//! - the last thing to go out is exactly one `data: [DONE]`, and before it stands the finish reason of every choice, or
+//!   exactly one error event;
+//! - an upstream that ended early never looks complete, however politely it ended;
+//! - until the first event or heartbeat has gone out, a failure is an HTTP error and not an event.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::api_error::ApiError;
+use crate::ending::Ending;
+use crate::fault::{Fault, error_message};
+use crate::sse::{SseEvent, SseParser, encode_data};
+
+/// What ends every stream.
+pub const DONE: &str = "data: [DONE]\n\n";
+
+/// A comment: keeps proxies and idle timers from giving up, and is ignored by every client.
+pub const HEARTBEAT: &str = ": heartbeat\n\n";
+
+/// The limits of one relay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RelayLimits {
+    /// A heartbeat goes out when no event has for this long.
+    pub heartbeat: Duration,
+    /// The upstream must send its first byte within this, counted from the start.
+    pub first_byte: Duration,
+    /// The longest silence of the upstream after its first byte.
+    pub silence: Duration,
+    /// The largest upstream event, bytes.
+    pub event_bytes: usize,
+}
+
+/// What a complete answer consists of, as the request ordered it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// The number of choices, each of which must finish.
+    pub choices: usize,
+    /// Whether a usage chunk belongs to the answer.
+    pub include_usage: bool,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// The upstream sent bytes.
+    Bytes(Bytes),
+    /// The upstream's body ended without a transport error.
+    End,
+    /// The upstream failed.
+    Failed(Fault),
+    /// Time passed; due when [`Relay::deadline`] is reached, harmless earlier.
+    Tick,
+    /// The client took nothing for this long, so the upstream was not asked either: its silence does not count.
+    Paused(Duration),
+    /// The gateway is going down.
+    Shutdown,
+}
+
+/// What to do about it, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Write these bytes: one whole event or one comment. The first one commits the response to 200.
+    Write(Bytes),
+    /// Nothing has been written: answer with this error instead of a stream.
+    Refuse(ApiError),
+    /// The upstream failed; for the log.
+    UpstreamFailed(Fault),
+    /// Drop the upstream call. `abandoned` when it had not ended by itself.
+    CloseUpstream {
+        /// Whether the upstream was still at work.
+        abandoned: bool,
+    },
+    /// The stream is over; the last output of all.
+    End(Ending),
+}
+
+/// The relay of one stream.
+#[derive(Debug)]
+pub struct Relay {
+    limits: RelayLimits,
+    parser: SseParser,
+    progress: Progress,
+    started_at: Instant,
+    last_write_at: Instant,
+    /// When the upstream last sent a byte, shifted by the time it was not asked.
+    last_byte_at: Option<Instant>,
+    committed: bool,
+    over: bool,
+}
+
+impl Relay {
+    /// A relay that starts waiting for its upstream at `now`.
+    pub fn new(limits: RelayLimits, order: Order, now: Instant) -> Self {
+        Self {
+            limits,
+            parser: SseParser::new(limits.event_bytes),
+            progress: Progress::new(order),
+            started_at: now,
+            last_write_at: now,
+            last_byte_at: None,
+            committed: false,
+            over: false,
+        }
+    }
+
+    /// Takes one input. After [`Output::End`] every input is ignored.
+    pub fn handle(&mut self, input: Input, now: Instant) -> Vec<Output> {
+        let mut outputs = Vec::new();
+        if self.over {
+            return outputs;
+        }
+        match input {
+            Input::Bytes(bytes) => self.take_bytes(&bytes, now, &mut outputs),
+            Input::End => {
+                let fault = if self.parser.has_partial() { Some(Fault::Truncated) } else { None };
+                self.upstream_ended(fault, &mut outputs);
+            }
+            Input::Failed(fault) => self.upstream_ended(Some(fault), &mut outputs),
+            Input::Tick => self.tick(now, &mut outputs),
+            Input::Paused(paused) => {
+                self.started_at += paused;
+                self.last_byte_at = self.last_byte_at.map(|at| at + paused);
+            }
+            Input::Shutdown => {
+                outputs.push(Output::CloseUpstream { abandoned: true });
+                self.fail(ApiError::shutting_down(), Ending::Error, &mut outputs);
+            }
+        }
+        outputs
+    }
+
+    /// When [`Input::Tick`] is due; `None` when the stream is over.
+    pub fn deadline(&self) -> Option<Instant> {
+        if self.over {
+            return None;
+        }
+        Some(self.upstream_deadline().min(self.last_write_at + self.limits.heartbeat))
+    }
+
+    /// Whether the stream is over.
+    pub fn is_over(&self) -> bool {
+        self.over
+    }
+
+    fn upstream_deadline(&self) -> Instant {
+        match self.last_byte_at {
+            None => self.started_at + self.limits.first_byte,
+            Some(at) => at + self.limits.silence,
+        }
+    }
+
+    fn take_bytes(&mut self, bytes: &[u8], now: Instant, outputs: &mut Vec<Output>) {
+        if bytes.is_empty() {
+            return;
+        }
+        self.last_byte_at = Some(now);
+        let mut events = Vec::new();
+        let parsed = self.parser.push(bytes, &mut events);
+        for event in events {
+            self.take_event(&event, now, outputs);
+            if self.over {
+                return;
+            }
+        }
+        if parsed.is_err() {
+            self.upstream_broke(Fault::TooLarge, outputs);
+        }
+    }
+
+    fn take_event(&mut self, event: &SseEvent, now: Instant, outputs: &mut Vec<Output>) {
+        match Chunk::read(event) {
+            Chunk::Done if self.progress.may_terminate() => {
+                outputs.push(Output::CloseUpstream { abandoned: false });
+                self.complete(outputs);
+            }
+            // A terminator that comes before the finish reasons is a truncation in disguise.
+            Chunk::Done => self.upstream_broke(Fault::Truncated, outputs),
+            Chunk::Error(message) => self.upstream_broke(Fault::Reported { message }, outputs),
+            Chunk::Malformed => self.upstream_broke(Fault::Malformed, outputs),
+            Chunk::Part(part) => {
+                self.progress.take(&part);
+                self.last_write_at = now;
+                self.write(encode_data(&event.data), outputs);
+            }
+        }
+    }
+
+    /// The upstream is gone, by itself. An answer that is whole stays whole.
+    fn upstream_ended(&mut self, fault: Option<Fault>, outputs: &mut Vec<Output>) {
+        if self.progress.is_complete() && !matches!(fault, Some(Fault::Panicked)) {
+            outputs.push(Output::CloseUpstream { abandoned: false });
+            self.complete(outputs);
+        } else {
+            self.upstream_broke(fault.unwrap_or(Fault::Truncated), outputs);
+        }
+    }
+
+    fn upstream_broke(&mut self, fault: Fault, outputs: &mut Vec<Output>) {
+        let error = fault.to_api_error();
+        let ending = Ending::of(&fault);
+        outputs.push(Output::UpstreamFailed(fault));
+        outputs.push(Output::CloseUpstream { abandoned: false });
+        self.fail(error, ending, outputs);
+    }
+
+    fn tick(&mut self, now: Instant, outputs: &mut Vec<Output>) {
+        if now >= self.upstream_deadline() {
+            let fault = if self.last_byte_at.is_some() { Fault::Silent } else { Fault::FirstByteTimeout };
+            self.upstream_ended(Some(fault), outputs);
+        } else if now >= self.last_write_at + self.limits.heartbeat {
+            self.last_write_at = now;
+            self.write(HEARTBEAT.to_owned(), outputs);
+        }
+    }
+
+    fn complete(&mut self, outputs: &mut Vec<Output>) {
+        self.write(DONE.to_owned(), outputs);
+        self.end(Ending::Done, outputs);
+    }
+
+    fn fail(&mut self, error: ApiError, ending: Ending, outputs: &mut Vec<Output>) {
+        if self.committed {
+            self.write(encode_data(&error.envelope()), outputs);
+            self.write(DONE.to_owned(), outputs);
+        } else {
+            outputs.push(Output::Refuse(error));
+        }
+        self.end(ending, outputs);
+    }
+
+    fn write(&mut self, text: String, outputs: &mut Vec<Output>) {
+        self.committed = true;
+        outputs.push(Output::Write(Bytes::from(text)));
+    }
+
+    fn end(&mut self, ending: Ending, outputs: &mut Vec<Output>) {
+        self.over = true;
+        outputs.push(Output::End(ending));
+    }
+}
+
+/// How much of the ordered answer has come.
+#[derive(Debug)]
+struct Progress {
+    order: Order,
+    started: BTreeSet<u64>,
+    finished: BTreeSet<u64>,
+    usage_seen: bool,
+}
+
+impl Progress {
+    fn new(order: Order) -> Self {
+        Self { order, started: BTreeSet::new(), finished: BTreeSet::new(), usage_seen: false }
+    }
+
+    fn take(&mut self, part: &Value) {
+        for choice in part["choices"].as_array().into_iter().flatten() {
+            let index = choice["index"].as_u64().unwrap_or(0);
+            self.started.insert(index);
+            if choice["finish_reason"].is_string() {
+                self.finished.insert(index);
+            }
+        }
+        self.usage_seen |= part["usage"].is_object();
+    }
+
+    /// Whether a terminator may stand here. A backend that ignores an option of the order has still answered.
+    fn may_terminate(&self) -> bool {
+        !self.finished.is_empty() && self.started.is_subset(&self.finished)
+    }
+
+    /// Whether the answer is whole without the upstream having said so.
+    fn is_complete(&self) -> bool {
+        self.may_terminate()
+            && self.finished.len() >= self.order.choices
+            && (self.usage_seen || !self.order.include_usage)
+    }
+}
+
+/// One upstream event, understood.
+enum Chunk {
+    Part(Value),
+    Error(String),
+    Done,
+    Malformed,
+}
+
+impl Chunk {
+    fn read(event: &SseEvent) -> Self {
+        if event.data.trim() == "[DONE]" {
+            return Self::Done;
+        }
+        let value = serde_json::from_str::<Value>(&event.data);
+        match value {
+            Ok(value) if value.get("error").is_some_and(|error| !error.is_null()) => {
+                Self::Error(error_message(&value["error"]))
+            }
+            Ok(value) if event.name == "error" => Self::Error(error_message(&value)),
+            Ok(value) if value.is_object() => Self::Part(value),
+            Ok(_) => Self::Malformed,
+            Err(_) if event.name == "error" => Self::Error(event.data.clone()),
+            Err(_) => Self::Malformed,
+        }
+    }
+}

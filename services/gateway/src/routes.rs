@@ -1,0 +1,238 @@
+//! From a request to its response.
+
+use std::future::poll_fn;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::FutureExt;
+use hyper::body::Incoming;
+use hyper::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL,
+    CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, VARY,
+};
+use hyper::{Method, Request, Response, StatusCode};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::api_error::ApiError;
+use crate::call::Call;
+use crate::chat::ChatRequest;
+use crate::config::Config;
+use crate::ending::Ending;
+use crate::event_stream::{EventStream, ResponseBody};
+use crate::fault::{Fault, error_message};
+use crate::intake::{self, Refused};
+use crate::ledger::Ledger;
+use crate::registry::Registry;
+use crate::relay::{Order, Relay, RelayLimits};
+use crate::write_progress::Stall;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+
+/// What all requests of a gateway share.
+pub(crate) struct Routes {
+    pub(crate) config: Config,
+    pub(crate) registry: Registry,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) shutdown: CancellationToken,
+}
+
+impl Routes {
+    /// Answers one request, whatever happens in it. `stall` belongs to the connection.
+    pub(crate) async fn respond(&self, request: Request<Incoming>, stall: Arc<Stall>) -> Response<ResponseBody> {
+        let answered = AssertUnwindSafe(self.route(request, stall)).catch_unwind().await;
+        let mut response = answered.unwrap_or_else(|_| {
+            tracing::error!(target: "halfopen_gateway", "request panicked");
+            refusal(Refused { error: ApiError::internal(), close: false })
+        });
+        self.add_cors(&mut response);
+        response
+    }
+
+    async fn route(&self, request: Request<Incoming>, stall: Arc<Stall>) -> Response<ResponseBody> {
+        let allowed = match request.uri().path() {
+            "/v1/chat/completions" => "POST",
+            "/v1/models" | "/health" | "/ready" => "GET",
+            _ => return self.refuse(request, ApiError::unknown_path()).await,
+        };
+        match (request.method(), allowed) {
+            (&Method::POST, "POST") => self.chat(request, stall).await,
+            (&Method::GET | &Method::HEAD, "GET") => self.inform(request).await,
+            (&Method::OPTIONS, _) => self.preflight(request, allowed).await,
+            _ => {
+                let mut response = self.refuse(request, ApiError::wrong_method(allowed)).await;
+                response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+                response
+            }
+        }
+    }
+
+    async fn chat(&self, request: Request<Incoming>, stall: Arc<Stall>) -> Response<ResponseBody> {
+        if self.shutdown.is_cancelled() {
+            return self.refuse(request, ApiError::shutting_down()).await;
+        }
+        let Some(slot) = self.ledger.admit() else {
+            return self.refuse(request, ApiError::overloaded(self.config.timings.retry_after)).await;
+        };
+        let body = match intake::read(request, &self.config).await {
+            Ok(body) => body,
+            Err(refused) => return with_id(refusal(refused), slot.id()),
+        };
+        let understood = ChatRequest::parse(body).and_then(|request| match self.registry.find(&request.model) {
+            Some(registered) => Ok((request, registered)),
+            None => Err(ApiError::unknown_model(&request.model)),
+        });
+        let (request, registered) = match understood {
+            Ok(understood) => understood,
+            Err(error) => return with_id(refusal(Refused { error, close: false }), slot.id()),
+        };
+        let id = slot.id().to_owned();
+        let call = Call::accept(slot, stall, &request, registered);
+        let answered = if request.stream { self.stream(&request, call).await } else { self.complete(call).await };
+        with_id(answered.unwrap_or_else(|error| refusal(Refused { error, close: false })), &id)
+    }
+
+    async fn stream(&self, request: &ChatRequest, call: Call) -> Result<Response<ResponseBody>, ApiError> {
+        let timings = &self.config.timings;
+        let limits = RelayLimits {
+            heartbeat: timings.heartbeat,
+            first_byte: timings.first_byte,
+            silence: timings.upstream_silence,
+            event_bytes: self.config.limits.event_bytes,
+        };
+        let order = Order { choices: request.choices, include_usage: request.include_usage };
+        let relay = Relay::new(limits, order, Instant::now());
+        let events = EventStream::start(relay, call, self.shutdown.clone()).await?;
+        let mut response = Response::new(ResponseBody::Events(Box::new(events)));
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        // A buffering proxy in front would hold back events until its buffer is full.
+        headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+        Ok(response)
+    }
+
+    async fn complete(&self, mut call: Call) -> Result<Response<ResponseBody>, ApiError> {
+        let collecting = collect(&mut call, self.config.limits.answer_bytes);
+        let collected = tokio::time::timeout(self.config.timings.request, collecting).await;
+        match collected.unwrap_or(Err(Fault::FirstByteTimeout)).and_then(judge) {
+            Ok(answer) => {
+                call.close_upstream(false);
+                call.end(Ending::Done);
+                Ok(json_response(StatusCode::OK, answer))
+            }
+            Err(fault) => {
+                call.upstream_failed(&fault);
+                call.close_upstream(false);
+                call.end(Ending::of(&fault));
+                Err(fault.to_api_error())
+            }
+        }
+    }
+
+    async fn inform(&self, request: Request<Incoming>) -> Response<ResponseBody> {
+        let path = request.uri().path().to_owned();
+        let close = !intake::discard(request, &self.config).await;
+        let (status, body) = match path.as_str() {
+            "/v1/models" => (StatusCode::OK, self.registry.list()),
+            "/ready" if self.shutdown.is_cancelled() => (StatusCode::SERVICE_UNAVAILABLE, json!({ "ready": false })),
+            "/ready" => (StatusCode::OK, json!({ "ready": true, "backends": self.registry.names() })),
+            _ => (StatusCode::OK, json!({ "status": "ok" })),
+        };
+        let mut response = json_response(status, Bytes::from(body.to_string()));
+        if close {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+
+    /// The answer to a browser's question. Without a configured origin it allows nothing, which is a denial.
+    async fn preflight(&self, request: Request<Incoming>, allowed: &'static str) -> Response<ResponseBody> {
+        intake::discard(request, &self.config).await;
+        let mut response = Response::new(ResponseBody::Whole(Bytes::new()));
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        let headers = response.headers_mut();
+        headers.insert(ALLOW, HeaderValue::from_static(allowed));
+        if self.config.cors_origin.is_some() {
+            headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(allowed));
+            headers.insert(
+                ACCESS_CONTROL_ALLOW_HEADERS,
+                HeaderValue::from_static("authorization, content-type, x-request-id"),
+            );
+        }
+        response
+    }
+
+    async fn refuse(&self, request: Request<Incoming>, error: ApiError) -> Response<ResponseBody> {
+        let close = !intake::discard(request, &self.config).await;
+        refusal(Refused { error, close })
+    }
+
+    fn add_cors(&self, response: &mut Response<ResponseBody>) {
+        let origin = self.config.cors_origin.as_deref().and_then(|origin| HeaderValue::from_str(origin).ok());
+        if let Some(origin) = origin {
+            response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+            response.headers_mut().insert(VARY, HeaderValue::from_static("origin"));
+        }
+    }
+}
+
+async fn collect(call: &mut Call, limit_bytes: usize) -> Result<Bytes, Fault> {
+    let mut answer = BytesMut::new();
+    while let Some(bytes) = poll_fn(|cx| call.poll_bytes(cx)).await {
+        let bytes = bytes?;
+        if answer.len() + bytes.len() > limit_bytes {
+            return Err(Fault::TooLarge);
+        }
+        answer.extend_from_slice(&bytes);
+    }
+    Ok(answer.freeze())
+}
+
+/// An answer that does not stream is whole when it is a JSON object with choices; a body whose end only the closing of
+/// the connection marks may be cut anywhere without the transport noticing.
+fn judge(answer: Bytes) -> Result<Bytes, Fault> {
+    match serde_json::from_slice::<Value>(&answer) {
+        Ok(value) if value.get("error").is_some_and(|error| !error.is_null()) => {
+            Err(Fault::Reported { message: error_message(&value["error"]) })
+        }
+        Ok(value) if value["choices"].is_array() => Ok(answer),
+        Ok(_) => Err(Fault::Malformed),
+        Err(error) if error.is_eof() => Err(Fault::Truncated),
+        Err(_) => Err(Fault::Malformed),
+    }
+}
+
+fn refusal(refused: Refused) -> Response<ResponseBody> {
+    let Refused { error, close } = refused;
+    tracing::debug!(target: "halfopen_gateway", status = error.status().as_u16(), code = error.code(), "request refused");
+    let mut response = json_response(error.status(), Bytes::from(error.envelope()));
+    let headers = response.headers_mut();
+    if let Some(after) = error.retry_after() {
+        headers.insert(RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
+    }
+    if !error.may_retry() {
+        headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+    }
+    if close {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+fn json_response(status: StatusCode, body: Bytes) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::Whole(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+fn with_id(mut response: Response<ResponseBody>, id: &str) -> Response<ResponseBody> {
+    if let Ok(id) = HeaderValue::from_str(id) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    response
+}

@@ -1,0 +1,204 @@
+//! The listener, the connections and their end.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+
+use halfopen_net::{TcpListener, TcpStream};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use thiserror::Error;
+use tokio::task::{JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Config, ConfigError};
+use crate::ledger::Ledger;
+use crate::registry::Registry;
+use crate::routes::Routes;
+use crate::write_progress::{Stall, WriteProgress};
+
+/// How a gateway that was told to stop came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Every open request was finished.
+    Clean,
+    /// The grace period ended first.
+    Cut {
+        /// The connections that were cut.
+        connections: usize,
+    },
+}
+
+/// Why a gateway did not run.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// The configuration is unfit.
+    #[error("failed to accept the configuration")]
+    Config(#[from] ConfigError),
+    /// The address is taken, not allowed or not there.
+    #[error("failed to listen on {address}")]
+    Bind {
+        /// The configured address.
+        address: String,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+/// Serves until `shutdown` is cancelled, then finishes what is open within the grace period. No task of the gateway lives
+/// after this returns, or after it is dropped.
+///
+/// # Errors
+/// An unfit configuration, before anything is bound; an address that cannot be listened on.
+pub async fn run(config: Config, shutdown: CancellationToken) -> Result<Exit, RunError> {
+    let registry = Registry::from_config(&config)?;
+    Ok(Gateway::bind(config, registry).await?.serve(shutdown).await)
+}
+
+/// A gateway that listens.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+/// use halfopen_gateway::{Config, Exit, Gateway, Registry};
+/// use tokio_util::sync::CancellationToken;
+///
+/// let config = Config { listen: "127.0.0.1:0".to_owned(), ..Config::default() };
+/// let registry = Registry::from_config(&config)?;
+/// let gateway = Gateway::bind(config, registry).await?;
+/// assert_ne!(gateway.local_addr().port(), 0);
+///
+/// let shutdown = CancellationToken::new();
+/// shutdown.cancel();
+/// assert_eq!(gateway.serve(shutdown).await, Exit::Clean);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Gateway {
+    listener: TcpListener,
+    address: SocketAddr,
+    config: Config,
+    registry: Registry,
+}
+
+impl Gateway {
+    /// Listens. Connections wait in the backlog until [`Gateway::serve`].
+    ///
+    /// # Errors
+    /// As [`run`].
+    pub async fn bind(config: Config, registry: Registry) -> Result<Self, RunError> {
+        config.validate()?;
+        let failed = |source| RunError::Bind { address: config.listen.clone(), source };
+        let listener = TcpListener::bind(config.listen.as_str()).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        tracing::info!(target: "halfopen_gateway", %address, "listening");
+        Ok(Self { listener, address, config, registry })
+    }
+
+    /// Where it listens; the port is the real one.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `shutdown` is cancelled. Streams then end with an error event; other requests have the grace period.
+    pub async fn serve(self, shutdown: CancellationToken) -> Exit {
+        let Self { listener, config, registry, .. } = self;
+        // The one draw of this service: it tells the request ids of two runs apart.
+        let ledger = Ledger::new(config.limits.requests_in_flight, rand::random());
+        let (accept_pause, grace) = (config.timings.accept_pause, config.timings.grace);
+        let routes = Arc::new(Routes { config, registry, ledger: Arc::clone(&ledger), shutdown: shutdown.clone() });
+        let mut connections = JoinSet::new();
+        loop {
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => break,
+                Some(ended) = connections.join_next() => note_end(ended),
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, _)) => {
+                        connections.spawn(serve_connection(stream, Arc::clone(&routes)));
+                    }
+                    Err(error) => {
+                        note_accept_error(&error);
+                        tokio::select! {
+                            () = shutdown.cancelled() => break,
+                            () = tokio::time::sleep(accept_pause) => {}
+                        }
+                    }
+                },
+            }
+        }
+        drop(listener);
+        finish(connections, &ledger, grace).await
+    }
+}
+
+async fn finish(mut connections: JoinSet<()>, ledger: &Ledger, grace: std::time::Duration) -> Exit {
+    let finished = tokio::time::timeout(grace, async {
+        while let Some(ended) = connections.join_next().await {
+            note_end(ended);
+        }
+    })
+    .await;
+    if finished.is_ok() {
+        return Exit::Clean;
+    }
+    ledger.cut_the_rest();
+    let cut = connections.len();
+    connections.shutdown().await;
+    Exit::Cut { connections: cut }
+}
+
+async fn serve_connection(stream: TcpStream, routes: Arc<Routes>) {
+    // A socket that is already gone is noticed by the first read.
+    let _ = stream.set_nodelay(true);
+    let stall = Arc::new(Stall::default());
+    let stream = WriteProgress::new(stream, routes.config.timings.write_progress, Arc::clone(&stall));
+    let shutdown = routes.shutdown.clone();
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(routes.config.timings.header_read)
+        // A client that has closed its side is taken for gone: otherwise its leaving would show at the next write only.
+        .half_close(false)
+        .max_buf_size(routes.config.limits.buffer_bytes)
+        .auto_date_header(routes.config.date_header);
+    let service = service_fn(move |request| {
+        let (routes, stall) = (Arc::clone(&routes), Arc::clone(&stall));
+        async move { Ok::<_, Infallible>(routes.respond(request, stall).await) }
+    });
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let ended = tokio::select! {
+        biased;
+        ended = connection.as_mut() => ended,
+        () = shutdown.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(target: "halfopen_gateway", %error, "connection ended early");
+    }
+}
+
+/// A connection's task ends quietly, whatever its client did. A panic that got past the request is a defect of ours, and
+/// still costs this connection only.
+fn note_end(ended: Result<(), JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        tracing::error!(target: "halfopen_gateway", "connection panicked");
+    }
+}
+
+/// A connection that was gone before it was accepted is everyday life; a full file table is not.
+fn note_accept_error(error: &io::Error) {
+    match error.kind() {
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted => {
+            tracing::debug!(target: "halfopen_gateway", %error, "accept failed");
+        }
+        _ => tracing::warn!(target: "halfopen_gateway", %error, "accept failed"),
+    }
+}
