@@ -1,11 +1,12 @@
 //! The outcome of one run: what happened, and how it is judged.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::check::{Evidence, FinalState, Signature, Verdict, Violation};
 use crate::fault::Fault;
 use crate::story;
-use crate::trace::{Trace, TraceHash};
+use crate::trace::{FaultEvent, Record, Trace, TraceHash, What};
 
 /// Everything that is known about a run when it is over.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +27,8 @@ pub struct Outcome {
     pub verdicts: Vec<Verdict>,
     /// How much virtual time the run took, with the stopping of its hosts.
     pub simulated: Duration,
+    /// How many times a task was polled.
+    pub polls: u64,
 }
 
 impl Outcome {
@@ -42,6 +45,40 @@ impl Outcome {
     /// The signature of the first broken law; it stands for the run. `None` when every law held.
     pub fn signature(&self) -> Option<&Signature> {
         self.violations().next().map(|violation| &violation.signature)
+    }
+
+    /// How many of the plan's faults fired.
+    pub fn fired(&self) -> usize {
+        let fired = self.trace.records.iter().filter_map(|record| match &record.what {
+            What::Fault { fault, event: FaultEvent::Fired { .. } } => Some(fault),
+            What::Fault { .. }
+            | What::Connection { .. }
+            | What::Unit { .. }
+            | What::Process(_)
+            | What::Fact(_)
+            | What::Event(_)
+            | What::Observed { .. }
+            | What::Violation { .. } => None,
+        });
+        fired.collect::<BTreeSet<_>>().len()
+    }
+
+    /// Where this run and another of the same plan part, in a sentence; `None` when they are the same.
+    pub fn difference(&self, other: &Self) -> Option<String> {
+        let (ours, theirs) = (&self.trace.records, &other.trace.records);
+        let common = ours.iter().zip(theirs).take_while(|(ours, theirs)| ours == theirs).count();
+        let word = |record: Option<&Record>| record.map_or("nothing more".to_owned(), story::exactly);
+        if common < ours.len().max(theirs.len()) {
+            let (ours, theirs) = (word(ours.get(common)), word(theirs.get(common)));
+            Some(format!("record #{common} is `{ours}` in one run and `{theirs}` in the other"))
+        } else if self.hash != other.hash {
+            Some(format!(
+                "the records agree and the hashes do not ({} and {}): a packet, a poll or a draw differs",
+                self.hash, other.hash
+            ))
+        } else {
+            None
+        }
     }
 
     /// What the checks were shown.
@@ -69,7 +106,7 @@ mod tests {
     use crate::fault::{Ends, FrameKind, Verb};
     use crate::name::{Direction, Side};
     use crate::trace::ConnectionEvent::{Attempted, Closed, Established, Fin, Rst};
-    use crate::trace::{Level, Unit, What};
+    use crate::trace::{Level, Unit};
 
     #[test]
     fn the_story_of_a_run_that_held() {
@@ -91,6 +128,24 @@ mod tests {
     fn the_report_of_a_failure() {
         let report = outcome(idle_close(false)).failure_report("halfopen replay target/halfopen/idle_close/42.toml");
         insta::assert_snapshot!(report);
+    }
+
+    #[test]
+    fn two_runs_part_at_their_first_different_record() {
+        let one = outcome(idle_close(true));
+        assert_eq!(one.difference(&one.clone()), None);
+        assert_eq!(one.fired(), 1);
+        let other = outcome(idle_close(false));
+        assert_eq!(
+            one.difference(&other).as_deref(),
+            Some(
+                "record #85 is `10m 10s 3ms chat: received job-46EB8CE0` in one run and \
+                 `10m 10s 3ms chat: claimed delivered job-46EB8CE0` in the other"
+            )
+        );
+        let mut hashed = one.clone();
+        hashed.hash.absorb(b"a draw more");
+        assert!(one.difference(&hashed).is_some_and(|difference| difference.starts_with("the records agree")));
     }
 
     #[test]
@@ -180,6 +235,7 @@ mod tests {
             trace: Trace { records: tale.records },
             hash: TraceHash::default(),
             simulated: tale.last.at,
+            polls: 0,
             last: tale.last,
             verdicts,
         }

@@ -4,6 +4,7 @@
 //!   delivery facts and warnings. Under a fixed plan it changes only when behaviour does, and is made to be a snapshot.
 //! - [`failure`]: one broken law with its witness, who was waiting for what, and the socket tables.
 //! - [`report`]: what a failing test prints: every broken law, how to replay the run, its plan and last records.
+//! - [`exactly`]: one record, for telling two runs apart.
 //! - [`fault`], [`verb`], [`trigger`]: the words of a plan.
 //!
 //! Times have two significant digits ([`Seconds`](crate::trace::Seconds)), ids that are made at random become ordinals
@@ -17,6 +18,7 @@ mod table;
 mod timeline;
 
 pub use failure::{failure, report};
+pub use phrase::exactly;
 pub use plan::{fault, trigger, verb};
 
 use crate::check::{Evidence, Verdict};

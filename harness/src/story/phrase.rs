@@ -14,8 +14,19 @@ pub(super) struct Phrase {
     pub(super) text: String,
 }
 
+/// A record in words, as it is: with its exact time and the ids that were made at random. For telling two runs apart.
+pub fn exactly(record: &Record) -> String {
+    let Phrase { who, text } = verbatim(record);
+    format!("{} {who}: {text}", humantime::format_duration(record.at))
+}
+
 /// A record in words, with ids shortened and no address.
 pub(super) fn phrase(record: &Record, aliases: &mut Aliases) -> Phrase {
+    let Phrase { who, text } = verbatim(record);
+    Phrase { who, text: aliases.shorten(&text) }
+}
+
+fn verbatim(record: &Record) -> Phrase {
     let host = || record.host.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
     let (who, text) = match &record.what {
         What::Connection { id, event } => (id.to_string(), connection(id, event)),
@@ -30,7 +41,7 @@ pub(super) fn phrase(record: &Record, aliases: &mut Aliases) -> Phrase {
         }
         What::Violation { rule, detail } => (host(), format!("VIOLATION {rule}: {detail}")),
     };
-    Phrase { who, text: aliases.shorten(&text) }
+    Phrase { who, text }
 }
 
 /// Numbered records, one a row.

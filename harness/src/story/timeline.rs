@@ -253,3 +253,91 @@ fn clock(at: Duration, since: Option<Duration>) -> String {
         None => Seconds(at).to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::tale::Tale;
+    use crate::fact::FactKind::{Gauge, Offered, Received, StreamEvent};
+    use crate::fault::{Ends, Verb};
+    use crate::trace::ConnectionEvent::{Attempted, Closed, Established, Refused};
+
+    #[test]
+    fn repeats_fold_up_to_the_next_fault_and_no_further() {
+        let mut tale = Tale::new();
+        for n in 1..=3 {
+            tale = tale.fact(1000 * n, "alice", Offered, &format!("m-{n}")).fact(
+                1000 * n + 5,
+                "chat",
+                Received,
+                &format!("m-{n}"),
+            );
+        }
+        tale = tale.struck(4000, "alice", "chat", Verb::Reset { to: Ends::Both });
+        for n in 4..=5 {
+            tale = tale.fact(1000 * n, "alice", Offered, &format!("m-{n}"));
+        }
+        insta::assert_snapshot!(rendered(&tale), @r"
+          1.0s  alice    offered m-1 to m-3 x3, until 3.0s
+          1.0s  chat     received m-1 to m-3 x3, until 3.0s
+          4.0s  fault 1  FIRED reset(both ends) on alice->chat#1
+           +0s  alice    offered m-4 to m-5 x2, until +1.0s
+        ");
+    }
+
+    #[test]
+    fn repeats_of_one_key_and_of_one_warning_are_counted() {
+        let mut tale = Tale::new();
+        for n in 0..4 {
+            tale = tale
+                .value(1000 + n, "app", StreamEvent, "chat-1", &format!("event {n}"))
+                .event(1000 + n, "app", Level::Warn, "slow reader")
+                .event(1000 + n, "app", Level::Info, "not shown")
+                .value(1000 + n, "app", Gauge, "open", "1");
+        }
+        insta::assert_snapshot!(rendered(&tale), @r"
+        1.0s  app  got an event of chat-1 x4
+        1.0s  app  WARN slow reader x4
+        ");
+    }
+
+    #[test]
+    fn a_connection_says_each_thing_once() {
+        let tale = Tale::new()
+            .connection(1000, "alice", "chat", 1, Attempted)
+            .connection(1001, "alice", "chat", 1, Refused)
+            .connection(2000, "alice", "chat", 2, Attempted)
+            .connection(2001, "alice", "chat", 2, Established)
+            .connection(3000, "alice", "chat", 2, ConnectionEvent::Fin { by: Side::Client, forged: false })
+            .connection(3000, "alice", "chat", 2, Closed { by: Side::Client })
+            .connection(3001, "alice", "chat", 2, Closed { by: Side::Server })
+            .connection(4000, "alice", "chat", 3, Attempted);
+        insta::assert_snapshot!(rendered(&tale), @r"
+        1.0s  alice->chat#1  refused
+        2.0s  alice->chat#2  established
+        3.0s  alice->chat#2  FIN from alice
+        3.0s  alice->chat#2  closed by chat
+        4.0s  alice->chat#3  attempted
+        ");
+    }
+
+    #[test]
+    fn the_stopping_of_the_hosts_is_not_told_unless_it_breaks_a_rule() {
+        let panicked = ProcessEvent::Panicked { message: "late".to_owned(), root: true };
+        let tale = Tale::new()
+            .started(0, "chat")
+            .stopping(5000, "chat")
+            .process(5001, "chat", panicked)
+            .exited(5002, "chat", None)
+            .ending(4000);
+        insta::assert_snapshot!(rendered(&tale), @r"
+          0s  chat  started
+        5.0s  chat  PANIC in the root task: late
+        ");
+    }
+
+    fn rendered(tale: &Tale) -> String {
+        let mut aliases = Aliases::of(&tale.records);
+        timeline(&tale.evidence(), &mut aliases).render()
+    }
+}
