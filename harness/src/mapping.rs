@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::fact::{Fact, FactKind};
 use crate::fault::FrameKind;
 use crate::name::{ConnectionId, Direction, HostName, Link, Side};
-use crate::trace::{Event, Record, Unit, What};
+use crate::trace::{Event, Record, Unit, What, is_wanted};
 
 /// Where facts of one kind come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub struct EventOrigin {
     pub host: Option<HostName>,
     /// The event's target (`halfopen_client`) or a module above it; any, without.
     pub target: Option<String>,
-    /// Fields that must have these values.
+    /// Fields that must have these values; `!x` is any other than `x`.
     pub fields: Vec<(String, String)>,
     /// The fields that make the key, joined by `/`.
     pub key: Vec<String>,
@@ -49,7 +49,7 @@ pub struct EventOrigin {
     pub value: Option<String>,
 }
 
-/// Which protocol units tell a fact, and how to read it. Pointers (RFC 6901) go into the unit's [document](document).
+/// Which protocol units tell a fact, and how to read it. Pointers (RFC 6901) go into the unit's [`document`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnitOrigin {
     /// Which units.
@@ -58,7 +58,7 @@ pub struct UnitOrigin {
     pub link: Option<Link>,
     /// Which way; either, without.
     pub direction: Option<Direction>,
-    /// Pointers that must lead to these values.
+    /// Pointers that must lead to these values; `!x` is any other than `x`.
     pub matching: Vec<(String, String)>,
     /// The pointer to the key; the connection's name is the key, without.
     pub key: Option<String>,
@@ -157,7 +157,7 @@ impl EventOrigin {
     fn read(&self, kind: FactKind, event: &Event, host: Option<&HostName>) -> Option<Fact> {
         let is_meant = (self.host.is_none() || self.host.as_ref() == host)
             && self.target.as_ref().is_none_or(|target| is_within(&event.target, target))
-            && self.fields.iter().all(|(name, value)| event.field(name) == Some(value));
+            && self.fields.iter().all(|(name, value)| event.has(name, value));
         if !is_meant {
             return None;
         }
@@ -176,7 +176,10 @@ impl UnitOrigin {
     fn read(&self, kind: FactKind, document: &Value, on: &ConnectionId, direction: Direction) -> Option<Fact> {
         let is_meant = self.link.as_ref().is_none_or(|link| *link == on.link)
             && self.direction.is_none_or(|wanted| wanted == direction)
-            && self.matching.iter().all(|(pointer, value)| text_at(document, pointer).as_ref() == Some(value));
+            && self
+                .matching
+                .iter()
+                .all(|(pointer, value)| text_at(document, pointer).is_some_and(|text| is_wanted(&text, value)));
         if !is_meant {
             return None;
         }
@@ -284,6 +287,8 @@ mod tests {
         assert_eq!(event(|origin| origin.host = Some("alice".into())), 0);
         assert_eq!(event(|origin| origin.target = Some("sched".to_owned())), 0);
         assert_eq!(event(|origin| origin.fields.push(("job_id".to_owned(), "job-2".to_owned()))), 0);
+        assert_eq!(event(|origin| origin.fields.push(("job_id".to_owned(), "!job-2".to_owned()))), 1);
+        assert_eq!(event(|origin| origin.fields.push(("missing".to_owned(), "!job-2".to_owned()))), 0);
         assert_eq!(event(|origin| origin.key.push("missing".to_owned())), 0);
     }
 

@@ -38,7 +38,7 @@ pub struct Sign {
     /// A tracing event with this message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event: Option<String>,
-    /// Fields that the event must have with these values.
+    /// Fields that the event must have with these values; `!x` is any other than `x`.
     #[serde(default, rename = "where", skip_serializing_if = "BTreeMap::is_empty")]
     pub fields: BTreeMap<String, String>,
     /// A fact of this kind.
@@ -74,7 +74,7 @@ impl Sign {
         match &record.what {
             What::Event(event) => {
                 self.event.as_ref() == Some(&event.message)
-                    && self.fields.iter().all(|(name, value)| event.field(name) == Some(value))
+                    && self.fields.iter().all(|(name, value)| event.has(name, value))
             }
             What::Fact(fact) => self.fact == Some(fact.kind) && (self.value.is_none() || self.value == fact.value),
             What::Connection { .. }

@@ -41,8 +41,8 @@ pub(super) fn timeline(evidence: &Evidence, aliases: &mut Aliases) -> Table {
             }
             Weight::OfKey(fact) => {
                 let Phrase { who, .. } = phrase(record, aliases);
-                let key = aliases.shorten(&fact.key);
-                folded.repeat(record.at, Phrase { who, text: fact_word(fact.kind).to_owned() }, Some(key));
+                let keys = Keys::of(fact, aliases);
+                folded.repeat(record.at, Phrase { who, text: fact_word(fact.kind).to_owned() }, Some(keys));
             }
         }
     }
@@ -57,7 +57,7 @@ enum Weight<'a> {
     Line,
     /// A line that folds with others of the same text.
     Repeat(String),
-    /// A fact that folds with others of its kind, whatever their keys.
+    /// A fact that folds with others of its kind and value, whatever their keys.
     OfKey(&'a Fact),
 }
 
@@ -121,14 +121,11 @@ fn weigh_fact(fact: &Fact) -> Weight<'_> {
         | FactKind::ClaimedFailed
         | FactKind::Received
         | FactKind::Refused
+        | FactKind::Outcome
         | FactKind::Retried
         | FactKind::StreamOpened
         | FactKind::StreamProduced
         | FactKind::StreamEvent => Weight::OfKey(fact),
-        FactKind::Outcome => match &fact.value {
-            Some(value) => Weight::Repeat(format!("outcome of {}: {value}", fact.key)),
-            None => Weight::OfKey(fact),
-        },
         FactKind::Detected
         | FactKind::Recovered
         | FactKind::StreamTerminator
@@ -187,7 +184,7 @@ impl<'a> Connections<'a> {
 #[derive(Default)]
 struct Folded {
     lines: Vec<Line>,
-    open: BTreeMap<Phrase, usize>,
+    open: BTreeMap<(Phrase, Option<String>), usize>,
     /// When the latest fault fired.
     since: Option<Duration>,
 }
@@ -197,9 +194,25 @@ struct Line {
     first: Duration,
     last: Duration,
     phrase: Phrase,
-    /// The first and the last key, for a fact.
-    keys: Option<(String, String)>,
+    keys: Option<Keys>,
     count: u32,
+}
+
+/// Which keys facts of one kind speak of, and the value that they have in common.
+struct Keys {
+    first: String,
+    last: String,
+    value: Option<String>,
+}
+
+impl Keys {
+    /// The events of a stream differ in their values, and are no less repeats for it.
+    fn of(fact: &Fact, aliases: &mut Aliases) -> Self {
+        let is_event = matches!(fact.kind, FactKind::StreamProduced | FactKind::StreamEvent);
+        let key = aliases.shorten(&fact.key);
+        let value = fact.value.as_ref().filter(|_| !is_event).map(|value| aliases.shorten(value));
+        Self { first: key.clone(), last: key, value }
+    }
 }
 
 impl Folded {
@@ -208,41 +221,50 @@ impl Folded {
         self.lines.push(Line { since: self.since, first: at, last: at, phrase, keys: None, count: 1 });
     }
 
-    fn repeat(&mut self, at: Duration, phrase: Phrase, key: Option<String>) {
-        if let Some(line) = self.open.get(&phrase).and_then(|&place| self.lines.get_mut(place)) {
-            line.last = at;
-            line.count += 1;
-            if let (Some((_, last)), Some(key)) = (&mut line.keys, key) {
-                *last = key;
+    fn repeat(&mut self, at: Duration, phrase: Phrase, keys: Option<Keys>) {
+        let value = keys.as_ref().and_then(|keys| keys.value.clone());
+        let place = *self.open.entry((phrase.clone(), value)).or_insert(self.lines.len());
+        match self.lines.get_mut(place) {
+            Some(line) => {
+                line.last = at;
+                line.count += 1;
+                if let (Some(known), Some(keys)) = (&mut line.keys, keys) {
+                    known.last = keys.last;
+                }
             }
-            return;
+            None => self.lines.push(Line { since: self.since, first: at, last: at, phrase, keys, count: 1 }),
         }
-        self.open.insert(phrase.clone(), self.lines.len());
-        let keys = key.map(|key| (key.clone(), key));
-        self.lines.push(Line { since: self.since, first: at, last: at, phrase, keys, count: 1 });
     }
 
     fn table(self) -> Table {
         let mut table = Table::default();
         for line in self.lines {
-            let mut text = line.phrase.text;
             let from = clock(line.first, line.since);
-            if let Some((first, last)) = line.keys {
-                text.push_str(&format!(" {first}"));
-                if first != last {
-                    text.push_str(&format!(" to {last}"));
-                }
-            }
-            if line.count > 1 {
-                text.push_str(&format!(" x{}", line.count));
-                let until = clock(line.last, line.since);
-                if until != from {
-                    text.push_str(&format!(", until {until}"));
-                }
-            }
-            table.row([format!("{from:>7}"), line.phrase.who, text]);
+            let row = [format!("{from:>7}"), line.phrase.who.clone(), line.text(&from)];
+            table.row(row);
         }
         table
+    }
+}
+
+impl Line {
+    fn text(&self, from: &str) -> String {
+        let mut text = self.phrase.text.clone();
+        if let Some(keys) = &self.keys {
+            text.push_str(&format!(" {}", keys.first));
+            if keys.first != keys.last {
+                text.push_str(&format!(" to {}", keys.last));
+            }
+            text.extend(keys.value.iter().map(|value| format!(": {value}")));
+        }
+        if self.count > 1 {
+            text.push_str(&format!(" x{}", self.count));
+            let until = clock(self.last, self.since);
+            if until != from {
+                text.push_str(&format!(", until {until}"));
+            }
+        }
+        text
     }
 }
 
@@ -258,7 +280,7 @@ fn clock(at: Duration, since: Option<Duration>) -> String {
 mod tests {
     use super::*;
     use crate::check::tale::Tale;
-    use crate::fact::FactKind::{Gauge, Offered, Received, StreamEvent};
+    use crate::fact::FactKind::{Gauge, Offered, Outcome, Received, StreamEvent};
     use crate::fault::{Ends, Verb};
     use crate::trace::ConnectionEvent::{Attempted, Closed, Established, Refused};
 
@@ -298,6 +320,18 @@ mod tests {
         insta::assert_snapshot!(rendered(&tale), @r"
         1.0s  app  got an event of chat-1 x4
         1.0s  app  WARN slow reader x4
+        ");
+    }
+
+    #[test]
+    fn facts_fold_by_their_value() {
+        let mut tale = Tale::new();
+        for (n, value) in ["result", "result", "JOB_TIMEOUT", "result"].into_iter().enumerate() {
+            tale = tale.value(1000, "chat", Outcome, &format!("m-{n}"), value);
+        }
+        insta::assert_snapshot!(rendered(&tale), @r"
+        1.0s  chat  outcome of m-0 to m-3: result x3
+        1.0s  chat  outcome of m-2: JOB_TIMEOUT
         ");
     }
 

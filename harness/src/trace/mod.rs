@@ -14,6 +14,7 @@ mod record;
 pub use clock::Seconds;
 pub use hash::TraceHash;
 pub use lines::TraceError;
+pub(crate) use record::is_wanted;
 pub use record::{ConnectionEvent, Event, FaultEvent, Level, ProcessEvent, Record, Unit, What};
 
 /// Every record of one run, in the order in which things happened.

@@ -236,6 +236,19 @@ impl Event {
     pub fn field(&self, name: &str) -> Option<&str> {
         self.fields.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
     }
+
+    /// Whether a field is there with the wanted value; `!x` wants any other than `x`.
+    pub fn has(&self, name: &str, wanted: &str) -> bool {
+        self.field(name).is_some_and(|value| is_wanted(value, wanted))
+    }
+}
+
+/// Whether a value is the wanted one; `!x` wants any other than `x`.
+pub(crate) fn is_wanted(value: &str, wanted: &str) -> bool {
+    match wanted.strip_prefix('!') {
+        Some(unwanted) => value != unwanted,
+        None => value == wanted,
+    }
 }
 
 /// The level of a tracing event, most severe first.
