@@ -56,6 +56,6 @@ impl Broker {
         self.timers.set(Timer::Attempt(id.clone()), Some(self.now + self.timings.job_ack_timeout));
         self.refresh_job(key);
         self.happened(Happening::JobAssigned { job: key.job.clone(), attempt: id, node, trace });
-        self.to_node(connection, message);
+        self.tell_node(connection, message);
     }
 }

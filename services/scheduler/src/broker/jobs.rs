@@ -131,7 +131,7 @@ impl Broker {
             && let Some(connection) = node.attached
         {
             let (job_id, attempt_id) = (attempt.key.job.to_string(), id.to_string());
-            self.to_node(connection, ToNode::JobCancel { job_id, attempt_id });
+            self.tell_node(connection, ToNode::JobCancel { job_id, attempt_id });
         }
     }
 
@@ -181,7 +181,7 @@ impl Broker {
             (None, Ok(_)) => self.winners.contains(&id),
             (None, Err(_)) => false,
         };
-        self.to_node(connection, ToNode::ResultAck { job_id, attempt_id, accepted });
+        self.tell_node(connection, ToNode::ResultAck { job_id, attempt_id, accepted });
     }
 
     /// The open job that an attempt belongs to. An attempt of an earlier scheduler process is not on record; it belongs

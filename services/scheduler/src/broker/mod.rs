@@ -170,8 +170,8 @@ impl Broker {
         self.now = self.now.max(now);
         match input {
             Input::Opened(connection, leg) => self.opened(connection, leg),
-            Input::FromSession(connection, message) => self.from_session(connection, message),
-            Input::FromNode(connection, message) => self.from_node(connection, message),
+            Input::FromSession(connection, message) => self.session_says(connection, message),
+            Input::FromNode(connection, message) => self.node_says(connection, message),
             Input::Lost(connection, ending) => self.lost(connection, ending),
             Input::Overflowed(connection) => self.close(connection, code::TRY_LATER, By::Us, "not reading"),
             Input::Timeout => {}
@@ -245,11 +245,11 @@ impl Broker {
         self.outputs.push(Output::Happened(happening));
     }
 
-    fn to_session(&mut self, connection: ConnectionId, message: ToSession) {
+    fn tell_session(&mut self, connection: ConnectionId, message: ToSession) {
         self.outputs.push(Output::ToSession(connection, message));
     }
 
-    fn to_node(&mut self, connection: ConnectionId, message: ToNode) {
+    fn tell_node(&mut self, connection: ConnectionId, message: ToNode) {
         self.outputs.push(Output::ToNode(connection, message));
     }
 }

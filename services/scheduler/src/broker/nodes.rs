@@ -25,7 +25,7 @@ pub(super) struct Node {
 }
 
 impl Broker {
-    pub(super) fn from_node(&mut self, connection: ConnectionId, message: FromNode) {
+    pub(super) fn node_says(&mut self, connection: ConnectionId, message: FromNode) {
         match self.connections.get(&connection) {
             Some(Owner::Stranger(Leg::Node)) => match message {
                 FromNode::NodeRegister { node_id, token, capacity } => {
@@ -44,7 +44,7 @@ impl Broker {
                 match message {
                     FromNode::NodeRegister { .. } => {
                         let message = "the node is registered already".to_owned();
-                        self.to_node(connection, ToNode::Error { code: "already_registered".to_owned(), message });
+                        self.tell_node(connection, ToNode::Error { code: "already_registered".to_owned(), message });
                     }
                     FromNode::NodeHeartbeat => {}
                     FromNode::JobAck { job_id, attempt_id } | FromNode::JobProgress { job_id, attempt_id } => {
@@ -93,7 +93,7 @@ impl Broker {
         self.heard(&id);
         self.happened(Happening::NodeRegistered { node: id.clone(), generation });
         let (node_id, epoch) = (id.to_string(), self.epoch.to_string());
-        self.to_node(connection, ToNode::NodeRegisterAck { node_id, token, epoch });
+        self.tell_node(connection, ToNode::NodeRegisterAck { node_id, token, epoch });
         if self.live_nodes.is_empty() {
             self.liveness_changed = self.now;
         }

@@ -70,7 +70,7 @@ impl Session {
 }
 
 impl Broker {
-    pub(super) fn from_session(&mut self, connection: ConnectionId, message: FromSession) {
+    pub(super) fn session_says(&mut self, connection: ConnectionId, message: FromSession) {
         match self.connections.get(&connection) {
             Some(Owner::Stranger(Leg::Session)) => match message {
                 FromSession::SessionInit { resume, .. } => self.greet(connection, resume),
@@ -153,7 +153,7 @@ impl Broker {
         self.introduce(connection, Owner::Session(id.clone(), generation));
         self.happened(Happening::SessionConnected { session: id.clone(), generation, resumed });
         let (session_id, epoch) = (id.to_string(), self.epoch.to_string());
-        self.to_session(connection, ToSession::SessionInitAck { session_id, token, epoch, resumed, next_seq });
+        self.tell_session(connection, ToSession::SessionInitAck { session_id, token, epoch, resumed, next_seq });
         self.pump(id);
     }
 
@@ -165,7 +165,7 @@ impl Broker {
         }
         if session.knows(&job) {
             self.happened(Happening::SubmitRepeated { session: id.clone(), job, trace: submit.trace_id });
-            self.to_session(connection, ToSession::SubmitAck { job_id: submit.job_id });
+            self.tell_session(connection, ToSession::SubmitAck { job_id: submit.job_id });
             return self.refresh_session(id);
         }
         if !(1..=LONGEST_ID).contains(&submit.job_id.len()) || submit.trace_id.len() > LONGEST_ID {
@@ -180,7 +180,7 @@ impl Broker {
         }
         session.open_jobs.insert(job.clone());
         let trace = submit.trace_id.clone();
-        self.to_session(connection, ToSession::SubmitAck { job_id: submit.job_id.clone() });
+        self.tell_session(connection, ToSession::SubmitAck { job_id: submit.job_id.clone() });
         self.happened(Happening::SubmitAccepted { session: id.clone(), job: job.clone(), trace });
         let fits = fits(&submit, self.largest_message);
         let key = JobKey { job, session: id.clone() };
@@ -280,7 +280,7 @@ impl Broker {
 
     fn say_goodbye(&mut self, id: &SessionId) {
         if let Some(connection) = self.sessions.get(id).and_then(Session::connection) {
-            self.to_session(connection, ToSession::SessionClose);
+            self.tell_session(connection, ToSession::SessionClose);
             self.close(connection, code::NORMAL, By::Us, "session closed");
         }
     }
@@ -358,7 +358,7 @@ impl Broker {
     }
 
     fn complain(&mut self, connection: ConnectionId, short: &str, sentence: &str) {
-        self.to_session(connection, ToSession::Error { code: short.to_owned(), message: sentence.to_owned() });
+        self.tell_session(connection, ToSession::Error { code: short.to_owned(), message: sentence.to_owned() });
     }
 }
 

@@ -89,7 +89,7 @@ fn ten_minutes_are_the_most_that_a_job_may_take() {
     assert_eq!(rig.outcomes(&client), []);
     rig.pass(MILLISECOND);
     assert_eq!(rig.outcomes(&client), [(1, "job-1".to_owned(), Some(FailureCode::JobTimeout))]);
-    let cancelled = rig.to_node(worker.connection);
+    let cancelled = rig.told_node(worker.connection);
     assert!(cancelled.iter().any(|message| matches!(message, ToNode::JobCancel { .. })), "{cancelled:?}");
 }
 
@@ -108,7 +108,7 @@ fn the_first_good_result_of_any_attempt_wins_and_the_losers_are_cancelled() {
     rig.answer(slow_worker, &slow, true, "late but good");
     assert_eq!(rig.outcomes(&client), [(1, "job-1".to_owned(), None)]);
     let (job_id, attempt_id) = (current.job.clone(), current.attempt.clone());
-    assert_eq!(rig.to_node(other.connection), [ToNode::JobCancel { job_id, attempt_id }]);
+    assert_eq!(rig.told_node(other.connection), [ToNode::JobCancel { job_id, attempt_id }]);
     rig.answer(other, &current, true, "too late");
     assert_eq!(rig.outcomes(&client), []);
     assert_eq!(accepted(&mut rig, other), [false]);
@@ -168,7 +168,7 @@ fn a_known_job_is_acknowledged_again_and_never_queued_again() {
     rig.ack(&client, 1);
     rig.submit(&client, "job-1");
     assert_eq!(rig.assigned(&worker), []);
-    let acks = rig.to_session(client.connection);
+    let acks = rig.told_session(client.connection);
     let acks = acks.iter().filter(|message| matches!(message, ToSession::SubmitAck { .. }));
     assert_eq!(acks.count(), 4);
     assert_eq!(rig.core.gauges().open_jobs, 0);

@@ -189,7 +189,7 @@ impl Rig {
     }
 
     /// What a session's connection has been told since the last look.
-    fn to_session(&mut self, connection: ConnectionId) -> Vec<ToSession> {
+    fn told_session(&mut self, connection: ConnectionId) -> Vec<ToSession> {
         self.drain(|output| match output {
             Output::ToSession(to, message) if *to == connection => Some(message.clone()),
             _ => None,
@@ -197,7 +197,7 @@ impl Rig {
     }
 
     /// What a node's connection has been told since the last look.
-    fn to_node(&mut self, connection: ConnectionId) -> Vec<ToNode> {
+    fn told_node(&mut self, connection: ConnectionId) -> Vec<ToNode> {
         self.drain(|output| match output {
             Output::ToNode(to, message) if *to == connection => Some(message.clone()),
             _ => None,

@@ -184,7 +184,7 @@ fn session_close_ends_open_jobs_and_then_the_session() {
     rig.handle(Input::FromSession(client.connection, FromSession::SessionClose));
     let closed = Some(FailureCode::SessionClosed);
     assert_eq!(rig.outcomes(&client), [(1, "job-1".to_owned(), closed), (2, "job-2".to_owned(), closed)]);
-    let told = rig.to_node(worker.connection);
+    let told = rig.told_node(worker.connection);
     assert!(told.iter().any(|message| matches!(message, ToNode::JobCancel { .. })), "{told:?}");
     rig.ack(&client, 2);
     assert_eq!(rig.closed(), [(client.connection, code::NORMAL)]);
@@ -241,7 +241,7 @@ fn bad_input_costs_its_sender_alone() {
     assert_eq!(rig.closed(), [(early, code::PROTOCOL)]);
     let again = FromSession::SessionInit { client_version: String::new(), resume: None };
     rig.handle(Input::FromSession(good.connection, again));
-    let told = rig.to_session(good.connection);
+    let told = rig.told_session(good.connection);
     assert!(matches!(&told[..], [ToSession::Error { .. }]), "{told:?}");
     assert_eq!(rig.core.gauges().connected_sessions, 1);
 }

@@ -23,7 +23,7 @@ fn open_jobs_finish_and_are_acknowledged_but_no_new_one_is_taken() {
     rig.submit(&client, "job-2");
     rig.handle(Input::Shutdown);
     rig.submit(&client, "job-3");
-    let told = rig.to_session(client.connection);
+    let told = rig.told_session(client.connection);
     assert!(matches!(told.last(), Some(ToSession::Error { .. })), "{told:?}");
     for _ in 0..2 {
         let assigned = rig.only_assigned(&worker);
