@@ -114,10 +114,20 @@ enum Turn<'a> {
     Down(Entry<'a>),
     /// The observer is back.
     Up(Entry<'a>),
-    /// A fault struck it; `last` when that ends its connection for good.
-    Struck { index: usize, at: Duration, last: bool },
+    /// A fault struck it.
+    Struck { index: usize, at: Duration, effect: Effect },
     /// A fault on it ended.
     Healed { index: usize, at: Duration },
+}
+
+/// What a fault does to an observer's service.
+enum Effect {
+    /// It ends the connection for good.
+    Ends,
+    /// It takes the service away, unless it heals before anybody notices.
+    TakesAway,
+    /// It keeps one who is away from coming back.
+    Hinders,
 }
 
 impl Turn<'_> {
@@ -138,9 +148,14 @@ fn turns<'a>(observer: &HostName, strikes: &[Strike], evidence: &Evidence<'a>) -
             if down { Some(Turn::Down(entry)) } else { up.then_some(Turn::Up(entry)) }
         })
         .collect();
-    for strike in strikes.iter().filter(|strike| strike.takes_away() && strike.concerns(observer, evidence.records)) {
+    for strike in strikes.iter().filter(|strike| strike.concerns(observer, evidence.records)) {
         let Some(fired) = strike.fired else { continue };
-        turns.push(Turn::Struck { index: fired.index, at: fired.at, last: strike.is_final() });
+        let effect = match (strike.is_final(), strike.takes_away()) {
+            (true, _) => Effect::Ends,
+            (false, true) => Effect::TakesAway,
+            (false, false) => Effect::Hinders,
+        };
+        turns.push(Turn::Struck { index: fired.index, at: fired.at, effect });
         turns.extend(strike.healed.map(|healed| Turn::Healed { index: healed.index, at: healed.at }));
     }
     turns.sort_by_key(Turn::index);
@@ -162,12 +177,17 @@ fn outages<'a>(turns: &'a [Turn<'a>], since: RecoverySince) -> Vec<Outage<'a>> {
     let mut struck = None;
     for turn in turns {
         match turn {
-            Turn::Struck { index, at, last } => {
-                struck = Some(*at);
-                match &mut open {
-                    Some(outage) => outage.since = *at,
-                    None if *last => open = Some(Outage { began: *index, since: *at, ended: None }),
-                    None => {}
+            Turn::Struck { index, at, effect } => {
+                match effect {
+                    Effect::Ends => {
+                        struck = Some(*at);
+                        open.get_or_insert(Outage { began: *index, since: *at, ended: None });
+                    }
+                    Effect::TakesAway => struck = Some(*at),
+                    Effect::Hinders => {}
+                }
+                if let Some(outage) = &mut open {
+                    outage.since = *at;
                 }
             }
             Turn::Down(entry) => {
@@ -229,6 +249,15 @@ mod tests {
             .fact(36_500, "alice", Recovered, "s-1");
         assert_eq!(tale.held(&alice_within(2, RecoverySince::Heal)), "recovered +1.5s");
         assert_eq!(tale.broken(&alice_within(1, RecoverySince::Detection)), "recover: not back in time @ alice");
+    }
+
+    #[test]
+    fn who_is_refused_has_its_time_from_the_end_of_the_refusals() {
+        let tale = reset()
+            .struck(6000, "alice", "chat", Verb::Refuse { lasting: Some(Duration::from_secs(10)) })
+            .healed(16_000, 1)
+            .fact(17_000, "alice", Recovered, "s-1");
+        assert_eq!(tale.held(&alice_within(2, RecoverySince::Heal)), "recovered +1.0s");
     }
 
     #[test]

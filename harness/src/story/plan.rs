@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::fault::{Edge, Ending, Ends, Fault, FrameKind, HalfOpenKind, IoCall, IoErrorKind, Target, Trigger, Verb};
 use crate::name::Direction;
 
-/// A fault in words: `reset both ends of alice->chat#1 at 5s`.
+/// A fault in words: `reset(both ends) on alice->chat#1 at 5s`.
 pub fn fault(fault: &Fault) -> String {
     format!("{} on {} {}", verb(&fault.verb), target(&fault.target), trigger(&fault.trigger))
 }
