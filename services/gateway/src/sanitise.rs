@@ -13,6 +13,9 @@ const SECRET_CHARS: usize = 20;
 /// Words that announce the secret which follows them.
 const ANNOUNCERS: [&str; 8] = ["bearer", "basic", "authorization", "api_key", "api-key", "apikey", "token", "password"];
 
+/// Words that may stand between an announcer and its secret ("token is abc").
+const LINKS: [&str; 8] = ["is", "was", ":", "->", "provided", "provided:", "of", "for"];
+
 /// Prefixes by which well-known services mark their keys.
 const KEY_PREFIXES: [&str; 10] = ["sk-", "pk-", "rk-", "sk_", "ghp_", "gho_", "xoxb-", "hf_", "eyJ", "AKIA"];
 
@@ -29,20 +32,57 @@ const INTERNAL_SUFFIXES: [&str; 6] = [".internal", ".local", ".localdomain", ".l
 /// ```
 pub fn sanitise(message: &str) -> String {
     let mut clean = String::with_capacity(message.len().min(4 * MESSAGE_CHARS));
-    let mut announced = false;
+    let mut announced = Announced::No;
     for piece in pieces(message) {
         match piece {
-            Piece::Gap(gap) => clean.push(if gap.is_control() { ' ' } else { gap }),
-            Piece::Word(word) => {
-                match verdict(word, announced) {
-                    Some(replacement) => clean.push_str(replacement),
-                    None => clean.push_str(word),
+            Piece::Gap(gap) => {
+                if gap == '=' && announced == Announced::Weakly {
+                    announced = Announced::Strongly;
                 }
-                announced = announces(word) || (announced && is_link(word));
+                clean.push(if gap.is_control() { ' ' } else { gap });
+            }
+            Piece::Word(word) => {
+                let bare = word.trim_end_matches(|c: char| ".:!".contains(c));
+                clean.push_str(verdict(bare, announced).unwrap_or(bare));
+                clean.push_str(&word[bare.len()..]);
+                announced = announced.after(word);
             }
         }
     }
     shorten(&clean)
+}
+
+/// Whether the words so far announce a secret. "token abc" may be prose, "token: abc" is not.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Announced {
+    No,
+    Weakly,
+    Strongly,
+}
+
+impl Announced {
+    fn after(self, word: &str) -> Self {
+        let bare = word.trim_matches(|c: char| !c.is_alphanumeric());
+        if ANNOUNCERS.iter().any(|announcer| bare.eq_ignore_ascii_case(announcer)) {
+            let strong = word.ends_with(':') || bare.eq_ignore_ascii_case("bearer");
+            return if strong { Self::Strongly } else { Self::Weakly };
+        }
+        match self {
+            Self::No => Self::No,
+            Self::Weakly | Self::Strongly if word == ":" => Self::Strongly,
+            Self::Weakly | Self::Strongly if LINKS.contains(&word) => self,
+            Self::Weakly | Self::Strongly => Self::No,
+        }
+    }
+
+    fn covers(self, bare: &str) -> bool {
+        let prose = bare.is_empty() || LINKS.contains(&bare) || Self::No.after(bare) != Self::No;
+        match self {
+            Self::No => false,
+            Self::Weakly => !prose && bare.bytes().any(|byte| byte.is_ascii_digit()),
+            Self::Strongly => !prose,
+        }
+    }
 }
 
 enum Piece<'a> {
@@ -70,49 +110,42 @@ fn is_gap(c: char) -> bool {
     c.is_whitespace() || c.is_control() || "\"'`,;(){}<>=|&?".contains(c)
 }
 
-fn verdict(word: &str, announced: bool) -> Option<&'static str> {
-    let bare = word.trim_matches(|c: char| ".:!".contains(c));
-    if bare.is_empty() {
-        return None;
+fn verdict(bare: &str, announced: Announced) -> Option<&'static str> {
+    if announced.covers(bare) {
+        Some("[secret]")
+    } else if is_address(bare) {
+        Some("[address]")
+    } else if is_path(bare) {
+        Some("[path]")
+    } else {
+        is_secret(bare).then_some("[secret]")
     }
-    if announced && !is_link(word) && !announces(word) && bare.len() >= 4 {
-        return Some("[secret]");
-    }
-    if is_address(bare) {
-        return Some("[address]");
-    }
-    if is_path(bare) {
-        return Some("[path]");
-    }
-    is_secret(bare).then_some("[secret]")
-}
-
-fn announces(word: &str) -> bool {
-    let word = word.trim_matches(|c: char| !c.is_alphanumeric()).to_ascii_lowercase();
-    ANNOUNCERS.contains(&word.as_str())
-}
-
-/// Words that may stand between an announcer and its secret ("token is abc").
-fn is_link(word: &str) -> bool {
-    ["is", "was", ":", "->", "provided", "provided:", "of", "for", "in"].contains(&word)
 }
 
 fn is_secret(word: &str) -> bool {
-    // `key:value` without a space: judge the value.
-    if word.rsplit([':', '/', '@']).any(|part| KEY_PREFIXES.iter().any(|p| part.starts_with(p) && part.len() > p.len()))
-    {
+    if word.split(|c: char| !(c.is_alphanumeric() || "-_".contains(c))).any(has_key_prefix) {
         return true;
     }
     if let Some((name, value)) = word.split_once(':')
-        && announces(name)
         && !value.is_empty()
+        && Announced::No.after(name) != Announced::No
     {
         return true;
     }
-    word.split(|c: char| !(c.is_ascii_alphanumeric() || "-_+/.".contains(c))).any(|run| {
+    word.split(|c: char| !(c.is_ascii_alphanumeric() || "_+".contains(c))).any(|run| {
         let digits = run.bytes().filter(u8::is_ascii_digit).count();
         let letters = run.bytes().filter(u8::is_ascii_alphabetic).count();
         run.len() >= SECRET_CHARS && digits >= 2 && letters >= 2
+    })
+}
+
+fn has_key_prefix(part: &str) -> bool {
+    let has_digit = part.bytes().any(|byte| byte.is_ascii_digit());
+    KEY_PREFIXES.iter().any(|prefix| match part.find(prefix) {
+        Some(0) => part.len() > prefix.len(),
+        // Glued to something: a key has a digit where a word like "task-force" has none.
+        Some(_) => has_digit && part.len() > prefix.len() + 8,
+        None => false,
     })
 }
 
