@@ -1,10 +1,61 @@
-//! (map to be written)
+//! Fault injection for services that live on long connections.
+//!
+//! `halfopen` runs the real client, gateway and scheduler crates on a deterministic simulated network, breaks their
+//! connections at exact protocol points, and says what was delivered and who survived. A failure replays from its seed.
+//!
+//! Start with [`Catalogue`]: it names the services and actors that scenarios put together. Then:
+//!
+//! - what a run is: [`scenario`] (hosts, faults, facts, laws, as TOML), [`plan`] (a scenario with every choice made),
+//!   [`seed`] (where the choices come from), [`capsule`] (a plan in a file, for ever);
+//! - what breaks: [`fault`] (the words), [`plane`] (the core that decides what passes);
+//! - what is known: [`trace`] (every record), [`fact`] and [`mapping`] (what happened to the things that are carried);
+//! - what must hold: [`check`] (one law a file), [`outcome`] (the verdicts of a run), [`story`] (the run as a person
+//!   reviews it);
+//! - what runs it: [`catalogue`], `sim` (the simulated network), `campaign` (many runs), `settings` (the environment),
+//!   `cli` (the command);
+//! - [`name`]: names of hosts, links, connections and directions.
+//!
+//! # Features
+//!
+//! - `sim` (default): the simulated network. Needs `--cfg tokio_unstable`, and Linux with glibc.
+//! - `cli` (default): `cli::main`, the command line over a catalogue.
+//! - `wire`: kept for real processes behind a real TCP fault proxy; it adds nothing yet.
+
+pub mod capsule;
+pub mod catalogue;
+pub mod check;
 pub mod fact;
 pub mod fault;
-pub mod name;
-pub mod plane;
-pub mod trace;
-pub mod check;
 pub mod mapping;
+pub mod name;
 pub mod outcome;
+pub mod plan;
+pub mod plane;
+pub mod scenario;
+pub mod seed;
 pub mod story;
+pub mod capsule;
+pub mod plan;
+pub mod scenario;
+pub mod seed;
+pub mod trace;
+
+mod causes;
+
+#[cfg(feature = "sim")]
+pub mod campaign;
+#[cfg(all(feature = "cli", feature = "sim"))]
+pub mod cli;
+#[cfg(feature = "sim")]
+pub mod settings;
+#[cfg(feature = "sim")]
+pub mod sim;
+#[cfg(feature = "sim")]
+mod simulate;
+
+pub use catalogue::{BoxError, Catalogue, Cx};
+pub use fact::FactKind;
+pub use outcome::Outcome;
+pub use plan::Plan;
+pub use scenario::Scenario;
+pub use seed::Seed;

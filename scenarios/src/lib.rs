@@ -1,1 +1,27 @@
-//! (to be written)
+//! The catalogue: what the scenarios of the production reports run.
+//!
+//! - `services`: the scheduler, its node and the gateway, as scenarios configure them.
+//! - `model`: a model server that streams, for the far end of the gateway.
+//! - `actors`: the users: [`actors::talker`] with sentences, [`actors::reader`] of a stream.
+//! - `specimens`: defective services, one defect each, that the catalogue must convict.
+//!
+//! The scenarios lie in `scenarios/*.toml`, a family a folder; `scenarios/base/` holds what they share.
+
+pub mod actors;
+pub mod model;
+pub mod services;
+pub mod specimens;
+
+use halfopen::Catalogue;
+
+/// Everything that the scenarios of this crate may name.
+pub fn catalogue() -> Catalogue {
+    Catalogue::new(env!("CARGO_MANIFEST_DIR"), "scenarios")
+        .host("scheduler", services::scheduler)
+        .host("node", services::node)
+        .host("gateway", services::gateway)
+        .host("model", model::run)
+        .host("specimen_send_counts_as_delivered", specimens::send_counts_as_delivered::run)
+        .actor("talker", actors::talker::play)
+        .actor("reader", actors::reader::play)
+}

@@ -1,0 +1,147 @@
+//! Capsules: a run in a file, to be replayed on another day and another machine.
+//!
+//! A capsule holds the whole scenario, its base included, and the faults as they were drawn: it survives changes of the
+//! scenario's file and of the drawing. Its format has a number, and every number that was ever released stays readable.
+
+use std::path::Path;
+
+use toml::Value;
+
+use crate::check::Signature;
+use crate::plan::Plan;
+use crate::scenario::{self, Node, ScenarioError, Section};
+use crate::seed::Seed;
+
+/// The format in which capsules are written.
+pub const FORMAT: u32 = 1;
+
+/// The formats in which capsules are read.
+const READABLE: [u32; 1] = [FORMAT];
+
+/// A run that can be replayed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Capsule {
+    /// Scenario, seed and faults.
+    pub plan: Plan,
+    /// What the run broke; `None` for a run in which every law held.
+    pub failure: Option<Signature>,
+    /// The version of halfopen that wrote it.
+    pub halfopen: String,
+}
+
+impl Capsule {
+    /// A capsule of this version.
+    pub fn new(plan: Plan, failure: Option<Signature>) -> Self {
+        Self { plan, failure, halfopen: env!("CARGO_PKG_VERSION").to_owned() }
+    }
+
+    /// The capsule's file. Its `[[fault]]` tables can be pasted into a scenario.
+    pub fn to_toml(&self) -> String {
+        let string = |text: &str| Value::String(text.to_owned());
+        let mut text = format!("format = {FORMAT}\nseed = {}\n", string(&self.plan.seed.to_string()));
+        if let Some(failure) = &self.failure {
+            text.push_str(&format!("failure = {}\n", string(failure.as_str())));
+        }
+        text.push_str(&format!("\n[versions]\nhalfopen = {}\n\n", string(&self.halfopen)));
+        let faults = self.plan.to_toml();
+        if !faults.is_empty() {
+            text.push_str(&faults);
+            text.push('\n');
+        }
+        text.push_str(&scenario::document(&self.plan.scenario, "scenario."));
+        text
+    }
+
+    /// Reads a capsule's file.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read, or what [`from_toml`](Self::from_toml) finds.
+    pub fn load(path: &Path) -> Result<Self, ScenarioError> {
+        Self::from_toml(&scenario::text_of(path)?, path)
+    }
+
+    /// Reads a capsule from its file's text.
+    ///
+    /// # Errors
+    ///
+    /// The first mistake in it; a format that this version does not read is one.
+    pub fn from_toml(text: &str, file: &Path) -> Result<Self, ScenarioError> {
+        let document = Node::parse(text, file)?;
+        let section = Section::any(&document, "a capsule")?;
+        check_format(&section)?;
+        section.only(&["format", "seed", "failure", "versions", "fault", "scenario"])?;
+        let versions = Section::open(section.node("versions")?, "`versions`", &["halfopen"])?;
+        let scenario = scenario::in_document(section.node("scenario")?)?;
+        let faults = scenario::faults(&document, &scenario)?;
+        Ok(Self {
+            plan: Plan { scenario, seed: section.required::<Seed>("seed")?, faults },
+            failure: section.optional("failure")?,
+            halfopen: versions.required("halfopen")?,
+        })
+    }
+}
+
+fn check_format(section: &Section) -> Result<(), ScenarioError> {
+    let format: u32 = section.required("format")?;
+    if READABLE.contains(&format) {
+        return Ok(());
+    }
+    let readable = READABLE.map(|format| format.to_string()).join(", ");
+    let sentence = format!(
+        "this capsule has format {format}, and halfopen {} reads format {readable}",
+        env!("CARGO_PKG_VERSION")
+    );
+    Err(section.place_of("format").error(sentence))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::name::HostName;
+    use crate::scenario::arbitrary;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_capsule_is_a_file_that_a_person_can_read() {
+        insta::assert_snapshot!(capsule().to_toml(), @"");
+    }
+
+    #[test]
+    fn a_capsule_of_another_format_is_refused_with_the_formats_that_can_be_read() {
+        let newer = capsule().to_toml().replace("format = 1", "format = 2");
+        insta::assert_snapshot!(error(&newer), @"");
+    }
+
+    #[test]
+    fn a_mistake_in_a_capsule_has_its_line() {
+        let faults = capsule().to_toml().replacen("alice -> chat", "alcie -> chat", 1);
+        let seed = capsule().to_toml().replace("0x2a", "tuesday");
+        insta::assert_snapshot!([error(&faults), error(&seed)].join("\n"), @"");
+    }
+
+    proptest! {
+        #[test]
+        fn a_capsule_reads_back_as_it_was_written(
+            faults in proptest::collection::vec(arbitrary::fault(), 0..5),
+            seed: u64,
+            fails: bool,
+        ) {
+            let plan = Plan { scenario: arbitrary::scenario(), seed: Seed(seed), faults };
+            let hosts = [HostName::from("alice"), HostName::from("chat")];
+            let failure = fails.then(|| Signature::new("delivery", "silent loss", &hosts));
+            let capsule = Capsule::new(plan, failure);
+            prop_assert_eq!(Capsule::from_toml(&capsule.to_toml(), Path::new("capsule.toml")), Ok(capsule));
+        }
+    }
+
+    fn error(text: &str) -> String {
+        Capsule::from_toml(text, Path::new("capsule.toml")).expect_err("a mistake").to_string()
+    }
+
+    fn capsule() -> Capsule {
+        let plan = Plan::draw(&arbitrary::scenario(), Seed(42));
+        let alice = [HostName::from("alice")];
+        Capsule::new(plan, Some(Signature::new("delivery", "silent loss", &alice)))
+    }
+}

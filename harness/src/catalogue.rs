@@ -1,0 +1,236 @@
+//! What a user registers: the services and actors that scenarios name, and where the scenarios lie.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use tokio_util::sync::CancellationToken;
+
+use crate::fact::{Fact, FactKind};
+use crate::name::{HostName, Incarnation};
+use crate::scenario::{Scenario, ScenarioError};
+
+/// The error of a host or actor.
+pub type BoxError = Box<dyn Error + Send + Sync>;
+
+type Body = Arc<dyn Fn(Cx) -> Pin<Box<dyn Future<Output = Result<(), BoxError>>>> + Send + Sync>;
+
+/// The services and actors that scenarios may name, and the folder with the scenarios.
+///
+/// ```no_run
+/// use halfopen::Catalogue;
+///
+/// fn catalogue() -> Catalogue {
+///     Catalogue::new(env!("CARGO_MANIFEST_DIR"), "scenarios")
+///         .host("clock", async |cx| {
+///             cx.stopped().await;
+///             Ok(())
+///         })
+///         .actor("alice", async |cx| {
+///             cx.offered("greeting");
+///             Ok(())
+///         })
+/// }
+/// ```
+#[derive(Clone)]
+pub struct Catalogue {
+    folder: PathBuf,
+    hosts: BTreeMap<String, Body>,
+    actors: BTreeMap<String, Body>,
+}
+
+impl Catalogue {
+    /// A catalogue whose scenarios are the `*.toml` files below `folder` in `manifest_dir` (give it
+    /// `env!("CARGO_MANIFEST_DIR")`).
+    pub fn new(manifest_dir: &str, folder: &str) -> Self {
+        Self { folder: PathBuf::from(manifest_dir).join(folder), hosts: BTreeMap::new(), actors: BTreeMap::new() }
+    }
+
+    /// Registers a service. `body` is called once per incarnation and should return when [`Cx::shutdown`] is
+    /// cancelled; what it still owns then is dropped.
+    ///
+    /// # Panics
+    /// If the name is taken.
+    #[must_use]
+    pub fn host<F, R>(mut self, name: &str, body: F) -> Self
+    where
+        F: Fn(Cx) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<(), BoxError>> + 'static,
+    {
+        let taken = self.hosts.insert(name.to_owned(), boxed(body));
+        assert!(taken.is_none(), "two hosts are registered as `{name}`");
+        self
+    }
+
+    /// Registers an actor: a script whose end, with that of all other actors, ends the run.
+    ///
+    /// # Panics
+    /// If the name is taken.
+    #[must_use]
+    pub fn actor<F, R>(mut self, name: &str, body: F) -> Self
+    where
+        F: Fn(Cx) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<(), BoxError>> + 'static,
+    {
+        let taken = self.actors.insert(name.to_owned(), boxed(body));
+        assert!(taken.is_none(), "two actors are registered as `{name}`");
+        self
+    }
+
+    /// The names of the registered services.
+    pub fn host_names(&self) -> Vec<&str> {
+        self.hosts.keys().map(String::as_str).collect()
+    }
+
+    /// The names of the registered actors.
+    pub fn actor_names(&self) -> Vec<&str> {
+        self.actors.keys().map(String::as_str).collect()
+    }
+
+    /// The folder with the scenarios.
+    pub fn folder(&self) -> &std::path::Path {
+        &self.folder
+    }
+
+    /// Every scenario of the folder, sorted by name, with all that can be checked before a run checked.
+    ///
+    /// # Errors
+    /// One sentence per mistake, each with file and line.
+    pub fn scenarios(&self) -> Result<Vec<Scenario>, Vec<ScenarioError>> {
+        let scenarios = crate::scenario::load_dir(&self.folder)?;
+        let errors: Vec<_> = scenarios
+            .iter()
+            .filter_map(|scenario| scenario.check_runs(&self.host_names(), &self.actor_names()).err())
+            .collect();
+        if errors.is_empty() { Ok(scenarios) } else { Err(errors) }
+    }
+
+    /// The body that a host's or actor's `run` names.
+    #[cfg(feature = "sim")]
+    pub(crate) fn body(&self, run: &str, actor: bool) -> Option<Body> {
+        if actor { self.actors.get(run) } else { self.hosts.get(run) }.cloned()
+    }
+}
+
+impl fmt::Debug for Catalogue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Catalogue")
+            .field("folder", &self.folder)
+            .field("hosts", &self.host_names())
+            .field("actors", &self.actor_names())
+            .finish()
+    }
+}
+
+fn boxed<F, R>(body: F) -> Body
+where
+    F: Fn(Cx) -> R + Send + Sync + 'static,
+    R: Future<Output = Result<(), BoxError>> + 'static,
+{
+    Arc::new(move |cx| Box::pin(body(cx)))
+}
+
+/// What a host or actor is given: its name, its configuration, and the means to tell facts.
+#[derive(Clone, Debug)]
+pub struct Cx {
+    name: HostName,
+    incarnation: Incarnation,
+    config: toml::Table,
+    shutdown: CancellationToken,
+}
+
+/// A host's configuration does not fit what its service wants.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to read the configuration of `{host}`")]
+pub struct ConfigError {
+    /// Whose configuration it is.
+    pub host: HostName,
+    /// What does not fit.
+    pub source: toml::de::Error,
+}
+
+impl Cx {
+    /// A context, as an engine makes it for each incarnation.
+    pub fn new(name: HostName, incarnation: Incarnation, config: toml::Table, shutdown: CancellationToken) -> Self {
+        Self { name, incarnation, config, shutdown }
+    }
+
+    /// This host's name in the scenario.
+    pub fn name(&self) -> &HostName {
+        &self.name
+    }
+
+    /// Which life of the host this is, from 0.
+    pub fn incarnation(&self) -> Incarnation {
+        self.incarnation
+    }
+
+    /// The host's `config` table as the service's own type.
+    ///
+    /// # Errors
+    /// If the table does not fit the type.
+    pub fn config<T: DeserializeOwned>(&self) -> Result<T, ConfigError> {
+        self.config.clone().try_into().map_err(|source| ConfigError { host: self.name.clone(), source })
+    }
+
+    /// Returns when the host is asked to stop.
+    pub async fn stopped(&self) {
+        self.shutdown.cancelled().await;
+    }
+
+    /// Cancelled when the host is asked to stop; for services that take a token.
+    pub fn shutdown(&self) -> CancellationToken {
+        self.shutdown.clone()
+    }
+
+    /// Somebody asked for `key` to be carried.
+    pub fn offered(&self, key: impl fmt::Display) {
+        self.tell(FactKind::Offered, key, None);
+    }
+
+    /// The receiving application has `key`.
+    pub fn received(&self, key: impl fmt::Display) {
+        self.tell(FactKind::Received, key, None);
+    }
+
+    /// `key` was turned away, and the one who offered it knows.
+    pub fn refused(&self, key: impl fmt::Display) {
+        self.tell(FactKind::Refused, key, None);
+    }
+
+    /// Any fact.
+    pub fn fact(&self, kind: FactKind, key: impl fmt::Display, value: impl fmt::Display) {
+        self.tell(kind, key, Some(value.to_string()));
+    }
+
+    fn tell(&self, kind: FactKind, key: impl fmt::Display, value: Option<String>) {
+        let fact = Fact { kind, key: key.to_string(), value };
+        let sink = SINK.with(|slot| slot.borrow().clone());
+        if let Some(sink) = sink {
+            sink.fact(&self.name, self.incarnation, fact);
+        }
+    }
+}
+
+/// Where facts go.
+pub trait FactSink {
+    /// Takes a fact of a host.
+    fn fact(&self, host: &HostName, incarnation: Incarnation, fact: Fact);
+}
+
+thread_local! {
+    static SINK: RefCell<Option<Rc<dyn FactSink>>> = const { RefCell::new(None) };
+}
+
+/// Sends the facts of this thread's hosts and actors to `sink`, or nowhere.
+pub fn set_fact_sink(sink: Option<Rc<dyn FactSink>>) {
+    let before = SINK.with(|slot| std::mem::replace(&mut *slot.borrow_mut(), sink));
+    drop(before);
+}

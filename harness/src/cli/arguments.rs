@@ -1,0 +1,58 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::seed::Seed;
+
+/// Breaks long connections on purpose and says what was delivered and who survived.
+#[derive(Debug, Parser)]
+#[command(name = "halfopen", version, max_term_width = 100)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Play scenarios under many seeds and print a line for each
+    Run(Run),
+    /// Say which scenarios there are and what each proves
+    List,
+    /// Play one run again and print its story
+    Replay(Replay),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Run {
+    /// Scenarios to play; all of the catalogue without
+    pub(super) names: Vec<String>,
+    /// Play this one seed (decimal, 0x hex or a 40-digit commit hash)
+    #[arg(long, conflicts_with = "seeds")]
+    pub(super) seed: Option<Seed>,
+    /// Play this many seeds, from 1 [default: 64]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) seeds: Option<u32>,
+    /// Runs at a time [default: the number of cores]
+    #[arg(long)]
+    pub(super) jobs: Option<std::num::NonZeroUsize>,
+    /// Write every record of the run to this file as JSON lines; needs one scenario and one seed
+    #[arg(long, value_name = "FILE", requires = "seed")]
+    pub(super) trace: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Replay {
+    /// A scenario's name, or the path of a capsule
+    pub(super) what: String,
+    /// The seed (with a scenario's name)
+    #[arg(long)]
+    pub(super) seed: Option<Seed>,
+    /// Play this specimen of the scenario instead of the real thing
+    #[arg(long, value_name = "NAME")]
+    pub(super) specimen: Option<String>,
+    /// Write every record of the run to this file as JSON lines
+    #[arg(long, value_name = "FILE")]
+    pub(super) trace: Option<PathBuf>,
+}

@@ -1,0 +1,111 @@
+//! The command line over a catalogue.
+//!
+//! - `arguments`: what can be typed.
+//! - `run`: plays scenarios and prints a line for each.
+//! - `replay`: one run again, as a story.
+//! - `table`: how the lines are set.
+//! - `artefacts`: what a failure leaves on disk.
+
+mod arguments;
+mod artefacts;
+mod replay;
+mod run;
+mod table;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use self::arguments::{Arguments, Command};
+use crate::catalogue::Catalogue;
+use crate::causes::chain;
+use crate::scenario::Scenario;
+
+/// The command's exit codes: everything held.
+const HELD: u8 = 0;
+/// A law was broken, or a specimen went free.
+const BROKEN: u8 = 1;
+/// The harness or its input is at fault.
+const FAULTY: u8 = 2;
+
+/// Why the command could not do what it was asked: printed, and exit code 2.
+#[derive(Debug)]
+struct Refusal(String);
+
+impl<E: std::error::Error + 'static> From<E> for Refusal {
+    fn from(error: E) -> Self {
+        Self(chain(&error))
+    }
+}
+
+/// Runs the command line of a catalogue: `run`, `list` and `replay`.
+///
+/// The exit code is 0 when every law held and every specimen was convicted, 1 when not, 2 when the harness or the input
+/// is at fault.
+///
+/// ```no_run
+/// use std::process::ExitCode;
+///
+/// fn main() -> ExitCode {
+///     halfopen::cli::main(halfopen::Catalogue::new(env!("CARGO_MANIFEST_DIR"), "scenarios"))
+/// }
+/// ```
+pub fn main(catalogue: Catalogue) -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // clap prints help to stdout and errors to stderr; nothing is left to say if that fails.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { FAULTY } else { HELD });
+        }
+    };
+    let done = match arguments.command {
+        Command::Run(arguments) => run::run(&catalogue, &arguments),
+        Command::List => list(&catalogue),
+        Command::Replay(arguments) => replay::replay(&catalogue, &arguments),
+    };
+    match done {
+        Ok(code) => ExitCode::from(code),
+        Err(Refusal(sentence)) => {
+            complain(&sentence);
+            ExitCode::from(FAULTY)
+        }
+    }
+}
+
+fn list(catalogue: &Catalogue) -> Result<u8, Refusal> {
+    let scenarios = scenarios(catalogue)?;
+    let width = scenarios.iter().map(|scenario| scenario.name.len()).max().unwrap_or(0);
+    for scenario in &scenarios {
+        say(&format!("{:width$}  {}", scenario.name, scenario.proves));
+        for specimen in &scenario.specimens {
+            say(&format!("{:width$}    specimen {}, convicted by {}", "", specimen.name, specimen.convicted_by.join(", ")));
+        }
+    }
+    Ok(HELD)
+}
+
+/// Every scenario, or one sentence per mistake.
+fn scenarios(catalogue: &Catalogue) -> Result<Vec<Scenario>, Refusal> {
+    catalogue
+        .scenarios()
+        .map_err(|errors| Refusal(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))
+}
+
+/// The scenario of a name, or the sentence that says which there are.
+fn find(scenarios: &[Scenario], name: &str) -> Result<Scenario, Refusal> {
+    scenarios.iter().find(|scenario| scenario.name == name).cloned().ok_or_else(|| {
+        let known: Vec<_> = scenarios.iter().map(|scenario| scenario.name.clone()).collect();
+        Refusal(crate::simulate::unknown_scenario(name, &known))
+    })
+}
+
+#[expect(clippy::print_stdout, reason = "this is what the command is for")]
+fn say(line: &str) {
+    println!("{line}");
+}
+
+#[expect(clippy::print_stderr, reason = "this is what the command is for")]
+fn complain(line: &str) {
+    eprintln!("halfopen: {line}");
+}

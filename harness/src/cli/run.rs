@@ -1,0 +1,113 @@
+//! Plays scenarios and prints a line for each.
+
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::arguments::Run;
+use super::{BROKEN, FAULTY, HELD, Refusal, artefacts, complain, find, say, scenarios, table};
+use crate::campaign::{Campaign, Judgement, Summary};
+use crate::catalogue::Catalogue;
+use crate::causes::chain;
+use crate::plan::Plan;
+use crate::settings::Settings;
+
+pub(super) fn run(catalogue: &Catalogue, arguments: &Run) -> Result<u8, Refusal> {
+    let mut settings = Settings::from_env()?;
+    if arguments.seed.is_some() || arguments.seeds.is_some() {
+        settings.seed = arguments.seed;
+        settings.seeds = arguments.seeds;
+    }
+    settings.jobs = arguments.jobs.or(settings.jobs);
+    let all = scenarios(catalogue)?;
+    let chosen = if arguments.names.is_empty() {
+        all
+    } else {
+        arguments.names.iter().map(|name| find(&all, name)).collect::<Result<_, _>>()?
+    };
+    if chosen.is_empty() {
+        return Err(Refusal(format!("there are no scenarios in {}", catalogue.folder().display())));
+    }
+    if let Some(path) = &arguments.trace {
+        let [scenario] = chosen.as_slice() else {
+            return Err(Refusal("`--trace` writes one run: name one scenario and one seed".to_owned()));
+        };
+        let outcome = catalogue.run(&Plan::draw(scenario, settings.seeds()[0]))?;
+        artefacts::write_trace(&outcome.trace, path)?;
+    }
+    let mut campaign = Campaign::new(catalogue, chosen, settings.seeds());
+    if let Some(jobs) = settings.jobs {
+        campaign = campaign.jobs(jobs);
+    }
+    let started = Instant::now();
+    let bar = progress_bar(campaign.total());
+    let summaries = campaign.run(|progress| bar.set_position(progress.done as u64));
+    bar.finish_and_clear();
+    report(&summaries, started.elapsed())
+}
+
+fn progress_bar(total: usize) -> ProgressBar {
+    let bar = ProgressBar::new(total as u64);
+    // The template is a constant of ours; without it indicatif's own is used.
+    if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} runs, {elapsed} gone, {eta} to go") {
+        bar.set_style(style);
+    }
+    bar
+}
+
+fn report(summaries: &[Summary], wall: Duration) -> Result<u8, Refusal> {
+    let width = table::width(summaries);
+    for summary in summaries {
+        say(&table::line(summary, width));
+    }
+    let mut code = HELD;
+    for summary in summaries {
+        code = code.max(explain(summary)?);
+    }
+    let runs: usize = summaries.iter().map(|summary| summary.runs).sum();
+    let simulated: Duration = summaries.iter().map(|summary| summary.simulated).sum();
+    let held = summaries.iter().filter(|summary| matches!(summary.verdict, Judgement::Held)).count();
+    let scenarios = summaries.iter().filter(|summary| summary.specimen.is_none()).count();
+    let convicted = summaries.iter().filter(|summary| matches!(summary.verdict, Judgement::Convicted { .. })).count();
+    let specimens = summaries.len() - scenarios;
+    say(&format!(
+        "\n{held} of {scenarios} scenarios held, {convicted} of {specimens} specimens convicted: {runs} runs, {} simulated in {} ({:.0} times real time)",
+        table::simulated(simulated),
+        table::wall(wall),
+        simulated.as_secs_f64() / wall.as_secs_f64().max(f64::MIN_POSITIVE),
+    ));
+    Ok(code)
+}
+
+/// Prints what a person needs to know of a summary that is not as expected, and answers with the exit code.
+fn explain(summary: &Summary) -> Result<u8, Refusal> {
+    match &summary.verdict {
+        Judgement::Held | Judgement::Convicted { .. } => Ok(HELD),
+        Judgement::Broken(failures) => {
+            for failure in failures {
+                let line = format!("cargo halfopen replay {} --seed {}", summary.scenario, failure.plan.seed);
+                say(&format!("\n{}", failure.outcome.failure_report(&line)));
+                let capsule = artefacts::keep(failure)?;
+                say(&format!("capsule: {0} (cargo halfopen replay {0})", capsule.display()));
+            }
+            Ok(BROKEN)
+        }
+        Judgement::WentFree { missing } => {
+            let specimen = summary.specimen.as_ref().map(|specimen| specimen.name.as_str()).unwrap_or_default();
+            complain(&format!(
+                "{}: the specimen `{specimen}` was not convicted by {} under any seed: the check cannot see this defect",
+                summary.scenario,
+                missing.join(", ")
+            ));
+            Ok(BROKEN)
+        }
+        Judgement::Nondeterministic { seed, difference } => {
+            complain(&format!("{}: two runs under seed {seed} differ: {difference}", summary.scenario));
+            Ok(FAULTY)
+        }
+        Judgement::Faulty(error) => {
+            complain(&format!("{}: {}", summary.scenario, chain(error)));
+            Ok(FAULTY)
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! How the lines of `run` are set.
+
+use std::time::Duration;
+
+use crate::campaign::{Judgement, Summary};
+
+/// One scenario or specimen as a line.
+pub(super) fn line(summary: &Summary, width: usize) -> String {
+    let name = match &summary.specimen {
+        None => summary.scenario.clone(),
+        Some(specimen) => format!("  specimen {}", specimen.name),
+    };
+    let what = match &summary.specimen {
+        None => summary.proves.clone(),
+        Some(_) => convicted_by(&summary.verdict),
+    };
+    format!(
+        "{name:width$}  {:<21}  {:>4} runs  {:>9} faults  {:>9} simulated  {:>7} wall  {what}",
+        verdict(&summary.verdict),
+        summary.runs,
+        format!("{}/{}", summary.fired, summary.planned),
+        simulated(summary.simulated),
+        wall(summary.wall),
+    )
+}
+
+/// The width of the widest name.
+pub(super) fn width(summaries: &[Summary]) -> usize {
+    let widths = summaries.iter().map(|summary| match &summary.specimen {
+        None => summary.scenario.len(),
+        Some(specimen) => "  specimen ".len() + specimen.name.len(),
+    });
+    widths.max().unwrap_or(0)
+}
+
+fn verdict(verdict: &Judgement) -> &'static str {
+    match verdict {
+        Judgement::Held => "held",
+        Judgement::Broken(_) => "LAW BROKEN",
+        Judgement::Convicted { .. } => "convicted (expected)",
+        Judgement::WentFree { .. } => "WENT FREE",
+        Judgement::Nondeterministic { .. } => "NONDETERMINISTIC",
+        Judgement::Faulty(_) => "HARNESS AT FAULT",
+    }
+}
+
+fn convicted_by(verdict: &Judgement) -> String {
+    match verdict {
+        Judgement::Convicted { by, .. } => {
+            by.iter().map(|(check, seed)| format!("{check} at seed {seed}")).collect::<Vec<_>>().join(", ")
+        }
+        Judgement::WentFree { missing } => format!("not convicted by {}", missing.join(", ")),
+        Judgement::Held | Judgement::Broken(_) | Judgement::Nondeterministic { .. } | Judgement::Faulty(_) => String::new(),
+    }
+}
+
+/// Virtual time, in the largest unit that leaves a digit.
+pub(super) fn simulated(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds {
+        0..=59 => format!("{seconds} s"),
+        60..=3599 => format!("{} min", seconds / 60),
+        _ => format!("{:.1} h", seconds as f64 / 3600.0),
+    }
+}
+
+/// Wall time.
+pub(super) fn wall(time: Duration) -> String {
+    format!("{:.2} s", time.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn virtual_time_is_told_in_the_unit_that_fits() {
+        let told: Vec<_> = [59, 61, 7_200].map(|seconds| simulated(Duration::from_secs(seconds))).into();
+        assert_eq!(told, ["59 s", "1 min", "2.0 h"]);
+    }
+}

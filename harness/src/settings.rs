@@ -1,0 +1,98 @@
+//! What the environment says about runs: `HALFOPEN_TEST_SEED` and its like.
+
+use std::num::NonZeroUsize;
+
+use crate::seed::{Seed, SeedError};
+
+/// How many seeds a test or `run` plays when nobody says.
+pub const DEFAULT_SEEDS: u32 = 64;
+
+/// The environment's wishes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// `HALFOPEN_TEST_SEED`: one seed, decimal, `0x` hex or a 40-digit commit hash.
+    pub seed: Option<Seed>,
+    /// `HALFOPEN_TEST_NUM`: how many seeds.
+    pub seeds: Option<u32>,
+    /// `HALFOPEN_TEST_JOBS`: how many runs at a time.
+    pub jobs: Option<NonZeroUsize>,
+}
+
+/// A variable that says nothing usable. It is never passed over: a run under a seed that nobody asked for proves
+/// nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// Not a seed.
+    #[error("failed to read HALFOPEN_TEST_SEED")]
+    Seed(#[source] SeedError),
+    /// Not a number from 1.
+    #[error("failed to read {variable}={value}: it must be a whole number from 1")]
+    Number {
+        /// The variable.
+        variable: &'static str,
+        /// What it says.
+        value: String,
+    },
+}
+
+impl Settings {
+    /// Reads the process's environment.
+    ///
+    /// # Errors
+    /// If a variable is set and not usable.
+    pub fn from_env() -> Result<Self, SettingsError> {
+        Self::from_variables(|name| std::env::var(name).ok())
+    }
+
+    fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
+        let seed = variable("HALFOPEN_TEST_SEED").map(|text| text.parse().map_err(SettingsError::Seed)).transpose()?;
+        Ok(Self {
+            seed,
+            seeds: number("HALFOPEN_TEST_NUM", &variable)?.map(|n: NonZeroUsize| n.get() as u32),
+            jobs: number("HALFOPEN_TEST_JOBS", &variable)?,
+        })
+    }
+
+    /// The seeds to play: the one that is asked for, or the first so many from 1.
+    pub fn seeds(&self) -> Vec<Seed> {
+        match self.seed {
+            Some(seed) => vec![seed],
+            None => (1..=u64::from(self.seeds.unwrap_or(DEFAULT_SEEDS))).map(Seed).collect(),
+        }
+    }
+}
+
+fn number(
+    name: &'static str,
+    variable: &impl Fn(&str) -> Option<String>,
+) -> Result<Option<NonZeroUsize>, SettingsError> {
+    let Some(value) = variable(name) else { return Ok(None) };
+    match value.parse() {
+        Ok(number) => Ok(Some(number)),
+        Err(_) => Err(SettingsError::Number { variable: name, value }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bad_seed_is_an_error_and_never_another_seed() {
+        let settings = Settings::from_variables(|name| (name == "HALFOPEN_TEST_SEED").then(|| "0xzz".to_owned()));
+        assert!(matches!(settings, Err(SettingsError::Seed(_))));
+    }
+
+    #[test]
+    fn no_seeds_at_all_is_an_error() {
+        let settings = Settings::from_variables(|name| (name == "HALFOPEN_TEST_NUM").then(|| "0".to_owned()));
+        let error = settings.err().map(|error| error.to_string());
+        assert_eq!(error.as_deref(), Some("failed to read HALFOPEN_TEST_NUM=0: it must be a whole number from 1"));
+    }
+
+    #[test]
+    fn one_seed_that_is_asked_for_is_the_only_one() {
+        let settings = Settings::from_variables(|name| (name == "HALFOPEN_TEST_SEED").then(|| "0x10".to_owned()));
+        assert_eq!(settings.map(|settings| settings.seeds()).unwrap_or_default(), [Seed(16)]);
+    }
+}

@@ -1,0 +1,225 @@
+//! The course of a run: hosts start, actors play, faults strike, everything settles, hosts are stopped.
+
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::SimError;
+use super::engine::Engine;
+use super::hosts::{HostId, LifeId, State};
+use crate::catalogue::{BoxError, Catalogue, Cx, FactSink};
+use crate::causes::chain;
+use crate::check::{FinalState, Pending, RunEnd};
+use crate::fact::Fact;
+use crate::name::{HostName, Incarnation};
+use crate::plan::Plan;
+use crate::scenario::Role;
+use crate::trace::{ProcessEvent, What};
+
+/// How long hosts may take to stop once they are asked to; longer than any grace period of the services' defaults.
+const STOP_GRACE: Duration = Duration::from_secs(60);
+/// How long tasks may take to end after their host's root has.
+const TASK_GRACE: Duration = Duration::from_millis(100);
+
+/// A host's part.
+struct Part {
+    name: HostName,
+    actor: bool,
+    start: Duration,
+    config: toml::Table,
+    body: Body,
+}
+
+type Body = std::sync::Arc<
+    dyn Fn(Cx) -> std::pin::Pin<Box<dyn Future<Output = Result<(), BoxError>>>> + Send + Sync,
+>;
+
+/// Who plays, in the order of the scenario.
+pub(crate) struct Cast(Vec<Part>);
+
+impl Cast {
+    pub(crate) fn new(catalogue: &Catalogue, plan: &Plan) -> Result<Self, SimError> {
+        let mut parts = Vec::new();
+        for host in &plan.scenario.hosts {
+            let actor = host.role == Role::Actor;
+            let body = catalogue.body(&host.run, actor).ok_or_else(|| SimError::UnknownRun { run: host.run.clone() })?;
+            parts.push(Part { name: host.name.clone(), actor, start: host.start, config: host.config.clone(), body });
+        }
+        Ok(Self(parts))
+    }
+}
+
+/// Drives one run.
+pub(crate) struct Director {
+    engine: Rc<Engine>,
+    parts: BTreeMap<HostId, Part>,
+    time_limit: Duration,
+    settle: Duration,
+}
+
+impl Director {
+    pub(crate) fn new(engine: Rc<Engine>, cast: Cast, plan: &Plan) -> Self {
+        let parts = cast.0.into_iter().map(|part| {
+            let host = engine.with_network(|network| network.hosts.add(part.name.clone()));
+            (host, part)
+        });
+        let parts: BTreeMap<_, _> = parts.collect();
+        Self { engine, parts, time_limit: plan.scenario.time_limit, settle: plan.scenario.settle }
+    }
+
+    /// Plays the run to its end and says in which state it ended.
+    pub(crate) async fn run(self) -> FinalState {
+        let clock = Rc::clone(&self.engine);
+        tokio::task::spawn_local(poll_fn(move |cx| clock.poll_clock(cx)));
+        for (host, part) in &self.parts {
+            if part.start.is_zero() {
+                self.start(*host);
+            } else {
+                let at = part.start;
+                self.engine.with_network(|network| network.schedule.push(at, super::fabric::Due::Start(*host)));
+            }
+        }
+        let began = Instant::now();
+        let ended = self.play(began + self.time_limit).await;
+        if ended == RunEnd::Finished {
+            self.direct_until(Instant::now() + self.settle, |_| false).await;
+        }
+        let mut last = Self::sample(&self.engine, self.engine.ended.get().unwrap_or(ended));
+        if ended == RunEnd::TimeLimit {
+            let unfinished = self.parts.iter().filter(|(host, part)| part.actor && !self.is_over(**host));
+            let scripts: Vec<_> = unfinished
+                .map(|(_, part)| Pending { host: part.name.clone(), on: "the end of its script".to_owned() })
+                .collect();
+            last.pending.splice(0..0, scripts);
+        }
+        self.stop().await;
+        last.tasks = self.survivors();
+        last
+    }
+
+    /// Until every actor's script has ended.
+    async fn play(&self, limit: Instant) -> RunEnd {
+        let over = self
+            .direct_until(limit, |director| {
+                director.parts.iter().all(|(host, part)| !part.actor || director.is_over(*host))
+            })
+            .await;
+        if over { RunEnd::Finished } else { RunEnd::TimeLimit }
+    }
+
+    /// Starts hosts as they become due until `done`, the end of the run, or `limit`; whether it was not the limit.
+    async fn direct_until(&self, limit: Instant, done: impl Fn(&Self) -> bool) -> bool {
+        loop {
+            for host in std::mem::take(&mut *self.engine.starts.borrow_mut()) {
+                if self.engine.network.borrow().hosts.running(host).is_none() {
+                    self.start(host);
+                }
+            }
+            if done(self) || self.engine.ended.get().is_some() {
+                return true;
+            }
+            tokio::select! {
+                biased;
+                () = self.engine.news.notified() => {}
+                () = tokio::time::sleep_until(limit) => return false,
+            }
+        }
+    }
+
+    /// An actor is over when its script has returned, or it is dead and nothing will start it again.
+    fn is_over(&self, host: HostId) -> bool {
+        self.engine.network.borrow().hosts.host(host).finished
+    }
+
+    fn start(&self, host: HostId) {
+        let part = &self.parts[&host];
+        let life = self.engine.begin_life(host);
+        let (shutdown, incarnation) = {
+            let network = self.engine.network.borrow();
+            let entry = network.hosts.life(life);
+            (entry.shutdown.clone(), entry.incarnation)
+        };
+        let cx = Cx::new(part.name.clone(), incarnation, part.config.clone(), shutdown);
+        let engine = Rc::clone(&self.engine);
+        let root = self.engine.speaking_as(life, || {
+            let body = std::sync::Arc::clone(&part.body);
+            tokio::task::spawn_local(async move {
+                let result = body(cx).await;
+                engine.exited(life, result.err().map(|error| chain(&*error)));
+            })
+        });
+        self.engine.with_network(|network| network.hosts.life_mut(life).root = Some(root.abort_handle()));
+    }
+
+    /// Asks every host to stop, and waits until their roots have returned.
+    async fn stop(&self) {
+        for life in self.alive() {
+            self.engine.ask_to_stop(life);
+        }
+        self.engine.ended.set(None);
+        let limit = Instant::now() + STOP_GRACE;
+        while !self.alive().is_empty() && Instant::now() < limit {
+            tokio::select! {
+                biased;
+                () = self.engine.news.notified() => {}
+                () = tokio::time::sleep_until(limit) => {}
+            }
+        }
+        for life in self.alive() {
+            let detail = format!("{} did not stop within {} s of being asked to", self.engine.host_name(life), STOP_GRACE.as_secs());
+            self.engine.record(Some(life), What::Violation { rule: "survivor".to_owned(), detail });
+        }
+        tokio::time::sleep(TASK_GRACE).await;
+    }
+
+    fn alive(&self) -> Vec<LifeId> {
+        let network = self.engine.network.borrow();
+        network.hosts.life_ids().filter(|life| network.hosts.life(*life).state == State::Alive).collect()
+    }
+
+    fn survivors(&self) -> Vec<(HostName, Incarnation, u32)> {
+        let survivors: Vec<_> = {
+            let network = self.engine.network.borrow();
+            let lives = network.hosts.life_ids().filter(|life| network.hosts.life(*life).tasks > 0);
+            lives.map(|life| (life, network.hosts.life(life).tasks)).collect()
+        };
+        for (life, tasks) in &survivors {
+            self.engine.record(Some(*life), What::Process(ProcessEvent::Survivors { tasks: *tasks }));
+        }
+        let network = self.engine.network.borrow();
+        survivors
+            .into_iter()
+            .map(|(life, tasks)| {
+                let (host, incarnation) = network.hosts.name_of_life(life);
+                (host.clone(), incarnation, tasks)
+            })
+            .collect()
+    }
+
+    /// The state of sockets and waits as it is now.
+    pub(crate) fn sample(engine: &Engine, ended: RunEnd) -> FinalState {
+        let network = engine.network.borrow();
+        FinalState {
+            at: network.now,
+            ended,
+            sockets: network.sockets(),
+            tasks: Vec::new(),
+            pending: network.waiting(),
+        }
+    }
+}
+
+/// Takes the facts that actors and hosts tell into the records.
+pub(crate) struct Facts(pub(crate) Rc<Engine>);
+
+impl FactSink for Facts {
+    fn fact(&self, host: &HostName, incarnation: Incarnation, fact: Fact) {
+        self.0.with_network(|network| {
+            let at = network.now;
+            network.journal.push(at, Some((host, incarnation)), What::Fact(fact));
+        });
+    }
+}

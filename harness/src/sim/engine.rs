@@ -1,0 +1,470 @@
+//! The engine of one run: who is speaking, what time it is, and when packets move.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::{Instant, Sleep};
+
+use super::fabric::{HostOrder, Network};
+use super::hosts::{HostId, LifeId, State};
+use super::overrides::{self, EntropyState, Shared};
+use crate::check::RunEnd;
+use crate::fault::{Fault, FaultIndex, Trigger, Verb};
+use crate::name::HostName;
+use crate::plane::HostAct;
+use crate::seed::SeedTree;
+use crate::trace::{ProcessEvent, What};
+
+/// Further than any scenario goes: what the network's clock is set to when nothing is due.
+const NEVER: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// Which task this is: its life and its place among that life's tasks (the root is 0).
+#[derive(Clone, Copy)]
+struct Owner {
+    life: LifeId,
+    ordinal: u64,
+}
+
+/// Task ids are small counters: a multiplication spreads them well enough, and no process-wide hash key is involved.
+#[derive(Default)]
+pub(crate) struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
+/// The engine.
+pub(crate) struct Engine {
+    pub(crate) network: RefCell<Network>,
+    pub(crate) shared: &'static Shared,
+    pub(crate) seeds: SeedTree,
+    /// Tells this run's sockets from those of another.
+    pub(crate) run: u64,
+    /// The plan's faults.
+    faults: Vec<Fault>,
+    /// Whether one of them waits for a tracing event.
+    pub(crate) events_trigger: bool,
+    budget: Budget,
+    speaking: Cell<Option<LifeId>>,
+    owners: RefCell<HashMap<tokio::task::Id, Owner, BuildHasherDefault<IdHasher>>>,
+    started: Cell<Option<Instant>>,
+    polls: Cell<u64>,
+    idle_polls: Cell<u64>,
+    clock: RefCell<Option<Pin<Box<Sleep>>>>,
+    armed_for: Cell<Duration>,
+    /// Hosts whose next life is to begin; the director starts them.
+    pub(crate) starts: RefCell<Vec<HostId>>,
+    /// Something for the director: a start, an exit, the end.
+    pub(crate) news: Notify,
+    pub(crate) ended: Cell<Option<RunEnd>>,
+    /// Panics of tasks, told by the panic hook.
+    pub(crate) panics: RefCell<Vec<(Option<LifeId>, bool, String)>>,
+    /// A panic of the harness itself.
+    pub(crate) defect: RefCell<Option<String>>,
+}
+
+/// What a run may use up.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Budget {
+    /// Polls without time advancing: beyond it nothing will ever advance.
+    pub(crate) idle_polls: u64,
+    /// Bytes that sockets and paths may hold together.
+    pub(crate) buffered_bytes: usize,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { idle_polls: 1_000_000, buffered_bytes: 512 * 1024 * 1024 }
+    }
+}
+
+thread_local! {
+    static ENGINE: RefCell<Option<Rc<Engine>>> = const { RefCell::new(None) };
+}
+
+/// Makes `engine` this thread's.
+pub(crate) fn install(engine: Rc<Engine>) {
+    ENGINE.with(|slot| *slot.borrow_mut() = Some(engine));
+}
+
+/// Takes this thread's engine away; its destructor runs after the slot is free again.
+pub(crate) fn uninstall() -> Option<Rc<Engine>> {
+    ENGINE.with(|slot| slot.borrow_mut().take())
+}
+
+/// This thread's engine.
+pub(crate) fn current() -> Option<Rc<Engine>> {
+    ENGINE.try_with(|slot| slot.try_borrow().ok().and_then(|engine| engine.clone())).ok().flatten()
+}
+
+/// What a poll hook throws to end a run that stands still.
+pub(crate) struct Livelock;
+
+impl Engine {
+    pub(crate) fn new(network: Network, shared: &'static Shared, seeds: SeedTree, run: u64, faults: &[Fault]) -> Self {
+        Self {
+            network: RefCell::new(network),
+            shared,
+            seeds,
+            run,
+            events_trigger: faults.iter().any(|fault| matches!(fault.trigger, Trigger::Event { .. })),
+            faults: faults.to_vec(),
+            budget: Budget::default(),
+            speaking: Cell::new(None),
+            owners: RefCell::default(),
+            started: Cell::new(None),
+            polls: Cell::new(0),
+            idle_polls: Cell::new(0),
+            clock: RefCell::new(None),
+            armed_for: Cell::new(NEVER),
+            starts: RefCell::default(),
+            news: Notify::new(),
+            ended: Cell::new(None),
+            panics: RefCell::default(),
+            defect: RefCell::default(),
+        }
+    }
+
+    /// Time zero; called once, inside the runtime.
+    pub(crate) fn start_clock(&self) {
+        self.started.set(Some(Instant::now()));
+    }
+
+    /// Virtual time since the start of the run.
+    pub(crate) fn now(&self) -> Duration {
+        self.started.get().map_or(Duration::ZERO, |started| Instant::now() - started)
+    }
+
+    /// Task polls so far.
+    pub(crate) fn polls(&self) -> u64 {
+        self.polls.get()
+    }
+
+    pub(crate) fn speaking(&self) -> Option<LifeId> {
+        self.speaking.get()
+    }
+
+    /// Runs `spawn` as if `life` had called it, so that what it spawns belongs to `life`.
+    pub(crate) fn speaking_as<T>(&self, life: LifeId, spawn: impl FnOnce() -> T) -> T {
+        let before = self.speaking.replace(Some(life));
+        let result = spawn();
+        self.speaking.set(before);
+        result
+    }
+
+    /// Works on the network at the present time, then wakes whom that woke.
+    pub(crate) fn with_network<T>(&self, work: impl FnOnce(&mut Network) -> T) -> T {
+        let (result, wakers) = {
+            let mut network = self.network.borrow_mut();
+            network.now = self.now();
+            let result = work(&mut network);
+            (result, std::mem::take(&mut network.to_wake))
+        };
+        wakers.into_iter().for_each(std::task::Waker::wake);
+        result
+    }
+
+    pub(crate) fn record(&self, life: Option<LifeId>, what: What) {
+        self.with_network(|network| {
+            let Network { hosts, journal, now, .. } = network;
+            journal.push(*now, life.map(|life| hosts.name_of_life(life)), what);
+        });
+    }
+
+    // ---- tokio's hooks ----
+
+    pub(crate) fn on_task_spawn(&self, id: tokio::task::Id) {
+        let Some(life) = self.speaking.get() else { return };
+        let Ok(mut network) = self.network.try_borrow_mut() else { return };
+        let entry = network.hosts.life_mut(life);
+        let ordinal = entry.spawned;
+        entry.spawned += 1;
+        entry.tasks += 1;
+        self.owners.borrow_mut().insert(id, Owner { life, ordinal });
+    }
+
+    pub(crate) fn before_poll(&self, id: tokio::task::Id) {
+        self.polls.set(self.polls.get() + 1);
+        let idle = self.idle_polls.get() + 1;
+        self.idle_polls.set(idle);
+        if idle > self.budget.idle_polls {
+            self.ended.set(Some(RunEnd::Livelock));
+            std::panic::resume_unwind(Box::new(Livelock));
+        }
+        let owner = self.owners.borrow().get(&id).copied();
+        let Some(Owner { life, ordinal }) = owner else {
+            self.speaking.set(None);
+            return;
+        };
+        self.speaking.set(Some(life));
+        if let Ok(mut network) = self.network.try_borrow_mut() {
+            network.journal.absorb_poll(life.0, ordinal);
+            overrides::swap_entropy(network.hosts.life(life).entropy);
+        }
+    }
+
+    pub(crate) fn after_poll(&self) {
+        if let Some(life) = self.speaking.take()
+            && let Ok(mut network) = self.network.try_borrow_mut()
+        {
+            let entry = network.hosts.life_mut(life);
+            entry.entropy = overrides::swap_entropy(entry.entropy);
+        }
+    }
+
+    pub(crate) fn on_task_terminate(&self, id: tokio::task::Id) {
+        let owner = self.owners.try_borrow_mut().ok().and_then(|mut owners| owners.remove(&id));
+        if let Some(Owner { life, .. }) = owner
+            && let Ok(mut network) = self.network.try_borrow_mut()
+        {
+            let entry = network.hosts.life_mut(life);
+            entry.tasks = entry.tasks.saturating_sub(1);
+        }
+    }
+
+    pub(crate) fn on_unpark(&self) {
+        self.idle_polls.set(0);
+        self.shared.set_now(self.now().as_nanos() as u64);
+    }
+
+    /// The runtime is about to wait: everything that processes wrote goes out, and the clock is set to what is due
+    /// next.
+    pub(crate) fn on_park(&self) {
+        loop {
+            let orders = self.with_network(|network| {
+                network.transmit_all();
+                network.take_orders()
+            });
+            let quiet = orders.is_empty();
+            for order in orders {
+                self.obey(order);
+            }
+            let due = self.network.borrow().next_at().is_some_and(|at| at <= self.now());
+            if due {
+                self.deliver_due();
+            }
+            if quiet && !due {
+                break;
+            }
+        }
+        self.note_panics();
+        self.check_budget();
+        let next = self.network.borrow().next_at().unwrap_or(NEVER);
+        if next != self.armed_for.get()
+            && let Some(clock) = self.clock.borrow_mut().as_mut()
+            && let Some(started) = self.started.get()
+        {
+            self.armed_for.set(next);
+            clock.as_mut().reset(started + next);
+        }
+    }
+
+    fn deliver_due(&self) {
+        let starts = self.with_network(|network| {
+            let now = network.now;
+            network.advance(now)
+        });
+        if !starts.is_empty() {
+            self.starts.borrow_mut().extend(starts);
+            self.news.notify_one();
+        }
+    }
+
+    fn check_budget(&self) {
+        if self.network.borrow().buffered_bytes() > self.budget.buffered_bytes && self.ended.get().is_none() {
+            let detail = format!("sockets hold more than {} bytes", self.budget.buffered_bytes);
+            self.record(None, What::Violation { rule: "memory".to_owned(), detail });
+            self.end(RunEnd::Finished);
+        }
+    }
+
+    pub(crate) fn end(&self, why: RunEnd) {
+        if self.ended.get().is_none() {
+            self.ended.set(Some(why));
+        }
+        self.news.notify_one();
+    }
+
+    /// Polls the network's clock; part of the one task that belongs to no host.
+    pub(crate) fn poll_clock(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.clock.borrow().is_none() {
+            let started = self.started.get().unwrap_or_else(Instant::now);
+            *self.clock.borrow_mut() = Some(Box::pin(tokio::time::sleep_until(started + NEVER)));
+        }
+        loop {
+            let fired = match self.clock.borrow_mut().as_mut() {
+                Some(clock) => clock.as_mut().poll(cx).is_ready(),
+                None => false,
+            };
+            if !fired {
+                return Poll::Pending;
+            }
+            self.deliver_due();
+            let next = self.network.borrow().next_at().unwrap_or(NEVER);
+            self.armed_for.set(next);
+            if let (Some(clock), Some(started)) = (self.clock.borrow_mut().as_mut(), self.started.get()) {
+                clock.as_mut().reset(started + next);
+            }
+        }
+    }
+
+    /// Lets go of the timer before the runtime that owns it ends.
+    pub(crate) fn stop_clock(&self) {
+        *self.clock.borrow_mut() = None;
+    }
+
+    // ---- lives ----
+
+    /// Begins a host's next life and says which.
+    pub(crate) fn begin_life(&self, host: HostId) -> LifeId {
+        let name = self.network.borrow().hosts.host(host).name.clone();
+        let nth = self.network.borrow().hosts.host(host).life.map_or(0, |life| self.network.borrow().hosts.life(life).incarnation.0 + 1);
+        let seeds = self.seeds.child("host").child(name.as_str()).child(&nth.to_string());
+        let mut entropy = seeds.child("entropy").draws();
+        let state = EntropyState([entropy.next_u64(), entropy.next_u64(), entropy.next_u64(), entropy.next_u64() | 1]);
+        let interleaving = seeds.child("interleaving").draws();
+        let life = self.with_network(|network| network.hosts.begin_life(host, state, interleaving));
+        self.record(Some(life), What::Process(ProcessEvent::Started));
+        life
+    }
+
+    /// A life's root task returned.
+    pub(crate) fn exited(&self, life: LifeId, error: Option<String>) {
+        self.record(Some(life), What::Process(ProcessEvent::Exited { error }));
+        self.with_network(|network| {
+            // The process is gone: its kernel closes what it still held.
+            network.sever_life(life, None);
+            let entry = network.hosts.life_mut(life);
+            entry.state = State::Exited;
+            let host = entry.host;
+            let pause = entry.restart_pause.take();
+            match pause {
+                Some(pause) => {
+                    let at = network.now + pause;
+                    network.schedule.push(at, super::fabric::Due::Start(host));
+                }
+                None => network.hosts.host_mut(host).finished = true,
+            }
+        });
+        self.news.notify_one();
+    }
+
+    fn obey(&self, HostOrder { host, act, fault }: HostOrder) {
+        match act {
+            HostAct::Crash => self.kill(host, fault, ProcessEvent::Crashed),
+            HostAct::PowerLoss => self.kill(host, fault, ProcessEvent::PowerLost),
+            HostAct::Restart { pause } => self.stop_and_restart(host, fault, pause),
+            HostAct::Start => {
+                let down = self.network.borrow().hosts.running(host).is_none();
+                if down {
+                    self.starts.borrow_mut().push(host);
+                    self.news.notify_one();
+                }
+            }
+        }
+    }
+
+    /// Sockets first, then the root: no destructor of the dying process can still send.
+    fn kill(&self, host: HostId, fault: FaultIndex, how: ProcessEvent) {
+        let Some(life) = self.network.borrow().hosts.running(host) else { return };
+        self.record(Some(life), What::Process(how.clone()));
+        let root = self.with_network(|network| {
+            network.taint_host(host, fault);
+            if how == ProcessEvent::PowerLost {
+                network.hosts.host_mut(host).power = super::hosts::Power::Off;
+                network.forget_life(life, fault);
+            } else {
+                network.sever_life(life, Some(fault));
+            }
+            let entry = network.hosts.life_mut(life);
+            entry.state = State::Dead;
+            let root = entry.root.take();
+            if !self.starts_again(fault) {
+                network.hosts.host_mut(host).finished = true;
+            }
+            root
+        });
+        if let Some(root) = root {
+            root.abort();
+        }
+        self.news.notify_one();
+    }
+
+    /// Whether the plan starts the host again after this fault.
+    fn starts_again(&self, fault: FaultIndex) -> bool {
+        self.faults.get(fault.0 as usize).is_some_and(|fault| {
+            matches!(
+                fault.verb,
+                Verb::Crash { restart_after: Some(_) } | Verb::PowerLoss { restart_after: Some(_) } | Verb::Restart { .. }
+            )
+        })
+    }
+
+    fn stop_and_restart(&self, host: HostId, fault: FaultIndex, pause: Duration) {
+        let Some(life) = self.network.borrow().hosts.running(host) else { return };
+        self.with_network(|network| {
+            network.taint_host(host, fault);
+            network.taint_connections_of(host, fault);
+            network.hosts.life_mut(life).restart_pause = Some(pause);
+        });
+        self.ask_to_stop(life);
+    }
+
+    /// Cancels a life's shutdown token.
+    pub(crate) fn ask_to_stop(&self, life: LifeId) {
+        let token = {
+            let mut network = self.network.borrow_mut();
+            let entry = network.hosts.life_mut(life);
+            if std::mem::replace(&mut entry.stopping, true) || entry.state != State::Alive {
+                return;
+            }
+            entry.shutdown.clone()
+        };
+        self.record(Some(life), What::Process(ProcessEvent::StopRequested));
+        token.cancel();
+    }
+
+    // ---- panics ----
+
+    /// Called by the panic hook, from inside the panic: nothing may be borrowed that is not surely free.
+    pub(crate) fn panicked(&self, message: String) {
+        let root = tokio::task::try_id()
+            .and_then(|id| self.owners.try_borrow().ok().and_then(|owners| owners.get(&id).copied()))
+            .is_some_and(|owner| owner.ordinal == 0);
+        if let Ok(mut panics) = self.panics.try_borrow_mut() {
+            panics.push((self.speaking.get(), root, message));
+        }
+    }
+
+    pub(crate) fn note_panics(&self) {
+        let panics = std::mem::take(&mut *self.panics.borrow_mut());
+        for (life, root, message) in panics {
+            self.record(life, What::Process(ProcessEvent::Panicked { message, root }));
+            if let (true, Some(life)) = (root, life) {
+                self.exited(life, Some("panicked".to_owned()));
+            }
+        }
+    }
+
+    pub(crate) fn host_name(&self, life: LifeId) -> HostName {
+        self.network.borrow().hosts.name_of_life(life).0.clone()
+    }
+}

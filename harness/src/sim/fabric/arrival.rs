@@ -1,0 +1,146 @@
+//! From a path into a receiver.
+
+use bytes::Bytes;
+
+use super::connection::{EndState, Packet, sender};
+use super::hosts::Power;
+use super::{ConnectionIndex, Due, Network};
+use crate::name::{Direction, Side};
+use crate::trace::ConnectionEvent;
+
+impl Network {
+    /// Delivers every packet of a path that is due.
+    pub(super) fn arrive(&mut self, index: ConnectionIndex, direction: Direction) {
+        let now = self.now;
+        loop {
+            let path = self.connection_mut(index).path_mut(direction);
+            match path.in_flight.front() {
+                Some((at, _)) if *at <= now => {
+                    let Some((_, packet)) = path.in_flight.pop_front() else { return };
+                    self.deliver(index, direction, packet);
+                }
+                Some((at, _)) => {
+                    let at = *at;
+                    self.schedule.push(at, Due::Arrival(index, direction));
+                    break;
+                }
+                None => break,
+            }
+        }
+        self.maybe_end(index);
+    }
+
+    fn deliver(&mut self, index: ConnectionIndex, direction: Direction, packet: Packet) {
+        let receiver = sender(direction).peer();
+        let end = self.connection(index).end(receiver);
+        let host = end.host;
+        if self.hosts.host(host).power == Power::Off {
+            self.lose_to_dead_machine(index, direction, packet);
+            return;
+        }
+        if end.state == EndState::Forgotten && !matches!(packet, Packet::Rst { .. }) {
+            // A machine that has restarted knows nothing of the connection.
+            self.put(index, direction.reverse(), Packet::Rst { forged: None });
+            return;
+        }
+        match packet {
+            Packet::Syn => self.receive_syn(index),
+            Packet::SynAck => self.receive_syn_ack(index),
+            Packet::Ack => self.receive_final_ack(index),
+            Packet::Data { bytes, owed, .. } => self.receive_data(index, direction, bytes, owed),
+            Packet::Fin { forged } => self.receive_fin(index, receiver, forged.is_some()),
+            Packet::Rst { forged } => self.receive_rst(index, receiver, forged.is_some()),
+        }
+    }
+
+    /// Nobody is there: what was sent is sent again until somebody answers.
+    fn lose_to_dead_machine(&mut self, index: ConnectionIndex, direction: Direction, packet: Packet) {
+        match packet {
+            Packet::Data { bytes, owed, .. } if owed > 0 => {
+                self.begin_loss(index, direction);
+                self.connection_mut(index).path_mut(direction).lost.push_back(bytes);
+            }
+            Packet::Fin { .. } => {
+                self.begin_loss(index, direction);
+                self.connection_mut(index).path_mut(direction).lost_fin = true;
+            }
+            Packet::Data { .. } | Packet::Syn | Packet::SynAck | Packet::Ack | Packet::Rst { .. } => return,
+        }
+        let since = self.connection(index).path(direction).lost_since.unwrap_or(self.now);
+        let at = super::retransmission::next_attempt(since, self.now);
+        self.schedule.push(at, Due::Retransmit(index, direction));
+    }
+
+    fn receive_data(&mut self, index: ConnectionIndex, direction: Direction, bytes: Bytes, owed: usize) {
+        let receiver = sender(direction).peer();
+        let mut wakers = std::mem::take(&mut self.to_wake);
+        let end = self.connection_mut(index).end_mut(receiver);
+        let length = bytes.len();
+        let refused = end.state == EndState::Closed;
+        let ignored = end.reset || end.fin_received;
+        if !refused && !ignored {
+            end.received.push_back(bytes);
+            end.received_bytes += length;
+            end.readers.drain_into(&mut wakers);
+            self.buffered_bytes += length;
+        }
+        self.to_wake = wakers;
+        if refused {
+            // Nobody will read it: the kernel of a process that closed its socket answers RST.
+            if !self.connection(index).end(receiver).reset {
+                self.connection_mut(index).end_mut(receiver).reset = true;
+                self.put(index, direction.reverse(), Packet::Rst { forged: None });
+            }
+            return;
+        }
+        if owed > 0 && !ignored {
+            self.schedule_return(index, direction, owed, 0);
+        }
+    }
+
+    fn receive_fin(&mut self, index: ConnectionIndex, receiver: Side, forged: bool) {
+        let mut wakers = std::mem::take(&mut self.to_wake);
+        let end = self.connection_mut(index).end_mut(receiver);
+        let news = !end.fin_received && !end.reset;
+        if news {
+            end.fin_received = true;
+            end.readers.drain_into(&mut wakers);
+        }
+        self.to_wake = wakers;
+        if news {
+            self.record_connection(index, ConnectionEvent::Fin { by: receiver.peer(), forged });
+        }
+    }
+
+    pub(super) fn receive_rst(&mut self, index: ConnectionIndex, receiver: Side, forged: bool) {
+        let mut wakers = std::mem::take(&mut self.to_wake);
+        let end = self.connection_mut(index).end_mut(receiver);
+        let connecting = end.state == EndState::Connecting;
+        let news = !end.reset;
+        if news {
+            end.reset = true;
+            // After a FIN the RST shows as end of stream to readers and as a broken pipe to writers (Linux).
+            end.error = if connecting {
+                Some(std::io::ErrorKind::ConnectionRefused)
+            } else if end.fin_received {
+                None
+            } else {
+                Some(std::io::ErrorKind::ConnectionReset)
+            };
+            end.discard_unsent();
+            end.unacknowledged = 0;
+            end.wake_all(&mut wakers);
+        }
+        let sends = receiver.sends();
+        let path = self.connection_mut(index).path_mut(sends);
+        path.lost.clear();
+        path.lost_fin = false;
+        path.lost_since = None;
+        self.to_wake = wakers;
+        if news {
+            let event =
+                if connecting { ConnectionEvent::Refused } else { ConnectionEvent::Rst { to: receiver, forged } };
+            self.record_connection(index, event);
+        }
+    }
+}

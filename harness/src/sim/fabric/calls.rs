@@ -1,0 +1,294 @@
+//! What a process asks of its sockets.
+
+use std::io;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+
+use super::connection::{EndState, Fin, sender, take_bytes};
+use super::hosts::State;
+use super::{Network, Socket};
+use crate::fault::IoCall;
+
+/// Which of a socket's calls a seeded interleaving may cut short: one in this many.
+const INTERLEAVING_ODDS: u64 = 12;
+
+/// How a call goes on under the seeded interleaving.
+enum Course {
+    /// As asked.
+    Whole,
+    /// The task is put behind the others that are ready.
+    Yield,
+    /// With fewer bytes.
+    Short,
+}
+
+impl Network {
+    /// Whether the process of a socket's end still lives. A dead one is told once, then waits for ever.
+    fn dead(&mut self, socket: Socket) -> Option<Poll<io::Error>> {
+        let end = self.connection(socket.connection).end(socket.side);
+        let life = end.life?;
+        if self.hosts.life(life).state != State::Dead {
+            return None;
+        }
+        let told = std::mem::replace(&mut self.connection_mut(socket.connection).end_mut(socket.side).told_dead, true);
+        Some(if told {
+            Poll::Pending
+        } else {
+            Poll::Ready(io::Error::new(io::ErrorKind::ConnectionReset, "this incarnation of the host is gone"))
+        })
+    }
+
+    fn course(&mut self, socket: Socket) -> Course {
+        if !self.interleaved {
+            return Course::Whole;
+        }
+        let Some(life) = self.connection(socket.connection).end(socket.side).life else { return Course::Whole };
+        match self.hosts.life_mut(life).interleaving.below(INTERLEAVING_ODDS) {
+            0 => Course::Yield,
+            1 => Course::Short,
+            _ => Course::Whole,
+        }
+    }
+
+    fn fewer(&mut self, socket: Socket, bytes: usize) -> usize {
+        let Some(life) = self.connection(socket.connection).end(socket.side).life else { return bytes };
+        1 + self.hosts.life_mut(life).interleaving.below(bytes as u64) as usize
+    }
+
+    /// A local error that a fault has armed for this call, counted down.
+    fn armed_error(&mut self, socket: Socket, call: IoCall) -> Option<io::Error> {
+        let end = self.connection_mut(socket.connection).end_mut(socket.side);
+        let position = end.armed.iter().position(|armed| armed.call == call)?;
+        end.armed[position].countdown -= 1;
+        if end.armed[position].countdown > 0 {
+            return None;
+        }
+        let armed = end.armed.remove(position);
+        let name = match call {
+            IoCall::Read => "read",
+            IoCall::Write => "write",
+            IoCall::Flush => "flush",
+            IoCall::Shutdown => "shutdown",
+            IoCall::Accept => "accept",
+        };
+        self.bite(armed.fault, socket.connection, || format!("the {name} call itself"));
+        self.observe(socket, name, format!("{:?}", armed.kind));
+        Some(armed.kind.into())
+    }
+
+    /// Reads up to `most` bytes; an empty answer is the end of the stream. `wait` registers the task when there is
+    /// nothing yet; without it the answer is `WouldBlock`.
+    pub(crate) fn read(&mut self, socket: Socket, most: usize, wait: Option<&mut Context<'_>>) -> Poll<io::Result<Bytes>> {
+        if let Some(dead) = self.dead(socket) {
+            return dead.map(Err);
+        }
+        let ready = self.readable(socket);
+        if ready && let Some(error) = self.armed_error(socket, IoCall::Read) {
+            return Poll::Ready(Err(error));
+        }
+        let mut most = most;
+        if ready && let Some(cx) = &wait {
+            match self.course(socket) {
+                Course::Whole => {}
+                Course::Yield => {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Course::Short => most = self.fewer(socket, most.max(1)),
+            }
+        }
+        let end = self.connection_mut(socket.connection).end_mut(socket.side);
+        if end.received_bytes > 0 {
+            return Poll::Ready(Ok(self.take_received(socket, most)));
+        }
+        if end.reset {
+            let answer = match end.error.take() {
+                Some(kind) => Err(io::Error::from(kind)),
+                None => Ok(Bytes::new()),
+            };
+            self.observe(socket, "read", describe(&answer));
+            return Poll::Ready(answer);
+        }
+        if end.fin_received {
+            self.observe(socket, "read", "eof".to_owned());
+            return Poll::Ready(Ok(Bytes::new()));
+        }
+        match wait {
+            Some(cx) => {
+                end.readers.register(cx);
+                Poll::Pending
+            }
+            None => Poll::Ready(Err(io::ErrorKind::WouldBlock.into())),
+        }
+    }
+
+    fn take_received(&mut self, socket: Socket, most: usize) -> Bytes {
+        let end = self.connection_mut(socket.connection).end_mut(socket.side);
+        let bytes = take_bytes(&mut end.received, most);
+        end.received_bytes -= bytes.len();
+        self.buffered_bytes = self.buffered_bytes.saturating_sub(bytes.len());
+        self.reopen_window(socket, bytes.len());
+        bytes
+    }
+
+    /// What was read makes room for as much.
+    fn reopen_window(&mut self, socket: Socket, bytes: usize) {
+        let direction = socket.side.peer().sends();
+        let connection = self.connection(socket.connection);
+        if connection.end(socket.side).reset || connection.end(sender(direction)).reset {
+            return;
+        }
+        self.schedule_return(socket.connection, direction, 0, bytes);
+    }
+
+    /// Copies what could be read without taking it.
+    pub(crate) fn peek(&mut self, socket: Socket, most: usize, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
+        if let Some(dead) = self.dead(socket) {
+            return dead.map(Err);
+        }
+        let end = self.connection_mut(socket.connection).end_mut(socket.side);
+        if let Some(first) = end.received.front() {
+            return Poll::Ready(Ok(first.slice(..first.len().min(most))));
+        }
+        if end.reset {
+            return Poll::Ready(match end.error.take() {
+                Some(kind) => Err(kind.into()),
+                None => Ok(Bytes::new()),
+            });
+        }
+        if end.fin_received {
+            return Poll::Ready(Ok(Bytes::new()));
+        }
+        end.readers.register(cx);
+        Poll::Pending
+    }
+
+    /// Whether a read would not wait.
+    pub(crate) fn readable(&self, socket: Socket) -> bool {
+        let end = self.connection(socket.connection).end(socket.side);
+        end.received_bytes > 0 || end.fin_received || end.reset
+    }
+
+    /// Whether a write would not wait.
+    pub(crate) fn writable(&mut self, socket: Socket) -> bool {
+        self.collect_returns(socket.connection, socket.side.sends());
+        let end = self.connection(socket.connection).end(socket.side);
+        end.reset || end.fin != Fin::Open || (end.state == EndState::Established && end.send_space() > 0)
+    }
+
+    /// Waits until a read or write would not wait.
+    pub(crate) fn ready(&mut self, socket: Socket, read: bool, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Some(dead) = self.dead(socket) {
+            return dead.map(Err);
+        }
+        if if read { self.readable(socket) } else { self.writable(socket) } {
+            return Poll::Ready(Ok(()));
+        }
+        let end = self.connection_mut(socket.connection).end_mut(socket.side);
+        if read {
+            end.readers.register(cx);
+        } else {
+            end.writers.register(cx);
+            self.await_space(socket.connection, socket.side.sends());
+        }
+        Poll::Pending
+    }
+
+    /// Takes bytes into the send buffer.
+    pub(crate) fn write(&mut self, socket: Socket, bytes: &[u8], wait: Option<&mut Context<'_>>) -> Poll<io::Result<usize>> {
+        if let Some(dead) = self.dead(socket) {
+            return dead.map(Err);
+        }
+        if let Some(error) = self.armed_error(socket, IoCall::Write) {
+            return Poll::Ready(Err(error));
+        }
+        let end = self.connection_mut(socket.connection).end_mut(socket.side);
+        if end.reset || end.fin != Fin::Open {
+            let kind = if end.reset { end.error.take() } else { None }.unwrap_or(io::ErrorKind::BrokenPipe);
+            self.observe(socket, "write", format!("{kind:?}"));
+            return Poll::Ready(Err(kind.into()));
+        }
+        if bytes.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        let mut most = bytes.len();
+        if let Some(cx) = &wait {
+            match self.course(socket) {
+                Course::Whole => {}
+                Course::Yield => {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Course::Short => most = self.fewer(socket, most),
+            }
+        }
+        self.collect_returns(socket.connection, socket.side.sends());
+        let end = self.connection_mut(socket.connection).end_mut(socket.side);
+        let n = most.min(end.send_space());
+        if n == 0 {
+            let Some(cx) = wait else { return Poll::Ready(Err(io::ErrorKind::WouldBlock.into())) };
+            end.writers.register(cx);
+            self.await_space(socket.connection, socket.side.sends());
+            return Poll::Pending;
+        }
+        end.unsent.push_back(Bytes::copy_from_slice(&bytes[..n]));
+        end.unsent_bytes += n;
+        self.want_transmit(socket);
+        Poll::Ready(Ok(n))
+    }
+
+    /// A flush has nothing to do (the kernel sends by itself), but a fault may make it fail.
+    pub(crate) fn flush(&mut self, socket: Socket) -> Poll<io::Result<()>> {
+        match self.armed_error(socket, IoCall::Flush) {
+            Some(error) => Poll::Ready(Err(error)),
+            None => Poll::Ready(Ok(())),
+        }
+    }
+
+    /// Queues the FIN.
+    pub(crate) fn shutdown(&mut self, socket: Socket) -> Poll<io::Result<()>> {
+        if let Some(dead) = self.dead(socket) {
+            return dead.map(Err);
+        }
+        if let Some(error) = self.armed_error(socket, IoCall::Shutdown) {
+            return Poll::Ready(Err(error));
+        }
+        let end = self.connection_mut(socket.connection).end_mut(socket.side);
+        if !end.reset && end.fin == Fin::Open {
+            end.fin = Fin::Queued;
+            self.want_transmit(socket);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// `SO_ERROR`.
+    pub(crate) fn take_error(&mut self, socket: Socket) -> Option<io::Error> {
+        self.connection_mut(socket.connection).end_mut(socket.side).error.take().map(io::Error::from)
+    }
+
+    pub(crate) fn set_linger_zero(&mut self, socket: Socket, zero: bool) {
+        self.connection_mut(socket.connection).end_mut(socket.side).linger_zero = zero;
+    }
+
+    pub(crate) fn set_no_delay(&mut self, socket: Socket, on: bool) {
+        self.connection_mut(socket.connection).end_mut(socket.side).no_delay = on;
+    }
+
+    pub(crate) fn addresses(&self, socket: Socket) -> (std::net::SocketAddr, std::net::SocketAddr) {
+        let connection = self.connection(socket.connection);
+        (connection.end(socket.side).address, connection.end(socket.side.peer()).address)
+    }
+
+    pub(crate) fn is_connected(&self, socket: Socket) -> bool {
+        let end = self.connection(socket.connection).end(socket.side);
+        end.state == EndState::Established && !end.reset
+    }
+}
+
+fn describe(answer: &io::Result<Bytes>) -> String {
+    match answer {
+        Ok(_) => "eof".to_owned(),
+        Err(error) => format!("{:?}", error.kind()),
+    }
+}

@@ -1,0 +1,354 @@
+//! A TCP connection as the fabric keeps it: two ends and the two paths between them.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+
+use super::hosts::{HostId, LifeId};
+use crate::fault::{FaultIndex, IoCall};
+use crate::name::{ConnectionId, Direction, Side};
+use crate::plane::Mode;
+
+/// What a writer can hand to its kernel before anything is acknowledged: near what a loopback socket of Linux takes
+/// (3.87 MB into a blackhole).
+pub(crate) const SEND_BUFFER_BYTES: usize = 3_800_000;
+/// What a kernel takes in for a reader that does not read (a stopped process acknowledged 127 KB).
+pub(crate) const RECEIVE_BUFFER_BYTES: usize = 128 * 1024;
+
+/// Where one end is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EndState {
+    /// The client has sent its SYN; the server does not know of it yet.
+    Connecting,
+    /// The server has answered; the third packet is missing.
+    SynReceived,
+    /// Both know.
+    Established,
+    /// The process let go of it: the kernel finishes on its own.
+    Closed,
+    /// The machine forgot it.
+    Forgotten,
+}
+
+/// One end.
+pub(crate) struct End {
+    pub(crate) host: HostId,
+    /// Whose process holds it; the server's is known from the SYN on.
+    pub(crate) life: Option<LifeId>,
+    pub(crate) address: SocketAddr,
+    pub(crate) state: EndState,
+    /// Received and not yet read.
+    pub(crate) received: VecDeque<Bytes>,
+    pub(crate) received_bytes: usize,
+    /// The peer's FIN was received.
+    pub(crate) fin_received: bool,
+    /// An RST was received, or the kernel gave up.
+    pub(crate) reset: bool,
+    /// Reported once, to whichever call comes first.
+    pub(crate) error: Option<io::ErrorKind>,
+    /// Written and not yet sent.
+    pub(crate) unsent: VecDeque<Bytes>,
+    pub(crate) unsent_bytes: usize,
+    /// Sent and not yet acknowledged.
+    pub(crate) unacknowledged: usize,
+    /// What the peer's window still takes.
+    pub(crate) window: usize,
+    pub(crate) fin: Fin,
+    pub(crate) linger_zero: bool,
+    pub(crate) no_delay: bool,
+    pub(crate) readers: Wakers,
+    pub(crate) writers: Wakers,
+    pub(crate) armed: Vec<ArmedError>,
+    /// The last error or end of stream this end's process was told of, so that a repeat is not recorded again.
+    pub(crate) told: Option<(&'static str, String)>,
+    /// Whether a call on a dead incarnation's socket has failed once already.
+    pub(crate) told_dead: bool,
+}
+
+/// The sender's own FIN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fin {
+    Open,
+    /// Behind what is unsent.
+    Queued,
+    Sent,
+}
+
+/// A local call that a fault makes fail.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ArmedError {
+    pub(crate) call: IoCall,
+    pub(crate) kind: io::ErrorKind,
+    /// Calls still to come before the failing one, itself included.
+    pub(crate) countdown: u32,
+    pub(crate) fault: FaultIndex,
+}
+
+/// Tasks that wait for one thing.
+#[derive(Default)]
+pub(crate) struct Wakers(Vec<Waker>);
+
+impl Wakers {
+    pub(crate) fn register(&mut self, cx: &Context<'_>) {
+        if !self.0.iter().any(|waker| waker.will_wake(cx.waker())) {
+            self.0.push(cx.waker().clone());
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Moves every waker to `out`; they are woken when nothing is borrowed any more.
+    pub(crate) fn drain_into(&mut self, out: &mut Vec<Waker>) {
+        out.append(&mut self.0);
+    }
+}
+
+/// What travels on a path.
+#[derive(Clone, Debug)]
+pub(crate) enum Packet {
+    Syn,
+    SynAck,
+    Ack,
+    Data {
+        bytes: Bytes,
+        /// How many of the sender's bytes its acknowledgement frees: 0 for injected ones.
+        owed: usize,
+        /// Who made it, when it was not the sender.
+        forged: Option<FaultIndex>,
+    },
+    Fin {
+        forged: Option<FaultIndex>,
+    },
+    Rst {
+        forged: Option<FaultIndex>,
+    },
+}
+
+impl Packet {
+    pub(crate) fn describe(&self, direction: Direction) -> String {
+        match self {
+            Self::Syn => format!("{direction} SYN"),
+            Self::SynAck => format!("{direction} SYN-ACK"),
+            Self::Ack => format!("{direction} ACK"),
+            Self::Data { bytes, .. } => format!("{direction} data, {} bytes", bytes.len()),
+            Self::Fin { .. } => format!("{direction} FIN"),
+            Self::Rst { .. } => format!("{direction} RST"),
+        }
+    }
+}
+
+/// One direction.
+pub(crate) struct Path {
+    pub(crate) mode: Mode,
+    pub(crate) in_flight: VecDeque<(Duration, Packet)>,
+    /// The latest arrival so far: order is kept however delays change.
+    pub(crate) last_arrival: Duration,
+    /// Packets that a partition or freeze holds.
+    pub(crate) held: VecDeque<Packet>,
+    /// Data that a silence keeps from the receiver; the sender's kernel sends it again after the heal.
+    pub(crate) lost: VecDeque<Bytes>,
+    pub(crate) lost_fin: bool,
+    /// Since when something has been lost.
+    pub(crate) lost_since: Option<Duration>,
+    /// Bytes that arrived but whose acknowledgement was lost.
+    pub(crate) unreported: usize,
+    /// On their way back to the sender: acknowledged bytes and reopened window.
+    pub(crate) returns: VecDeque<Return>,
+    /// Bytes that the plane was shown and has not yet decided on.
+    pub(crate) in_plane: usize,
+    pub(crate) shapes: Vec<Shape>,
+    pub(crate) answered_severed: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Return {
+    pub(crate) at: Duration,
+    pub(crate) acknowledged: usize,
+    pub(crate) window: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shape {
+    pub(crate) fault: FaultIndex,
+    pub(crate) delay: Duration,
+    pub(crate) jitter: Duration,
+}
+
+pub(crate) struct Connection {
+    pub(crate) id: ConnectionId,
+    pub(crate) latency: Duration,
+    pub(crate) client: End,
+    pub(crate) server: End,
+    pub(crate) to_server: Path,
+    pub(crate) to_client: Path,
+    /// SYNs sent.
+    pub(crate) syns: u32,
+    /// Faults that touched this connection and whose first outcome nobody has seen yet.
+    pub(crate) taint: Vec<FaultIndex>,
+    pub(crate) ended: bool,
+}
+
+impl Connection {
+    pub(crate) fn end(&self, side: Side) -> &End {
+        match side {
+            Side::Client => &self.client,
+            Side::Server => &self.server,
+        }
+    }
+
+    pub(crate) fn end_mut(&mut self, side: Side) -> &mut End {
+        match side {
+            Side::Client => &mut self.client,
+            Side::Server => &mut self.server,
+        }
+    }
+
+    pub(crate) fn path(&self, direction: Direction) -> &Path {
+        match direction {
+            Direction::ToServer => &self.to_server,
+            Direction::ToClient => &self.to_client,
+        }
+    }
+
+    pub(crate) fn path_mut(&mut self, direction: Direction) -> &mut Path {
+        match direction {
+            Direction::ToServer => &mut self.to_server,
+            Direction::ToClient => &mut self.to_client,
+        }
+    }
+}
+
+impl End {
+    pub(crate) fn new(host: HostId, life: Option<LifeId>, address: SocketAddr) -> Self {
+        Self {
+            host,
+            life,
+            address,
+            state: EndState::Connecting,
+            received: VecDeque::new(),
+            received_bytes: 0,
+            fin_received: false,
+            reset: false,
+            error: None,
+            unsent: VecDeque::new(),
+            unsent_bytes: 0,
+            unacknowledged: 0,
+            window: RECEIVE_BUFFER_BYTES,
+            fin: Fin::Open,
+            linger_zero: false,
+            no_delay: false,
+            readers: Wakers::default(),
+            writers: Wakers::default(),
+            armed: Vec::new(),
+            told: None,
+            told_dead: false,
+        }
+    }
+
+    /// Whether its process still holds it.
+    pub(crate) fn held(&self) -> bool {
+        !matches!(self.state, EndState::Closed | EndState::Forgotten)
+    }
+
+    pub(crate) fn wake_all(&mut self, out: &mut Vec<Waker>) {
+        self.readers.drain_into(out);
+        self.writers.drain_into(out);
+    }
+
+    /// What the process can still write before its kernel's buffer is full.
+    pub(crate) fn send_space(&self) -> usize {
+        SEND_BUFFER_BYTES.saturating_sub(self.unsent_bytes + self.unacknowledged)
+    }
+
+    pub(crate) fn discard_unsent(&mut self) {
+        self.unsent.clear();
+        self.unsent_bytes = 0;
+    }
+
+    pub(crate) fn discard_received(&mut self) {
+        self.received.clear();
+        self.received_bytes = 0;
+    }
+}
+
+impl Path {
+    pub(crate) fn new() -> Self {
+        Self {
+            mode: Mode::Pass,
+            in_flight: VecDeque::new(),
+            last_arrival: Duration::ZERO,
+            held: VecDeque::new(),
+            lost: VecDeque::new(),
+            lost_fin: false,
+            lost_since: None,
+            unreported: 0,
+            returns: VecDeque::new(),
+            in_plane: 0,
+            shapes: Vec::new(),
+            answered_severed: false,
+        }
+    }
+}
+
+/// The end that a direction's bytes come from.
+pub(crate) fn sender(direction: Direction) -> Side {
+    match direction {
+        Direction::ToServer => Side::Client,
+        Direction::ToClient => Side::Server,
+    }
+}
+
+/// A number that depends on every byte of a packet.
+pub(crate) trait PacketDigest {
+    fn digest(&self) -> u64;
+}
+
+impl PacketDigest for Packet {
+    fn digest(&self) -> u64 {
+        match self {
+            Self::Syn => 1,
+            Self::SynAck => 2,
+            Self::Ack => 3,
+            Self::Data { bytes, owed, forged } => {
+                let mut digest = 4 ^ (*owed as u64) << 8 ^ u64::from(forged.is_some()) << 4;
+                for chunk in bytes.chunks(8) {
+                    let mut word = [0; 8];
+                    word[..chunk.len()].copy_from_slice(chunk);
+                    digest = (digest ^ u64::from_le_bytes(word)).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
+                }
+                digest ^ bytes.len() as u64
+            }
+            Self::Fin { forged } => 5 | u64::from(forged.is_some()) << 4,
+            Self::Rst { forged } => 6 | u64::from(forged.is_some()) << 4,
+        }
+    }
+}
+
+/// Takes up to `most` bytes off the front of a queue, in one piece, copying only where pieces have to be joined.
+pub(crate) fn take_bytes(queue: &mut VecDeque<Bytes>, most: usize) -> Bytes {
+    let pieces = queue.len();
+    match queue.front_mut() {
+        None => return Bytes::new(),
+        Some(first) if first.len() > most => return first.split_to(most),
+        Some(first) if first.len() == most || pieces == 1 => return queue.pop_front().unwrap_or_default(),
+        Some(_) => {}
+    }
+    let mut joined = Vec::new();
+    while joined.len() < most
+        && let Some(piece) = queue.front_mut()
+    {
+        let n = piece.len().min(most - joined.len());
+        joined.extend_from_slice(&piece[..n]);
+        piece.advance(n);
+        if piece.is_empty() {
+            queue.pop_front();
+        }
+    }
+    Bytes::from(joined)
+}

@@ -1,0 +1,235 @@
+//! Opening connections: SYN, listeners and their backlog, refusals.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+
+use super::connection::{Connection, End, EndState, Packet, Path, Wakers};
+use super::hosts::{HostId, LifeId};
+use super::retransmission::{syn_gives_up, syn_wait};
+use super::{ConnectionIndex, Due, Network, Socket};
+use crate::name::{Direction, Side};
+use crate::plane::ConnectVerdict;
+use crate::trace::ConnectionEvent;
+
+/// A listening socket.
+pub(crate) struct Listener {
+    pub(crate) life: LifeId,
+    pub(crate) address: SocketAddr,
+    pub(crate) backlog: usize,
+    /// Established and not yet accepted.
+    pub(crate) queue: VecDeque<ConnectionIndex>,
+    /// Answered and not yet established.
+    pub(crate) half_open: usize,
+    pub(crate) acceptors: Wakers,
+    pub(crate) open: bool,
+    pub(crate) armed: Vec<super::connection::ArmedError>,
+}
+
+impl Network {
+    /// Listens; the result is the listener's number.
+    pub(crate) fn listen(&mut self, life: LifeId, port: u16, backlog: u32) -> io::Result<u32> {
+        let host = self.hosts.life(life).host;
+        let taken = |port: u16| self.listener_on(host, port).is_some();
+        let port = match port {
+            0 => loop {
+                let port = self.hosts.ephemeral_port(host);
+                if self.listener_on(host, port).is_none() {
+                    break port;
+                }
+            },
+            port if taken(port) => return Err(io::ErrorKind::AddrInUse.into()),
+            port => port,
+        };
+        let address = self.address_of(host, port);
+        self.listeners.push(Listener {
+            life,
+            address,
+            backlog: (backlog as usize).max(1),
+            queue: VecDeque::new(),
+            half_open: 0,
+            acceptors: Wakers::default(),
+            open: true,
+            armed: Vec::new(),
+        });
+        Ok(self.listeners.len() as u32 - 1)
+    }
+
+    pub(super) fn listener_on(&self, host: HostId, port: u16) -> Option<usize> {
+        self.listeners.iter().position(|listener| {
+            listener.open && listener.address.port() == port && self.hosts.life(listener.life).host == host
+        })
+    }
+
+    pub(crate) fn listener(&mut self, number: u32) -> &mut Listener {
+        &mut self.listeners[number as usize]
+    }
+
+    pub(super) fn listeners_mut(&mut self) -> &mut Vec<Listener> {
+        &mut self.listeners
+    }
+
+    /// Sends a SYN to `to`, which is an address of `server`.
+    pub(crate) fn open(&mut self, life: LifeId, server: HostId, to: SocketAddr, from_port: Option<u16>) -> Socket {
+        let client = self.hosts.life(life).host;
+        let port = from_port.filter(|port| *port != 0).unwrap_or_else(|| self.hosts.ephemeral_port(client));
+        let link = self.link(client, server);
+        let latency = self.latencies.between(&link.client, &link.server);
+        let id = self.next_id(link);
+        let index = ConnectionIndex(self.connections.len() as u32);
+        self.connections.push(Connection {
+            id: id.clone(),
+            latency,
+            client: End::new(client, Some(life), self.address_of(client, port)),
+            server: End::new(server, None, self.address_of(server, to.port())),
+            to_server: Path::new(),
+            to_client: Path::new(),
+            syns: 0,
+            taint: Vec::new(),
+            ended: false,
+        });
+        self.record_connection(index, ConnectionEvent::Attempted);
+        let mut effects = std::mem::take(&mut self.effects);
+        let verdict = self.plane.connect(&id, self.now, &mut effects);
+        self.apply(&mut effects);
+        self.effects = effects;
+        match verdict {
+            ConnectVerdict::Proceed => self.send_syn(index),
+            ConnectVerdict::Refuse(fault) => {
+                self.bite(fault, index, || Packet::Syn.describe(Direction::ToServer));
+                self.put(index, Direction::ToClient, Packet::Rst { forged: Some(fault) });
+            }
+        }
+        Socket { connection: index, side: Side::Client }
+    }
+
+    fn send_syn(&mut self, index: ConnectionIndex) {
+        let connection = self.connection_mut(index);
+        connection.syns += 1;
+        let n = connection.syns;
+        self.put(index, Direction::ToServer, Packet::Syn);
+        if let Some(wait) = syn_wait(n) {
+            self.schedule.push(self.now + wait, Due::SynRetry(index, n));
+        }
+    }
+
+    /// The nth SYN has found no answer in its time.
+    pub(super) fn retry_syn(&mut self, index: ConnectionIndex, n: u32) {
+        let end = &self.connection(index).client;
+        if end.state != EndState::Connecting || end.reset {
+            return;
+        }
+        if !syn_gives_up(n) {
+            self.send_syn(index);
+            return;
+        }
+        let mut wakers = std::mem::take(&mut self.to_wake);
+        let end = &mut self.connection_mut(index).client;
+        end.reset = true;
+        end.error = Some(io::ErrorKind::TimedOut);
+        end.wake_all(&mut wakers);
+        self.to_wake = wakers;
+        self.record_connection(index, ConnectionEvent::TimedOut);
+    }
+
+    pub(super) fn receive_syn(&mut self, index: ConnectionIndex) {
+        let server = &self.connection(index).server;
+        match server.state {
+            EndState::SynReceived => {
+                self.put(index, Direction::ToClient, Packet::SynAck);
+                return;
+            }
+            EndState::Connecting => {}
+            EndState::Established | EndState::Closed | EndState::Forgotten => return,
+        }
+        let (host, port) = (server.host, server.address.port());
+        let Some(number) = self.listener_on(host, port) else {
+            self.put(index, Direction::ToClient, Packet::Rst { forged: None });
+            return;
+        };
+        let listener = &mut self.listeners[number];
+        if listener.queue.len() + listener.half_open >= listener.backlog {
+            // A full backlog drops the SYN; the client sends it again.
+            return;
+        }
+        listener.half_open += 1;
+        let life = listener.life;
+        let server = &mut self.connection_mut(index).server;
+        server.life = Some(life);
+        server.state = EndState::SynReceived;
+        self.put(index, Direction::ToClient, Packet::SynAck);
+    }
+
+    pub(super) fn receive_syn_ack(&mut self, index: ConnectionIndex) {
+        let mut wakers = std::mem::take(&mut self.to_wake);
+        let client = &mut self.connection_mut(index).client;
+        let wanted = client.state == EndState::Connecting && !client.reset;
+        if wanted {
+            client.state = EndState::Established;
+            client.wake_all(&mut wakers);
+        }
+        let repeated = matches!(client.state, EndState::Established) && !wanted;
+        self.to_wake = wakers;
+        if wanted {
+            self.record_connection(index, ConnectionEvent::Established);
+            self.put(index, Direction::ToServer, Packet::Ack);
+            self.want_transmit(Socket { connection: index, side: Side::Client });
+        } else if !repeated {
+            self.put(index, Direction::ToServer, Packet::Rst { forged: None });
+        }
+    }
+
+    pub(super) fn receive_final_ack(&mut self, index: ConnectionIndex) {
+        let server = &self.connection(index).server;
+        if server.state != EndState::SynReceived || server.reset {
+            return;
+        }
+        let (host, port) = (server.host, server.address.port());
+        self.connection_mut(index).server.state = EndState::Established;
+        let mut wakers = std::mem::take(&mut self.to_wake);
+        let accepted = match self.listener_on(host, port) {
+            Some(number) => {
+                let listener = &mut self.listeners[number];
+                listener.half_open = listener.half_open.saturating_sub(1);
+                listener.queue.push_back(index);
+                listener.acceptors.drain_into(&mut wakers);
+                true
+            }
+            None => false,
+        };
+        self.to_wake = wakers;
+        if !accepted {
+            self.abort_end(Socket { connection: index, side: Side::Server });
+        }
+    }
+
+    /// The next established connection of a listener.
+    pub(crate) fn accept(&mut self, number: u32) -> Option<(Socket, SocketAddr)> {
+        let index = self.listeners[number as usize].queue.pop_front()?;
+        let connection = self.connection(index);
+        Some((Socket { connection: index, side: Side::Server }, connection.client.address))
+    }
+
+    /// How a started connection stands.
+    pub(crate) fn connected(&mut self, socket: Socket) -> Option<io::Result<()>> {
+        let client = &mut self.connection_mut(socket.connection).client;
+        if client.state == EndState::Established {
+            return Some(Ok(()));
+        }
+        let kind = if client.reset { client.error.take() } else { return None };
+        let kind = kind.unwrap_or(io::ErrorKind::ConnectionRefused);
+        let server = self.connection(socket.connection).server.host;
+        let taints: Vec<_> = self.host_taint.iter().filter(|(host, _)| *host == server).map(|(_, f)| *f).collect();
+        for fault in taints {
+            self.bite(fault, socket.connection, || Packet::Syn.describe(Direction::ToServer));
+        }
+        self.observe(socket, "connect", format!("{kind:?}"));
+        Some(Err(kind.into()))
+    }
+
+    /// Registers a task that waits for the end of the handshake.
+    pub(crate) fn wait_connected(&mut self, socket: Socket, cx: &std::task::Context<'_>) -> std::task::Poll<io::Result<()>> {
+        self.connection_mut(socket.connection).client.writers.register(cx);
+        std::task::Poll::Pending
+    }
+}

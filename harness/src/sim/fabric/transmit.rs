@@ -1,0 +1,312 @@
+//! From a sender's buffer, through the fault plane, onto a path.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::connection::{EndState, Fin, Packet, Return, sender, take_bytes};
+use super::retransmission::{ORPHAN_BUDGET, RETRY_BUDGET, next_attempt};
+use super::{ConnectionIndex, Due, Network, Socket};
+use crate::fault::{FaultIndex, HalfOpenKind};
+use crate::name::Direction;
+use crate::plane::Mode;
+
+/// The most that one packet carries: what a kernel with segmentation offload hands to its network card at once.
+const LARGEST_PACKET_BYTES: usize = 64 * 1024;
+
+impl Network {
+    /// Puts an end on the list of those that have something to send.
+    pub(super) fn want_transmit(&mut self, socket: Socket) {
+        if !self.to_transmit.contains(&socket) {
+            self.to_transmit.push(socket);
+        }
+    }
+
+    /// Sends what the peer's window takes.
+    pub(super) fn transmit(&mut self, socket: Socket) {
+        let direction = socket.side.sends();
+        loop {
+            self.collect_returns(socket.connection, direction);
+            let end = self.connection(socket.connection).end(socket.side);
+            if end.reset || matches!(end.state, EndState::Connecting | EndState::SynReceived | EndState::Forgotten) {
+                return;
+            }
+            if end.unsent_bytes == 0 {
+                if end.fin == Fin::Queued {
+                    self.connection_mut(socket.connection).end_mut(socket.side).fin = Fin::Sent;
+                    self.transmit_fin(socket.connection, direction);
+                }
+                return;
+            }
+            if end.window == 0 {
+                self.await_space(socket.connection, direction);
+                return;
+            }
+            let bytes = self.take_unsent(socket);
+            self.transmit_bytes(socket.connection, direction, bytes);
+        }
+    }
+
+    fn take_unsent(&mut self, socket: Socket) -> Bytes {
+        let end = self.connection_mut(socket.connection).end_mut(socket.side);
+        let most = end.window.min(LARGEST_PACKET_BYTES);
+        let bytes = take_bytes(&mut end.unsent, most);
+        end.unsent_bytes -= bytes.len();
+        end.window -= bytes.len();
+        end.unacknowledged += bytes.len();
+        bytes
+    }
+
+    /// Shows sent bytes to the plane, or does with them what the path's mode says.
+    pub(super) fn transmit_bytes(&mut self, index: ConnectionIndex, direction: Direction, bytes: Bytes) {
+        match self.connection(index).path(direction).mode {
+            Mode::Pass => {
+                let shown = bytes.len();
+                self.connection_mut(index).path_mut(direction).in_plane += shown;
+                let id = self.connection(index).id.clone();
+                let mut effects = std::mem::take(&mut self.effects);
+                self.plane.bytes(&id, direction, bytes.clone(), self.now, &mut effects);
+                self.apply(&mut effects);
+                self.effects = effects;
+                self.keep_remainder(index, direction, bytes);
+            }
+            Mode::Silent(kind, fault) => self.lose(index, direction, bytes, kind, fault),
+            Mode::Severed(fault) => self.answer_severed(index, direction, bytes.len(), fault),
+        }
+    }
+
+    /// When the plane changed the path's mode in the middle of a piece, the rest of the piece is treated by that mode.
+    fn keep_remainder(&mut self, index: ConnectionIndex, direction: Direction, shown: Bytes) {
+        let path = self.connection_mut(index).path_mut(direction);
+        if path.mode == Mode::Pass || path.in_plane == 0 {
+            return;
+        }
+        let rest = path.in_plane.min(shown.len());
+        path.in_plane = 0;
+        let tail = shown.slice(shown.len() - rest..);
+        match self.connection(index).path(direction).mode {
+            Mode::Pass => {}
+            Mode::Silent(kind, fault) => self.lose(index, direction, tail, kind, fault),
+            Mode::Severed(fault) => self.answer_severed(index, direction, tail.len(), fault),
+        }
+    }
+
+    fn transmit_fin(&mut self, index: ConnectionIndex, direction: Direction) {
+        match self.connection(index).path(direction).mode {
+            Mode::Pass => {
+                let id = self.connection(index).id.clone();
+                let mut effects = std::mem::take(&mut self.effects);
+                self.plane.fin(&id, direction, self.now, &mut effects);
+                self.apply(&mut effects);
+                self.effects = effects;
+            }
+            Mode::Silent(_, fault) => {
+                self.bite(fault, index, || Packet::Fin { forged: None }.describe(direction));
+                self.connection_mut(index).path_mut(direction).lost_fin = true;
+                self.begin_loss(index, direction);
+            }
+            Mode::Severed(_) => {}
+        }
+        self.maybe_end(index);
+    }
+
+    /// Keeps bytes from the receiver. A stalled or discarding middle acknowledges them, a blackhole does not.
+    fn lose(&mut self, index: ConnectionIndex, direction: Direction, bytes: Bytes, kind: HalfOpenKind, fault: FaultIndex) {
+        self.bite(fault, index, || format!("{direction} data, {} bytes", bytes.len()));
+        match kind {
+            HalfOpenKind::Blackhole => self.begin_loss(index, direction),
+            HalfOpenKind::Stall => self.schedule_return(index, direction, bytes.len(), 0),
+            HalfOpenKind::Discard => {
+                self.schedule_return(index, direction, bytes.len(), bytes.len());
+                return;
+            }
+        }
+        self.connection_mut(index).path_mut(direction).lost.push_back(bytes);
+    }
+
+    /// From the first loss on the sender's kernel tries again, until it gives up.
+    pub(super) fn begin_loss(&mut self, index: ConnectionIndex, direction: Direction) {
+        let now = self.now;
+        let closed = self.connection(index).end(sender(direction)).state == EndState::Closed;
+        let path = self.connection_mut(index).path_mut(direction);
+        if path.lost_since.is_none() {
+            path.lost_since = Some(now);
+            let budget = if closed { ORPHAN_BUDGET } else { RETRY_BUDGET };
+            self.schedule.push(now + budget, Due::RetryBudget(index, direction));
+        }
+    }
+
+    /// The kernel has sent for the last time: `ETIMEDOUT`.
+    pub(super) fn spend_retry_budget(&mut self, index: ConnectionIndex, direction: Direction) {
+        let now = self.now;
+        let side = sender(direction);
+        let connection = self.connection_mut(index);
+        let budget = if connection.end(side).state == EndState::Closed { ORPHAN_BUDGET } else { RETRY_BUDGET };
+        let path = connection.path_mut(direction);
+        let Some(since) = path.lost_since else { return };
+        if now < since + budget {
+            self.schedule.push(since + budget, Due::RetryBudget(index, direction));
+            return;
+        }
+        path.lost.clear();
+        path.lost_fin = false;
+        path.held.clear();
+        path.unreported = 0;
+        path.lost_since = None;
+        let mut wakers = std::mem::take(&mut self.to_wake);
+        let end = self.connection_mut(index).end_mut(side);
+        if !end.reset {
+            end.reset = true;
+            end.error = Some(std::io::ErrorKind::TimedOut);
+            end.discard_unsent();
+            end.wake_all(&mut wakers);
+        }
+        self.to_wake = wakers;
+        self.maybe_end(index);
+    }
+
+    /// A heal lets lost data through at the kernel's next attempt (a blackhole) or at once (a reopened window).
+    pub(super) fn recover_lost(&mut self, index: ConnectionIndex, direction: Direction, kind: HalfOpenKind) {
+        let now = self.now;
+        let path = self.connection_mut(index).path_mut(direction);
+        let Some(at) = (match kind {
+            HalfOpenKind::Blackhole => path.lost_since.map(|since| next_attempt(since, now)),
+            HalfOpenKind::Stall | HalfOpenKind::Discard => Some(now),
+        }) else {
+            return;
+        };
+        self.schedule.push(at, Due::Retransmit(index, direction));
+    }
+
+    /// Sends again what was lost.
+    pub(super) fn retransmit(&mut self, index: ConnectionIndex, direction: Direction) {
+        let path = self.connection_mut(index).path_mut(direction);
+        if let Mode::Silent(HalfOpenKind::Blackhole | HalfOpenKind::Stall, _) = path.mode {
+            return;
+        }
+        path.lost_since = None;
+        let lost = std::mem::take(&mut path.lost);
+        let fin = std::mem::take(&mut path.lost_fin);
+        let unreported = std::mem::take(&mut path.unreported);
+        if unreported > 0 {
+            self.schedule_return(index, direction, unreported, unreported);
+        }
+        for bytes in lost {
+            self.transmit_bytes(index, direction, bytes);
+        }
+        if fin {
+            self.transmit_fin(index, direction);
+        }
+        let side = sender(direction);
+        self.want_transmit(Socket { connection: index, side });
+    }
+
+    /// The other side no longer exists as the sender knows it: its bytes draw an RST.
+    fn answer_severed(&mut self, index: ConnectionIndex, direction: Direction, bytes: usize, fault: FaultIndex) {
+        self.bite(fault, index, || format!("{direction} data, {bytes} bytes"));
+        let path = self.connection_mut(index).path_mut(direction);
+        if !std::mem::replace(&mut path.answered_severed, true) {
+            self.put(index, direction.reverse(), Packet::Rst { forged: Some(fault) });
+        }
+    }
+
+    /// Puts a packet onto a path, behind everything already there.
+    pub(super) fn put(&mut self, index: ConnectionIndex, direction: Direction, packet: Packet) {
+        self.journal.absorb_packet(self.now, index.0, direction, &packet);
+        if let Some(fault) = self.holding(index) {
+            self.bite(fault, index, || packet.describe(direction));
+            if !matches!(packet, Packet::Syn) {
+                self.begin_loss(index, direction);
+                self.connection_mut(index).path_mut(direction).held.push_back(packet);
+            }
+            return;
+        }
+        let extra = self.shaping(index, direction, &packet);
+        let now = self.now;
+        let connection = self.connection_mut(index);
+        let latency = connection.latency;
+        let path = connection.path_mut(direction);
+        let at = (now + latency + extra).max(path.last_arrival);
+        path.last_arrival = at;
+        path.in_flight.push_back((at, packet));
+        if path.in_flight.len() == 1 {
+            self.schedule.push(at, Due::Arrival(index, direction));
+        }
+    }
+
+    fn shaping(&mut self, index: ConnectionIndex, direction: Direction, packet: &Packet) -> Duration {
+        if self.connection(index).path(direction).shapes.is_empty() {
+            return Duration::ZERO;
+        }
+        let shapes = self.connection(index).path(direction).shapes.clone();
+        let mut extra = Duration::ZERO;
+        for shape in shapes {
+            let jitter_ms = shape.jitter.as_millis() as u64;
+            extra += shape.delay + Duration::from_millis(self.jitter.below(jitter_ms + 1));
+            self.bite(shape.fault, index, || packet.describe(direction));
+        }
+        extra
+    }
+
+    /// Schedules the acknowledgement of `acknowledged` bytes and the reopening of `window` bytes to the sender of
+    /// `direction`. Nobody is woken for it unless somebody waits.
+    pub(super) fn schedule_return(&mut self, index: ConnectionIndex, direction: Direction, acknowledged: usize, window: usize) {
+        let now = self.now;
+        let connection = self.connection_mut(index);
+        let silent = matches!(connection.path(direction.reverse()).mode, Mode::Silent(HalfOpenKind::Blackhole, _));
+        if silent {
+            connection.path_mut(direction).unreported += acknowledged.max(window);
+            self.begin_loss(index, direction);
+            return;
+        }
+        let at = now + connection.latency;
+        connection.path_mut(direction).returns.push_back(Return { at, acknowledged, window });
+        let end = connection.end(sender(direction));
+        let waits = !end.writers.is_empty() || (end.window == 0 && end.unsent_bytes > 0);
+        if waits {
+            self.schedule.push(at, Due::Space(index, direction));
+        }
+    }
+
+    /// Makes sure that somebody who waits for space is woken by the next return.
+    pub(super) fn await_space(&mut self, index: ConnectionIndex, direction: Direction) {
+        let next = self.connection(index).path(direction).returns.front().map(|r| r.at);
+        if let Some(at) = next {
+            self.schedule.push(at, Due::Space(index, direction));
+        }
+    }
+
+    pub(super) fn regain_space(&mut self, index: ConnectionIndex, direction: Direction) {
+        self.collect_returns(index, direction);
+        let side = sender(direction);
+        let mut wakers = std::mem::take(&mut self.to_wake);
+        let end = self.connection_mut(index).end_mut(side);
+        if end.send_space() > 0 {
+            end.writers.drain_into(&mut wakers);
+        }
+        let more = end.unsent_bytes > 0;
+        self.to_wake = wakers;
+        if more {
+            self.transmit(Socket { connection: index, side });
+        }
+        let end = self.connection(index).end(side);
+        if !end.writers.is_empty() {
+            self.await_space(index, direction);
+        }
+    }
+
+    /// Takes in the acknowledgements and window updates that have come back by now.
+    pub(super) fn collect_returns(&mut self, index: ConnectionIndex, direction: Direction) {
+        let now = self.now;
+        let connection = self.connection_mut(index);
+        let (end, path) = match direction {
+            Direction::ToServer => (&mut connection.client, &mut connection.to_server),
+            Direction::ToClient => (&mut connection.server, &mut connection.to_client),
+        };
+        while path.returns.front().is_some_and(|r| r.at <= now) {
+            let Some(back) = path.returns.pop_front() else { return };
+            end.unacknowledged = end.unacknowledged.saturating_sub(back.acknowledged);
+            end.window += back.window;
+        }
+    }
+}

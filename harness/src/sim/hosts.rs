@@ -1,0 +1,171 @@
+//! Hosts and their incarnations: names, addresses, who is alive.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use tokio::task::AbortHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::overrides::EntropyState;
+use crate::name::{HostName, Incarnation};
+use crate::seed::Draws;
+
+/// A host of this run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct HostId(pub(crate) u32);
+
+/// One life of one host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct LifeId(pub(crate) u32);
+
+/// Whether a host's machine and process run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Power {
+    /// The machine answers; its process may be alive or not.
+    On,
+    /// Nothing answers.
+    Off,
+}
+
+pub(crate) struct Host {
+    pub(crate) name: HostName,
+    pub(crate) address: IpAddr,
+    pub(crate) power: Power,
+    /// The latest life; `None` before the first start.
+    pub(crate) life: Option<LifeId>,
+    next_port: u16,
+    /// Whether this host's part is over (an actor whose script ended).
+    pub(crate) finished: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// Its root task runs.
+    Alive,
+    /// Its root task returned.
+    Exited,
+    /// A fault ended it.
+    Dead,
+}
+
+pub(crate) struct Life {
+    pub(crate) host: HostId,
+    pub(crate) incarnation: Incarnation,
+    pub(crate) state: State,
+    /// Live tasks, the root included.
+    pub(crate) tasks: u32,
+    /// Tasks spawned so far: the next one's ordinal.
+    pub(crate) spawned: u64,
+    pub(crate) root: Option<AbortHandle>,
+    pub(crate) shutdown: CancellationToken,
+    pub(crate) entropy: EntropyState,
+    /// Seeded yields, short reads and partial writes.
+    pub(crate) interleaving: Draws,
+    /// Whether the process was asked to stop.
+    pub(crate) stopping: bool,
+    /// When a planned restart starts the next life, once this one has stopped.
+    pub(crate) restart_pause: Option<Duration>,
+}
+
+/// Every host and life of a run.
+#[derive(Default)]
+pub(crate) struct Hosts {
+    hosts: Vec<Host>,
+    lives: Vec<Life>,
+}
+
+/// Ephemeral ports start where Linux's do (`ip_local_port_range`).
+const FIRST_EPHEMERAL_PORT: u16 = 32768;
+
+impl Hosts {
+    pub(crate) fn add(&mut self, name: HostName) -> HostId {
+        let n = self.hosts.len() as u32;
+        let address = IpAddr::V4(Ipv4Addr::from_bits(u32::from(Ipv4Addr::new(192, 168, 0, 0)) + n + 1));
+        self.hosts.push(Host {
+            name,
+            address,
+            power: Power::On,
+            life: None,
+            next_port: FIRST_EPHEMERAL_PORT,
+            finished: false,
+        });
+        HostId(n)
+    }
+
+    /// Begins the host's next life.
+    pub(crate) fn begin_life(&mut self, host: HostId, entropy: EntropyState, interleaving: Draws) -> LifeId {
+        let incarnation = match self.hosts[host.0 as usize].life {
+            None => Incarnation(0),
+            Some(last) => Incarnation(self.life(last).incarnation.0 + 1),
+        };
+        let life = LifeId(self.lives.len() as u32);
+        self.lives.push(Life {
+            host,
+            incarnation,
+            state: State::Alive,
+            tasks: 0,
+            spawned: 0,
+            root: None,
+            shutdown: CancellationToken::new(),
+            entropy,
+            interleaving,
+            stopping: false,
+            restart_pause: None,
+        });
+        let entry = &mut self.hosts[host.0 as usize];
+        entry.life = Some(life);
+        entry.power = Power::On;
+        entry.finished = false;
+        life
+    }
+
+    pub(crate) fn host(&self, id: HostId) -> &Host {
+        &self.hosts[id.0 as usize]
+    }
+
+    pub(crate) fn host_mut(&mut self, id: HostId) -> &mut Host {
+        &mut self.hosts[id.0 as usize]
+    }
+
+    pub(crate) fn life(&self, id: LifeId) -> &Life {
+        &self.lives[id.0 as usize]
+    }
+
+    pub(crate) fn life_mut(&mut self, id: LifeId) -> &mut Life {
+        &mut self.lives[id.0 as usize]
+    }
+
+    pub(crate) fn ids(&self) -> impl Iterator<Item = HostId> + use<> {
+        (0..self.hosts.len() as u32).map(HostId)
+    }
+
+    pub(crate) fn life_ids(&self) -> impl Iterator<Item = LifeId> + use<> {
+        (0..self.lives.len() as u32).map(LifeId)
+    }
+
+    pub(crate) fn by_name(&self, name: &str) -> Option<HostId> {
+        self.hosts.iter().position(|host| host.name.as_str() == name).map(|n| HostId(n as u32))
+    }
+
+    pub(crate) fn by_address(&self, address: IpAddr) -> Option<HostId> {
+        self.hosts.iter().position(|host| host.address == address).map(|n| HostId(n as u32))
+    }
+
+    pub(crate) fn name_of_life(&self, life: LifeId) -> (&HostName, Incarnation) {
+        let life = self.life(life);
+        (&self.host(life.host).name, life.incarnation)
+    }
+
+    /// The host's current life if its process runs.
+    pub(crate) fn running(&self, host: HostId) -> Option<LifeId> {
+        let life = self.host(host).life?;
+        (self.life(life).state == State::Alive).then_some(life)
+    }
+
+    pub(crate) fn ephemeral_port(&mut self, host: HostId) -> u16 {
+        let entry = self.host_mut(host);
+        let port = entry.next_port;
+        entry.next_port = port.checked_add(1).unwrap_or(FIRST_EPHEMERAL_PORT);
+        port
+    }
+}

@@ -1,0 +1,71 @@
+//! The simulation: the real services on a network whose time, entropy and faults are the run's own.
+//!
+//! - `run`: one simulation from thread to outcome.
+//! - `director`: hosts start, actors play, everything settles.
+//! - `engine`: who speaks, what time it is, when packets move.
+//! - `hosts`: hosts and their incarnations.
+//! - `fabric`: byte-stream TCP with the fault plane in the middle.
+//! - `seam`: the fabric as `halfopen_net` sees it.
+//! - `overrides`: libc's entropy, clocks and doors to the real network.
+//! - `recorder`, `journal`, `panics`: what is written down.
+
+mod director;
+mod engine;
+mod fabric;
+mod hosts;
+mod journal;
+#[expect(unsafe_code, reason = "libc symbols are defined and forwarded here, and nowhere else")]
+mod overrides;
+mod panics;
+mod recorder;
+mod run;
+mod seam;
+
+use std::io;
+use std::time::Duration;
+
+pub(crate) use run::execute;
+
+use crate::seed::Seed;
+
+/// Why a simulation gave no outcome: the harness or its input is at fault, not the services.
+#[derive(Debug, thiserror::Error)]
+pub enum SimError {
+    /// No thread could be started.
+    #[error("failed to start the simulation's thread")]
+    Thread {
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// No runtime could be built.
+    #[error("failed to build the simulation's runtime")]
+    Runtime {
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// A scenario's `run` names nothing in the catalogue.
+    #[error("failed to cast the scenario: nothing is registered as `{run}`")]
+    UnknownRun {
+        /// The name.
+        run: String,
+    },
+    /// The run used up its wall time.
+    #[error(
+        "failed to finish `{scenario}` with seed {seed} within {} s of wall time: a task blocks its thread or never yields",
+        wall.as_secs()
+    )]
+    Watchdog {
+        /// The scenario.
+        scenario: String,
+        /// The seed.
+        seed: Seed,
+        /// The budget.
+        wall: Duration,
+    },
+    /// The harness itself panicked.
+    #[error("failed inside the harness, which is a bug of halfopen: {message}")]
+    Defect {
+        /// The panic's message.
+        message: String,
+    },
+}

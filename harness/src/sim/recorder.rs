@@ -1,0 +1,96 @@
+//! The services' tracing events, taken into the run's records.
+
+use std::fmt::{self, Write as _};
+
+use tracing::field::{Field, Visit};
+use tracing_subscriber::layer::{Context, Layer};
+
+use super::engine;
+use super::hosts::State;
+use crate::trace::{Event, Level, What};
+
+/// Libraries whose inner life is not a service's doing; they are heard from warnings up.
+const LIBRARIES: [&str; 7] = ["tokio", "hyper", "tungstenite", "mio", "want", "axum", "tower"];
+
+/// A layer that gives every event to the run of its thread. A console filter does not concern it.
+pub(crate) struct Recorder;
+
+impl<S: tracing::Subscriber> Layer<S> for Recorder {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>, _: Context<'_, S>) -> bool {
+        let library = metadata.target().split("::").next().is_some_and(|name| {
+            LIBRARIES.iter().any(|library| name == *library || name.strip_prefix(library).is_some_and(|rest| rest.starts_with('_')))
+        });
+        *metadata.level() <= if library { tracing::Level::WARN } else { tracing::Level::DEBUG }
+    }
+
+    fn max_level_hint(&self) -> Option<tracing::level_filters::LevelFilter> {
+        Some(tracing::level_filters::LevelFilter::DEBUG)
+    }
+
+    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+        let Some(engine) = engine::current() else { return };
+        let Some(life) = engine.speaking() else { return };
+        if engine.network.try_borrow().map_or(true, |network| network.hosts.life(life).state != State::Alive) {
+            // A dead process says nothing, however its destructors try.
+            return;
+        }
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        let event = Event {
+            level: level(*event.metadata().level()),
+            target: event.metadata().target().to_owned(),
+            message: fields.message,
+            fields: fields.others,
+        };
+        if engine.events_trigger {
+            engine.with_network(|network| {
+                // What was written before the event was said has left before the event's faults strike.
+                network.transmit_all();
+                let host = network.hosts.life(life).host;
+                network.journal.push(network.now, Some(network.hosts.name_of_life(life)), What::Event(event.clone()));
+                network.observe_event(host, &event);
+            });
+        } else {
+            engine.record(Some(life), What::Event(event));
+        }
+    }
+}
+
+fn level(level: tracing::Level) -> Level {
+    match level {
+        tracing::Level::ERROR => Level::Error,
+        tracing::Level::WARN => Level::Warn,
+        tracing::Level::INFO => Level::Info,
+        tracing::Level::DEBUG => Level::Debug,
+        tracing::Level::TRACE => Level::Trace,
+    }
+}
+
+#[derive(Default)]
+struct Fields {
+    message: String,
+    others: Vec<(String, String)>,
+}
+
+impl Fields {
+    fn put(&mut self, field: &Field, value: String) {
+        if field.name() == "message" {
+            self.message = value;
+        } else {
+            self.others.push((field.name().to_owned(), value));
+        }
+    }
+}
+
+impl Visit for Fields {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.put(field, value.to_owned());
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        let mut text = String::new();
+        // Writing to a String cannot fail; a Debug impl that reports an error leaves what it wrote.
+        let _ = write!(text, "{value:?}");
+        self.put(field, text);
+    }
+}

@@ -1,0 +1,305 @@
+//! The simulated network as the types of `halfopen_net` see it.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use halfopen_net::engine::{Direction, Engine as Seam, Key, SocketOption};
+use tokio::io::ReadBuf;
+
+use super::engine::Engine;
+use super::fabric::{ConnectionIndex, Network, Socket};
+use super::hosts::{HostId, LifeId, State};
+use crate::name::Side;
+
+/// The engine as `halfopen_net` is given it.
+pub(crate) struct EngineSeam(pub(crate) Rc<Engine>);
+
+/// What a key stands for.
+enum Named {
+    Stream(Socket),
+    Listener(u32),
+}
+
+const LISTENER_BIT: u64 = 1 << 63;
+
+impl EngineSeam {
+    fn key(&self, named: Named) -> Key {
+        let socket = match named {
+            Named::Stream(Socket { connection, side }) => u64::from(connection.0) << 1 | u64::from(side == Side::Server),
+            Named::Listener(number) => LISTENER_BIT | u64::from(number),
+        };
+        Key { run: self.0.run, socket }
+    }
+
+    fn named(key: Key) -> Named {
+        if key.socket & LISTENER_BIT != 0 {
+            return Named::Listener((key.socket & !LISTENER_BIT) as u32);
+        }
+        let side = if key.socket & 1 == 0 { Side::Client } else { Side::Server };
+        Named::Stream(Socket { connection: ConnectionIndex((key.socket >> 1) as u32), side })
+    }
+
+    fn stream(key: Key) -> io::Result<Socket> {
+        match Self::named(key) {
+            Named::Stream(socket) => Ok(socket),
+            Named::Listener(_) => Err(io::Error::new(io::ErrorKind::InvalidInput, "this key names a listener")),
+        }
+    }
+
+    /// The speaker, if its incarnation is alive; a dead one waits for ever.
+    fn speaker(&self) -> Poll<io::Result<LifeId>> {
+        let Some(life) = self.0.speaking() else {
+            let text = "a socket was asked for outside any host's task (the scenario's own thread has no network)";
+            return Poll::Ready(Err(io::Error::other(text)));
+        };
+        if self.0.network.borrow().hosts.life(life).state == State::Dead {
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(life))
+    }
+
+    fn on_stream<T>(
+        &self,
+        key: Key,
+        work: impl FnOnce(&mut Network, Socket) -> Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        match Self::stream(key) {
+            Ok(socket) => self.0.with_network(|network| work(network, socket)),
+            Err(error) => Poll::Ready(Err(error)),
+        }
+    }
+
+    /// The host that an address of the simulation leads to.
+    fn host_at(network: &Network, speaker: HostId, ip: IpAddr) -> Option<HostId> {
+        match ip {
+            IpAddr::V4(v4) if v4.is_loopback() || v4.is_unspecified() => Some(speaker),
+            IpAddr::V6(v6) if v6.is_loopback() || v6.is_unspecified() => Some(speaker),
+            ip => network.hosts.by_address(ip),
+        }
+    }
+}
+
+impl Seam for EngineSeam {
+    fn run(&self) -> u64 {
+        self.0.run
+    }
+
+    fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        if let Ok(ip) = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
+            return Ok(vec![SocketAddr::new(ip, port)]);
+        }
+        if host.eq_ignore_ascii_case("localhost") {
+            return Ok(vec![SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port)]);
+        }
+        let network = self.0.network.borrow();
+        match network.hosts.by_name(host) {
+            Some(id) => Ok(vec![network.address_of(id, port)]),
+            None => {
+                let known: Vec<_> =
+                    network.hosts.ids().map(|id| network.hosts.host(id).name.as_str().to_owned()).collect();
+                let text = format!(
+                    "failed to lookup address information: no host `{host}` in this scenario (hosts: {})",
+                    known.join(", ")
+                );
+                Err(io::Error::other(text))
+            }
+        }
+    }
+
+    fn poll_bind(
+        &self,
+        address: SocketAddr,
+        backlog: u32,
+        options: &[SocketOption],
+        _: &mut Context<'_>,
+    ) -> Poll<io::Result<Key>> {
+        if let Some(refused) = options.iter().find_map(|option| honoured(*option).err()) {
+            return Poll::Ready(Err(refused));
+        }
+        let life = match self.speaker() {
+            Poll::Ready(Ok(life)) => life,
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+            Poll::Pending => return Poll::Pending,
+        };
+        let listener = self.0.with_network(|network| {
+            let host = network.hosts.life(life).host;
+            if Self::host_at(network, host, address.ip()) != Some(host) {
+                return Err(io::ErrorKind::AddrNotAvailable.into());
+            }
+            network.listen(life, address.port(), backlog)
+        });
+        Poll::Ready(listener.map(|number| self.key(Named::Listener(number))))
+    }
+
+    fn poll_accept(&self, listener: Key, cx: &mut Context<'_>) -> Poll<io::Result<(Key, SocketAddr)>> {
+        let Named::Listener(number) = Self::named(listener) else {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidInput, "this key names a stream")));
+        };
+        let accepted = self.0.with_network(|network| {
+            let life = network.listener(number).life;
+            if network.hosts.life(life).state == State::Dead {
+                return Poll::Pending;
+            }
+            if let Some(error) = network.armed_accept_error(number) {
+                return Poll::Ready(Err(error));
+            }
+            match network.accept(number) {
+                Some(accepted) => Poll::Ready(Ok(accepted)),
+                None => {
+                    network.listener(number).acceptors.register(cx);
+                    Poll::Pending
+                }
+            }
+        });
+        accepted.map(|result| result.map(|(socket, peer)| (self.key(Named::Stream(socket)), peer)))
+    }
+
+    fn connect(&self, to: SocketAddr, from: Option<SocketAddr>, options: &[SocketOption]) -> io::Result<Key> {
+        if let Some(refused) = options.iter().find_map(|option| honoured(*option).err()) {
+            return Err(refused);
+        }
+        let life = match self.0.speaking() {
+            Some(life) => life,
+            None => match self.speaker() {
+                Poll::Ready(Err(error)) => return Err(error),
+                _ => return Err(io::ErrorKind::NotConnected.into()),
+            },
+        };
+        let socket = self.0.with_network(|network| {
+            let own = network.hosts.life(life).host;
+            match Self::host_at(network, own, to.ip()) {
+                Some(server) => Ok(network.open(life, server, to, from.map(|address| address.port()))),
+                None => Err(io::Error::new(io::ErrorKind::HostUnreachable, format!("no host has the address {}", to.ip()))),
+            }
+        })?;
+        let key = self.key(Named::Stream(socket));
+        for option in options {
+            self.set_option(key, *option)?;
+        }
+        Ok(key)
+    }
+
+    fn poll_connected(&self, stream: Key, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.on_stream(stream, |network, socket| {
+            if network.life_of(socket).is_some_and(|life| network.hosts.life(life).state == State::Dead) {
+                return Poll::Pending;
+            }
+            match network.connected(socket) {
+                Some(result) => Poll::Ready(result),
+                None => network.wait_connected(socket, cx),
+            }
+        })
+    }
+
+    fn poll_read(&self, stream: Key, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if buf.remaining() == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        let most = buf.remaining();
+        self.on_stream(stream, |network, socket| network.read(socket, most, Some(cx)))
+            .map(|result| result.map(|bytes| buf.put_slice(&bytes)))
+    }
+
+    fn poll_peek(&self, stream: Key, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<usize>> {
+        let most = buf.remaining();
+        self.on_stream(stream, |network, socket| network.peek(socket, most, cx)).map(|result| {
+            result.map(|bytes| {
+                buf.put_slice(&bytes);
+                bytes.len()
+            })
+        })
+    }
+
+    fn poll_write(&self, stream: Key, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.on_stream(stream, |network, socket| network.write(socket, buf, Some(cx)))
+    }
+
+    fn poll_flush(&self, stream: Key, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.on_stream(stream, |network, socket| network.flush(socket))
+    }
+
+    fn poll_shutdown(&self, stream: Key, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.on_stream(stream, |network, socket| network.shutdown(socket))
+    }
+
+    fn poll_ready(&self, stream: Key, direction: Direction, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.on_stream(stream, |network, socket| network.ready(socket, direction == Direction::Read, cx))
+    }
+
+    fn try_read(&self, stream: Key, buf: &mut [u8]) -> io::Result<usize> {
+        let read = self.on_stream(stream, |network, socket| network.read(socket, buf.len(), None));
+        match read {
+            Poll::Ready(Ok(bytes)) => {
+                buf[..bytes.len()].copy_from_slice(&bytes);
+                Ok(bytes.len())
+            }
+            Poll::Ready(Err(error)) => Err(error),
+            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+
+    fn try_write(&self, stream: Key, buf: &[u8]) -> io::Result<usize> {
+        match self.on_stream(stream, |network, socket| network.write(socket, buf, None)) {
+            Poll::Ready(result) => result,
+            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+
+    fn local_addr(&self, socket: Key) -> io::Result<SocketAddr> {
+        Ok(match Self::named(socket) {
+            Named::Stream(socket) => self.0.network.borrow().addresses(socket).0,
+            Named::Listener(number) => self.0.network.borrow_mut().listener(number).address,
+        })
+    }
+
+    fn peer_addr(&self, stream: Key) -> io::Result<SocketAddr> {
+        let socket = Self::stream(stream)?;
+        let network = self.0.network.borrow();
+        if network.is_connected(socket) { Ok(network.addresses(socket).1) } else { Err(io::ErrorKind::NotConnected.into()) }
+    }
+
+    fn set_option(&self, socket: Key, option: SocketOption) -> io::Result<()> {
+        honoured(option)?;
+        if let Named::Stream(socket) = Self::named(socket) {
+            self.0.with_network(|network| match option {
+                SocketOption::NoDelay(on) => network.set_no_delay(socket, on),
+                SocketOption::Linger(time) => network.set_linger_zero(socket, time.is_some()),
+                _ => {}
+            });
+        }
+        Ok(())
+    }
+
+    fn take_error(&self, socket: Key) -> io::Result<Option<io::Error>> {
+        Ok(match Self::named(socket) {
+            Named::Stream(socket) => self.0.network.borrow_mut().take_error(socket),
+            Named::Listener(_) => None,
+        })
+    }
+
+    fn close(&self, socket: Key) {
+        self.0.with_network(|network| match Self::named(socket) {
+            Named::Stream(socket) => network.close(socket),
+            Named::Listener(number) => network.close_listener(number),
+        });
+    }
+
+    fn stray(&self, call: &'static str, remedy: &'static str) {
+        self.0.shared.stray(call.to_owned(), remedy);
+    }
+}
+
+/// Whether the simulation does what an option asks for. An address is free again as soon as its listener is closed,
+/// so `SO_REUSEADDR` changes nothing, here as there. Small writes are never held back, so `TCP_NODELAY` may be set and
+/// not unset.
+fn honoured(option: SocketOption) -> io::Result<()> {
+    match option {
+        SocketOption::NoDelay(true) | SocketOption::ReuseAddress(_) => Ok(()),
+        SocketOption::Linger(time) if time.is_none_or(|time| time.is_zero()) => Ok(()),
+        option => {
+            Err(io::Error::new(io::ErrorKind::Unsupported, format!("{} is not simulated: {option:?}", option.name())))
+        }
+    }
+}

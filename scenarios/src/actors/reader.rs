@@ -1,0 +1,158 @@
+//! A user who reads answers as they stream, and may leave in the middle.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use halfopen::{BoxError, Cx, FactKind};
+use halfopen_gateway::sse::SseParser;
+use halfopen_net::TcpStream;
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1;
+use hyper::{Request, StatusCode, header};
+use hyper_util::rt::TokioIo;
+use serde::Deserialize;
+use tokio::time::{Instant, sleep_until, timeout};
+
+/// What the user does.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Script {
+    /// The gateway, as `host:port`.
+    pub gateway: String,
+    /// The model to ask for.
+    pub model: String,
+    /// The questions, one stream each, on a connection each.
+    pub questions: Vec<Question>,
+    /// A stream that brings nothing for this long is dead. The gateway's heartbeats come every 30 s, so the default of
+    /// 45 s is one and a half of them.
+    #[serde(default = "silence", with = "humantime_serde")]
+    pub silence: Duration,
+}
+
+/// One question.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Question {
+    /// Since the actor's start; never before the question before has ended.
+    #[serde(with = "humantime_serde")]
+    pub at: Duration,
+    /// What is asked. Its first word names the stream in facts.
+    pub text: String,
+    /// Leaves, without a word, after so many events.
+    #[serde(default)]
+    pub leave_after: Option<usize>,
+}
+
+/// The largest event that is read, in bytes.
+const LARGEST_EVENT: usize = 1 << 20;
+
+fn silence() -> Duration {
+    Duration::from_secs(45)
+}
+
+/// Plays the script with hyper.
+///
+/// # Errors
+/// If the script cannot be read. What happens to a stream is a fact, not an error.
+pub async fn play(cx: Cx) -> Result<(), BoxError> {
+    let script: Script = cx.config()?;
+    let started = Instant::now();
+    for question in &script.questions {
+        sleep_until(started + question.at).await;
+        let stream = Stream { cx: &cx, script: &script, question, key: key(&question.text) };
+        cx.offered(stream.key);
+        match stream.read().await {
+            Ok(()) => {}
+            Err(error) => cx.fact(FactKind::StreamError, stream.key, error),
+        }
+    }
+    Ok(())
+}
+
+fn key(text: &str) -> &str {
+    text.split_whitespace().next().unwrap_or_default()
+}
+
+struct Stream<'a> {
+    cx: &'a Cx,
+    script: &'a Script,
+    question: &'a Question,
+    key: &'a str,
+}
+
+impl Stream<'_> {
+    async fn read(&self) -> Result<(), BoxError> {
+        let socket = TcpStream::connect(self.script.gateway.as_str()).await?;
+        socket.set_nodelay(true)?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(socket)).await?;
+        // Both halves end together: a reader who leaves takes the connection along.
+        let mut connection = std::pin::pin!(connection);
+        let exchange = async {
+            let response = timeout(self.script.silence, sender.send_request(self.request()?)).await??;
+            if response.status() != StatusCode::OK {
+                return Err(format!("status {}", response.status().as_u16()).into());
+            }
+            self.cx.fact(FactKind::StreamOpened, self.key, response.status().as_u16());
+            self.events(response.into_body()).await
+        };
+        tokio::select! {
+            biased;
+            result = exchange => result,
+            ended = &mut connection => Err(ended.err().map_or_else(|| "the connection ended".into(), Into::into)),
+        }
+    }
+
+    fn request(&self) -> Result<Request<Full<Bytes>>, BoxError> {
+        let body = serde_json::json!({
+            "model": self.script.model,
+            "stream": true,
+            "messages": [{ "role": "user", "content": self.question.text }],
+        });
+        let request = Request::post("/v1/chat/completions")
+            .header(header::HOST, &self.script.gateway)
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Full::new(Bytes::from(body.to_string())))?;
+        Ok(request)
+    }
+
+    async fn events(&self, mut body: hyper::body::Incoming) -> Result<(), BoxError> {
+        let mut parser = SseParser::new(LARGEST_EVENT);
+        let mut seen = 0;
+        loop {
+            let Some(frame) = timeout(self.script.silence, body.frame()).await? else {
+                self.cx.fact(FactKind::StreamEnded, self.key, "eof");
+                return Ok(());
+            };
+            let Ok(bytes) = frame?.into_data() else { continue };
+            let mut events = Vec::new();
+            parser.push(&bytes, &mut events)?;
+            for event in events {
+                self.tell(&event.data);
+                seen += 1;
+                if self.question.leave_after.is_some_and(|after| seen >= after) {
+                    self.cx.fact(FactKind::StreamLeft, self.key, format!("after {seen} events"));
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    fn tell(&self, data: &str) {
+        if data == "[DONE]" {
+            self.cx.fact(FactKind::StreamTerminator, self.key, data);
+            self.cx.received(self.key);
+            return;
+        }
+        match serde_json::from_str::<serde_json::Value>(data) {
+            Ok(json) if json.get("error").is_some() => {
+                self.cx.fact(FactKind::StreamError, self.key, json["error"]["message"].as_str().unwrap_or("an error"));
+            }
+            Ok(json) => {
+                if let Some(word) = json["choices"][0]["delta"]["content"].as_str().filter(|word| !word.is_empty()) {
+                    self.cx.fact(FactKind::StreamEvent, self.key, word);
+                }
+            }
+            Err(_) => self.cx.fact(FactKind::StreamError, self.key, "an event that is not JSON"),
+        }
+    }
+}

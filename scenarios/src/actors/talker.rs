@@ -1,0 +1,86 @@
+//! A user who speaks sentences into a session and waits for every translation.
+
+use std::time::Duration;
+
+use halfopen::{BoxError, Cx, FactKind};
+use halfopen_client::{Client, Outcome, connect};
+use serde::Deserialize;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+
+/// What the user does.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Script {
+    /// What is said, and when.
+    pub sentences: Vec<Sentence>,
+    /// The user stays at least this long, whether or not there is anything to wait for.
+    #[serde(default, with = "humantime_serde")]
+    pub stay: Duration,
+    /// How long the user waits for the last translation before leaving without it.
+    #[serde(default = "patience", with = "humantime_serde")]
+    pub patience: Duration,
+    /// The client's own configuration.
+    #[serde(default)]
+    pub client: halfopen_client::Config,
+}
+
+/// One sentence.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sentence {
+    /// Since the actor's start.
+    #[serde(with = "humantime_serde")]
+    pub at: Duration,
+    /// What is said.
+    pub text: String,
+}
+
+/// Longer than any outcome takes: the hard cap on a job is ten minutes.
+fn patience() -> Duration {
+    Duration::from_secs(11 * 60)
+}
+
+/// Plays the script with the real client.
+///
+/// # Errors
+/// If the script cannot be read, or the client refuses its configuration.
+pub async fn play(cx: Cx) -> Result<(), BoxError> {
+    let script: Script = cx.config()?;
+    let started = Instant::now();
+    let client = connect(script.client.clone())?;
+    let mut waiting = JoinSet::new();
+    for sentence in &script.sentences {
+        sleep_until(started + sentence.at).await;
+        say(&cx, &client, &sentence.text, &mut waiting);
+    }
+    let last = script.sentences.last().map_or(Duration::ZERO, |sentence| sentence.at);
+    let leaves = started + (last + script.patience).max(script.stay);
+    let answered = async { while waiting.join_next().await.is_some() {} };
+    // Whoever is still waited for when patience ends is what the checks are about.
+    let _ = tokio::time::timeout_at(leaves, answered).await;
+    sleep_until(started + script.stay).await;
+    client.close().await;
+    Ok(())
+}
+
+fn say(cx: &Cx, client: &Client, text: &str, waiting: &mut JoinSet<()>) {
+    match client.submit(text) {
+        Ok(handle) => {
+            let job = handle.job_id().to_owned();
+            cx.offered(&job);
+            let cx = cx.clone();
+            waiting.spawn(async move {
+                match handle.await {
+                    Outcome::Result { .. } => cx.received(&job),
+                    failure => cx.fact(FactKind::ClaimedFailed, &job, failure.name()),
+                }
+            });
+        }
+        Err(error) => {
+            let key = format!("unsent {text}");
+            cx.offered(&key);
+            cx.fact(FactKind::Refused, &key, error);
+        }
+    }
+}

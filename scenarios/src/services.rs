@@ -1,0 +1,30 @@
+//! The real services, each called as its binary calls it.
+
+use halfopen::{BoxError, Cx};
+
+/// The scheduler.
+///
+/// # Errors
+/// If its configuration is wrong or its port is taken.
+pub async fn scheduler(cx: Cx) -> Result<(), BoxError> {
+    halfopen_scheduler::run(cx.config()?, cx.shutdown()).await?;
+    Ok(())
+}
+
+/// A node.
+///
+/// # Errors
+/// If its configuration is wrong.
+pub async fn node(cx: Cx) -> Result<(), BoxError> {
+    halfopen_scheduler::node::run(cx.config()?, cx.shutdown()).await?;
+    Ok(())
+}
+
+/// The gateway.
+///
+/// # Errors
+/// If its configuration is wrong or its port is taken.
+pub async fn gateway(cx: Cx) -> Result<(), BoxError> {
+    halfopen_gateway::run(cx.config()?, cx.shutdown()).await?;
+    Ok(())
+}
