@@ -122,7 +122,7 @@ impl Client {
         if bytes > most {
             return Err(SubmitError::TooLarge { bytes, most });
         }
-        if self.state() == State::Closed {
+        if matches!(self.state(), State::Closing | State::Closed) {
             return Err(SubmitError::Closed);
         }
         let permit = Arc::clone(&self.room)
@@ -167,8 +167,9 @@ impl Client {
         let _ = self.state.clone().wait_for(|state| *state == State::Closed).await;
     }
 
-    /// Says goodbye and waits until the connection is closed, which takes at most the link's `close_timeout`, and every
-    /// task has ended. Open handles resolve `Unknown`.
+    /// Says goodbye and waits until the connection is closed and every task has ended. Open handles resolve with what
+    /// the scheduler makes of them, `SESSION_CLOSED` as a rule, or `Unknown` if it says nothing within the link's
+    /// `close_timeout` (2 s); the closing handshake takes at most as long again.
     pub async fn close(self) {
         // A driver that is gone has closed already.
         let _ = self.commands.send(Command::Close);

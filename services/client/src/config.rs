@@ -12,7 +12,7 @@ use tokio_tungstenite::tungstenite::http::Uri;
 /// ```
 /// let config: halfopen_client::Config = toml::from_str(
 ///     r#"
-///     url = "ws://scheduler.example:7410/ws/session"
+///     url = "ws://scheduler.example:5010/ws/session"
 ///     order = "utterance"
 ///     [reconnect]
 ///     first_delay = "500ms"
@@ -84,7 +84,7 @@ pub enum Order {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            url: "ws://127.0.0.1:7410/ws/session".into(),
+            url: "ws://127.0.0.1:5010/ws/session".into(),
             src_lang: "zh".into(),
             tgt_lang: "en".into(),
             connect_timeout: Duration::from_secs(10),
@@ -190,7 +190,7 @@ mod tests {
         let config: Config = toml::from_str("").expect("an empty file");
         assert_eq!(config, Config::default());
         assert_eq!(config.validate(), Ok(()));
-        assert_eq!(config.endpoint(), Ok(("127.0.0.1".into(), 7410)));
+        assert_eq!(config.endpoint(), Ok(("127.0.0.1".into(), 5010)));
         assert_eq!(config.link.silence_bound(), Duration::from_secs(40));
     }
 

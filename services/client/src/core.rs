@@ -1,8 +1,8 @@
 //! What the client does and when: a state machine that is told what happened and the time, and answers with what to do.
 //! It opens no socket, reads no clock and draws only from its seed.
 //!
-//! - [`jobs`]: the jobs without an outcome: order, resending, suspicion.
-//! - [`backoff`]: delays and the number of attempts.
+//! - `jobs`: the jobs without an outcome: order, resending, suspicion.
+//! - `backoff`: delays and the number of attempts.
 //!
 //! Invariant: a job settles once. Invariant: an `ack` never goes beyond the outcomes settled, and follows them in the
 //! list of outputs, so the handle has resolved before the scheduler is told. (With utterance order an outcome may be
@@ -78,10 +78,25 @@ pub enum Output {
 
 #[derive(Debug)]
 enum Phase {
-    Connecting { until: Instant },
-    Handshaking { until: Instant },
-    Ready { session_id: String, stable_at: Instant },
-    Reconnecting { attempt: u32, at: Instant },
+    Connecting {
+        until: Instant,
+    },
+    Handshaking {
+        until: Instant,
+    },
+    Ready {
+        session_id: String,
+        stable_at: Instant,
+    },
+    Reconnecting {
+        attempt: u32,
+        at: Instant,
+    },
+    /// The goodbye is said; the scheduler may still tell what becomes of the open jobs.
+    Leaving {
+        session_id: String,
+        until: Instant,
+    },
     Closed,
 }
 
@@ -99,6 +114,7 @@ pub struct Core {
     connect_timeout: Duration,
     hello_timeout: Duration,
     stable_after: Duration,
+    leave_timeout: Duration,
     phase: Phase,
     session: Option<Session>,
     /// Every outcome up to this `seq` is recorded.
@@ -116,6 +132,7 @@ impl Core {
             connect_timeout: config.connect_timeout,
             hello_timeout: config.hello_timeout,
             stable_after: config.reconnect.stable_after,
+            leave_timeout: config.link.close_timeout,
             phase: Phase::Closed,
             session: None,
             last_seq: 0,
@@ -136,10 +153,19 @@ impl Core {
             Input::Message(message) => self.message(message, now),
             Input::Malformed(detail) => self.abandon(Ending::by_us(code::INVALID, detail), "malformed message", now),
             Input::Ended(ending) => self.lost(ending, now),
-            Input::Close => self.close(),
+            Input::Close => self.close(now),
         }
-        if matches!(self.phase, Phase::Ready { .. }) {
-            self.outputs.extend(self.jobs.take_unsent().into_iter().map(|job| Output::Send(FromSession::Submit(job))));
+        match self.phase {
+            Phase::Ready { .. } => {
+                let submits = self.jobs.take_unsent().into_iter().map(FromSession::Submit);
+                self.outputs.extend(submits.map(Output::Send));
+            }
+            Phase::Leaving { .. } if self.jobs.is_empty() => self.leave(),
+            Phase::Leaving { .. }
+            | Phase::Connecting { .. }
+            | Phase::Handshaking { .. }
+            | Phase::Reconnecting { .. }
+            | Phase::Closed => {}
         }
     }
 
@@ -149,6 +175,7 @@ impl Core {
         match self.phase {
             Phase::Connecting { until } | Phase::Handshaking { until } => Some(until),
             Phase::Reconnecting { at, .. } => Some(at),
+            Phase::Leaving { until, .. } => Some(until),
             Phase::Ready { stable_at, .. } if self.backoff.spent() > 0 => Some(stable_at),
             Phase::Ready { .. } | Phase::Closed => None,
         }
@@ -170,6 +197,7 @@ impl Core {
             }
             Phase::Ready { .. } => self.backoff.reset(),
             Phase::Reconnecting { .. } => self.connect(now),
+            Phase::Leaving { .. } => self.leave(),
             Phase::Closed => {}
         }
     }
@@ -187,6 +215,7 @@ impl Core {
             Phase::Handshaking { .. } => State::Handshaking,
             Phase::Ready { .. } => State::Ready,
             Phase::Reconnecting { attempt, .. } => State::Reconnecting(attempt),
+            Phase::Leaving { .. } => State::Closing,
             Phase::Closed => State::Closed,
         }
     }
@@ -231,23 +260,27 @@ impl Core {
             (Phase::Handshaking { .. }, ToSession::SessionInitAck { session_id, token, epoch, resumed, next_seq }) => {
                 self.ready(Session { id: session_id, token, epoch }, resumed, next_seq, now);
             }
-            (Phase::Handshaking { .. } | Phase::Ready { .. }, ToSession::Error { code, message }) => {
+            (
+                Phase::Handshaking { .. } | Phase::Ready { .. } | Phase::Leaving { .. },
+                ToSession::Error { code, message },
+            ) => {
                 tracing::warn!(code, message, "the scheduler reports an error");
             }
-            (Phase::Ready { .. }, ToSession::SubmitAck { job_id }) => {
+            (Phase::Ready { .. } | Phase::Leaving { .. }, ToSession::SubmitAck { job_id }) => {
                 if let Some(trace_id) = self.jobs.acknowledge(&job_id) {
                     self.outputs.push(Output::Accepted { job_id, trace_id });
                 }
             }
-            (Phase::Ready { .. }, ToSession::Result { seq, job_id, text, redelivered, .. }) => {
+            (Phase::Ready { .. } | Phase::Leaving { .. }, ToSession::Result { seq, job_id, text, redelivered, .. }) => {
                 self.outcome(seq, &job_id, Outcome::Result { text }, redelivered, now);
             }
-            (Phase::Ready { .. }, ToSession::JobFailed { seq, job_id, code, message }) => {
+            (Phase::Ready { .. } | Phase::Leaving { .. }, ToSession::JobFailed { seq, job_id, code, message }) => {
                 self.outcome(seq, &job_id, Outcome::Failed { code, message }, false, now);
             }
             // The session is over, its connection soon; what it left without an outcome goes to the next one.
             (Phase::Ready { .. }, ToSession::SessionClose) => self.session = None,
-            (Phase::Handshaking { .. } | Phase::Ready { .. }, _) => {
+            (Phase::Leaving { .. }, ToSession::SessionClose) => self.leave(),
+            (Phase::Handshaking { .. } | Phase::Ready { .. } | Phase::Leaving { .. }, _) => {
                 self.abandon(Ending::by_us(code::POLICY, "message out of turn"), "message out of turn", now);
             }
             (Phase::Connecting { .. } | Phase::Reconnecting { .. } | Phase::Closed, _) => {}
@@ -287,7 +320,7 @@ impl Core {
     }
 
     fn abandon_with(&mut self, ending: Ending, close_code: u16, reason: &'static str, now: Instant) {
-        if matches!(self.phase, Phase::Handshaking { .. } | Phase::Ready { .. }) {
+        if matches!(self.phase, Phase::Handshaking { .. } | Phase::Ready { .. } | Phase::Leaving { .. }) {
             self.outputs.push(Output::Abandon { close_code, reason });
             self.lost(ending, now);
         }
@@ -306,6 +339,11 @@ impl Core {
                     matches!(ending.close_code, code::UNSUPPORTED | code::INVALID | code::POLICY | code::TOO_BIG);
                 let loss = if by_peer && blamed { Loss::Blamed(ending.close_code) } else { Loss::Ordinary };
                 (Some(session_id.clone()), loss)
+            }
+            Phase::Leaving { session_id, .. } => {
+                self.outputs.push(Output::Tell(Event::Lost { session_id: Some(session_id.clone()), ending }));
+                self.finish(Event::Closed);
+                return;
             }
             Phase::Connecting { .. } | Phase::Reconnecting { .. } | Phase::Closed => return,
         };
@@ -333,20 +371,28 @@ impl Core {
         }
     }
 
-    fn close(&mut self) {
+    /// Says goodbye; with jobs open, gives the scheduler a moment to say what becomes of them.
+    fn close(&mut self, now: Instant) {
         match &self.phase {
             Phase::Ready { session_id, .. } => {
-                let ending = Ending::by_us(code::NORMAL, "closed by its owner");
-                let lost = Event::Lost { session_id: Some(session_id.clone()), ending };
+                self.phase = Phase::Leaving { session_id: session_id.clone(), until: now + self.leave_timeout };
                 self.outputs.push(Output::Send(FromSession::SessionClose));
-                self.outputs.push(Output::Abandon { close_code: code::NORMAL, reason: "bye" });
-                self.outputs.push(Output::Tell(lost));
             }
             Phase::Connecting { .. } | Phase::Handshaking { .. } => {
                 self.outputs.push(Output::Abandon { close_code: code::NORMAL, reason: "bye" });
+                self.finish(Event::Closed);
             }
-            Phase::Reconnecting { .. } => {}
-            Phase::Closed => return,
+            Phase::Leaving { .. } => self.leave(),
+            Phase::Reconnecting { .. } => self.finish(Event::Closed),
+            Phase::Closed => {}
+        }
+    }
+
+    fn leave(&mut self) {
+        self.outputs.push(Output::Abandon { close_code: code::NORMAL, reason: "bye" });
+        if let Phase::Leaving { session_id, .. } = &self.phase {
+            let ending = Ending::by_us(code::NORMAL, "closed by its owner");
+            self.outputs.push(Output::Tell(Event::Lost { session_id: Some(session_id.clone()), ending }));
         }
         self.finish(Event::Closed);
     }

@@ -16,6 +16,8 @@ pub enum State {
     Ready,
     /// Waiting before this attempt, the first being 1.
     Reconnecting(u32),
+    /// The goodbye is said, but jobs are open.
+    Closing,
     /// Closed, replaced or given up; for good.
     Closed,
 }

@@ -7,7 +7,7 @@
 //! - [`client`]: the public face: submit, events, callbacks, close. Start here.
 //! - [`config`]: every timing and limit, with its default.
 //! - [`core`]: what the client does and when, as a state machine without sockets or clocks.
-//! - [`driver`](self): the task that gives the core its sockets, clock and handles.
+//! - `driver`: the task that gives the core its sockets, clock and handles.
 //! - [`connector`]: how a stream is opened, so that another transport can take TCP's place.
 //! - [`event`], [`outcome`]: what an application is told.
 //! - [`run`](mod@run): the program: sentences in, translations out.

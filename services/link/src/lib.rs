@@ -5,7 +5,7 @@
 //! - [`connection`]: one open WebSocket as a pair of bounded queues and one driver; it ends with exactly one
 //!   [`Ending`]. Start here.
 //! - [`close`]: what ended a link, as a close code and a culprit; which codes may be sent; which losses are expected.
-//! - [`safe_close`]: the one way to close a WebSocket: bounded, and without destroying its own Close frame.
+//! - [`mod@safe_close`]: the one way to close a WebSocket: bounded, and without destroying its own Close frame.
 //! - [`keepalive`]: when to ping, and when a link counts as dead.
 //! - [`config`]: the timings and limits of a link.
 //! - [`metered`]: a stream that counts what has been written to it, so that a stalled peer can be told from a slow one.

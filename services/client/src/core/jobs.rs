@@ -158,6 +158,11 @@ impl Jobs {
         self.release()
     }
 
+    /// Whether every handle has resolved.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.by_place.is_empty()
+    }
+
     /// Nothing more will come: every handle resolves, with its outcome if one was held back.
     pub(crate) fn give_up(&mut self) -> Vec<Settled> {
         for job in self.by_place.values_mut().filter(|job| job.is_open()) {

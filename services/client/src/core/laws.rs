@@ -21,6 +21,7 @@ proptest! {
             history.apply(step)?;
         }
         history.apply(Step::Close)?;
+        history.apply(Step::Wait { ms: 2_000 })?;
         prop_assert_eq!(&history.submitted, &history.settled.keys().copied().collect::<BTreeSet<_>>());
         if utterance {
             prop_assert!(history.in_order.is_sorted(), "{:?}", history.in_order);
@@ -57,6 +58,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(close_code, by)| Step::Lose { close_code, by }),
         1 => Just(Step::Malformed),
         1 => Just(Step::SessionClose),
+        1 => prop_oneof![9 => Just(Step::Submit), 1 => Just(Step::Close)],
         8 => (0..40_000_u64).prop_map(|ms| Step::Wait { ms }),
     ]
 }
@@ -103,7 +105,7 @@ impl History {
             }
             Step::Outcome { ahead, job, ok } => {
                 let seq = self.recorded.saturating_add_signed(ahead.into());
-                if before == State::Ready && ahead == 1 {
+                if matches!(before, State::Ready | State::Closing) && ahead == 1 {
                     self.recorded = seq;
                 }
                 self.core.handle(Input::Message(outcome(seq, &job.to_string(), ok)), self.now);

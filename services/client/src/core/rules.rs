@@ -112,7 +112,8 @@ fn what_is_held_back_comes_out_when_the_client_is_closed() {
     client.submit("a");
     client.submit("b");
     client.outcome(1, "b");
-    let outcomes = outcomes(&client.tell(Input::Close));
+    client.tell(Input::Close);
+    let outcomes = outcomes(&client.wait());
     assert_eq!(outcomes, [("a".into(), "UNKNOWN"), ("b".into(), "result")]);
 }
 
@@ -125,6 +126,7 @@ fn accept_greet_drop_is_bounded_because_a_hello_forgets_no_attempt() {
         client.greeted(true);
         client.lose(1000);
         connections += 1;
+        assert!(connections < 100, "it goes on for ever");
         client.wait();
     }
     assert_eq!(connections, 11, "the first connection and ten attempts");
@@ -151,6 +153,7 @@ fn a_refused_connection_is_tried_ten_times_and_then_every_handle_is_unknown() {
     let started = client.now;
     let mut last = Vec::new();
     while client.core.state() != State::Closed {
+        assert!(client.now - started < Duration::from_secs(3600), "it goes on for ever");
         last = client.tell(Input::ConnectFailed("connection refused".into()));
         last.extend(client.wait());
     }
@@ -254,14 +257,38 @@ fn an_outcome_before_the_hello_is_out_of_turn() {
 }
 
 #[test]
-fn closing_says_goodbye_and_leaves_no_handle_open() {
+fn closing_asks_the_scheduler_what_becomes_of_the_open_jobs() {
     let mut client = Played::ready();
     client.submit("a");
-    let outputs = client.tell(Input::Close);
-    assert_eq!(outputs[0], Output::Send(FromSession::SessionClose));
-    assert_eq!(outputs[1], Output::Abandon { close_code: 1000, reason: "bye" });
-    assert_eq!(outcomes(&outputs), [("a".into(), "UNKNOWN")]);
+    assert_eq!(client.tell(Input::Close), [Output::Send(FromSession::SessionClose)]);
+    let code = FailureCode::SessionClosed;
+    let closed = ToSession::JobFailed { seq: 1, job_id: "a".into(), code, message: "closed".into() };
+    let outputs = client.tell(Input::Message(closed));
+    assert_eq!((outcomes(&outputs), acks(&outputs)), (vec![("a".into(), "SESSION_CLOSED")], vec![1]));
+    assert_eq!(outputs[2], Output::Abandon { close_code: 1000, reason: "bye" }, "after the ack");
+    assert_eq!(client.core.state(), State::Closed);
+}
+
+#[test]
+fn closing_waits_two_seconds_for_the_scheduler_and_leaves_no_handle_open() {
+    let mut client = Played::ready();
+    client.submit("a");
+    client.tell(Input::Close);
+    let asked = client.now;
+    let outputs = client.wait();
+    assert_eq!((client.now - asked, outcomes(&outputs)), (Duration::from_secs(2), vec![("a".into(), "UNKNOWN")]));
     client.submit("late");
+    assert_eq!(client.core.state(), State::Closed);
+}
+
+#[test]
+fn closing_with_nothing_open_waits_for_nobody() {
+    let mut client = Played::ready();
+    let outputs = client.tell(Input::Close);
+    assert_eq!(
+        outputs[..2],
+        [Output::Send(FromSession::SessionClose), Output::Abandon { close_code: 1000, reason: "bye" }]
+    );
     assert_eq!(client.core.state(), State::Closed);
 }
 

@@ -4,22 +4,27 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use halfopen_client::{Config, Event, Outcome, State, SubmitError, connect};
-use halfopen_link::message::FromSession;
+use halfopen_link::message::{FailureCode, FromSession, ToSession};
 
 use crate::played::{Scheduler, ms, soon, submit};
 
 #[tokio::test]
-async fn closing_says_goodbye_and_ends_every_task() {
+async fn closing_says_goodbye_hears_what_becomes_of_open_jobs_and_ends_every_task() {
     let scheduler = Scheduler::start().await;
     let client = connect(scheduler.config()).expect("a valid configuration");
     let handle = submit(&client, "open");
     let mut peer = scheduler.greet(false).await;
-    peer.submit().await;
-    let watching = tokio::spawn(peer.until_close());
+    let job_id = peer.submit().await.job_id;
+    let watching = tokio::spawn(async move {
+        assert_eq!(peer.next().await, FromSession::SessionClose);
+        let code = FailureCode::SessionClosed;
+        peer.send(&ToSession::JobFailed { seq: 1, job_id, code, message: "closed".into() }).await;
+        peer.until_close().await
+    });
     soon("the close", client.close()).await;
     let (messages, close_code) = soon("the goodbye", watching).await.expect("the peer");
-    assert_eq!((messages, close_code), (vec![FromSession::SessionClose], 1000));
-    assert_eq!(soon("the outcome", handle).await, Outcome::Unknown);
+    assert_eq!((messages, close_code), (vec![FromSession::Ack { upto_seq: 1 }], 1000));
+    assert_eq!(soon("the outcome", handle).await.name(), "SESSION_CLOSED");
     assert_eq!(tasks_alive(), 0);
 }
 
