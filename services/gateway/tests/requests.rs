@@ -136,6 +136,13 @@ fn an_empty_configuration_is_the_default() {
     assert_eq!(Config::from_toml("").expect("empty is fine"), Config::default());
 }
 
+#[test]
+fn the_example_configuration_shows_the_defaults() {
+    let mut config = Config::from_toml(include_str!("../gateway.example.toml")).expect("the example is good");
+    assert_eq!(config.backends.pop().expect("two backends").name(), "local");
+    assert_eq!(config, Config::default());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -145,10 +145,14 @@ fn is_event_stream(response: &Response<Incoming>) -> bool {
     kind.is_none_or(|kind| kind.trim_start().to_ascii_lowercase().starts_with("text/event-stream"))
 }
 
+/// A connection that works only while it is polled.
+type Driven = Pin<Box<Connection<TokioIo<TcpStream>, Full<Bytes>>>>;
+
 /// A connection to a backend together with the sender that keeps it open.
 struct Link {
     sender: SendRequest<Full<Bytes>>,
-    connection: Option<Pin<Box<Connection<TokioIo<TcpStream>, Full<Bytes>>>>>,
+    /// `None` once it has ended.
+    connection: Option<Driven>,
 }
 
 impl Link {
@@ -214,7 +218,7 @@ impl Link {
 }
 
 /// Lets the connection work. Its own failure reaches the caller through the response or its body.
-fn drive(connection: &mut Option<Pin<Box<Connection<TokioIo<TcpStream>, Full<Bytes>>>>>, cx: &mut Context<'_>) {
+fn drive(connection: &mut Option<Driven>, cx: &mut Context<'_>) {
     if let Some(running) = connection
         && let Poll::Ready(_) = running.as_mut().poll(cx)
     {

@@ -1,0 +1,199 @@
+//! The check of a configuration: what types cannot express, told in sentences.
+
+use std::collections::BTreeMap;
+
+use hyper::Uri;
+use hyper::header::HeaderValue;
+use thiserror::Error;
+
+use super::{BackendConfig, Config, HttpConfig, Limits, Timings};
+
+/// What is wrong with a configuration; each text is a clear sentence for whoever wrote it.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// Not TOML, an unknown key or a value of the wrong type.
+    #[error("failed to read the configuration")]
+    Syntax(#[source] toml::de::Error),
+    /// `listen` is not `host:port`.
+    #[error("listen = \"{0}\" must be host:port, such as 127.0.0.1:8080")]
+    Listen(String),
+    /// There is no backend.
+    #[error("there is no backend: add a [[backends]] table, or leave them all out to get the echo backend")]
+    NoBackend,
+    /// Two backends share a name.
+    #[error("two backends are named \"{0}\"")]
+    BackendTwice(String),
+    /// A backend without models would never be asked.
+    #[error("the backend \"{0}\" serves no model: give it models = [\"...\"]")]
+    NoModel(String),
+    /// Two backends serve one model, or one of them twice.
+    #[error("the model \"{model}\" is served by both \"{first}\" and \"{second}\"")]
+    ModelTwice {
+        /// The model.
+        model: String,
+        /// The backend named first.
+        first: String,
+        /// The backend named second.
+        second: String,
+    },
+    /// A base URL that cannot be called.
+    #[error("the backend \"{backend}\" has base_url = \"{base_url}\": it must be http://host[:port][/path]")]
+    BaseUrl {
+        /// The backend.
+        backend: String,
+        /// Its base URL.
+        base_url: String,
+    },
+    /// The key is not in the environment, or no header could carry it.
+    #[error("the backend \"{backend}\" takes its key from the environment variable {variable}, which {problem}")]
+    ApiKey {
+        /// The backend.
+        backend: String,
+        /// The variable.
+        variable: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// A limit of zero would refuse everything.
+    #[error("{0} must be greater than zero")]
+    Zero(&'static str),
+    /// hyper needs 8 KiB for a head.
+    #[error("limits.buffer_bytes = {0} must be at least 8192")]
+    Buffer(usize),
+    /// The origin is no header value.
+    #[error("cors_origin = \"{0}\" cannot be sent in a header")]
+    CorsOrigin(String),
+}
+
+impl Config {
+    /// Reads and checks a configuration.
+    ///
+    /// # Errors
+    /// As [`Config::validate`], and [`ConfigError::Syntax`].
+    pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
+        let config: Self = toml::from_str(text).map_err(ConfigError::Syntax)?;
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// Checks what types cannot express. The environment is asked for the backends' keys.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let port = self.listen.rsplit_once(':').and_then(|(host, port)| (!host.is_empty()).then_some(port));
+        if port.and_then(|port| port.parse::<u16>().ok()).is_none() {
+            return Err(ConfigError::Listen(self.listen.clone()));
+        }
+        if let Some(origin) = &self.cors_origin
+            && HeaderValue::from_str(origin).is_err()
+        {
+            return Err(ConfigError::CorsOrigin(origin.clone()));
+        }
+        self.validate_backends()?;
+        self.timings.validate()?;
+        self.limits.validate()
+    }
+
+    fn validate_backends(&self) -> Result<(), ConfigError> {
+        if self.backends.is_empty() {
+            return Err(ConfigError::NoBackend);
+        }
+        let mut owners: BTreeMap<&str, &str> = BTreeMap::new();
+        for (index, backend) in self.backends.iter().enumerate() {
+            let name = backend.name();
+            if self.backends[..index].iter().any(|earlier| earlier.name() == name) {
+                return Err(ConfigError::BackendTwice(name.to_owned()));
+            }
+            if backend.models().is_empty() {
+                return Err(ConfigError::NoModel(name.to_owned()));
+            }
+            for model in backend.models() {
+                if let Some(first) = owners.insert(model, name) {
+                    let (model, first, second) = (model.clone(), first.to_owned(), name.to_owned());
+                    return Err(ConfigError::ModelTwice { model, first, second });
+                }
+            }
+            if let BackendConfig::Http(http) = backend {
+                http.origin()?;
+                http.authorization()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl HttpConfig {
+    /// The host, the port and the path of `chat/completions`.
+    pub(crate) fn origin(&self) -> Result<Origin, ConfigError> {
+        let wrong = || ConfigError::BaseUrl { backend: self.name.clone(), base_url: self.base_url.clone() };
+        let uri: Uri = self.base_url.parse().map_err(|_| wrong())?;
+        let authority = uri.authority().ok_or_else(wrong)?;
+        if uri.scheme_str() != Some("http") || uri.query().is_some() || authority.as_str().contains('@') {
+            return Err(wrong());
+        }
+        Ok(Origin {
+            // An IPv6 literal stands in brackets in a URL, and without them in a socket address.
+            host: authority.host().trim_start_matches('[').trim_end_matches(']').to_owned(),
+            port: authority.port_u16().unwrap_or(80),
+            authority: authority.to_string(),
+            path: format!("{}/chat/completions", uri.path().trim_end_matches('/')),
+        })
+    }
+
+    /// The `Authorization` header, from the environment.
+    pub(crate) fn authorization(&self) -> Result<Option<HeaderValue>, ConfigError> {
+        let Some(variable) = &self.api_key_env else { return Ok(None) };
+        let wrong = |problem| ConfigError::ApiKey { backend: self.name.clone(), variable: variable.clone(), problem };
+        let key = std::env::var(variable).map_err(|_| wrong("is not set"))?;
+        if key.trim().is_empty() {
+            return Err(wrong("is empty"));
+        }
+        let value = format!("Bearer {}", key.trim());
+        let mut value =
+            HeaderValue::from_str(&value).map_err(|_| wrong("holds characters that no header can carry"))?;
+        value.set_sensitive(true);
+        Ok(Some(value))
+    }
+}
+
+/// Where an HTTP backend is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Origin {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) authority: String,
+    pub(crate) path: String,
+}
+
+impl Timings {
+    fn validate(&self) -> Result<(), ConfigError> {
+        let positive = [
+            ("timings.header_read", self.header_read),
+            ("timings.body_read", self.body_read),
+            ("timings.request", self.request),
+            ("timings.first_byte", self.first_byte),
+            ("timings.upstream_silence", self.upstream_silence),
+            ("timings.connect", self.connect),
+            ("timings.heartbeat", self.heartbeat),
+            ("timings.write_progress", self.write_progress),
+            ("timings.accept_pause", self.accept_pause),
+        ];
+        positive.iter().find(|(_, value)| value.is_zero()).map_or(Ok(()), |(name, _)| Err(ConfigError::Zero(name)))
+    }
+}
+
+impl Limits {
+    fn validate(&self) -> Result<(), ConfigError> {
+        let positive = [
+            ("limits.requests_in_flight", self.requests_in_flight),
+            ("limits.body_bytes", self.body_bytes),
+            ("limits.event_bytes", self.event_bytes),
+            ("limits.answer_bytes", self.answer_bytes),
+        ];
+        if let Some((name, _)) = positive.iter().find(|(_, value)| *value == 0) {
+            return Err(ConfigError::Zero(name));
+        }
+        if self.buffer_bytes < 8192 { Err(ConfigError::Buffer(self.buffer_bytes)) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,11 @@
+//! The gateway on real sockets, between a client that may leave and a backend that misbehaves.
+
+mod backend;
+mod client;
+mod endings;
+mod house;
+mod leaving;
+mod limits;
+mod panics;
+mod requests;
+mod shutdown;
