@@ -105,6 +105,18 @@ fn in_utterance_order_a_failed_job_releases_its_place() {
 }
 
 #[test]
+fn the_first_outcome_stays_while_it_is_held_back() {
+    let mut client = Played::new(&Config { order: Order::Utterance, ..Config::default() });
+    client.tell(Input::Connected);
+    client.greeted(false);
+    client.submit("a");
+    client.submit("b");
+    client.outcome(1, "b");
+    client.tell(Input::Message(outcome(2, "b", false)));
+    assert_eq!(outcomes(&client.outcome(3, "a")), [("a".into(), "result"), ("b".into(), "result")]);
+}
+
+#[test]
 fn what_is_held_back_comes_out_when_the_client_is_closed() {
     let mut client = Played::new(&Config { order: Order::Utterance, ..Config::default() });
     client.tell(Input::Connected);
