@@ -37,8 +37,10 @@ impl Broker {
 
     /// Ends at once when nothing is left to wait for.
     pub(super) fn finish_draining(&mut self) {
-        let pending = self.sessions.values().any(|session| session.attached.is_some() && !session.outbox.is_empty());
-        if self.draining == Some(Draining::Finishing) && self.jobs.is_empty() && !pending {
+        if self.draining != Some(Draining::Finishing) || !self.jobs.is_empty() {
+            return;
+        }
+        if self.sessions.values().all(|session| session.attached.is_none() || session.outbox.is_empty()) {
             self.conclude();
         }
     }

@@ -97,6 +97,25 @@ enum Owner {
 }
 
 /// The scheduler's state.
+///
+/// ```
+/// use halfopen_link::LinkConfig;
+/// use halfopen_link::message::{FromSession, ToSession};
+/// use halfopen_scheduler::broker::{Broker, ConnectionId, Input, Leg, Output};
+/// use halfopen_scheduler::config::{Limits, Timings};
+/// use tokio::time::Instant;
+///
+/// let now = Instant::now();
+/// let largest = LinkConfig::default().largest_message;
+/// let mut broker = Broker::new(Timings::default(), Limits::default(), largest, [0; 32], now);
+/// let connection = ConnectionId(1);
+/// broker.handle(Input::Opened(connection, Leg::Session), now);
+/// let hello = FromSession::SessionInit { client_version: "1.0".into(), resume: None };
+/// let outputs = broker.handle(Input::FromSession(connection, hello), now);
+/// assert!(outputs.iter().any(|output| {
+///     matches!(output, Output::ToSession(to, ToSession::SessionInitAck { next_seq: 1, .. }) if *to == connection)
+/// }));
+/// ```
 #[derive(Debug)]
 pub struct Broker {
     timings: Timings,

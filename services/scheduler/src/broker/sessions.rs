@@ -202,7 +202,7 @@ impl Broker {
         {
             let bytes: usize = settled.iter().map(Entry::text_bytes).sum();
             attached.window_bytes = attached.window_bytes.saturating_sub(bytes);
-            // The client may settle now what an earlier connection brought it.
+            // Never behind what is settled, whichever connection brought it.
             attached.cursor = attached.cursor.max(session.outbox.first_unacknowledged());
             let owed = attached.cursor > session.outbox.first_unacknowledged();
             attached.ack_owed_since = owed.then_some(self.now);

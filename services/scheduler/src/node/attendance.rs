@@ -59,7 +59,7 @@ impl<'a> Attendance<'a> {
         };
         let Ok(answer) = answer else { return Err(Ending::by_timeout("no answer to the registration")) };
         let (identity, epoch) = answer?;
-        tracing::info!(target: TARGET, node_id = identity.node_id, epoch, "registered");
+        tracing::info!(target: TARGET, node_id = %identity.node_id, %epoch, "registered");
         *self.identity = Some(identity);
         Ok(())
     }

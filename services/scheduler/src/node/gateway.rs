@@ -64,6 +64,7 @@ pub(crate) async fn translate(config: &GatewayConfig, assignment: &Assignment) -
     let mut answer = pin!(ask(sender, request, config));
     let mut connection = pin!(connection);
     tokio::select! {
+        biased;
         answer = &mut answer => return answer,
         // The connection is through before its last bytes have been looked at; its error shows in the body.
         _ = &mut connection => {}

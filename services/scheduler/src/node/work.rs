@@ -124,16 +124,16 @@ async fn translate(worker: &WorkerConfig, assignment: &Assignment) -> Result<Str
 fn say(said: &Said) {
     match said {
         Said::Taken { job_id, attempt_id, trace_id } => {
-            tracing::info!(target: TARGET, job_id, attempt_id, trace_id, "job taken");
+            tracing::info!(target: TARGET, %job_id, %attempt_id, %trace_id, "job taken");
         }
         Said::Done { job_id, attempt_id, trace_id, ok } => {
-            tracing::info!(target: TARGET, job_id, attempt_id, trace_id, ok, "job done");
+            tracing::info!(target: TARGET, %job_id, %attempt_id, %trace_id, ok, "job done");
         }
         Said::Acknowledged { job_id, attempt_id, accepted } => {
-            tracing::info!(target: TARGET, job_id, attempt_id, accepted, "result acknowledged");
+            tracing::info!(target: TARGET, %job_id, %attempt_id, accepted, "result acknowledged");
         }
         Said::Cancelled { job_id, attempt_id, trace_id } => {
-            tracing::info!(target: TARGET, job_id, attempt_id, trace_id, "job cancelled");
+            tracing::info!(target: TARGET, %job_id, %attempt_id, %trace_id, "job cancelled");
         }
     }
 }

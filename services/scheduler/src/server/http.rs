@@ -60,6 +60,7 @@ pub(super) async fn serve(stream: TcpStream, port: Port, id: ConnectionId) {
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let served = tokio::select! {
+        biased;
         served = connection => served,
         () = port.stop.cancelled() => return,
     };

@@ -109,21 +109,21 @@ impl Journal {
         match happening {
             Happening::SubmitAccepted { session, job, trace } => {
                 self.snapshot.jobs_accepted += 1;
-                info!(target: TARGET, session_id = %session, job_id = %job, trace_id = trace, "submit accepted");
+                info!(target: TARGET, session_id = %session, job_id = %job, trace_id = %trace, "submit accepted");
             }
             Happening::SubmitRepeated { session, job, trace } => {
-                debug!(target: TARGET, session_id = %session, job_id = %job, trace_id = trace, "submit repeated");
+                debug!(target: TARGET, session_id = %session, job_id = %job, trace_id = %trace, "submit repeated");
             }
             Happening::JobAssigned { job, attempt, node, trace } => {
                 info!(
-                    target: TARGET, job_id = %job, attempt_id = %attempt, node_id = %node, trace_id = trace,
+                    target: TARGET, job_id = %job, attempt_id = %attempt, node_id = %node, trace_id = %trace,
                     "job assigned"
                 );
             }
             Happening::AttemptSpent { job, attempt, trace, reason } => {
                 self.snapshot.attempts_spent += 1;
                 info!(
-                    target: TARGET, job_id = %job, attempt_id = %attempt, trace_id = trace, %reason,
+                    target: TARGET, job_id = %job, attempt_id = %attempt, trace_id = %trace, %reason,
                     "attempt spent"
                 );
             }
@@ -131,7 +131,7 @@ impl Journal {
                 self.snapshot.jobs_finished += 1;
                 let outcome = outcome_name(*failure);
                 info!(
-                    target: TARGET, job_id = %job, session_id = %session, trace_id = trace, outcome,
+                    target: TARGET, job_id = %job, session_id = %session, trace_id = %trace, outcome,
                     "job finished"
                 );
             }

@@ -19,6 +19,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use halfopen_net::{TcpListener, TcpStream};
+use rand::TryRng;
+use rand::rngs::{SysError, SysRng};
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -62,12 +64,31 @@ pub enum RunError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// Secrets come from the operating system alone.
+    #[error("draw a seed from the operating system")]
+    Seed(#[source] SysError),
     /// The task that owns the core has panicked: a bug of ours. Nothing of the service is left running.
     #[error("keep the scheduler's state: its task has failed")]
     Core,
 }
 
 /// A scheduler that listens, so that its address is known, but serves nobody yet.
+///
+/// ```
+/// use halfopen_scheduler::{Config, Exit, Server};
+/// use tokio_util::sync::CancellationToken;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), halfopen_scheduler::RunError> {
+/// let config = Config { listen: ([127, 0, 0, 1], 0).into(), ..Config::default() };
+/// let server = Server::bind(config).await?;
+/// println!("listening on {}", server.local_addr());
+/// let shutdown = CancellationToken::new();
+/// shutdown.cancel();
+/// assert_eq!(server.serve(shutdown).await?, Exit::Drained);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Server {
     config: Config,
@@ -98,12 +119,12 @@ impl Server {
     /// Serves until `shutdown` is cancelled. Connections get their Close frames before this returns.
     ///
     /// # Errors
-    /// [`RunError::Core`] only.
+    /// [`RunError::Seed`] and [`RunError::Core`] only.
     pub async fn serve(self, shutdown: CancellationToken) -> Result<Exit, RunError> {
         let Self { config, listener, address } = self;
         tracing::info!(target: journal::TARGET, %address, "listening");
         let largest = config.link.largest_message;
-        let seed = rand::random();
+        let seed = seed()?;
         let core = Broker::new(config.timings.clone(), config.limits.clone(), largest, seed, Instant::now());
         let (events, received) = mpsc::channel(EVENTS_QUEUED);
         let (published, snapshot) = watch::channel(Snapshot::default());
@@ -127,6 +148,14 @@ impl Server {
         connections.shutdown().await;
         exit
     }
+}
+
+/// Drawn once, and from the operating system: a generator that a thread shares would make what one service draws
+/// depend on its neighbours.
+fn seed() -> Result<[u8; 32], RunError> {
+    let mut seed = [0; 32];
+    SysRng.try_fill_bytes(&mut seed).map_err(RunError::Seed)?;
+    Ok(seed)
 }
 
 /// Events waiting for the core; a connection whose event finds no room waits, and reads nothing meanwhile.

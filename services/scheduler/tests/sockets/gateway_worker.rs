@@ -47,7 +47,7 @@ async fn a_truncated_answer_is_a_failed_attempt_and_never_a_short_translation() 
 
 #[tokio::test]
 async fn a_silent_gateway_is_given_up() {
-    let (scheduler, gateway) = start(|gateway| gateway.idle_timeout = Duration::from_millis(100)).await;
+    let (scheduler, gateway) = start(|gateway| gateway.idle_timeout = Duration::from_secs(1)).await;
     let mut client = scheduler.client().await;
     client.submit("job-1").await;
     let (first, _) = asked(&gateway).await;

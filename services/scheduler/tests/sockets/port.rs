@@ -123,6 +123,35 @@ async fn outcomes_that_nobody_acknowledges_end_the_connection_and_are_kept() {
 }
 
 #[tokio::test]
+async fn a_reader_that_stops_is_closed_and_finds_its_results_when_it_returns() {
+    const JOBS: u64 = 40;
+    // No acknowledgement is waited for: what ends the connection is that not one byte leaves any more.
+    let scheduler = Scheduler::start(configured(|config| {
+        config.limits.window_bytes = usize::MAX;
+        config.link.write_stall = Duration::from_secs(2);
+    }))
+    .await;
+    let mut puppet = scheduler.puppet(1).await;
+    let mut client = scheduler.client().await;
+    for number in 0..JOBS {
+        client.submit(&format!("job-{number}")).await;
+    }
+    for _ in 0..JOBS {
+        let assignment = puppet.assignment().await;
+        puppet.answer(assignment, &"x".repeat(1_000_000)).await;
+    }
+    scheduler.metric("halfopen_connected_sessions 0").await;
+    scheduler.metric("halfopen_session_connections 0").await;
+    let mut client = scheduler.resume(&client, 0).await;
+    for seq in 1..=JOBS {
+        assert_eq!(client.result().await.0, seq);
+    }
+    client.ack(JOBS).await;
+    scheduler.metric(&format!("halfopen_results_delivered_total {JOBS}")).await;
+    scheduler.stopped().await;
+}
+
+#[tokio::test]
 async fn an_idle_session_is_closed_with_1000_and_resumes() {
     let scheduler = Scheduler::start(configured(|config| config.timings.idle_timeout = SHORT)).await;
     let mut client = scheduler.client().await;

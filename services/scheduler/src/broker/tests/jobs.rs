@@ -115,6 +115,21 @@ fn the_first_good_result_of_any_attempt_wins_and_the_losers_are_cancelled() {
 }
 
 #[test]
+fn the_late_failure_of_a_spent_attempt_changes_nothing() {
+    let mut rig = Rig::new();
+    let (client, worker) = (rig.client(), rig.worker(2));
+    rig.submit(&client, "job-1");
+    let first = rig.only_assigned(&worker);
+    rig.pass(3 * SECOND);
+    assert_eq!(rig.spent(), [SpentReason::NotAcknowledged]);
+    let second = rig.only_assigned(&worker);
+    rig.answer(&worker, &first, false, "at last");
+    assert_eq!((rig.spent(), rig.assigned(&worker)), (vec![], vec![]));
+    rig.answer(&worker, &second, true, "hallo");
+    assert_eq!(rig.outcomes(&client), [(1, "job-1".to_owned(), None)]);
+}
+
+#[test]
 fn every_result_is_acknowledged_and_a_repeated_winner_hears_the_same_again() {
     let mut rig = Rig::new();
     let (client, worker) = (rig.client(), rig.worker(1));

@@ -1,7 +1,7 @@
 //! The core against its laws, under any order of events. The model is a client and nodes that remember what they were
 //! told; the laws are checked after every step.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
@@ -273,6 +273,9 @@ impl World {
         for node in core.nodes.values() {
             assert!(node.attached.is_some() || node.running.is_empty(), "an absent node runs nothing");
         }
+        let current: BTreeSet<&AttemptId> = core.jobs.values().filter_map(|job| job.current.as_ref()).collect();
+        let running: BTreeSet<&AttemptId> = core.nodes.values().flat_map(|node| &node.running).collect();
+        assert_eq!(running, current, "a slot is in use for a current attempt and for nothing else");
         for (key, job) in &core.jobs {
             assert_eq!(job.current.is_none(), core.queue.contains(key), "a job is either at work or in the queue");
         }

@@ -104,6 +104,21 @@ fn the_cleanup_of_an_old_connection_leaves_the_new_one_alone() {
 }
 
 #[test]
+fn only_the_owner_of_a_generation_ends_it() {
+    let mut rig = Rig::new();
+    let (client, worker) = (rig.client(), rig.worker(1));
+    rig.resume(&client, 0);
+    rig.register(Some((&worker.node, &worker.token)), 1).expect("recognised");
+    let late = Ending::by_network("connection reset");
+    rig.core.session_lost(&client.session.as_str().into(), Generation(1), late.clone());
+    rig.core.node_lost(&worker.node.as_str().into(), Generation(1), late.clone());
+    assert_eq!((rig.core.gauges().connected_sessions, rig.core.gauges().connected_nodes), (1, 1));
+    rig.core.session_lost(&client.session.as_str().into(), Generation(2), late.clone());
+    rig.core.node_lost(&worker.node.as_str().into(), Generation(2), late);
+    assert_eq!((rig.core.gauges().connected_sessions, rig.core.gauges().connected_nodes), (0, 0));
+}
+
+#[test]
 fn a_failed_attempt_does_not_swallow_the_next_one() {
     let mut rig = Rig::new();
     let (client, worker) = (rig.client(), rig.worker(1));
