@@ -131,7 +131,10 @@ impl Client {
         let (resolve, outcome) = oneshot::channel();
         let handle = JobHandle { job_id: job.job_id.clone(), trace_id: job.trace_id.clone(), outcome };
         journal::offered(&job);
-        self.commands.send(Command::Submit(job, Slot { resolve, permit })).map_err(|_| SubmitError::Closed)?;
+        if let Err(refused) = self.commands.send(Command::Submit(job, Slot { resolve, permit })) {
+            // The end crossed with it; the handle resolves, as its slot is dropped here.
+            refused.0.journal_unknown();
+        }
         Ok(handle)
     }
 

@@ -27,6 +27,16 @@ pub(crate) enum Command {
     Close,
 }
 
+impl Command {
+    /// Notes the outcome of a submit that no driver is left to take.
+    pub(crate) fn journal_unknown(self) {
+        if let Self::Submit(NewJob { job_id, trace_id, .. }, _) = self {
+            let outcome = Outcome::Unknown;
+            journal::settled(&Settled { job_id, trace_id, outcome, seq: 0, redelivered: false });
+        }
+    }
+}
+
 /// A handle to resolve, and its place among the open jobs.
 pub(crate) struct Slot {
     pub(crate) resolve: oneshot::Sender<Outcome>,
