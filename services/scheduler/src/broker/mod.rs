@@ -138,6 +138,9 @@ pub struct Broker {
     /// Nodes with a connection, and since when there has been one at all, or none.
     live_nodes: BTreeSet<NodeId>,
     liveness_changed: Instant,
+    /// Sessions with a connection, and outcomes in all outboxes: counted, because they are asked for all the time.
+    present_sessions: usize,
+    undelivered: usize,
     timers: Timers,
     draining: Option<drain::Draining>,
     outputs: Vec<Output>,
@@ -165,6 +168,8 @@ impl Broker {
             winners: VecDeque::new(),
             live_nodes: BTreeSet::new(),
             liveness_changed: now,
+            present_sessions: 0,
+            undelivered: 0,
             timers: Timers::default(),
             draining: None,
             outputs: Vec::new(),
@@ -209,10 +214,10 @@ impl Broker {
     #[must_use]
     pub fn gauges(&self) -> Gauges {
         Gauges {
-            connected_sessions: self.sessions.values().filter(|session| session.attached.is_some()).count(),
+            connected_sessions: self.present_sessions,
             connected_nodes: self.live_nodes.len(),
             open_jobs: self.jobs.len(),
-            undelivered_outcomes: self.sessions.values().map(|session| session.outbox.len()).sum(),
+            undelivered_outcomes: self.undelivered,
         }
     }
 

@@ -150,6 +150,7 @@ impl Broker {
         session.attached =
             Some(Attached { connection, cursor: next_seq, window_bytes: 0, ack_owed_since: None, last_data: self.now });
         let token = session.token.to_string();
+        self.present_sessions += 1;
         self.introduce(connection, Owner::Session(id.clone(), generation));
         self.happened(Happening::SessionConnected { session: id.clone(), generation, resumed });
         let (session_id, epoch) = (id.to_string(), self.epoch.to_string());
@@ -213,6 +214,7 @@ impl Broker {
 
     /// The only place that says "delivered": the session itself has acknowledged.
     fn delivered(&mut self, id: &SessionId, settled: Vec<Entry>) {
+        self.undelivered -= settled.len();
         for entry in settled {
             let failure = entry.failure();
             if let Some(session) = self.sessions.get_mut(id) {
@@ -233,6 +235,7 @@ impl Broker {
         session.open_jobs.remove(&key.job);
         session.finished.insert(key.job.clone());
         session.outbox.push(key.job.clone(), outcome, self.now);
+        self.undelivered += 1;
         if session.attached.is_none() {
             session.outbox.expire_beyond(self.limits.results_kept);
         }
@@ -290,6 +293,7 @@ impl Broker {
         if session.generation != generation || session.attached.take().is_none() {
             return;
         }
+        self.present_sessions -= 1;
         session.absent_since = self.now;
         session.outbox.expire_beyond(self.limits.results_kept);
         let leaving = session.leaving;
@@ -310,7 +314,8 @@ impl Broker {
             self.finish(&key, Outcome::Failed { code: FailureCode::SessionClosed, message });
         }
         self.timers.set(Timer::Session(id.clone()), None);
-        if self.sessions.remove(id).is_some() {
+        if let Some(session) = self.sessions.remove(id) {
+            self.undelivered -= session.outbox.len();
             self.happened(Happening::SessionForgotten { session: id.clone() });
         }
     }

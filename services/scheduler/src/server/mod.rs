@@ -1,7 +1,7 @@
 //! The shell: one port, a task for each socket, and one task that owns the core.
 //!
 //! - [`run`] and [`Server`] (here): binding, accepting, and the order in which everything ends.
-//! - `switchboard`: the task that owns the [`Broker`](crate::broker::Broker); all connections talk to it through one
+//! - `switchboard`: the task that owns the [`Broker`]; all connections talk to it through one
 //!   bounded channel.
 //! - `http`: the requests on the port, and the upgrade to a WebSocket.
 //! - `conversation`: one WebSocket, from the upgrade to its last byte.

@@ -2,5 +2,6 @@
 
 mod delivery;
 mod gateway_worker;
+mod node;
 mod port;
 mod rig;

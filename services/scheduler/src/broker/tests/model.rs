@@ -259,6 +259,10 @@ impl World {
         let gauges = core.gauges();
         let open = self.outcomes.values().filter(|count| **count == 0).count();
         assert_eq!(gauges.open_jobs, open, "a job is open until it has its outcome");
+        let undelivered: usize = core.sessions.values().map(|session| session.outbox.len()).sum();
+        assert_eq!(gauges.undelivered_outcomes, undelivered);
+        let present = core.sessions.values().filter(|session| session.attached.is_some()).count();
+        assert_eq!(gauges.connected_sessions, present);
         let owners = core.connections.values();
         assert_eq!(
             owners.filter(|owner| matches!(owner, Owner::Session(..))).count(),
