@@ -1,7 +1,7 @@
 //! The `gateway` binary: flags, logging and signals around [`halfopen_gateway::run`].
 
 use std::error::Error;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -150,6 +150,7 @@ fn install_logging() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
         // Complaining about a closed stderr on that stderr would be a panic.
         .log_internal_errors(false)
         .with_writer(io::stderr)

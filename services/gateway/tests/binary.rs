@@ -65,14 +65,31 @@ fn a_terminal_that_went_away_does_not_end_it() {
     assert_eq!(running.child.wait().expect("a child of ours").code(), Some(0));
 }
 
+#[test]
+fn a_full_file_table_is_survived() {
+    let mut limited = Command::new("sh");
+    let script = format!("ulimit -n 24; exec {} --listen 127.0.0.1:0", env!("CARGO_BIN_EXE_gateway"));
+    let mut running = Running::start_as(clean(limited.args(["-c", &script])));
+    let crowd: Vec<TcpStream> =
+        (0..40).map(|_| TcpStream::connect(&running.address).expect("the backlog has room")).collect();
+    running.read_stderr_until("accept failed");
+    drop(crowd);
+    assert!(running.ask().contains("hello"), "the crowd has left, and it serves on");
+}
+
 fn gateway(arguments: &[&str]) -> Output {
     command().args(arguments).output().expect("the binary was built")
 }
 
 fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gateway"));
-    command.env_remove("RUST_LOG").env_remove("GATEWAY_CONFIG").env_remove("GATEWAY_LISTEN");
+    clean(&mut command);
     command
+}
+
+/// Without what the surroundings of the test might set.
+fn clean(command: &mut Command) -> &mut Command {
+    command.env_remove("RUST_LOG").env_remove("GATEWAY_CONFIG").env_remove("GATEWAY_LISTEN")
 }
 
 /// A running gateway on a port of its own.
@@ -84,23 +101,24 @@ struct Running {
 
 impl Running {
     fn start() -> Self {
-        let mut child = command()
-            .args(["--listen", "127.0.0.1:0"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the binary was built");
-        let mut stderr = BufReader::new(child.stderr.take().expect("piped"));
-        let mut line = String::new();
-        let address = loop {
-            line.clear();
-            assert!(stderr.read_line(&mut line).expect("UTF-8") > 0, "it ended before it listened");
-            if let Some(address) = line.trim_end().strip_prefix("gateway: listening on http://") {
-                break address.to_owned();
-            }
-        };
-        Self { child, stderr: Some(stderr), address }
+        Self::start_as(command().args(["--listen", "127.0.0.1:0"]))
+    }
+
+    fn start_as(command: &mut Command) -> Self {
+        let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the binary was built");
+        let stderr = child.stderr.take().map(BufReader::new);
+        let mut running = Self { child, stderr, address: String::new() };
+        let listening = running.read_stderr_until("listening on http://");
+        running.address = listening.rsplit('/').next().expect("a URL").to_owned();
+        running
+    }
+
+    /// The next line of its stderr that contains `needle`.
+    fn read_stderr_until(&mut self, needle: &str) -> String {
+        let stderr = self.stderr.as_mut().expect("open");
+        let line = stderr.lines().map(|line| line.expect("UTF-8")).find(|line| line.contains(needle));
+        line.unwrap_or_else(|| panic!("it ended before it said {needle:?}"))
     }
 
     fn ask(&self) -> String {
