@@ -124,7 +124,7 @@ async fn outcomes_that_nobody_acknowledges_end_the_connection_and_are_kept() {
 
 #[tokio::test]
 async fn a_reader_that_stops_is_closed_and_finds_its_results_when_it_returns() {
-    const JOBS: u64 = 40;
+    const JOBS: u64 = 24;
     // No acknowledgement is waited for: what ends the connection is that not one byte leaves any more.
     let scheduler = Scheduler::start(configured(|config| {
         config.limits.window_bytes = usize::MAX;
