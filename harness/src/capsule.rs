@@ -88,10 +88,8 @@ fn check_format(section: &Section) -> Result<(), ScenarioError> {
         return Ok(());
     }
     let readable = READABLE.map(|format| format.to_string()).join(", ");
-    let sentence = format!(
-        "this capsule has format {format}, and halfopen {} reads format {readable}",
-        env!("CARGO_PKG_VERSION")
-    );
+    let sentence =
+        format!("this capsule has format {format}, and halfopen {} reads format {readable}", env!("CARGO_PKG_VERSION"));
     Err(section.place_of("format").error(sentence))
 }
 
@@ -104,20 +102,138 @@ mod tests {
 
     #[test]
     fn a_capsule_is_a_file_that_a_person_can_read() {
-        insta::assert_snapshot!(capsule().to_toml(), @"");
+        insta::assert_snapshot!(capsule().to_toml(), @r#"
+        format = 1
+        seed = "0x2a"
+        failure = "delivery: silent loss @ alice"
+
+        [versions]
+        halfopen = "0.1.0"
+
+        [[fault]]
+        link = "alice -> chat"
+        connection = 2
+        when = { message = 8, direction = "to_client", edge = "before" }
+        do = "half_open"
+        kind = "stall"
+        heal_after = "30s"
+
+        [[fault]]
+        host = "chat"
+        when = { at = "2s 928ms" }
+        do = "power_loss"
+
+        [scenario]
+        name = "everything"
+        proves = "what is written is read"
+        time_limit = "1h 5m"
+        settle = "1m 30s"
+
+        [scenario.network]
+        latency = "35ms"
+        interleaved = false
+
+        [scenario.host.chat]
+        run = "chat"
+        start = "1s"
+
+        [scenario.host.chat.config]
+        names = ["a", "b"]
+        port = 80
+
+        [scenario.host.chat.config.keepalive]
+        every = "20s"
+
+        [scenario.actor.alice]
+        run = "talker"
+        start = "0s"
+        tells = ["offered", "received"]
+
+        [scenario.actor.bob]
+        run = "talker"
+        start = "50ms"
+
+        [[scenario.link]]
+        between = ["alice", "chat"]
+        latency = "80ms"
+
+        [[scenario.fault]]
+        link = "alice -> chat"
+        connection = 2
+        when.one_of = [
+            { message = { from = 2, to = 9 }, direction = "to_client", edge = { inside = 5 } },
+            { message = { from = 2, to = 9 }, direction = "to_client", edge = "before" },
+        ]
+        do.one_of = [
+            { do = "half_open", kind = "blackhole", heal_after = "30s" },
+            { do = "half_open", kind = "stall", heal_after = "30s" },
+        ]
+
+        [[scenario.fault]]
+        host = "chat"
+        when.one_of = [
+            { at = { from = "1s", to = "20s" } },
+            { event = "submit accepted", host = "chat", where = { job_id = "1" }, n = 2, after = "5ms" },
+        ]
+        do.one_of = [
+            { do = "crash", restart_after = "2s" },
+            { do = "power_loss" },
+            { do = "freeze" },
+        ]
+
+        [[scenario.facts]]
+        fact = "claimed_delivered"
+        event = "result delivered"
+        host = "chat"
+        target = "chat::outbox"
+        where = { kind = "result" }
+        key = ["job_id", "attempt"]
+        value = "outcome"
+        optional = true
+
+        [[scenario.facts]]
+        fact = "received"
+        unit = "ws_text"
+        link = "alice -> chat"
+        direction = "to_client"
+        at = "client"
+        where = { "/type" = "result" }
+        key = "/job_id"
+        value = "/seq"
+
+        [scenario.checks.delivery]
+        law = "exactly_once"
+        order = false
+
+        [[scenario.checks.delivery.allowed_losses]]
+        host = "chat"
+        reason = "host_died"
+
+        [scenario.checks.truthful]
+        deduplicated = false
+
+        [[scenario.specimen]]
+        name = "send-counts-as-delivered"
+        host = "chat"
+        run = "specimen_chat"
+        convicted_by = ["truthful", "conduct"]
+        "#);
     }
 
     #[test]
     fn a_capsule_of_another_format_is_refused_with_the_formats_that_can_be_read() {
         let newer = capsule().to_toml().replace("format = 1", "format = 2");
-        insta::assert_snapshot!(error(&newer), @"");
+        insta::assert_snapshot!(error(&newer), @"capsule.toml:1: this capsule has format 2, and halfopen 0.1.0 reads format 1");
     }
 
     #[test]
     fn a_mistake_in_a_capsule_has_its_line() {
         let faults = capsule().to_toml().replacen("alice -> chat", "alcie -> chat", 1);
         let seed = capsule().to_toml().replace("0x2a", "tuesday");
-        insta::assert_snapshot!([error(&faults), error(&seed)].join("\n"), @"");
+        insta::assert_snapshot!([error(&faults), error(&seed)].join("\n"), @r"
+        capsule.toml:9: there is no host `alcie`; did you mean `alice`?
+        capsule.toml:2: `seed`: `tuesday` is no seed: a seed is a decimal number below 2^64, `0x` with up to 16 hex digits, or a commit hash of 40 hex digits
+        ");
     }
 
     proptest! {

@@ -34,10 +34,6 @@ pub mod plane;
 pub mod scenario;
 pub mod seed;
 pub mod story;
-pub mod capsule;
-pub mod plan;
-pub mod scenario;
-pub mod seed;
 pub mod trace;
 
 mod causes;

@@ -244,7 +244,8 @@ mod tests {
 
     #[test]
     fn a_bad_seed_is_an_error_that_says_what_would_be_right() {
-        for text in ["", "-1", "+1", "4 2", "0x", "0x+1", "0x10000000000000000", "18446744073709551616", "c655cd5", "ä"] {
+        for text in ["", "-1", "+1", "4 2", "0x", "0x+1", "0x10000000000000000", "18446744073709551616", "c655cd5", "ä"]
+        {
             let error = text.parse::<Seed>().expect_err(text);
             assert_eq!(error.text, text);
         }
@@ -276,14 +277,7 @@ mod tests {
         let answers: Vec<u64> = (0..6).map(|_| draws.next_u64()).collect();
         assert_eq!(
             answers,
-            [
-                11520,
-                0,
-                1_509_978_240,
-                1_215_971_899_390_074_240,
-                1_216_172_134_540_287_360,
-                607_988_272_756_665_600
-            ]
+            [11520, 0, 1_509_978_240, 1_215_971_899_390_074_240, 1_216_172_134_540_287_360, 607_988_272_756_665_600]
         );
     }
 
@@ -305,7 +299,30 @@ mod tests {
                 bytes
             },
         );
-        insta::assert_debug_snapshot!(answers, @"");
+        insta::assert_debug_snapshot!(answers, @r#"
+        (
+            1865750160070900731,
+            8716967326469626999,
+            489,
+            16,
+            20.177s,
+            "discard",
+            true,
+            [
+                113,
+                112,
+                48,
+                42,
+                95,
+                22,
+                214,
+                79,
+                129,
+                109,
+                106,
+            ],
+        )
+        "#);
     }
 
     #[test]

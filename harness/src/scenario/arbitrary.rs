@@ -1,0 +1,249 @@
+//! Any fault, and a scenario that has everything a scenario can have.
+
+use std::path::Path;
+use std::time::Duration;
+
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::Scenario;
+use crate::fault::{Edge, Ending, Ends, Fault, FrameKind, HalfOpenKind, IoCall, IoErrorKind, Target, Trigger, Verb};
+use crate::name::{Direction, HostName, Link, Side};
+
+/// A scenario with the hosts `alice`, `bob` and `chat` and all that a file can say.
+pub(crate) fn scenario() -> Scenario {
+    let text = r#"
+name = "everything"
+proves = "what is written is read"
+time_limit = "1h 5m"
+settle = "90s"
+
+[network]
+latency = "35ms"
+interleaved = false
+
+[host.chat]
+run = "chat"
+start = "1s"
+config = { port = 80, keepalive = { every = "20s" }, names = ["a", "b"] }
+
+[actor.alice]
+run = "talker"
+tells = ["offered", "received"]
+
+[actor.bob]
+run = "talker"
+start = "50ms"
+
+[[link]]
+between = ["alice", "chat"]
+latency = "80ms"
+
+[[fault]]
+link = "alice -> chat"
+connection = 2
+when = { message = { from = 2, to = 9 }, direction = "to_client", edge = [{ inside = 5 }, "before"] }
+do = "half_open"
+kind = ["blackhole", "stall"]
+heal_after = "30s"
+
+[[fault]]
+host = "chat"
+when = { one_of = [
+    { at = { from = "1s", to = "20s" } },
+    { event = "submit accepted", host = "chat", where = { job_id = "1" }, n = 2, after = "5ms" },
+] }
+do = { one_of = [{ do = "crash", restart_after = "2s" }, { do = ["power_loss", "freeze"] }] }
+
+[[facts]]
+fact = "claimed_delivered"
+event = "result delivered"
+host = "chat"
+target = "chat::outbox"
+where = { kind = "result" }
+key = ["job_id", "attempt"]
+value = "outcome"
+optional = true
+
+[[facts]]
+fact = "received"
+unit = "ws_text"
+link = "alice -> chat"
+direction = "to_client"
+at = "client"
+where = { "/type" = "result" }
+key = "/job_id"
+value = "/seq"
+
+[checks.delivery]
+law = "exactly_once"
+allowed_losses = [{ reason = "host_died", host = "chat" }]
+
+[checks.truthful]
+
+[[specimen]]
+name = "send-counts-as-delivered"
+host = "chat"
+run = "specimen_chat"
+convicted_by = ["truthful", "conduct"]
+"#;
+    Scenario::from_toml(text, Path::new("everything.toml")).expect("the scenario has no mistake")
+}
+
+/// A fault that the scenario may have.
+pub(crate) fn fault() -> impl Strategy<Value = Fault> {
+    let timed = || prop_oneof![duration().prop_map(Trigger::At), event()];
+    let on_host = (host(), timed(), host_verb()).prop_map(|(host, trigger, verb)| Fault {
+        target: Target::Host(host),
+        trigger,
+        verb,
+    });
+    let partition = (pair(), timed(), option::of(duration())).prop_map(|((one, other), trigger, heal_after)| Fault {
+        target: Target::Between(one, other),
+        trigger,
+        verb: Verb::Partition { heal_after },
+    });
+    let on_link = (pair(), option::of(1..9_u32), trigger(), link_verb()).prop_map(
+        |((client, server), connection, trigger, verb)| Fault {
+            target: Target::Link { link: Link { client, server }, connection },
+            trigger,
+            verb,
+        },
+    );
+    let refusal =
+        (pair(), option::of(1..9_u32), option::of(duration())).prop_map(|((client, server), connection, lasting)| {
+            Fault {
+                target: Target::Link { link: Link { client, server }, connection },
+                trigger: Trigger::Connect,
+                verb: Verb::Refuse { lasting },
+            }
+        });
+    let closing = (pair(), prop_oneof![timed(), websocket_unit()], code(), ".{0,30}", ends()).prop_map(
+        |((client, server), trigger, code, reason, to)| Fault {
+            target: Target::Link { link: Link { client, server }, connection: None },
+            trigger,
+            verb: Verb::Close { code, reason, to },
+        },
+    );
+    let truncation = (pair(), sse_event()).prop_map(|((client, server), trigger)| Fault {
+        target: Target::Link { link: Link { client, server }, connection: None },
+        trigger,
+        verb: Verb::TruncateClean,
+    });
+    prop_oneof![on_host, partition, on_link, refusal, closing, truncation]
+}
+
+fn trigger() -> impl Strategy<Value = Trigger> {
+    let bytes = (0..=u64::from(u32::MAX) * 2, direction()).prop_map(|(n, direction)| Trigger::Bytes { n, direction });
+    let head = (1_u32.., direction(), edge()).prop_map(|(n, direction, edge)| Trigger::HttpHead { n, direction, edge });
+    let at = duration().prop_map(Trigger::At);
+    prop_oneof![at, event(), bytes, head, websocket_unit(), sse_event(), Just(Trigger::Connect)]
+}
+
+fn websocket_unit() -> impl Strategy<Value = Trigger> {
+    let message =
+        (1_u32.., direction(), edge()).prop_map(|(n, direction, edge)| Trigger::Message { n, direction, edge });
+    let kinds = select(vec![
+        FrameKind::Continuation,
+        FrameKind::Text,
+        FrameKind::Binary,
+        FrameKind::Close,
+        FrameKind::Ping,
+        FrameKind::Pong,
+    ]);
+    let frame = (kinds, 1_u32.., direction(), edge()).prop_map(|(kind, n, direction, edge)| Trigger::Frame {
+        kind,
+        n,
+        direction,
+        edge,
+    });
+    prop_oneof![message, frame]
+}
+
+fn sse_event() -> impl Strategy<Value = Trigger> {
+    (1_u32.., edge()).prop_map(|(n, edge)| Trigger::SseEvent { n, edge })
+}
+
+fn event() -> impl Strategy<Value = Trigger> {
+    let text = || proptest::string::string_regex("(?s).{0,12}").expect("a regular expression");
+    let fields = proptest::collection::btree_map(text(), text(), 0..3);
+    (text(), option::of(host()), fields, 1_u32.., duration()).prop_map(|(message, host, fields, n, after)| {
+        Trigger::Event { message, host, fields: fields.into_iter().collect(), n, after }
+    })
+}
+
+fn host_verb() -> impl Strategy<Value = Verb> {
+    prop_oneof![
+        option::of(duration()).prop_map(|thaw_after| Verb::Freeze { thaw_after }),
+        option::of(duration()).prop_map(|restart_after| Verb::Crash { restart_after }),
+        option::of(duration()).prop_map(|restart_after| Verb::PowerLoss { restart_after }),
+        duration().prop_map(|pause| Verb::Restart { pause }),
+    ]
+}
+
+fn link_verb() -> impl Strategy<Value = Verb> {
+    let kinds = select(vec![HalfOpenKind::Blackhole, HalfOpenKind::Stall, HalfOpenKind::Discard]);
+    let half_open = (kinds, option::of(direction()), option::of(duration()))
+        .prop_map(|(kind, direction, heal_after)| Verb::HalfOpen { kind, direction, heal_after });
+    let shape = (duration(), option::of(duration()), any::<bool>()).prop_map(|(time, lasting, is_delay)| {
+        if is_delay { Verb::Delay { by: time, lasting } } else { Verb::Jitter { up_to: time, lasting } }
+    });
+    prop_oneof![
+        ends().prop_map(|to| Verb::Reset { to }),
+        ends().prop_map(|to| Verb::Drop { to }),
+        select(vec![Ending::Fin, Ending::Rst, Ending::Silence]).prop_map(|ending| Verb::Cut { ending }),
+        half_open,
+        shape,
+        io_error(),
+    ]
+}
+
+fn io_error() -> impl Strategy<Value = Verb> {
+    let calls = select(vec![
+        (IoCall::Read, Side::Client),
+        (IoCall::Write, Side::Server),
+        (IoCall::Flush, Side::Client),
+        (IoCall::Shutdown, Side::Server),
+        (IoCall::Accept, Side::Server),
+    ]);
+    let kinds = select(vec![
+        IoErrorKind::ConnectionReset,
+        IoErrorKind::ConnectionAborted,
+        IoErrorKind::NotConnected,
+        IoErrorKind::BrokenPipe,
+        IoErrorKind::TimedOut,
+        IoErrorKind::TooManyOpenFiles,
+    ]);
+    (calls, kinds, 1_u32..).prop_map(|((call, side), kind, nth)| Verb::IoError { call, kind, nth, side })
+}
+
+fn host() -> impl Strategy<Value = HostName> {
+    select(vec!["alice", "bob", "chat"]).prop_map(HostName::from)
+}
+
+fn pair() -> impl Strategy<Value = (HostName, HostName)> {
+    let pairs = vec![("alice", "chat"), ("chat", "alice"), ("bob", "chat"), ("alice", "bob")];
+    select(pairs).prop_map(|(one, other)| (one.into(), other.into()))
+}
+
+fn direction() -> impl Strategy<Value = Direction> {
+    select(Direction::BOTH.to_vec())
+}
+
+fn ends() -> impl Strategy<Value = Ends> {
+    select(vec![Ends::Both, Ends::Client, Ends::Server])
+}
+
+fn edge() -> impl Strategy<Value = Edge> {
+    prop_oneof![Just(Edge::Before), Just(Edge::After), (1..1_000_000_u64).prop_map(Edge::Inside)]
+}
+
+fn code() -> impl Strategy<Value = u16> {
+    prop_oneof![1000..=1003_u16, 1007..=1014_u16, 3000..=4999_u16]
+}
+
+/// Up to two years.
+fn duration() -> impl Strategy<Value = Duration> {
+    (0..63_000_000_000_u64).prop_map(Duration::from_millis)
+}

@@ -1,0 +1,150 @@
+//! Scenarios built in Rust.
+
+use std::time::Duration;
+
+use super::document::Lines;
+use super::validate;
+use super::{FaultRule, HostSpec, LinkSpec, Network, Role, Scenario, ScenarioError, Specimen};
+use crate::check::Expectations;
+use crate::fact::FactKind;
+use crate::mapping::FactSource;
+use crate::name::HostName;
+
+impl Scenario {
+    /// An empty scenario. Add to it, then have it [checked](Self::checked).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use halfopen::fault::{Ends, Fault, Target, Trigger, Verb};
+    /// use halfopen::scenario::{HostSpec, Scenario};
+    ///
+    /// let scenario = Scenario::new("reset", "a reset is survived")
+    ///     .with_host(HostSpec::host("chat", "chat"))
+    ///     .with_host(HostSpec::actor("alice", "talker"))
+    ///     .with_rule(Fault {
+    ///         target: Target::Between("alice".into(), "chat".into()),
+    ///         trigger: Trigger::At(Duration::from_secs(3)),
+    ///         verb: Verb::Partition { heal_after: Some(Duration::from_secs(10)) },
+    ///     })
+    ///     .checked()
+    ///     .unwrap();
+    /// assert_eq!(scenario.hosts.len(), 2);
+    /// ```
+    pub fn new(name: impl Into<String>, proves: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            proves: proves.into(),
+            network: Network::default(),
+            hosts: Vec::new(),
+            links: Vec::new(),
+            rules: Vec::new(),
+            facts: Vec::new(),
+            checks: Expectations::default(),
+            specimens: Vec::new(),
+            time_limit: Self::TIME_LIMIT,
+            settle: Self::SETTLE,
+            lines: Lines::default(),
+        }
+    }
+
+    /// Adds a host or actor.
+    #[must_use]
+    pub fn with_host(mut self, host: HostSpec) -> Self {
+        self.hosts.push(host);
+        self
+    }
+
+    /// Sets the latency between two hosts.
+    #[must_use]
+    pub fn with_link(mut self, one: impl Into<HostName>, other: impl Into<HostName>, latency: Duration) -> Self {
+        self.links.push(LinkSpec { between: (one.into(), other.into()), latency });
+        self
+    }
+
+    /// Adds a fault, or a rule for one.
+    #[must_use]
+    pub fn with_rule(mut self, rule: impl Into<FaultRule>) -> Self {
+        self.rules.push(rule.into());
+        self
+    }
+
+    /// Adds a source of facts.
+    #[must_use]
+    pub fn with_facts(mut self, source: FactSource) -> Self {
+        self.facts.push(source);
+        self
+    }
+
+    /// Sets the laws that must hold.
+    #[must_use]
+    pub fn with_checks(mut self, checks: Expectations) -> Self {
+        self.checks = checks;
+        self
+    }
+
+    /// Adds a specimen, to be put in its host's place by [`with_specimen`](Self::with_specimen).
+    #[must_use]
+    pub fn with_defect(mut self, specimen: Specimen) -> Self {
+        self.specimens.push(specimen);
+        self
+    }
+
+    /// The scenario with its hosts in order, if it has no mistake.
+    ///
+    /// # Errors
+    ///
+    /// The first mistake.
+    pub fn checked(mut self) -> Result<Self, ScenarioError> {
+        self.hosts.sort_by(|one, other| (one.role, &one.name).cmp(&(other.role, &other.name)));
+        match validate::scenario(&self) {
+            Ok(()) => Ok(self),
+            Err(flaw) => Err(self.lines.error(flaw, &self.name)),
+        }
+    }
+
+    /// The same, written in a file.
+    pub(super) fn written_at(mut self, lines: Lines) -> Self {
+        self.lines = lines;
+        self
+    }
+}
+
+impl HostSpec {
+    /// A service that starts at once.
+    pub fn host(name: impl Into<HostName>, run: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            run: run.into(),
+            role: Role::Host,
+            start: Duration::ZERO,
+            config: toml::Table::new(),
+            tells: Vec::new(),
+        }
+    }
+
+    /// An actor that starts at once.
+    pub fn actor(name: impl Into<HostName>, run: impl Into<String>) -> Self {
+        Self { role: Role::Actor, ..Self::host(name, run) }
+    }
+
+    /// Sets when it starts.
+    #[must_use]
+    pub fn starting_at(mut self, start: Duration) -> Self {
+        self.start = start;
+        self
+    }
+
+    /// Sets its configuration.
+    #[must_use]
+    pub fn with_config(mut self, config: toml::Table) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Says which facts it tells itself.
+    #[must_use]
+    pub fn telling(mut self, kinds: impl IntoIterator<Item = FactKind>) -> Self {
+        self.tells.extend(kinds);
+        self
+    }
+}

@@ -1,0 +1,245 @@
+//! A TOML file in which every part knows its line.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::error::{Flaw, ScenarioError};
+
+/// A file and a line in it, from 1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) file: Arc<Path>,
+    pub(crate) line: u32,
+}
+
+impl Place {
+    pub(crate) fn error(&self, sentence: impl Into<String>) -> ScenarioError {
+        ScenarioError { file: self.file.to_path_buf(), line: self.line, sentence: sentence.into(), suggestion: None }
+    }
+
+    /// An error with what was probably meant.
+    pub(crate) fn error_meaning(&self, (sentence, suggestion): (String, Option<String>)) -> ScenarioError {
+        ScenarioError { suggestion, ..self.error(sentence) }
+    }
+}
+
+/// A value and where it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Node {
+    pub(crate) place: Place,
+    pub(crate) value: Value,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Value {
+    /// No array and no table.
+    Scalar(toml::Value),
+    Array(Vec<Node>),
+    /// In the order of the file.
+    Table(Vec<Entry>),
+}
+
+/// A key with its value.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Entry {
+    pub(crate) key: String,
+    pub(crate) place: Place,
+    pub(crate) node: Node,
+}
+
+impl Node {
+    /// Reads a file's text.
+    pub(crate) fn parse(text: &str, file: &Path) -> Result<Self, ScenarioError> {
+        let source = Source { text, file: Arc::from(file) };
+        let table = DeTable::parse(text).map_err(|error| source.syntax_error(&error))?;
+        let (span, table) = (table.span(), table.into_inner());
+        Ok(Self { place: source.place(&span), value: source.table(&table)? })
+    }
+
+    /// The value of a key of this table.
+    pub(crate) fn get(&self, key: &str) -> Option<&Self> {
+        match &self.value {
+            Value::Table(entries) => entries.iter().find(|entry| entry.key == key).map(|entry| &entry.node),
+            Value::Scalar(_) | Value::Array(_) => None,
+        }
+    }
+
+    /// Lays a file over its base: tables are joined key by key, lists of tables one behind the other, and for all else
+    /// this file's word counts.
+    pub(crate) fn over(self, base: Self) -> Self {
+        let value = match (self.value, base.value) {
+            (Value::Table(own), Value::Table(base)) => Value::Table(join(own, base)),
+            (Value::Array(own), Value::Array(base)) if is_tables(&own) && is_tables(&base) => {
+                Value::Array(base.into_iter().chain(own).collect())
+            }
+            (own, _) => own,
+        };
+        Self { place: self.place, value }
+    }
+
+    /// The same without places.
+    pub(crate) fn plain(&self) -> toml::Value {
+        match &self.value {
+            Value::Scalar(scalar) => scalar.clone(),
+            Value::Array(items) => toml::Value::Array(items.iter().map(Self::plain).collect()),
+            Value::Table(entries) => {
+                toml::Value::Table(entries.iter().map(|entry| (entry.key.clone(), entry.node.plain())).collect())
+            }
+        }
+    }
+}
+
+fn join(own: Vec<Entry>, base: Vec<Entry>) -> Vec<Entry> {
+    let mut joined = base;
+    for entry in own {
+        match joined.iter().position(|known| known.key == entry.key) {
+            Some(at) => {
+                let under = joined[at].node.clone();
+                joined[at] = Entry { key: entry.key, place: entry.place, node: entry.node.over(under) };
+            }
+            None => joined.push(entry),
+        }
+    }
+    joined
+}
+
+fn is_tables(items: &[Node]) -> bool {
+    !items.is_empty() && items.iter().all(|item| matches!(item.value, Value::Table(_)))
+}
+
+struct Source<'a> {
+    text: &'a str,
+    file: Arc<Path>,
+}
+
+impl Source<'_> {
+    fn place(&self, span: &Range<usize>) -> Place {
+        let before = &self.text.as_bytes()[..span.start.min(self.text.len())];
+        let newlines = before.iter().filter(|&&byte| byte == b'\n').count();
+        Place { file: Arc::clone(&self.file), line: u32::try_from(newlines + 1).unwrap_or(u32::MAX) }
+    }
+
+    fn syntax_error(&self, error: &toml::de::Error) -> ScenarioError {
+        let span = error.span().unwrap_or(0..0);
+        let place = self.place(&span);
+        match (error.message(), self.text.get(span)) {
+            ("duplicate key", Some(key)) => place.error(format!("`{key}` is already described above")),
+            (message, _) => place.error(format!("this is not TOML: {message}")),
+        }
+    }
+
+    fn table(&self, table: &DeTable) -> Result<Value, ScenarioError> {
+        let mut keys: Vec<_> = table.iter().collect();
+        keys.sort_by_key(|(key, _)| key.span().start);
+        let entries = keys.into_iter().map(|(key, value)| {
+            let place = self.place(&key.span());
+            let mut node = self.node(value)?;
+            // A table that several headers share spans them all; what is meant is where it is first named.
+            if let Value::Table(_) = node.value {
+                node.place = place.clone();
+            }
+            Ok(Entry { key: key.get_ref().clone().into_owned(), place, node })
+        });
+        entries.collect::<Result<_, _>>().map(Value::Table)
+    }
+
+    fn node(&self, value: &Spanned<DeValue>) -> Result<Node, ScenarioError> {
+        let place = self.place(&value.span());
+        let value = match value.get_ref() {
+            DeValue::String(text) => Value::Scalar(toml::Value::String(text.clone().into_owned())),
+            DeValue::Integer(digits) => match i64::from_str_radix(digits.as_str(), digits.radix()) {
+                Ok(number) => Value::Scalar(toml::Value::Integer(number)),
+                Err(_) => return Err(place.error(format!("the number {digits} is too large"))),
+            },
+            DeValue::Float(digits) => match digits.as_str().parse() {
+                Ok(number) => Value::Scalar(toml::Value::Float(number)),
+                Err(_) => return Err(place.error(format!("{digits} is no number"))),
+            },
+            DeValue::Boolean(truth) => Value::Scalar(toml::Value::Boolean(*truth)),
+            DeValue::Datetime(datetime) => Value::Scalar(toml::Value::Datetime(*datetime)),
+            DeValue::Array(items) => Value::Array(items.iter().map(|item| self.node(item)).collect::<Result<_, _>>()?),
+            DeValue::Table(table) => self.table(table)?,
+        };
+        Ok(Node { place, value })
+    }
+}
+
+/// Where the parts of a scenario are written. It is no part of what the scenario says: all are equal.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Lines {
+    file: Option<Arc<Path>>,
+    places: Arc<BTreeMap<String, Place>>,
+}
+
+impl PartialEq for Lines {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Lines {
+    /// Every part of a document by the way to it, as in `fault/2/when`.
+    pub(crate) fn of(node: &Node) -> Self {
+        let mut places = BTreeMap::new();
+        collect(node, &mut String::new(), &mut places);
+        Self { file: Some(Arc::clone(&node.place.file)), places: Arc::new(places) }
+    }
+
+    /// The file, if there is one.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
+    /// Gives a flaw its line: that of the longest part of its path that is written somewhere.
+    pub(crate) fn error(&self, flaw: Flaw, name: &str) -> ScenarioError {
+        let mut path = flaw.path.as_str();
+        let place = loop {
+            match (self.places.get(path), path.rsplit_once('/')) {
+                (Some(place), _) => break Some(place),
+                (None, Some((shorter, _))) => path = shorter,
+                (None, None) => break None,
+            }
+        };
+        match (place, &self.file) {
+            (Some(place), _) => place.error_meaning((flaw.sentence, flaw.suggestion)),
+            (None, Some(file)) => {
+                ScenarioError { suggestion: flaw.suggestion, ..ScenarioError::whole(file, flaw.sentence) }
+            }
+            (None, None) => {
+                let file = PathBuf::from(format!("scenario `{name}`"));
+                ScenarioError { suggestion: flaw.suggestion, ..ScenarioError::whole(&file, flaw.sentence) }
+            }
+        }
+    }
+}
+
+fn collect(node: &Node, path: &mut String, places: &mut BTreeMap<String, Place>) {
+    let length = path.len();
+    let mut visit = |key: &str, place: &Place, node: &Node| {
+        if length > 0 {
+            path.push('/');
+        }
+        path.push_str(key);
+        places.insert(path.clone(), place.clone());
+        collect(node, path, places);
+        path.truncate(length);
+    };
+    match &node.value {
+        Value::Scalar(_) => {}
+        Value::Array(items) => {
+            for (place, item) in items.iter().enumerate() {
+                visit(&place.to_string(), &item.place, item);
+            }
+        }
+        Value::Table(entries) => {
+            for entry in entries {
+                visit(&entry.key, &entry.place, &entry.node);
+            }
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Sources of facts as files write them.
+
+use toml::Value;
+
+use super::document::Node;
+use super::error::{ScenarioError, unknown};
+use super::rule::link;
+use super::section::Section;
+use super::trigger::{fields, written_fields};
+use super::verb::spelt;
+use crate::mapping::{EventOrigin, FactSource, Origin, UnitKind, UnitOrigin};
+use crate::name::Link;
+
+const UNITS: [UnitKind; 5] =
+    [UnitKind::WsText, UnitKind::WsClose, UnitKind::SseEvent, UnitKind::HttpRequest, UnitKind::HttpResponse];
+
+fn word(unit: UnitKind) -> &'static str {
+    match unit {
+        UnitKind::WsText => "ws_text",
+        UnitKind::WsClose => "ws_close",
+        UnitKind::SseEvent => "sse_event",
+        UnitKind::HttpRequest => "http_request",
+        UnitKind::HttpResponse => "http_response",
+    }
+}
+
+/// Reads a `[[facts]]`.
+pub(crate) fn read(node: &Node) -> Result<FactSource, ScenarioError> {
+    let section = Section::any(node, "a source of facts")?;
+    let from = match (section.get("event"), section.get("unit")) {
+        (Some(_), None) => Origin::Event(event(&section)?),
+        (None, Some(_)) => Origin::Unit(unit(&section)?),
+        (Some(_), Some(_)) => {
+            return Err(section.place_of("unit").error("a fact is read from an `event` or a `unit`, not from both"));
+        }
+        (None, None) => return Err(section.place.error("a fact is read from an `event` or a `unit`")),
+    };
+    Ok(FactSource { kind: section.required("fact")?, from, optional: section.or("optional", false)? })
+}
+
+fn event(section: &Section) -> Result<EventOrigin, ScenarioError> {
+    section.only(&["fact", "event", "host", "target", "where", "key", "value", "optional"])?;
+    let key = match section.required::<Value>("key")? {
+        Value::String(name) => vec![name],
+        _ => section.required("key")?,
+    };
+    if key.is_empty() {
+        return Err(section.place_of("key").error("`key` names no field"));
+    }
+    Ok(EventOrigin {
+        message: section.required("event")?,
+        host: section.optional("host")?,
+        target: section.optional("target")?,
+        fields: fields(section)?,
+        key,
+        value: section.optional("value")?,
+    })
+}
+
+fn unit(section: &Section) -> Result<UnitOrigin, ScenarioError> {
+    section.only(&["fact", "unit", "link", "direction", "at", "where", "key", "value", "optional"])?;
+    let wanted: String = section.required("unit")?;
+    let Some(unit) = UNITS.into_iter().find(|unit| word(*unit) == wanted) else {
+        let error = unknown(format!("there is no unit `{wanted}`"), &wanted, UNITS.map(word));
+        return Err(section.place_of("unit").error_meaning(error));
+    };
+    let matching = fields(section)?;
+    let (key, value) = (section.optional("key")?, section.optional("value")?);
+    let pointers = matching.iter().map(|(pointer, _)| ("where", pointer));
+    for (name, pointer) in
+        pointers.chain(key.as_ref().map(|key| ("key", key))).chain(value.as_ref().map(|value| ("value", value)))
+    {
+        check_pointer(pointer).map_err(|sentence| section.place_of(name).error(sentence))?;
+    }
+    let link = section.get("link").map(|_| link(section)).transpose()?;
+    Ok(UnitOrigin {
+        unit,
+        link,
+        direction: section.optional("direction")?,
+        matching,
+        key,
+        value,
+        at: section.optional("at")?,
+    })
+}
+
+/// A JSON pointer (RFC 6901) is empty or begins with a slash.
+fn check_pointer(pointer: &str) -> Result<(), String> {
+    if pointer.is_empty() || pointer.starts_with('/') {
+        return Ok(());
+    }
+    Err(format!("`{pointer}` is no JSON pointer into the unit: they begin with a slash, as in `/{pointer}`"))
+}
+
+/// The keys of a source.
+pub(crate) fn keys(source: &FactSource) -> Vec<(&'static str, Value)> {
+    let text = |text: &String| Value::String(text.clone());
+    let mut keys = vec![("fact", spelt(&source.kind))];
+    match &source.from {
+        Origin::Event(event) => {
+            keys.push(("event", text(&event.message)));
+            keys.extend(event.host.as_ref().map(|host| ("host", spelt(host))));
+            keys.extend(event.target.as_ref().map(|target| ("target", text(target))));
+            if !event.fields.is_empty() {
+                keys.push(("where", written_fields(&event.fields)));
+            }
+            match &event.key[..] {
+                [only] => keys.push(("key", text(only))),
+                several => keys.push(("key", Value::Array(several.iter().map(text).collect()))),
+            }
+            keys.extend(event.value.as_ref().map(|value| ("value", text(value))));
+        }
+        Origin::Unit(unit) => {
+            keys.push(("unit", Value::String(word(unit.unit).to_owned())));
+            keys.extend(unit.link.as_ref().map(|link| ("link", written_link(link))));
+            keys.extend(unit.direction.as_ref().map(|direction| ("direction", spelt(direction))));
+            keys.extend(unit.at.as_ref().map(|side| ("at", spelt(side))));
+            if !unit.matching.is_empty() {
+                keys.push(("where", written_fields(&unit.matching)));
+            }
+            keys.extend(unit.key.as_ref().map(|key| ("key", text(key))));
+            keys.extend(unit.value.as_ref().map(|value| ("value", text(value))));
+        }
+    }
+    if source.optional {
+        keys.push(("optional", Value::Boolean(true)));
+    }
+    keys
+}
+
+/// A link as files write it.
+pub(crate) fn written_link(link: &Link) -> Value {
+    Value::String(format!("{} -> {}", link.client, link.server))
+}

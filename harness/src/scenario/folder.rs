@@ -1,0 +1,122 @@
+//! Scenarios in a folder, and the bases that they share.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use super::Scenario;
+use super::document::{Node, Value};
+use super::error::{ScenarioError, unknown};
+use super::section::Section;
+use super::typed;
+
+/// The folder of the bases, beside the scenarios or above them.
+const BASE: &str = "base";
+
+/// What a base may hold. A scenario's own name, sentence, faults and specimens are nobody else's.
+const KEYS: [&str; 8] = ["time_limit", "settle", "network", "host", "actor", "link", "facts", "checks"];
+
+/// Reads every scenario (`*.toml`) in a folder and the folders below it, `base` folders excepted, sorted by name.
+///
+/// # Errors
+///
+/// The first mistake of each file; scenarios of one name are mistakes, too.
+pub fn load_dir(path: &Path) -> Result<Vec<Scenario>, Vec<ScenarioError>> {
+    let mut files = Vec::new();
+    collect(path, &mut files).map_err(|error| vec![error])?;
+    let mut scenarios: BTreeMap<String, Scenario> = BTreeMap::new();
+    let mut errors = Vec::new();
+    for file in files {
+        match Scenario::load(&file) {
+            // A mistake in a base is told once, however many scenarios stand on it.
+            Err(error) if errors.contains(&error) => {}
+            Err(error) => errors.push(error),
+            Ok(scenario) => {
+                if let Some(earlier) = scenarios.get(&scenario.name) {
+                    let other = earlier.file().unwrap_or(path).display();
+                    let sentence = format!("`{}` is also the name of the scenario in {other}", scenario.name);
+                    errors.push(ScenarioError::whole(&file, sentence));
+                } else {
+                    scenarios.insert(scenario.name.clone(), scenario);
+                }
+            }
+        }
+    }
+    if errors.is_empty() { Ok(scenarios.into_values().collect()) } else { Err(errors) }
+}
+
+/// The scenario files below a folder, sorted.
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), ScenarioError> {
+    let unreadable =
+        |error: std::io::Error| ScenarioError::whole(folder, format!("the folder cannot be read: {error}"));
+    let entries: Result<BTreeSet<PathBuf>, _> =
+        std::fs::read_dir(folder).map_err(unreadable)?.map(|entry| entry.map(|entry| entry.path())).collect();
+    for path in entries.map_err(unreadable)? {
+        if path.is_dir() {
+            if path.file_name().is_some_and(|name| name != BASE) {
+                collect(&path, files)?;
+            }
+        } else if path.extension().is_some_and(|extension| extension == "toml") {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// The text of a file.
+pub(crate) fn text_of(path: &Path) -> Result<String, ScenarioError> {
+    std::fs::read_to_string(path)
+        .map_err(|error| ScenarioError::whole(path, format!("the file cannot be read: {error}")))
+}
+
+/// Lays a scenario's document over that of the base which it names.
+pub(super) fn with_base(own: Node, path: &Path) -> Result<Node, ScenarioError> {
+    let Some(name) = own.get("base") else { return Ok(own) };
+    let base = load_base(name, path)?;
+    let merged = own.clone().over(without_overridden_links(base, &own));
+    Ok(without_dropped_checks(merged))
+}
+
+fn load_base(name: &Node, path: &Path) -> Result<Node, ScenarioError> {
+    let word: String = typed::read(name)?;
+    let folders: Vec<_> = path.ancestors().skip(1).map(|folder| folder.join(BASE)).collect();
+    let file = folders.iter().map(|folder| folder.join(format!("{word}.toml"))).find(|file| file.is_file());
+    let Some(file) = file else {
+        let mut files = Vec::new();
+        for folder in folders.iter().filter(|folder| folder.is_dir()) {
+            collect(folder, &mut files)?;
+        }
+        let known: BTreeSet<_> = files.iter().filter_map(|file| file.file_stem()?.to_str()).collect();
+        let sentence = format!("there is no base `{word}` in a folder `{BASE}` beside or above this file");
+        return Err(name.place.error_meaning(unknown(sentence, &word, known)));
+    };
+    let base = Node::parse(&text_of(&file)?, &file)?;
+    Section::open(&base, "a base", &KEYS)?;
+    Ok(base)
+}
+
+/// A link that the scenario describes itself is not described by its base.
+fn without_overridden_links(mut base: Node, own: &Node) -> Node {
+    let ends = |link: &Node| -> Option<BTreeSet<String>> { typed::read(link.get("between")?).ok() };
+    let Some(Value::Array(own)) = own.get("link").map(|links| &links.value) else { return base };
+    let described: BTreeSet<_> = own.iter().filter_map(ends).collect();
+    if let Value::Table(entries) = &mut base.value {
+        for entry in entries.iter_mut().filter(|entry| entry.key == "link") {
+            if let Value::Array(links) = &mut entry.node.value {
+                links.retain(|link| ends(link).is_none_or(|ends| !described.contains(&ends)));
+            }
+        }
+    }
+    base
+}
+
+/// `checks.delivery = false` in a scenario drops a check of its base.
+fn without_dropped_checks(mut merged: Node) -> Node {
+    if let Value::Table(entries) = &mut merged.value {
+        for entry in entries.iter_mut().filter(|entry| entry.key == "checks") {
+            if let Value::Table(checks) = &mut entry.node.value {
+                checks.retain(|check| check.node.value != Value::Scalar(toml::Value::Boolean(false)));
+            }
+        }
+    }
+    merged
+}

@@ -1,0 +1,243 @@
+//! Scenarios: who takes part, what breaks, how facts are known, and which laws must hold.
+//!
+//! A [`Scenario`] is data. It is read from a TOML file ([`Scenario::load`], [`load_dir`]) or built in Rust
+//! ([`Scenario::new`]); both are checked by the same laws, and every mistake is one [`ScenarioError`] with its line. What
+//! a scenario leaves to chance (its [`FaultRule`]s) is drawn when a [`Plan`](crate::plan::Plan) is made.
+//!
+//! From text to scenario: `document` (TOML with lines) - `section`, `typed` (tables and values) - `verb`, `trigger`,
+//! `rule`, `facts`, `read` (the words) - `validate` (what no single line shows). `write` goes the other way.
+
+mod build;
+mod document;
+mod duration;
+mod error;
+mod facts;
+mod folder;
+mod read;
+mod rule;
+mod section;
+mod trigger;
+mod typed;
+mod validate;
+mod verb;
+mod write;
+
+use std::path::Path;
+use std::time::Duration;
+
+pub use error::ScenarioError;
+pub use folder::load_dir;
+pub use rule::{FaultRule, When};
+
+#[cfg(test)]
+pub(crate) mod arbitrary;
+
+pub(crate) use document::Node;
+pub(crate) use folder::text_of;
+pub(crate) use read::{faults, in_document};
+pub(crate) use section::Section;
+pub(crate) use write::{document, fault_tables};
+
+use crate::check::Expectations;
+use crate::fact::FactKind;
+use crate::mapping::FactSource;
+use crate::name::HostName;
+use document::Lines;
+
+/// A complete scenario. Two are equal when they say the same, wherever they are written.
+///
+/// ```
+/// use std::path::Path;
+/// use halfopen::scenario::Scenario;
+///
+/// let scenario = Scenario::from_toml(
+///     r#"
+///     proves = "an idle close is noticed"
+///
+///     [host.chat]
+///     run = "chat"
+///
+///     [actor.alice]
+///     run = "talker"
+///
+///     [[fault]]
+///     link = "alice -> chat"
+///     when = { at = "11min" }
+///     do = "close"
+///     code = 1000
+///     "#,
+///     Path::new("scenarios/idle_close.toml"),
+/// )
+/// .unwrap();
+/// assert_eq!(scenario.name, "idle_close");
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scenario {
+    /// Its name: letters, digits, `_` and `-`.
+    pub name: String,
+    /// What a run of it proves, in a sentence.
+    pub proves: String,
+    /// What the network between the hosts is like.
+    pub network: Network,
+    /// Hosts, then actors, each sorted by name: in this order they start.
+    pub hosts: Vec<HostSpec>,
+    /// Pairs of hosts with a latency of their own.
+    pub links: Vec<LinkSpec>,
+    /// What breaks.
+    pub rules: Vec<FaultRule>,
+    /// What is known from events and units.
+    pub facts: Vec<FactSource>,
+    /// The laws that must hold.
+    pub checks: Expectations,
+    /// Defective hosts that the checks must convict.
+    pub specimens: Vec<Specimen>,
+    /// The virtual time after which a run is ended.
+    pub time_limit: Duration,
+    /// The virtual time between the end of the last actor and the judgement.
+    pub settle: Duration,
+    lines: Lines,
+}
+
+/// What the network between the hosts is like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// How long a packet takes one way; whole milliseconds.
+    pub latency: Duration,
+    /// Whether the seed also decides when tasks yield, how much a read returns and how much a write takes.
+    pub interleaved: bool,
+}
+
+impl Default for Network {
+    /// 20 ms one way, as between neighbouring regions of a cloud; interleaved.
+    fn default() -> Self {
+        Self { latency: Duration::from_millis(20), interleaved: true }
+    }
+}
+
+/// One host of a scenario.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HostSpec {
+    /// Its name, by which the others connect to it: letters, digits, `_` and `-`.
+    pub name: HostName,
+    /// What it runs: a name in the catalogue.
+    pub run: String,
+    /// Whether it serves or acts.
+    pub role: Role,
+    /// The virtual time at which it starts.
+    pub start: Duration,
+    /// What is handed to the function that it runs.
+    pub config: toml::Table,
+    /// The kinds of facts that its function tells itself.
+    pub tells: Vec<FactKind>,
+}
+
+/// What a host is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Role {
+    /// A service: runs until it is stopped.
+    Host,
+    /// A script: when all have ended, the run ends.
+    Actor,
+}
+
+/// Two hosts between which packets take another time than elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkSpec {
+    /// The hosts; their order means nothing.
+    pub between: (HostName, HostName),
+    /// How long a packet takes one way; whole milliseconds.
+    pub latency: Duration,
+}
+
+impl LinkSpec {
+    /// Whether it is the link of these two.
+    pub(crate) fn joins(&self, one: &HostName, other: &HostName) -> bool {
+        let (a, b) = (&self.between.0, &self.between.1);
+        (a, b) == (one, other) || (a, b) == (other, one)
+    }
+}
+
+/// A defective version of one host, which the checks must convict under the same plan and seed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Specimen {
+    /// Its name: letters, digits, `_` and `-`.
+    pub name: String,
+    /// The host that it stands in for.
+    pub host: HostName,
+    /// What that host then runs.
+    pub run: String,
+    /// The checks that must find the defect.
+    pub convicted_by: Vec<String>,
+}
+
+impl Scenario {
+    /// The virtual time after which a run is ended when the scenario does not say: six of the longest idle timeouts that
+    /// the field reports name (300 s).
+    pub const TIME_LIMIT: Duration = Duration::from_secs(30 * 60);
+    /// The time for everything to converge when the scenario does not say: longer than the usual keepalive (20 s) and
+    /// the usual longest pause between two attempts to reconnect (30 s) together.
+    pub const SETTLE: Duration = Duration::from_secs(60);
+
+    /// Reads a scenario from a file, with the base that it may name.
+    ///
+    /// # Errors
+    ///
+    /// The first mistake in it.
+    pub fn load(path: &Path) -> Result<Self, ScenarioError> {
+        Self::from_toml(&text_of(path)?, path)
+    }
+
+    /// Reads a scenario from a file's text. `path` gives it its name, and says where its base is looked for.
+    ///
+    /// # Errors
+    ///
+    /// The first mistake in it.
+    pub fn from_toml(text: &str, path: &Path) -> Result<Self, ScenarioError> {
+        let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+        let own = Node::parse(text, path)?;
+        let whole = folder::with_base(own, path)?;
+        read::scenario(&whole, stem.as_deref())
+    }
+
+    /// The scenario as a file that says the same, whole: without a base, with every default written out.
+    pub fn to_toml(&self) -> String {
+        document(self, "")
+    }
+
+    /// The file that it was read from.
+    pub fn file(&self) -> Option<&Path> {
+        self.lines.file()
+    }
+
+    /// The host or actor of a name.
+    pub fn host_named(&self, name: &HostName) -> Option<&HostSpec> {
+        self.hosts.iter().find(|host| host.name == *name)
+    }
+
+    /// How long a packet takes between two hosts, one way.
+    pub fn latency(&self, one: &HostName, other: &HostName) -> Duration {
+        self.links.iter().find(|link| link.joins(one, other)).map_or(self.network.latency, |link| link.latency)
+    }
+
+    /// The same scenario with a specimen in the place of its host.
+    #[must_use]
+    pub fn with_specimen(&self, specimen: &Specimen) -> Self {
+        let mut scenario = self.clone();
+        for host in scenario.hosts.iter_mut().filter(|host| host.name == specimen.host) {
+            host.run.clone_from(&specimen.run);
+        }
+        scenario
+    }
+
+    /// Checks that everything that is run, specimens included, is in a catalogue of these hosts and actors.
+    ///
+    /// # Errors
+    ///
+    /// The first `run` that is not.
+    pub fn check_runs(&self, hosts: &[&str], actors: &[&str]) -> Result<(), ScenarioError> {
+        validate::runs(self, hosts, actors).map_err(|flaw| self.lines.error(flaw, &self.name))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,128 @@
+//! A scenario from its document.
+
+use std::time::Duration;
+
+use super::document::{Lines, Node, Place};
+use super::duration::Millis;
+use super::error::ScenarioError;
+use super::section::Section;
+use super::typed;
+use super::{FaultRule, HostSpec, LinkSpec, Network, Role, Scenario, Specimen, facts, rule, validate};
+use crate::fault::Fault;
+
+const KEYS: [&str; 13] = [
+    "name",
+    "proves",
+    "base",
+    "time_limit",
+    "settle",
+    "network",
+    "host",
+    "actor",
+    "link",
+    "fault",
+    "facts",
+    "checks",
+    "specimen",
+];
+
+/// Reads and checks a scenario that is the whole of a document. `stem` is its name when it gives itself none.
+pub(crate) fn scenario(node: &Node, stem: Option<&str>) -> Result<Scenario, ScenarioError> {
+    let section = Section::open(node, "a scenario", &KEYS)?;
+    let name = match (section.optional("name")?, stem) {
+        (Some(name), _) => name,
+        (None, Some(stem)) => stem.to_owned(),
+        (None, None) => section.required("name")?,
+    };
+    let mut scenario = Scenario::new(name, section.required::<String>("proves")?).written_at(Lines::of(node));
+    scenario.time_limit = section.or("time_limit", Millis(scenario.time_limit))?.0;
+    scenario.settle = section.or("settle", Millis(scenario.settle))?.0;
+    if let Some(node) = section.get("network") {
+        scenario.network = network(node)?;
+    }
+    scenario.hosts = hosts(&section)?;
+    scenario.links = section.items("link")?.iter().map(link).collect::<Result<_, _>>()?;
+    scenario.rules = rules(&section)?;
+    scenario.facts = section.items("facts")?.iter().map(facts::read).collect::<Result<_, _>>()?;
+    if let Some(checks) = section.get("checks") {
+        scenario.checks = typed::read(checks)?;
+    }
+    scenario.specimens = section.items("specimen")?.iter().map(specimen).collect::<Result<_, _>>()?;
+    scenario.checked()
+}
+
+/// Reads and checks a scenario that is one table of a document.
+pub(crate) fn in_document(node: &Node) -> Result<Scenario, ScenarioError> {
+    scenario(node, None)
+}
+
+/// Reads and checks the `[[fault]]` tables of a plan's document. In a plan nothing is left open.
+pub(crate) fn faults(document: &Node, scenario: &Scenario) -> Result<Vec<Fault>, ScenarioError> {
+    let lines = Lines::of(document);
+    let tables = Section::any(document, "a plan")?.items("fault")?;
+    let faults = tables.iter().enumerate().map(|(place, table)| {
+        let rule = rule::read(table)?;
+        let checked = validate::rule(&rule, &format!("fault/{place}"), scenario);
+        checked.map_err(|flaw| lines.error(flaw, &scenario.name))?;
+        rule.fixed().ok_or_else(|| table.place.error("a plan leaves nothing open, and this fault is still to be drawn"))
+    });
+    faults.collect()
+}
+
+fn rules(section: &Section) -> Result<Vec<FaultRule>, ScenarioError> {
+    section.items("fault")?.iter().map(rule::read).collect()
+}
+
+fn network(node: &Node) -> Result<Network, ScenarioError> {
+    let section = Section::open(node, "the network", &["latency", "interleaved"])?;
+    let usual = Network::default();
+    Ok(Network {
+        latency: section.or("latency", Millis(usual.latency))?.0,
+        interleaved: section.or("interleaved", usual.interleaved)?,
+    })
+}
+
+fn hosts(section: &Section) -> Result<Vec<HostSpec>, ScenarioError> {
+    let mut hosts = Vec::new();
+    for (key, what, role) in [("host", "a host", Role::Host), ("actor", "an actor", Role::Actor)] {
+        for (name, place, node) in section.named(key)? {
+            hosts.push(host(name, place, node, what, role)?);
+        }
+    }
+    Ok(hosts)
+}
+
+fn host(name: &str, place: &Place, node: &Node, what: &str, role: Role) -> Result<HostSpec, ScenarioError> {
+    let section = Section::open(node, what, &["run", "start", "config", "tells"])?;
+    let config = match section.get("config").map(Node::plain) {
+        None => toml::Table::new(),
+        Some(toml::Value::Table(config)) => config,
+        Some(_) => return Err(section.place_of("config").error(format!("the `config` of `{name}` is a table"))),
+    };
+    if section.get("run").is_none() {
+        return Err(place.error(format!("{what} needs `run`: what `{name}` runs")));
+    }
+    Ok(HostSpec {
+        name: name.into(),
+        run: section.required("run")?,
+        role,
+        start: section.or("start", Millis(Duration::ZERO))?.0,
+        config,
+        tells: section.or("tells", Vec::new())?,
+    })
+}
+
+fn link(node: &Node) -> Result<LinkSpec, ScenarioError> {
+    let section = Section::open(node, "a link", &["between", "latency"])?;
+    Ok(LinkSpec { between: rule::between(&section)?, latency: section.required::<Millis>("latency")?.0 })
+}
+
+fn specimen(node: &Node) -> Result<Specimen, ScenarioError> {
+    let section = Section::open(node, "a specimen", &["name", "host", "run", "convicted_by"])?;
+    Ok(Specimen {
+        name: section.required("name")?,
+        host: section.required("host")?,
+        run: section.required("run")?,
+        convicted_by: section.required("convicted_by")?,
+    })
+}

@@ -1,0 +1,152 @@
+//! Fault rules: what a scenario says about a fault before a seed decides what it leaves open.
+
+use std::time::Duration;
+
+use super::document::Node;
+use super::error::ScenarioError;
+use super::section::Section;
+use super::{trigger, verb};
+use crate::fault::{Fault, Target, Trigger, Verb};
+use crate::name::{HostName, Link};
+use crate::seed::SeedTree;
+
+/// A fault of which a seed still decides when it strikes, or what it does.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FaultRule {
+    /// What it strikes.
+    pub target: Target,
+    /// When it strikes: one of these, each as likely as any other. Never empty in a valid scenario.
+    pub when: Vec<When>,
+    /// What it does: one of these, each as likely as any other. Never empty in a valid scenario.
+    pub verbs: Vec<Verb>,
+}
+
+/// A trigger whose number may be drawn.
+#[derive(Clone, Debug, PartialEq)]
+pub struct When {
+    /// The trigger; its number (`n`; of [`Trigger::At`] the milliseconds) is the least that is drawn.
+    pub trigger: Trigger,
+    /// The greatest number that is drawn, in the same unit; without it the number is fixed.
+    pub most: Option<u64>,
+}
+
+impl FaultRule {
+    /// Decides what the rule leaves open. Trigger and verb are drawn by generators of their own.
+    ///
+    /// # Panics
+    ///
+    /// If the rule names no trigger or no verb, or its trigger's range is empty.
+    pub fn draw(&self, seeds: &SeedTree) -> Fault {
+        let mut when = seeds.child("when").draws();
+        let trigger = when.pick(&self.when).clone();
+        let trigger = match trigger.most {
+            Some(most) => {
+                let least = trigger.number();
+                trigger.with_number(when.range(least..=most))
+            }
+            None => trigger.trigger,
+        };
+        Fault { target: self.target.clone(), trigger, verb: seeds.child("do").draws().pick(&self.verbs).clone() }
+    }
+
+    /// The fault that this rule is if it leaves nothing open.
+    pub fn fixed(&self) -> Option<Fault> {
+        match (&self.when[..], &self.verbs[..]) {
+            ([When { trigger, most: None }], [verb]) => {
+                Some(Fault { target: self.target.clone(), trigger: trigger.clone(), verb: verb.clone() })
+            }
+            _ => None,
+        }
+    }
+}
+
+impl From<Fault> for FaultRule {
+    fn from(fault: Fault) -> Self {
+        Self { target: fault.target, when: vec![When { trigger: fault.trigger, most: None }], verbs: vec![fault.verb] }
+    }
+}
+
+impl When {
+    /// The number of the trigger; 1 for [`Trigger::Connect`], which has none.
+    pub(crate) fn number(&self) -> u64 {
+        match &self.trigger {
+            Trigger::At(time) => u64::try_from(time.as_millis()).unwrap_or(u64::MAX),
+            Trigger::Bytes { n, .. } => *n,
+            Trigger::Message { n, .. }
+            | Trigger::Frame { n, .. }
+            | Trigger::SseEvent { n, .. }
+            | Trigger::HttpHead { n, .. }
+            | Trigger::Event { n, .. } => (*n).into(),
+            Trigger::Connect => 1,
+        }
+    }
+
+    fn with_number(&self, number: u64) -> Trigger {
+        let mut trigger = self.trigger.clone();
+        match &mut trigger {
+            Trigger::At(time) => *time = Duration::from_millis(number),
+            Trigger::Bytes { n, .. } => *n = number,
+            Trigger::Message { n, .. }
+            | Trigger::Frame { n, .. }
+            | Trigger::SseEvent { n, .. }
+            | Trigger::HttpHead { n, .. }
+            | Trigger::Event { n, .. } => *n = u32::try_from(number).unwrap_or(u32::MAX),
+            Trigger::Connect => {}
+        }
+        trigger
+    }
+}
+
+/// The keys of a fault that are no parameters of its verb.
+const BESIDE: [&str; 5] = ["link", "connection", "between", "host", "when"];
+
+/// Reads a `[[fault]]`.
+pub(crate) fn read(node: &Node) -> Result<FaultRule, ScenarioError> {
+    let section = Section::any(node, "a fault")?;
+    let target = target(&section)?;
+    let verbs = verb::read(section.clone(), &BESIDE)?;
+    Ok(FaultRule { target, when: trigger::read(section.node("when")?)?, verbs })
+}
+
+fn target(section: &Section) -> Result<Target, ScenarioError> {
+    let mut given = ["link", "between", "host"].into_iter().filter(|key| section.get(key).is_some());
+    let Some(named) = given.next() else {
+        return Err(section.place.error("a fault strikes a `link`, a `host` or what is `between` two hosts"));
+    };
+    if let Some(other) = given.next() {
+        return Err(section.place_of(other).error(format!("a fault strikes one thing, not `{named}` and `{other}`")));
+    }
+    if named == "link" {
+        return Ok(Target::Link { link: link(section)?, connection: section.optional("connection")? });
+    }
+    if section.get("connection").is_some() {
+        return Err(section.place_of("connection").error("only a fault on a `link` has a `connection`"));
+    }
+    if named == "host" {
+        return section.required("host").map(Target::Host);
+    }
+    between(section).map(|(one, other)| Target::Between(one, other))
+}
+
+/// Two hosts under `between`.
+pub(crate) fn between(section: &Section) -> Result<(HostName, HostName), ScenarioError> {
+    let names: Vec<HostName> = section.required("between")?;
+    match <[HostName; 2]>::try_from(names) {
+        Ok([one, other]) => Ok((one, other)),
+        Err(_) => Err(section.place_of("between").error("`between` names two hosts")),
+    }
+}
+
+/// The hosts of `alice -> scheduler` under `link`.
+pub(crate) fn link(section: &Section) -> Result<Link, ScenarioError> {
+    let text: String = section.required("link")?;
+    let names = text.split_once("->").map(|(client, server)| (client.trim(), server.trim()));
+    match names {
+        Some((client, server)) if !client.is_empty() && !server.is_empty() => {
+            Ok(Link { client: client.into(), server: server.into() })
+        }
+        _ => Err(section
+            .place_of("link")
+            .error(format!("`{text}` is no link: links are written as \"alice -> scheduler\""))),
+    }
+}

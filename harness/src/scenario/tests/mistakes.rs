@@ -1,0 +1,309 @@
+//! Every mistake that a file can have, with the exact line that tells it.
+
+use super::{GOOD, read};
+use crate::fault::{Fault, Target, Trigger, Verb};
+use crate::scenario::*;
+
+const FAULT: &str = r#"link = "alice -> chat"
+connection = 2
+when = { message = 3, direction = "to_server", edge = "before" }
+do = "close"
+code = 1000
+reason = "idle"
+"#;
+const WHEN: &str = r#"{ message = 3, direction = "to_server", edge = "before" }"#;
+
+#[test]
+fn an_unknown_key_is_told_with_its_line_and_the_nearest_known_one() {
+    let mistakes = [
+        ("proves =", "prvoes ="),
+        ("time_limit", "timelimit"),
+        ("latency = \"20ms\"", "latncy = \"20ms\""),
+        ("run = \"chat\"", "runs = \"chat\""),
+        ("tells", "tell"),
+        ("latency = \"80ms\"", "latency = \"80ms\"\njitter = \"1ms\""),
+        ("reason =", "raeson ="),
+        ("connection =", "conection ="),
+        ("edge =", "egde ="),
+        ("message =", "mesage ="),
+        ("key =", "keys ="),
+        ("law =", "laws ="),
+        ("[checks.delivery]", "[checks.delivry]"),
+        ("convicted_by", "convicts"),
+    ];
+    insta::assert_snapshot!(errors(&mistakes), @r"
+    idle.toml:1: a scenario has no key `prvoes`; did you mean `proves`?
+    idle.toml:2: a scenario has no key `timelimit`; did you mean `time_limit`?
+    idle.toml:5: the network has no key `latncy`; did you mean `latency`?
+    idle.toml:8: a host has no key `runs`; did you mean `run`?
+    idle.toml:13: an actor has no key `tell`; did you mean `tells`?
+    idle.toml:18: a link has no key `jitter`; known are `between` and `latency`
+    idle.toml:25: `close` takes no `raeson`; its parameters are `code`, `reason` and `to`; did you mean `reason`?
+    idle.toml:21: `close` takes no `conection`; its parameters are `code`, `reason` and `to`; did you mean `connection`?
+    idle.toml:22: the trigger `message` takes no `egde`; its parameters are `direction` and `edge`; did you mean `edge`?
+    idle.toml:22: `when` names no trigger; there are `at`, `message`, `frame`, `sse_event`, `bytes`, `http_head`, `event` and `connect`; did you mean `message`?
+    idle.toml:30: a source of facts has no key `keys`; did you mean `key`?
+    idle.toml:33: there is no key `laws` here; did you mean `law`?
+    idle.toml:32: there is no key `delivry` here; did you mean `delivery`?
+    idle.toml:39: a specimen has no key `convicts`; known are `name`, `host`, `run` and `convicted_by`
+    ");
+}
+
+#[test]
+fn an_unknown_name_is_told_with_the_nearest_known_one() {
+    let mistakes = [
+        ("link = \"alice -> chat\"", "link = \"alcie -> chat\""),
+        ("link = \"alice -> chat\"", "link = \"alice -> scheduler\""),
+        ("between = [\"alice\", \"chat\"]", "between = [\"alice\", \"chta\"]"),
+        ("event = \"result delivered\"", "event = \"result delivered\"\nhost = \"caht\""),
+        ("host = \"chat\"", "host = \"chats\""),
+        ("law = \"exactly_once\"", "law = \"exactly_twice\""),
+        (
+            "law = \"exactly_once\"",
+            "law = \"exactly_once\"\nallowed_losses = [{ reason = \"host_died\", host = \"chad\" }]",
+        ),
+        ("\"delivery\"]", "\"delivrey\"]"),
+        ("\"received\"", "\"recieved\""),
+        ("[\"offered\"]", "[\"offerd\"]"),
+        ("event = \"result delivered\"", "unit = \"ws_txt\""),
+        (WHEN, "{ event = \"x\", host = \"chatt\" }"),
+    ];
+    insta::assert_snapshot!(errors(&mistakes), @r"
+    idle.toml:20: there is no host `alcie`; did you mean `alice`?
+    idle.toml:20: there is no host `scheduler`; known are `chat` and `alice`
+    idle.toml:16: there is no host `chta`; did you mean `chat`?
+    idle.toml:30: there is no host `caht`; did you mean `chat`?
+    idle.toml:37: there is no host `chats`; did you mean `chat`?
+    idle.toml:33: there is no `exactly_twice` here; did you mean `exactly_once`?
+    idle.toml:34: there is no host `chad`; did you mean `chat`?
+    idle.toml:39: the scenario is not judged by a check `delivrey`; did you mean `delivery`?
+    idle.toml:28: `fact`: there is no `recieved` here; did you mean `received`?
+    idle.toml:13: `tells`: there is no `offerd` here; did you mean `offered`?
+    idle.toml:29: there is no unit `ws_txt`; did you mean `ws_text`?
+    idle.toml:22: there is no host `chatt`; did you mean `chat`?
+    ");
+}
+
+#[test]
+fn a_duration_has_a_unit_and_whole_milliseconds() {
+    let mistakes = [
+        ("\"20min\"", "\"20\""),
+        ("\"20min\"", "20"),
+        ("\"20min\"", "\"soon\""),
+        ("\"20ms\"", "\"1500us\""),
+        ("\"80ms\"", "\"80us\""),
+        (WHEN, "{ at = \"1\" }"),
+        (WHEN, "{ event = \"x\", after = 5 }"),
+        ("do = \"close\"\ncode = 1000\nreason = \"idle\"", "do = \"delay\"\nby = \"3ns\""),
+    ];
+    insta::assert_snapshot!(errors(&mistakes), @r"
+    idle.toml:2: `time_limit`: `20` has no unit; durations are written as 20ms, 5s or 30min
+    idle.toml:2: `time_limit`: `20` has no unit; durations are written as 20ms, 5s or 30min
+    idle.toml:2: `time_limit`: `soon` is no duration; durations are written as 20ms, 5s or 30min
+    idle.toml:5: `latency`: `1500us` is finer than a millisecond, and virtual time is not
+    idle.toml:17: `latency`: `80us` is finer than a millisecond, and virtual time is not
+    idle.toml:22: `at`: `1` has no unit; durations are written as 20ms, 5s or 30min
+    idle.toml:22: `after`: `5` has no unit; durations are written as 20ms, 5s or 30min
+    idle.toml:24: `by`: `3ns` is finer than a millisecond, and virtual time is not
+    ");
+}
+
+#[test]
+fn hosts_have_names_of_their_own() {
+    let mistakes = [
+        ("[actor.alice]", "[actor.chat]"),
+        ("[actor.alice]", "[host.chat]"),
+        ("[actor.alice]", "[host.alice]"),
+        ("[actor.alice]", "[actor.\"al ice\"]"),
+        ("[host.chat]\n", "[host.chat]\n[host.lazy]\n"),
+        ("link = \"alice -> chat\"", "link = \"chat -> chat\""),
+        ("link = \"alice -> chat\"", "link = \"alice, chat\""),
+        ("[[fault]]", "[[link]]\nbetween = [\"chat\", \"alice\"]\nlatency = \"1ms\"\n\n[[fault]]"),
+        ("proves =", "name = \"idle close\"\nproves ="),
+        ("\"an idle close is noticed\"", "\" \""),
+    ];
+    insta::assert_snapshot!(errors(&mistakes), @r#"
+    idle.toml:11: two hosts are named `chat`; actors are hosts, too
+    idle.toml:11: `chat` is already described above
+    idle.toml: nobody acts: a run ends when its actors have, so a scenario needs an `[actor.NAME]`
+    idle.toml:11: `al ice` cannot be a name: names are made of letters, digits, `_` and `-`
+    idle.toml:7: a host needs `run`: what `chat` runs
+    idle.toml:20: a link joins two hosts, not `chat` with itself
+    idle.toml:20: `alice, chat` is no link: links are written as "alice -> scheduler"
+    idle.toml:20: the link between `chat` and `alice` is described twice
+    idle.toml:1: `idle close` cannot be a name: names are made of letters, digits, `_` and `-`
+    idle.toml:1: `proves` says nothing: it is the sentence that a run proves
+    "#);
+}
+
+#[test]
+fn a_trigger_that_can_never_come_true_is_a_mistake() {
+    let mistakes = [
+        (WHEN, "{ message = 0, direction = \"to_server\" }"),
+        (WHEN, "{ message = 3 }"),
+        (WHEN, "{ message = -3, direction = \"to_server\" }"),
+        (WHEN, "{ message = { from = 5, to = 4 }, direction = \"to_server\" }"),
+        (WHEN, "{ message = 1, direction = \"to_server\", edge = { inside = 0 } }"),
+        (WHEN, "{ message = 1, direction = \"to_server\", edge = \"midst\" }"),
+        (WHEN, "{ message = 1, direction = \"to_sever\" }"),
+        (WHEN, "{ frame = \"pingg\", n = 2, direction = \"to_server\" }"),
+        (WHEN, "{ sse_event = 3, direction = \"to_server\" }"),
+        (WHEN, "{ connect = true, edge = { inside = 3 } }"),
+        (WHEN, "{ connect = false }"),
+        (WHEN, "{ at = \"1s\", bytes = 3 }"),
+        (WHEN, "{ direction = \"to_server\" }"),
+        (WHEN, "\"now\""),
+        (WHEN, "{ one_of = [] }"),
+        (WHEN, "{ at = [] }"),
+        ("connection = 2", "connection = 0"),
+    ];
+    insta::assert_snapshot!(errors(&mistakes), @r#"
+    idle.toml:22: units and events are counted from 1: there is no number 0
+    idle.toml:22: `when` needs `direction`
+    idle.toml:22: `message`: expected a whole number from 0, found integer `-3`
+    idle.toml:22: the range is empty: its end lies before its beginning
+    idle.toml:22: inside a unit at least one byte of it has passed: write `edge = "before"`
+    idle.toml:22: `edge`: there is no `midst` here; known are `before`, `inside` and `after`
+    idle.toml:22: `direction`: there is no `to_sever` here; did you mean `to_server`?
+    idle.toml:22: `frame`: there is no `pingg` here; did you mean `ping`?
+    idle.toml:22: SSE events travel to the client, never to the server
+    idle.toml:22: the trigger `connect` takes no `edge`; it has no parameters
+    idle.toml:22: `connect` is true or absent
+    idle.toml:22: a trigger is one thing, not `at` and `bytes`
+    idle.toml:22: `when` names no trigger; there are `at`, `message`, `frame`, `sse_event`, `bytes`, `http_head`, `event` and `connect`
+    idle.toml:22: `when` is a table, not a string
+    idle.toml:22: `one_of` lists nothing to draw from
+    idle.toml:22: `at` lists nothing to draw from
+    idle.toml:21: connections are counted from 1
+    "#);
+}
+
+#[test]
+fn a_verb_has_its_own_parameters_targets_and_triggers() {
+    let host_crash = "host = \"chat\"\nwhen = { message = 1, direction = \"to_client\" }\ndo = \"crash\"\n";
+    let mistakes = [
+        ("do = \"close\"", "do = \"clsoe\""),
+        ("do = \"close\"", "do = [\"close\", \"reset\"]"),
+        ("do = \"close\"", "do = \"half_open\""),
+        ("do = \"close\"\ncode = 1000\nreason = \"idle\"", "do = \"half_open\"\nkind = \"backhole\""),
+        ("do = \"close\"\ncode = 1000\nreason = \"idle\"", "do = \"half_open\""),
+        ("do = \"close\"\ncode = 1000\nreason = \"idle\"", "do = \"crash\""),
+        ("do = \"close\"\ncode = 1000\nreason = \"idle\"", "do = \"partition\""),
+        ("do = \"close\"\ncode = 1000\nreason = \"idle\"", "do = \"refuse\""),
+        ("do = \"close\"\ncode = 1000\nreason = \"idle\"", "do = \"truncate_clean\""),
+        ("do = \"close\"\ncode = 1000\nreason = \"idle\"", "do = \"io_error\"\ncall = \"read\"\nkind = \"timed_out\""),
+        (WHEN, "{ sse_event = 2 }"),
+        ("code = 1000", "code = 1006"),
+        ("code = 1000", "code = [1000, 99]"),
+        ("code = 1000", "code = 100000"),
+        ("\"idle\"", &format!("\"{}\"", "x".repeat(124))),
+        (FAULT, host_crash),
+        (FAULT, "host = \"chat\"\nbetween = [\"alice\", \"chat\"]\n"),
+        (FAULT, "when = { at = \"1s\" }\ndo = \"crash\"\n"),
+        (FAULT, "host = \"chat\"\nconnection = 1\nwhen = { at = \"1s\" }\ndo = \"crash\"\n"),
+    ];
+    insta::assert_snapshot!(errors(&mistakes), @r"
+    idle.toml:23: there is no verb `clsoe`; did you mean `close`?
+    idle.toml:24: `reset` takes no `code`; its only parameter is `to`
+    idle.toml:24: `half_open` takes no `code`; its parameters are `kind`, `direction` and `heal_after`
+    idle.toml:24: `kind`: there is no `backhole` here; did you mean `blackhole`?
+    idle.toml:23: `half_open` needs `kind`
+    idle.toml:23: `crash` strikes what `host` names, and this fault has `link`
+    idle.toml:23: `partition` strikes what `between` names, and this fault has `link`
+    idle.toml:23: `refuse` answers attempts to connect: it takes `connect`, `at` or `event`
+    idle.toml:23: `truncate_clean` ends a chunked body, and WebSocket has none
+    idle.toml:23: `io_error` needs `side`
+    idle.toml:23: `close` sends a WebSocket frame, and SSE has none
+    idle.toml:24: 1006 is no close code that may travel; legal are 1000 to 1003, 1007 to 1014 and 3000 to 4999
+    idle.toml:24: 99 is no close code that may travel; legal are 1000 to 1003, 1007 to 1014 and 3000 to 4999
+    idle.toml:24: `code`: expected a whole number from 0 to 65535, found integer `100000`
+    idle.toml:25: a close reason has at most 123 bytes, and this has 124
+    idle.toml:21: units are counted on a `link`; other targets take the triggers `at` and `event`
+    idle.toml:20: a fault strikes one thing, not `between` and `host`
+    idle.toml:19: a fault strikes a `link`, a `host` or what is `between` two hosts
+    idle.toml:21: only a fault on a `link` has a `connection`
+    ");
+}
+
+#[test]
+fn a_check_whose_facts_nobody_tells_is_a_mistake() {
+    let mistakes = [
+        ("\"received\"", "\"refused\""),
+        ("tells = [\"offered\"]", ""),
+        ("key = \"job_id\"", ""),
+        ("event = \"result delivered\"", ""),
+        ("event = \"result delivered\"", "event = \"x\"\nunit = \"ws_text\""),
+        ("event = \"result delivered\"", "unit = \"ws_text\""),
+        ("[\"delivery\"]", "[\"truthful\"]"),
+        ("[\"delivery\"]", "[]"),
+    ];
+    insta::assert_snapshot!(errors(&mistakes), @r"
+    idle.toml:32: the check `delivery` reads `received` facts, and nothing is a source of them: map an event or a unit under `[[facts]]`, or list `received` in what an actor `tells`
+    idle.toml:32: the check `delivery` reads `offered` facts, and nothing is a source of them: map an event or a unit under `[[facts]]`, or list `offered` in what an actor `tells`
+    idle.toml:27: a source of facts needs `key`
+    idle.toml:27: a fact is read from an `event` or a `unit`
+    idle.toml:30: a fact is read from an `event` or a `unit`, not from both
+    idle.toml:30: `job_id` is no JSON pointer into the unit: they begin with a slash, as in `/job_id`
+    idle.toml:39: the scenario is not judged by a check `truthful`; known are `delivery`, `conduct` and `bite`
+    idle.toml:39: a specimen that no check convicts proves nothing
+    ");
+}
+
+#[test]
+fn what_is_no_toml_is_told_with_its_line() {
+    let mistakes =
+        [("[actor.alice]", "[actor.alice"), ("port = 80", "port = "), ("connection = 2", "connection = \"2\"")];
+    insta::assert_snapshot!(errors(&mistakes), @r#"
+    idle.toml:11: this is not TOML: unclosed table, expected `]`
+    idle.toml:9: this is not TOML: invalid literal string, expected `'`
+    idle.toml:21: `connection`: expected a whole number from 0, found string "2"
+    "#);
+}
+
+#[test]
+fn a_run_that_is_not_registered_is_told_with_those_that_are() {
+    let scenario = read(GOOD).expect("no mistake");
+    let error = |hosts: &[&str], actors: &[&str]| {
+        scenario.check_runs(hosts, actors).err().map_or("none".to_owned(), |error| error.to_string())
+    };
+    let errors = [
+        error(&["chat", "specimen_deaf"], &["talker"]),
+        error(&["chaat", "specimen_deaf"], &["talker"]),
+        error(&["chat", "specimen_deaf"], &["tolker", "walker"]),
+        error(&["chat", "talker", "specimen_deaf"], &[]),
+        error(&["chat", "specimen_dead"], &["talker"]),
+    ];
+    insta::assert_snapshot!(errors.join("\n"), @r"
+    none
+    idle.toml:8: nothing is registered as a host under the name `chat`; did you mean `chaat`?
+    idle.toml:12: nothing is registered as an actor under the name `talker`; did you mean `tolker`?
+    idle.toml:12: `talker` is registered, but not as an actor; so registered are none
+    idle.toml:38: nothing is registered as a host under the name `specimen_deaf`; did you mean `specimen_dead`?
+    ");
+}
+
+#[test]
+fn a_scenario_built_in_rust_is_held_to_the_same_laws() {
+    let freeze = Fault {
+        target: Target::Host("chat".into()),
+        trigger: Trigger::At(Duration::from_micros(1500)),
+        verb: Verb::Freeze { thaw_after: None },
+    };
+    let scenario = Scenario::new("frozen", "a freeze is survived")
+        .with_host(HostSpec::actor("alice", "talker"))
+        .with_host(HostSpec::host("chat", "chat"))
+        .with_rule(freeze);
+    insta::assert_snapshot!(scenario.checked().expect_err("a mistake"), @"scenario `frozen`: 1.5ms is finer than a millisecond, and virtual time is not");
+}
+
+/// The error of each mistake alone, one a line.
+fn errors(mistakes: &[(&str, &str)]) -> String {
+    let errors = mistakes.iter().map(|(find, replace)| {
+        assert!(GOOD.contains(find), "{find} is not in the scenario");
+        match read(&GOOD.replacen(find, replace, 1)) {
+            Ok(_) => panic!("{replace} is no mistake"),
+            Err(error) => error.to_string(),
+        }
+    });
+    errors.collect::<Vec<_>>().join("\n")
+}

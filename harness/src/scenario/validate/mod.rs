@@ -1,0 +1,241 @@
+//! What is wrong with a scenario though each of its words is right.
+
+mod fault;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::duration::is_whole;
+use super::error::{Flaw, list, unknown};
+use super::verb::spelling;
+use super::{Role, Scenario};
+use crate::check::{Expectations, GaugeLaw};
+use crate::fact::FactKind;
+use crate::mapping::Origin;
+use crate::name::HostName;
+pub(crate) use fault::rule;
+
+/// The checks that judge every run, whatever a scenario expects.
+const ALWAYS: [&str; 2] = ["conduct", "bite"];
+
+type Checked = Result<(), Flaw>;
+
+/// Finds the first mistake of a scenario.
+pub(crate) fn scenario(scenario: &Scenario) -> Checked {
+    name(&scenario.name, "name")?;
+    if scenario.proves.trim().is_empty() {
+        return Err(Flaw::new("proves", "`proves` says nothing: it is the sentence that a run proves"));
+    }
+    hosts(scenario)?;
+    times(scenario)?;
+    links(scenario)?;
+    for (place, fault) in scenario.rules.iter().enumerate() {
+        rule(fault, &format!("fault/{place}"), scenario)?;
+    }
+    facts(scenario)?;
+    checks(scenario)?;
+    specimens(scenario)
+}
+
+/// Finds the first `run` that a catalogue does not have.
+pub(crate) fn runs(scenario: &Scenario, hosts: &[&str], actors: &[&str]) -> Checked {
+    for host in &scenario.hosts {
+        let path = format!("{}/{}/run", key(host.role), host.name);
+        run(&host.run, host.role, path, hosts, actors)?;
+    }
+    for (place, specimen) in scenario.specimens.iter().enumerate() {
+        let role = scenario.host_named(&specimen.host).map_or(Role::Host, |host| host.role);
+        run(&specimen.run, role, format!("specimen/{place}/run"), hosts, actors)?;
+    }
+    Ok(())
+}
+
+fn run(run: &str, role: Role, path: String, hosts: &[&str], actors: &[&str]) -> Checked {
+    let (what, known, others) = match role {
+        Role::Host => ("a host", hosts, actors),
+        Role::Actor => ("an actor", actors, hosts),
+    };
+    if known.contains(&run) {
+        return Ok(());
+    }
+    if others.contains(&run) {
+        let known = list(known.iter().copied());
+        return Err(Flaw::new(path, format!("`{run}` is registered, but not as {what}; so registered are {known}")));
+    }
+    let sentence = format!("nothing is registered as {what} under the name `{run}`");
+    Err(Flaw::unknown(path, unknown(sentence, run, known.iter().copied())))
+}
+
+fn key(role: Role) -> &'static str {
+    match role {
+        Role::Host => "host",
+        Role::Actor => "actor",
+    }
+}
+
+fn name(name: &str, path: impl Into<String>) -> Checked {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    if !name.is_empty() && name.bytes().all(is_plain) {
+        return Ok(());
+    }
+    Err(Flaw::new(path, format!("`{name}` cannot be a name: names are made of letters, digits, `_` and `-`")))
+}
+
+fn hosts(scenario: &Scenario) -> Checked {
+    let mut names = BTreeSet::new();
+    for host in &scenario.hosts {
+        let path = format!("{}/{}", key(host.role), host.name);
+        name(host.name.as_str(), &path)?;
+        if !names.insert(&host.name) {
+            return Err(Flaw::new(path, format!("two hosts are named `{}`; actors are hosts, too", host.name)));
+        }
+    }
+    if scenario.hosts.iter().all(|host| host.role == Role::Host) {
+        return Err(Flaw::new(
+            "",
+            "nobody acts: a run ends when its actors have, so a scenario needs an `[actor.NAME]`",
+        ));
+    }
+    Ok(())
+}
+
+fn times(scenario: &Scenario) -> Checked {
+    let starts = scenario.hosts.iter().map(|host| (format!("{}/{}/start", key(host.role), host.name), host.start));
+    let links = scenario.links.iter().enumerate().map(|(n, link)| (format!("link/{n}/latency"), link.latency));
+    let fixed = [
+        ("network/latency".to_owned(), scenario.network.latency),
+        ("time_limit".to_owned(), scenario.time_limit),
+        ("settle".to_owned(), scenario.settle),
+    ];
+    fixed.into_iter().chain(starts).chain(links).try_for_each(|(path, time)| whole(time, &path))
+}
+
+fn whole(time: Duration, path: &str) -> Checked {
+    if is_whole(time) {
+        return Ok(());
+    }
+    Err(Flaw::new(path, format!("{time:?} is finer than a millisecond, and virtual time is not")))
+}
+
+fn links(scenario: &Scenario) -> Checked {
+    for (place, link) in scenario.links.iter().enumerate() {
+        let path = format!("link/{place}/between");
+        let (one, other) = &link.between;
+        pair(one, other, &path, scenario)?;
+        if scenario.links[..place].iter().any(|earlier| earlier.joins(one, other)) {
+            return Err(Flaw::new(path, format!("the link between `{one}` and `{other}` is described twice")));
+        }
+    }
+    Ok(())
+}
+
+fn known(name: &HostName, path: &str, scenario: &Scenario) -> Checked {
+    if scenario.host_named(name).is_some() {
+        return Ok(());
+    }
+    let names = scenario.hosts.iter().map(|host| host.name.as_str());
+    Err(Flaw::unknown(path, unknown(format!("there is no host `{name}`"), name.as_str(), names)))
+}
+
+fn pair(one: &HostName, other: &HostName, path: &str, scenario: &Scenario) -> Checked {
+    known(one, path, scenario)?;
+    known(other, path, scenario)?;
+    if one == other {
+        return Err(Flaw::new(path, format!("a link joins two hosts, not `{one}` with itself")));
+    }
+    Ok(())
+}
+
+fn facts(scenario: &Scenario) -> Checked {
+    for (place, source) in scenario.facts.iter().enumerate() {
+        match &source.from {
+            Origin::Event(event) => {
+                if let Some(host) = &event.host {
+                    known(host, &format!("facts/{place}/host"), scenario)?;
+                }
+            }
+            Origin::Unit(unit) => {
+                if let Some(link) = &unit.link {
+                    pair(&link.client, &link.server, &format!("facts/{place}/link"), scenario)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn checks(scenario: &Scenario) -> Checked {
+    let told: BTreeSet<FactKind> = scenario
+        .facts
+        .iter()
+        .map(|source| source.kind)
+        .chain(scenario.hosts.iter().flat_map(|host| host.tells.iter().copied()))
+        .collect();
+    for (check, kind) in scenario.checks.needs() {
+        if !told.contains(&kind) {
+            let kind = spelling(&kind);
+            let sentence = format!(
+                "the check `{check}` reads `{kind}` facts, and nothing is a source of them: map an event or a unit under `[[facts]]`, or \
+                 list `{kind}` in what an actor `tells`"
+            );
+            return Err(Flaw::new(format!("checks/{check}"), sentence));
+        }
+    }
+    named_hosts(&scenario.checks).into_iter().try_for_each(|(path, host)| known(host, path, scenario))
+}
+
+/// The hosts that checks name, and where.
+fn named_hosts(checks: &Expectations) -> Vec<(&'static str, &HostName)> {
+    let mut named: Vec<(&'static str, &HostName)> = Vec::new();
+    let losses = checks.delivery.iter().flat_map(|delivery| &delivery.allowed_losses);
+    named.extend(losses.filter_map(|loss| loss.host.as_ref()).map(|host| ("checks/delivery/allowed_losses", host)));
+    if let Some(terminal) = &checks.terminal {
+        named.extend(terminal.at.as_ref().map(|host| ("checks/terminal/at", host)));
+        named.extend(terminal.while_alive.as_ref().map(|host| ("checks/terminal/while_alive", host)));
+    }
+    let codes = checks.close_code.iter().flat_map(|codes| codes.in_order.keys());
+    named.extend(codes.map(|host| ("checks/close_code/in_order", host)));
+    let detect = checks.detect.iter().flat_map(|detect| &detect.observers);
+    named.extend(detect.map(|host| ("checks/detect/observers", host)));
+    let recover = checks.recover.iter().flat_map(|recover| &recover.observers);
+    named.extend(recover.map(|host| ("checks/recover/observers", host)));
+    let up = checks.survival.iter().flat_map(|survival| &survival.stay_up);
+    named.extend(up.map(|host| ("checks/survival/stay_up", host)));
+    let clean = checks.hygiene.iter().flat_map(|hygiene| &hygiene.hosts);
+    named.extend(clean.map(|host| ("checks/hygiene/hosts", host)));
+    let signs = checks.sometimes.iter().flat_map(|sometimes| sometimes.0.values());
+    named.extend(signs.filter_map(|sign| sign.host.as_ref()).map(|host| ("checks/sometimes", host)));
+    let gauges = checks.leaks.iter().flat_map(|leaks| leaks.gauges.values());
+    named.extend(gauges.flat_map(gauge_hosts).map(|host| ("checks/leaks/gauges", host)));
+    named
+}
+
+fn gauge_hosts(gauge: &GaugeLaw) -> Vec<&HostName> {
+    match gauge {
+        GaugeLaw::Value(_) => Vec::new(),
+        GaugeLaw::Sockets(sockets) => [&sockets.established_on].into_iter().chain(&sockets.with).collect(),
+    }
+}
+
+fn specimens(scenario: &Scenario) -> Checked {
+    let expected: Vec<_> = scenario.checks.checks().iter().map(|check| check.name()).collect();
+    for (place, specimen) in scenario.specimens.iter().enumerate() {
+        let path = format!("specimen/{place}");
+        name(&specimen.name, format!("{path}/name"))?;
+        if scenario.specimens[..place].iter().any(|earlier| earlier.name == specimen.name) {
+            return Err(Flaw::new(format!("{path}/name"), format!("two specimens are named `{}`", specimen.name)));
+        }
+        known(&specimen.host, &format!("{path}/host"), scenario)?;
+        let convicted_by = format!("{path}/convicted_by");
+        if specimen.convicted_by.is_empty() {
+            return Err(Flaw::new(convicted_by, "a specimen that no check convicts proves nothing"));
+        }
+        let judges = || expected.iter().copied().chain(ALWAYS);
+        if let Some(check) = specimen.convicted_by.iter().find(|check| !judges().any(|judge| judge == *check)) {
+            let sentence = format!("the scenario is not judged by a check `{check}`");
+            let judges: Vec<_> = judges().collect();
+            return Err(Flaw::unknown(convicted_by, unknown(sentence, check, judges)));
+        }
+    }
+    Ok(())
+}

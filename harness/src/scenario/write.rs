@@ -1,0 +1,158 @@
+//! A scenario as TOML: everything that it says, in the order in which a person would write it.
+
+use std::fmt::Write;
+
+use toml::{Table, Value};
+
+use super::duration::written;
+use super::facts::{self, written_link};
+use super::verb::spelt;
+use super::{FaultRule, HostSpec, Role, Scenario, When, trigger, verb};
+use crate::fault::{Fault, Target};
+
+type Keys = Vec<(&'static str, Value)>;
+
+/// The whole scenario. Its tables stand below `prefix`, which is empty or ends with a dot.
+pub(crate) fn document(scenario: &Scenario, prefix: &str) -> String {
+    let mut text = String::new();
+    let string = |text: &String| Value::String(text.clone());
+    if let Some(table) = prefix.strip_suffix('.') {
+        header(&mut text, "", table);
+    }
+    let own = vec![
+        ("name", string(&scenario.name)),
+        ("proves", string(&scenario.proves)),
+        ("time_limit", written(scenario.time_limit)),
+        ("settle", written(scenario.settle)),
+    ];
+    lines(&mut text, own);
+    header(&mut text, prefix, "network");
+    let network = &scenario.network;
+    lines(&mut text, vec![("latency", written(network.latency)), ("interleaved", Value::Boolean(network.interleaved))]);
+    scenario.hosts.iter().for_each(|spec| host(&mut text, prefix, spec));
+    for link in &scenario.links {
+        item(&mut text, prefix, "link");
+        let (one, other) = &link.between;
+        lines(&mut text, vec![("between", spelt(&[one, other])), ("latency", written(link.latency))]);
+    }
+    for rule in &scenario.rules {
+        item(&mut text, prefix, "fault");
+        fault_rule(&mut text, rule);
+    }
+    for source in &scenario.facts {
+        item(&mut text, prefix, "facts");
+        lines(&mut text, facts::keys(source));
+    }
+    if scenario.checks != Default::default() {
+        below(&mut text, prefix, &["checks"], spelt(&scenario.checks));
+    }
+    for specimen in &scenario.specimens {
+        item(&mut text, prefix, "specimen");
+        let keys = vec![
+            ("name", string(&specimen.name)),
+            ("host", spelt(&specimen.host)),
+            ("run", string(&specimen.run)),
+            ("convicted_by", spelt(&specimen.convicted_by)),
+        ];
+        lines(&mut text, keys);
+    }
+    text
+}
+
+/// Faults as the `[[fault]]` tables of a plan.
+pub(crate) fn fault_tables(faults: &[Fault]) -> String {
+    let mut text = String::new();
+    for fault in faults {
+        item(&mut text, "", "fault");
+        fault_rule(&mut text, &FaultRule::from(fault.clone()));
+    }
+    text.trim_start().to_owned()
+}
+
+fn host(text: &mut String, prefix: &str, host: &HostSpec) {
+    let role = match host.role {
+        Role::Host => "host",
+        Role::Actor => "actor",
+    };
+    header(text, prefix, &format!("{role}.{}", host.name));
+    let mut keys = vec![("run", Value::String(host.run.clone())), ("start", written(host.start))];
+    if !host.tells.is_empty() {
+        keys.push(("tells", spelt(&host.tells)));
+    }
+    lines(text, keys);
+    if !host.config.is_empty() {
+        below(text, prefix, &[role, host.name.as_str(), "config"], Value::Table(host.config.clone()));
+    }
+}
+
+fn fault_rule(text: &mut String, rule: &FaultRule) {
+    let mut keys: Keys = match &rule.target {
+        Target::Link { link, connection } => {
+            let nth = connection.map(|nth| ("connection", Value::Integer(nth.into())));
+            [("link", written_link(link))].into_iter().chain(nth).collect()
+        }
+        Target::Between(one, other) => vec![("between", spelt(&[one, other]))],
+        Target::Host(host) => vec![("host", spelt(host))],
+    };
+    if let [verb] = &rule.verbs[..] {
+        lines(text, std::mem::take(&mut keys));
+        whens(text, &rule.when);
+        lines(text, vec![("do", Value::String(verb::word(verb).to_owned()))]);
+        lines(text, verb::parameters(verb));
+        return;
+    }
+    lines(text, keys);
+    whens(text, &rule.when);
+    let choices = rule.verbs.iter().map(|verb| {
+        let mut choice = vec![("do", Value::String(verb::word(verb).to_owned()))];
+        choice.extend(verb::parameters(verb));
+        choice
+    });
+    one_of(text, "do", choices);
+}
+
+fn whens(text: &mut String, whens: &[When]) {
+    match whens {
+        [when] => push(text, format_args!("when = {}\n", inline(trigger::keys(when)))),
+        several => one_of(text, "when", several.iter().map(trigger::keys)),
+    }
+}
+
+fn one_of(text: &mut String, key: &str, choices: impl Iterator<Item = Keys>) {
+    push(text, format_args!("{key}.one_of = [\n"));
+    choices.for_each(|choice| push(text, format_args!("    {},\n", inline(choice))));
+    push(text, format_args!("]\n"));
+}
+
+fn inline(keys: Keys) -> String {
+    let keys: Vec<_> = keys.into_iter().map(|(key, value)| format!("{key} = {value}")).collect();
+    format!("{{ {} }}", keys.join(", "))
+}
+
+fn lines(text: &mut String, keys: Keys) {
+    keys.into_iter().for_each(|(key, value)| push(text, format_args!("{key} = {value}\n")));
+}
+
+fn header(text: &mut String, prefix: &str, table: &str) {
+    let gap = if text.is_empty() { "" } else { "\n" };
+    push(text, format_args!("{gap}[{prefix}{table}]\n"));
+}
+
+fn item(text: &mut String, prefix: &str, table: &str) {
+    push(text, format_args!("\n[[{prefix}{table}]]\n"));
+}
+
+/// A table of somebody else's making.
+fn below(text: &mut String, prefix: &str, path: &[&str], table: Value) {
+    let steps = prefix.split('.').filter(|step| !step.is_empty()).chain(path.iter().copied());
+    let nested = steps
+        .collect::<Vec<_>>()
+        .into_iter()
+        .rev()
+        .fold(table, |inner, step| Value::Table(Table::from_iter([(step.to_owned(), inner)])));
+    push(text, format_args!("\n{}", toml::to_string(&nested).expect("tables of TOML values can be written as TOML")));
+}
+
+fn push(text: &mut String, more: std::fmt::Arguments) {
+    text.write_fmt(more).expect("writing to a string succeeds");
+}
