@@ -1,0 +1,76 @@
+//! The service: returns every note that it is sent.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
+use axum::response::Response;
+use axum::routing::get;
+use axum::serve::ListenerExt as _;
+use serde::Deserialize;
+use tokio::net::TcpListener;
+use tokio::time::timeout;
+use tracing::{debug, info};
+
+use crate::note::Note;
+
+/// What the service can be told.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// A connection that brings nothing for this long is closed with code 1000.
+    #[serde(with = "humantime_serde")]
+    pub idle_limit: Duration,
+}
+
+/// Serves on `listener` for ever.
+///
+/// # Errors
+/// None that axum is known to have.
+pub async fn serve(listener: TcpListener, config: Config) -> io::Result<()> {
+    let listener = listener.tap_io(|socket| {
+        if let Err(error) = socket.set_nodelay(true) {
+            debug!(%error, "small messages may be slow");
+        }
+    });
+    axum::serve(listener, Router::new().route("/echo", get(upgrade)).with_state(config)).await
+}
+
+async fn upgrade(State(config): State<Config>, upgrade: WebSocketUpgrade) -> Response {
+    upgrade.on_upgrade(move |socket| converse(socket, config))
+}
+
+async fn converse(mut socket: WebSocket, config: Config) {
+    loop {
+        let Ok(message) = timeout(config.idle_limit, socket.recv()).await else {
+            return say_goodbye(socket, close_code::NORMAL, "idle").await;
+        };
+        let text = match message {
+            Some(Ok(Message::Text(text))) => text,
+            Some(Ok(Message::Binary(_))) => {
+                return say_goodbye(socket, close_code::UNSUPPORTED, "notes are text").await;
+            }
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
+            Some(Ok(Message::Close(_))) | None => return,
+            Some(Err(error)) => return debug!(%error, "a client is gone"),
+        };
+        let Ok(note) = serde_json::from_str::<Note>(&text) else {
+            return say_goodbye(socket, close_code::INVALID, "this is no note").await;
+        };
+        info!(id = note.id, "note received");
+        if let Err(error) = socket.send(Message::Text(text)).await {
+            return debug!(%error, "a client is gone");
+        }
+    }
+}
+
+/// Closes a connection from this side. That the client may be gone already is why nobody looks at the result.
+async fn say_goodbye(mut socket: WebSocket, code: u16, reason: &'static str) {
+    let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
+    let _ = socket.send(Message::Close(Some(frame))).await;
+}
