@@ -57,9 +57,8 @@ impl Catalogue {
 
     fn try_check(&self, name: &str) -> Result<(), String> {
         let settings = Settings::from_env().map_err(|error| chain(&error))?;
-        let scenarios = self.scenarios().map_err(|errors| {
-            errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
-        })?;
+        let scenarios =
+            self.scenarios().map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
         let known: Vec<_> = scenarios.iter().map(|scenario| scenario.name.clone()).collect();
         let scenario = scenarios
             .into_iter()
@@ -76,7 +75,10 @@ impl Catalogue {
                 }
                 Judgement::WentFree { missing } => {
                     let specimen = summary.specimen.map(|specimen| specimen.name).unwrap_or_default();
-                    return Err(format!("{name}: the specimen `{specimen}` was not convicted by {}", missing.join(", ")));
+                    return Err(format!(
+                        "{name}: the specimen `{specimen}` was not convicted by {}",
+                        missing.join(", ")
+                    ));
                 }
                 Judgement::Nondeterministic { seed, difference } => {
                     return Err(format!("{name}: two runs under seed {seed} differ: {difference}"));

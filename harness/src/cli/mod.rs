@@ -79,7 +79,12 @@ fn list(catalogue: &Catalogue) -> Result<u8, Refusal> {
     for scenario in &scenarios {
         say(&format!("{:width$}  {}", scenario.name, scenario.proves));
         for specimen in &scenario.specimens {
-            say(&format!("{:width$}    specimen {}, convicted by {}", "", specimen.name, specimen.convicted_by.join(", ")));
+            say(&format!(
+                "{:width$}    specimen {}, convicted by {}",
+                "",
+                specimen.name,
+                specimen.convicted_by.join(", ")
+            ));
         }
     }
     Ok(HELD)

@@ -36,9 +36,8 @@ pub(super) fn replay(catalogue: &Catalogue, arguments: &Replay) -> Result<u8, Re
 
 fn plan_of_seed(catalogue: &Catalogue, arguments: &Replay) -> Result<Plan, Refusal> {
     let scenario = find(&scenarios(catalogue)?, &arguments.what)?;
-    let seed = arguments
-        .seed
-        .ok_or_else(|| Refusal(format!("replay {} needs a seed: add `--seed S`", arguments.what)))?;
+    let seed =
+        arguments.seed.ok_or_else(|| Refusal(format!("replay {} needs a seed: add `--seed S`", arguments.what)))?;
     let scenario = match &arguments.specimen {
         None => scenario,
         Some(name) => {

@@ -50,7 +50,9 @@ fn convicted_by(verdict: &Judgement) -> String {
             by.iter().map(|(check, seed)| format!("{check} at seed {seed}")).collect::<Vec<_>>().join(", ")
         }
         Judgement::WentFree { missing } => format!("not convicted by {}", missing.join(", ")),
-        Judgement::Held | Judgement::Broken(_) | Judgement::Nondeterministic { .. } | Judgement::Faulty(_) => String::new(),
+        Judgement::Held | Judgement::Broken(_) | Judgement::Nondeterministic { .. } | Judgement::Faulty(_) => {
+            String::new()
+        }
     }
 }
 

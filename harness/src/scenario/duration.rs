@@ -15,9 +15,18 @@ pub(crate) fn written(duration: Duration) -> toml::Value {
     toml::Value::String(humantime::format_duration(duration).to_string())
 }
 
-/// Whether a duration can be written in a file.
-pub(crate) fn is_whole(duration: Duration) -> bool {
-    duration.subsec_nanos().is_multiple_of(1_000_000)
+/// A century of 365 days a year: sums of a few such times still fit everywhere, and no run lasts so long.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+/// Why a duration cannot be a virtual time, as the end of a sentence.
+pub(crate) fn flaw(duration: Duration) -> Option<&'static str> {
+    if duration > LONGEST {
+        Some("is more than a century, and no run lasts so long")
+    } else if !duration.subsec_nanos().is_multiple_of(1_000_000) {
+        Some("is finer than a millisecond, and virtual time is not")
+    } else {
+        None
+    }
 }
 
 impl<'de> Deserialize<'de> for Millis {
@@ -42,10 +51,10 @@ impl Visitor<'_> for Text {
         let Ok(duration) = humantime::parse_duration(text) else {
             return Err(E::custom(format!("`{text}` is no duration; durations are written as 20ms, 5s or 30min")));
         };
-        if !is_whole(duration) {
-            return Err(E::custom(format!("`{text}` is finer than a millisecond, and virtual time is not")));
+        match flaw(duration) {
+            Some(flaw) => Err(E::custom(format!("`{text}` {flaw}"))),
+            None => Ok(Millis(duration)),
         }
-        Ok(Millis(duration))
     }
 
     fn visit_i64<E: Error>(self, number: i64) -> Result<Millis, E> {

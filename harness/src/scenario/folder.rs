@@ -13,7 +13,7 @@ use super::typed;
 const BASE: &str = "base";
 
 /// What a base may hold. A scenario's own name, sentence, faults and specimens are nobody else's.
-const KEYS: [&str; 8] = ["time_limit", "settle", "network", "host", "actor", "link", "facts", "checks"];
+const KEYS: [&str; 9] = ["base", "time_limit", "settle", "network", "host", "actor", "link", "facts", "checks"];
 
 /// Reads every scenario (`*.toml`) in a folder and the folders below it, `base` folders excepted, sorted by name.
 ///
@@ -70,13 +70,22 @@ pub(crate) fn text_of(path: &Path) -> Result<String, ScenarioError> {
 
 /// Lays a scenario's document over that of the base which it names.
 pub(super) fn with_base(own: Node, path: &Path) -> Result<Node, ScenarioError> {
+    over_bases(own, path, &mut BTreeSet::new())
+}
+
+/// A base may stand on another; `below` are the files that are being read already.
+fn over_bases(own: Node, path: &Path, below: &mut BTreeSet<PathBuf>) -> Result<Node, ScenarioError> {
     let Some(name) = own.get("base") else { return Ok(own) };
-    let base = load_base(name, path)?;
+    let (base, file) = load_base(name, path)?;
+    if !below.insert(file.clone()) {
+        return Err(name.place.error("this base stands on itself"));
+    }
+    let base = over_bases(base, &file, below)?;
     let merged = own.clone().over(without_overridden_links(base, &own));
     Ok(without_dropped_checks(merged))
 }
 
-fn load_base(name: &Node, path: &Path) -> Result<Node, ScenarioError> {
+fn load_base(name: &Node, path: &Path) -> Result<(Node, PathBuf), ScenarioError> {
     let word: String = typed::read(name)?;
     let folders: Vec<_> = path.ancestors().skip(1).map(|folder| folder.join(BASE)).collect();
     let file = folders.iter().map(|folder| folder.join(format!("{word}.toml"))).find(|file| file.is_file());
@@ -91,7 +100,7 @@ fn load_base(name: &Node, path: &Path) -> Result<Node, ScenarioError> {
     };
     let base = Node::parse(&text_of(&file)?, &file)?;
     Section::open(&base, "a base", &KEYS)?;
-    Ok(base)
+    Ok((base, file))
 }
 
 /// A link that the scenario describes itself is not described by its base.

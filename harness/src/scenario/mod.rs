@@ -4,8 +4,62 @@
 //! ([`Scenario::new`]); both are checked by the same laws, and every mistake is one [`ScenarioError`] with its line. What
 //! a scenario leaves to chance (its [`FaultRule`]s) is drawn when a [`Plan`](crate::plan::Plan) is made.
 //!
-//! From text to scenario: `document` (TOML with lines) - `section`, `typed` (tables and values) - `verb`, `trigger`,
-//! `rule`, `facts`, `read` (the words) - `validate` (what no single line shows). `write` goes the other way.
+//! # The file
+//!
+//! Durations are strings with a unit, in whole milliseconds of virtual time. Names are made of letters, digits, `_` and
+//! `-`. Unknown keys are mistakes.
+//!
+//! | table | keys |
+//! |---|---|
+//! | (top) | `proves`; `name` (else the file's stem), `base`, `time_limit`, `settle` |
+//! | `[network]` | `latency` (one way), `interleaved` |
+//! | `[host.NAME]`, `[actor.NAME]` | `run`; `start`, `tells` (kinds of facts), `config` (any table) |
+//! | `[[link]]` | `between` (two hosts), `latency` |
+//! | `[[fault]]` | `link` (`"alice -> chat"`; `connection`, from 1), `between` or `host`; `when`; `do` and its parameters |
+//! | `[[facts]]` | `fact`; `event` (`host`, `target`) or `unit` (`link`, `direction`, `at`); `where`, `key`, `value`, `optional` |
+//! | `[checks.NAME]` | those of the [check](crate::check) |
+//! | `[[specimen]]` | `name`, `host`, `run`, `convicted_by` |
+//!
+//! | trigger (`when`) | beside it |
+//! |---|---|
+//! | `at` | |
+//! | `message`, `http_head` | `direction`; `edge` |
+//! | `frame` (a kind of frame) | `direction`; `n`, `edge` |
+//! | `sse_event` | `edge` |
+//! | `bytes` | `direction` |
+//! | `event` (a message) | `host`, `where`, `n`, `after` |
+//! | `connect = true` | |
+//!
+//! An `edge` is `"before"`, `"after"` (also without one) or `{ inside = K }`.
+//!
+//! | verb (`do`) | parameters |
+//! |---|---|
+//! | `reset`, `drop` | `to` |
+//! | `close` | `code`; `reason`, `to` |
+//! | `half_open` | `kind`; `direction`, `heal_after` |
+//! | `cut` | `ending` |
+//! | `truncate_clean` | |
+//! | `refuse` | `lasting` |
+//! | `delay`, `jitter` | `by` or `up_to`; `lasting` |
+//! | `io_error` | `call`, `kind`, `side` (not for `accept`); `nth` |
+//! | `partition` (`between`) | `heal_after` |
+//! | `freeze` (`host`) | `thaw_after` |
+//! | `crash`, `power_loss` (`host`) | `restart_after` |
+//! | `restart` (`host`) | `pause` |
+//!
+//! A seed draws one item wherever a trigger or a verb has a list for a value, one table of `{ one_of = [...] }` as a whole
+//! `when` or `do`, and a number or time of `{ from = A, to = B }` in what a trigger counts. Of several lists each
+//! combination is as likely as any other.
+//!
+//! A `base` is a file in a folder `base` beside or above the scenario. It has no faults and no specimens. Where both files
+//! say something the scenario counts, key by key; lists of tables follow one another, but a `[[link]]` replaces that of
+//! the base, and `checks.NAME = false` drops a check of the base.
+//!
+//! # The code
+//!
+//! From text to scenario: `document` (TOML with lines), `section` and `typed` (tables and values), `verb`, `trigger`,
+//! `rule`, `facts` and `read` (the words), `validate` (what no single word shows). `folder` finds files and bases, `build`
+//! is for Rust, `write` goes the other way.
 
 mod build;
 mod document;

@@ -70,7 +70,7 @@ impl When {
     /// The number of the trigger; 1 for [`Trigger::Connect`], which has none.
     pub(crate) fn number(&self) -> u64 {
         match &self.trigger {
-            Trigger::At(time) => u64::try_from(time.as_millis()).unwrap_or(u64::MAX),
+            Trigger::At(time) => trigger::millis(*time),
             Trigger::Bytes { n, .. } => *n,
             Trigger::Message { n, .. }
             | Trigger::Frame { n, .. }

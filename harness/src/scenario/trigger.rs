@@ -16,7 +16,7 @@ use crate::name::Direction;
 
 /// Every trigger with its parameters. The first key of each holds what the trigger counts, but for `frame` and `event`,
 /// where `n` does.
-const TRIGGERS: [(&str, &[&str]); 8] = [
+pub(super) const TRIGGERS: [(&str, &[&str]); 8] = [
     ("at", &[]),
     ("message", &["direction", "edge"]),
     ("frame", &["n", "direction", "edge"]),
@@ -65,7 +65,7 @@ fn parse(section: &Section, name: &str) -> Result<When, ScenarioError> {
     let direction = || section.required("direction");
     if name == "at" {
         let (least, most) = times(section.node("at")?)?;
-        return Ok(When { trigger: Trigger::At(least), most: most.map(|most| most.as_millis() as u64) });
+        return Ok(When { trigger: Trigger::At(least), most: most.map(millis) });
     }
     let counter = match name {
         "frame" | "event" => "n",
@@ -136,6 +136,11 @@ fn times(node: &Node) -> Result<(Duration, Option<Duration>), ScenarioError> {
             Ok((range.required::<Millis>("from")?.0, Some(range.required::<Millis>("to")?.0)))
         }
     }
+}
+
+/// A time in whole milliseconds; files hold no time that overflows.
+pub(crate) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The values that the fields under `where` must have, sorted by field.

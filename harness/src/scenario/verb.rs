@@ -10,7 +10,7 @@ use crate::fault::{IoCall, Verb};
 use crate::name::Side;
 
 /// Every verb with its parameters.
-const VERBS: [(&str, &[&str]); 15] = [
+pub(super) const VERBS: [(&str, &[&str]); 15] = [
     ("reset", &["to"]),
     ("drop", &["to"]),
     ("close", &["code", "reason", "to"]),

@@ -33,9 +33,7 @@ struct Part {
     body: Body,
 }
 
-type Body = std::sync::Arc<
-    dyn Fn(Cx) -> std::pin::Pin<Box<dyn Future<Output = Result<(), BoxError>>>> + Send + Sync,
->;
+type Body = std::sync::Arc<dyn Fn(Cx) -> std::pin::Pin<Box<dyn Future<Output = Result<(), BoxError>>>> + Send + Sync>;
 
 /// Who plays, in the order of the scenario.
 pub(crate) struct Cast(Vec<Part>);
@@ -45,7 +43,8 @@ impl Cast {
         let mut parts = Vec::new();
         for host in &plan.scenario.hosts {
             let actor = host.role == Role::Actor;
-            let body = catalogue.body(&host.run, actor).ok_or_else(|| SimError::UnknownRun { run: host.run.clone() })?;
+            let body =
+                catalogue.body(&host.run, actor).ok_or_else(|| SimError::UnknownRun { run: host.run.clone() })?;
             parts.push(Part { name: host.name.clone(), actor, start: host.start, config: host.config.clone(), body });
         }
         Ok(Self(parts))
@@ -169,7 +168,11 @@ impl Director {
             }
         }
         for life in self.alive() {
-            let detail = format!("{} did not stop within {} s of being asked to", self.engine.host_name(life), STOP_GRACE.as_secs());
+            let detail = format!(
+                "{} did not stop within {} s of being asked to",
+                self.engine.host_name(life),
+                STOP_GRACE.as_secs()
+            );
             self.engine.record(Some(life), What::Violation { rule: "survivor".to_owned(), detail });
         }
         tokio::time::sleep(TASK_GRACE).await;
@@ -202,13 +205,7 @@ impl Director {
     /// The state of sockets and waits as it is now.
     pub(crate) fn sample(engine: &Engine, ended: RunEnd) -> FinalState {
         let network = engine.network.borrow();
-        FinalState {
-            at: network.now,
-            ended,
-            sockets: network.sockets(),
-            tasks: Vec::new(),
-            pending: network.waiting(),
-        }
+        FinalState { at: network.now, ended, sockets: network.sockets(), tasks: Vec::new(), pending: network.waiting() }
     }
 }
 
@@ -219,7 +216,10 @@ impl FactSink for Facts {
     fn fact(&self, host: &HostName, incarnation: Incarnation, fact: Fact) {
         self.0.with_network(|network| {
             let at = network.now;
-            network.journal.push(at, Some((host, incarnation)), What::Fact(fact));
+            // A dead process says nothing, however long its tasks live on.
+            if network.hosts.speaks(host, incarnation) {
+                network.journal.push(at, Some((host, incarnation)), What::Fact(fact));
+            }
         });
     }
 }

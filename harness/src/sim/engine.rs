@@ -241,8 +241,10 @@ impl Engine {
     }
 
     pub(crate) fn on_unpark(&self) {
-        self.idle_polls.set(0);
-        self.shared.set_now(self.now().as_nanos() as u64);
+        let now = self.now().as_nanos() as u64;
+        if self.shared.set_now(now) != now {
+            self.idle_polls.set(0);
+        }
     }
 
     /// The runtime is about to wait: everything that processes wrote goes out, and the clock is set to what is due
@@ -336,7 +338,13 @@ impl Engine {
     /// Begins a host's next life and says which.
     pub(crate) fn begin_life(&self, host: HostId) -> LifeId {
         let name = self.network.borrow().hosts.host(host).name.clone();
-        let nth = self.network.borrow().hosts.host(host).life.map_or(0, |life| self.network.borrow().hosts.life(life).incarnation.0 + 1);
+        let nth = self
+            .network
+            .borrow()
+            .hosts
+            .host(host)
+            .life
+            .map_or(0, |life| self.network.borrow().hosts.life(life).incarnation.0 + 1);
         let seeds = self.seeds.child("host").child(name.as_str()).child(&nth.to_string());
         let mut entropy = seeds.child("entropy").draws();
         let state = EntropyState([entropy.next_u64(), entropy.next_u64(), entropy.next_u64(), entropy.next_u64() | 1]);
@@ -348,6 +356,10 @@ impl Engine {
 
     /// A life's root task returned.
     pub(crate) fn exited(&self, life: LifeId, error: Option<String>) {
+        if self.network.borrow().hosts.life(life).state.is_over() {
+            // A destructor of a root that a fault ended has panicked.
+            return;
+        }
         self.record(Some(life), What::Process(ProcessEvent::Exited { error }));
         self.with_network(|network| {
             // The process is gone: its kernel closes what it still held.
@@ -413,7 +425,9 @@ impl Engine {
         self.faults.get(fault.0 as usize).is_some_and(|fault| {
             matches!(
                 fault.verb,
-                Verb::Crash { restart_after: Some(_) } | Verb::PowerLoss { restart_after: Some(_) } | Verb::Restart { .. }
+                Verb::Crash { restart_after: Some(_) }
+                    | Verb::PowerLoss { restart_after: Some(_) }
+                    | Verb::Restart { .. }
             )
         })
     }
@@ -457,8 +471,14 @@ impl Engine {
     pub(crate) fn note_panics(&self) {
         let panics = std::mem::take(&mut *self.panics.borrow_mut());
         for (life, root, message) in panics {
-            self.record(life, What::Process(ProcessEvent::Panicked { message, root }));
-            if let (true, Some(life)) = (root, life) {
+            let Some(life) = life else {
+                // Nobody's task: the network's own. tokio keeps such a panic to itself, and nothing would move any more.
+                *self.defect.borrow_mut() = Some(message);
+                self.end(RunEnd::Finished);
+                continue;
+            };
+            self.record(Some(life), What::Process(ProcessEvent::Panicked { message, root }));
+            if root {
                 self.exited(life, Some("panicked".to_owned()));
             }
         }

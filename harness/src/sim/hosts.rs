@@ -48,6 +48,13 @@ pub(crate) enum State {
     Dead,
 }
 
+impl State {
+    /// Whether the process is gone. Tasks that outlive it find every socket dead.
+    pub(crate) fn is_over(self) -> bool {
+        self != Self::Alive
+    }
+}
+
 pub(crate) struct Life {
     pub(crate) host: HostId,
     pub(crate) incarnation: Incarnation,
@@ -160,6 +167,12 @@ impl Hosts {
     pub(crate) fn running(&self, host: HostId) -> Option<LifeId> {
         let life = self.host(host).life?;
         (self.life(life).state == State::Alive).then_some(life)
+    }
+
+    /// Whether this very life of a host goes on.
+    pub(crate) fn speaks(&self, host: &HostName, incarnation: Incarnation) -> bool {
+        let running = self.by_name(host.as_str()).and_then(|host| self.running(host));
+        running.is_some_and(|life| self.life(life).incarnation == incarnation)
     }
 
     pub(crate) fn ephemeral_port(&mut self, host: HostId) -> u16 {

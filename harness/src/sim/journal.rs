@@ -32,7 +32,13 @@ impl Journal {
     }
 
     /// Takes a packet into the hash: when, where, what, and every byte.
-    pub(crate) fn absorb_packet(&mut self, at: Duration, connection: u32, direction: Direction, packet: &impl PacketDigest) {
+    pub(crate) fn absorb_packet(
+        &mut self,
+        at: Duration,
+        connection: u32,
+        direction: Direction,
+        packet: &impl PacketDigest,
+    ) {
         if self.sealed {
             return;
         }
@@ -57,10 +63,6 @@ impl Journal {
 
     pub(crate) fn seal(&mut self) {
         self.sealed = true;
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.records.len()
     }
 
     pub(crate) fn take(&mut self) -> (Vec<Record>, TraceHash) {

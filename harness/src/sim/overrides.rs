@@ -40,8 +40,9 @@ pub(crate) struct Stray {
 }
 
 impl Shared {
-    pub(crate) fn set_now(&self, nanos: u64) {
-        self.now_nanos.store(nanos, Ordering::Relaxed);
+    /// Sets the clocks and returns what they said before.
+    pub(crate) fn set_now(&self, nanos: u64) -> u64 {
+        self.now_nanos.swap(nanos, Ordering::Relaxed)
     }
 
     pub(crate) fn stray(&self, call: String, remedy: &'static str) {
@@ -116,7 +117,9 @@ pub(crate) fn draws_digest() -> u64 {
 fn fill(buffer: *mut u8, length: usize) {
     let mut state = match ENTROPY.get() {
         Entropy::Seeded(state) => state,
-        Entropy::Constant | Entropy::Real => EntropyState([0x9e37_79b9_7f4a_7c15, 0xbf58_476d_1ce4_e5b9, 0x94d0_49bb_1331_11eb, 1]),
+        Entropy::Constant | Entropy::Real => {
+            EntropyState([0x9e37_79b9_7f4a_7c15, 0xbf58_476d_1ce4_e5b9, 0x94d0_49bb_1331_11eb, 1])
+        }
     };
     let mut written = 0;
     while written < length {
@@ -235,10 +238,9 @@ unsafe extern "C" fn clock_gettime(clock: libc::clockid_t, time: *mut libc::time
 fn base_seconds(clock: libc::clockid_t) -> Option<u64> {
     match clock {
         libc::CLOCK_REALTIME | libc::CLOCK_REALTIME_COARSE => Some(EPOCH_SECONDS),
-        libc::CLOCK_MONOTONIC
-        | libc::CLOCK_MONOTONIC_RAW
-        | libc::CLOCK_MONOTONIC_COARSE
-        | libc::CLOCK_BOOTTIME => Some(UPTIME_SECONDS),
+        libc::CLOCK_MONOTONIC | libc::CLOCK_MONOTONIC_RAW | libc::CLOCK_MONOTONIC_COARSE | libc::CLOCK_BOOTTIME => {
+            Some(UPTIME_SECONDS)
+        }
         _ => None,
     }
 }
@@ -342,15 +344,12 @@ unsafe extern "C" fn getaddrinfo(
             // SAFETY: a non-null node is a NUL-terminated string.
             unsafe { std::ffi::CStr::from_ptr(node) }.to_string_lossy().into_owned()
         };
-        shared.stray(format!("getaddrinfo({name:?})"), "resolve through halfopen_net (connect by name, or lookup_host)");
+        shared
+            .stray(format!("getaddrinfo({name:?})"), "resolve through halfopen_net (connect by name, or lookup_host)");
         return libc::EAI_FAIL;
     }
-    type Signature = unsafe extern "C" fn(
-        *const c_char,
-        *const c_char,
-        *const libc::addrinfo,
-        *mut *mut libc::addrinfo,
-    ) -> c_int;
+    type Signature =
+        unsafe extern "C" fn(*const c_char, *const c_char, *const libc::addrinfo, *mut *mut libc::addrinfo) -> c_int;
     let address = GETADDRINFO.address(c"getaddrinfo");
     // SAFETY: the address is libc's `getaddrinfo`, which has this signature.
     unsafe { std::mem::transmute::<usize, Signature>(address)(node, service, hints, results) }

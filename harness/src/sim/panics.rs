@@ -5,7 +5,6 @@ use std::sync::Once;
 
 use super::{engine, overrides};
 
-
 /// Installs the hook, once per process, in front of the one that is there.
 pub(crate) fn watch() {
     static ONCE: Once = Once::new();
@@ -16,7 +15,8 @@ pub(crate) fn watch() {
                 before(info);
                 return;
             }
-            let place = info.location().map(|at| format!(" at {}:{}", file_name(at.file()), at.line())).unwrap_or_default();
+            let place =
+                info.location().map(|at| format!(" at {}:{}", file_name(at.file()), at.line())).unwrap_or_default();
             let message = format!("{}{place}", text(info.payload()));
             match engine::current() {
                 Some(engine) => engine.panicked(message),

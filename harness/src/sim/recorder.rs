@@ -18,7 +18,9 @@ pub(crate) struct Recorder;
 impl<S: tracing::Subscriber> Layer<S> for Recorder {
     fn enabled(&self, metadata: &tracing::Metadata<'_>, _: Context<'_, S>) -> bool {
         let library = metadata.target().split("::").next().is_some_and(|name| {
-            LIBRARIES.iter().any(|library| name == *library || name.strip_prefix(library).is_some_and(|rest| rest.starts_with('_')))
+            LIBRARIES
+                .iter()
+                .any(|library| name == *library || name.strip_prefix(library).is_some_and(|rest| rest.starts_with('_')))
         });
         *metadata.level() <= if library { tracing::Level::WARN } else { tracing::Level::DEBUG }
     }

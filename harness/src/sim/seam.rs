@@ -10,7 +10,7 @@ use tokio::io::ReadBuf;
 
 use super::engine::Engine;
 use super::fabric::{ConnectionIndex, Network, Socket};
-use super::hosts::{HostId, LifeId, State};
+use super::hosts::{HostId, LifeId};
 use crate::name::Side;
 
 /// The engine as `halfopen_net` is given it.
@@ -20,20 +20,29 @@ pub(crate) struct EngineSeam(pub(crate) Rc<Engine>);
 enum Named {
     Stream(Socket),
     Listener(u32),
+    /// An attempt of a dead incarnation: no SYN is sent, nothing is ever heard.
+    Nowhere,
 }
 
 const LISTENER_BIT: u64 = 1 << 63;
+const NOWHERE: u64 = u64::MAX;
 
 impl EngineSeam {
     fn key(&self, named: Named) -> Key {
         let socket = match named {
-            Named::Stream(Socket { connection, side }) => u64::from(connection.0) << 1 | u64::from(side == Side::Server),
+            Named::Stream(Socket { connection, side }) => {
+                u64::from(connection.0) << 1 | u64::from(side == Side::Server)
+            }
             Named::Listener(number) => LISTENER_BIT | u64::from(number),
+            Named::Nowhere => NOWHERE,
         };
         Key { run: self.0.run, socket }
     }
 
     fn named(key: Key) -> Named {
+        if key.socket == NOWHERE {
+            return Named::Nowhere;
+        }
         if key.socket & LISTENER_BIT != 0 {
             return Named::Listener((key.socket & !LISTENER_BIT) as u32);
         }
@@ -45,6 +54,7 @@ impl EngineSeam {
         match Self::named(key) {
             Named::Stream(socket) => Ok(socket),
             Named::Listener(_) => Err(io::Error::new(io::ErrorKind::InvalidInput, "this key names a listener")),
+            Named::Nowhere => Err(io::ErrorKind::NotConnected.into()),
         }
     }
 
@@ -54,7 +64,7 @@ impl EngineSeam {
             let text = "a socket was asked for outside any host's task (the scenario's own thread has no network)";
             return Poll::Ready(Err(io::Error::other(text)));
         };
-        if self.0.network.borrow().hosts.life(life).state == State::Dead {
+        if self.0.network.borrow().hosts.life(life).state.is_over() {
             return Poll::Pending;
         }
         Poll::Ready(Ok(life))
@@ -128,7 +138,10 @@ impl Seam for EngineSeam {
             if Self::host_at(network, host, address.ip()) != Some(host) {
                 return Err(io::ErrorKind::AddrNotAvailable.into());
             }
-            network.listen(life, address.port(), backlog)
+            let number = network.listen(life, address.port(), backlog)?;
+            let linger = options.iter().any(|option| matches!(option, SocketOption::Linger(Some(_))));
+            network.listener(number).linger_zero = linger;
+            Ok(number)
         });
         Poll::Ready(listener.map(|number| self.key(Named::Listener(number))))
     }
@@ -139,7 +152,7 @@ impl Seam for EngineSeam {
         };
         let accepted = self.0.with_network(|network| {
             let life = network.listener(number).life;
-            if network.hosts.life(life).state == State::Dead {
+            if network.hosts.life(life).state.is_over() {
                 return Poll::Pending;
             }
             if let Some(error) = network.armed_accept_error(number) {
@@ -160,18 +173,17 @@ impl Seam for EngineSeam {
         if let Some(refused) = options.iter().find_map(|option| honoured(*option).err()) {
             return Err(refused);
         }
-        let life = match self.0.speaking() {
-            Some(life) => life,
-            None => match self.speaker() {
-                Poll::Ready(Err(error)) => return Err(error),
-                _ => return Err(io::ErrorKind::NotConnected.into()),
-            },
+        let life = match self.speaker() {
+            Poll::Ready(life) => life?,
+            Poll::Pending => return Ok(self.key(Named::Nowhere)),
         };
         let socket = self.0.with_network(|network| {
             let own = network.hosts.life(life).host;
             match Self::host_at(network, own, to.ip()) {
                 Some(server) => Ok(network.open(life, server, to, from.map(|address| address.port()))),
-                None => Err(io::Error::new(io::ErrorKind::HostUnreachable, format!("no host has the address {}", to.ip()))),
+                None => {
+                    Err(io::Error::new(io::ErrorKind::HostUnreachable, format!("no host has the address {}", to.ip())))
+                }
             }
         })?;
         let key = self.key(Named::Stream(socket));
@@ -182,8 +194,11 @@ impl Seam for EngineSeam {
     }
 
     fn poll_connected(&self, stream: Key, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Named::Nowhere = Self::named(stream) {
+            return Poll::Pending;
+        }
         self.on_stream(stream, |network, socket| {
-            if network.life_of(socket).is_some_and(|life| network.hosts.life(life).state == State::Dead) {
+            if network.life_of(socket).is_some_and(|life| network.hosts.life(life).state.is_over()) {
                 return Poll::Pending;
             }
             match network.connected(socket) {
@@ -251,13 +266,18 @@ impl Seam for EngineSeam {
         Ok(match Self::named(socket) {
             Named::Stream(socket) => self.0.network.borrow().addresses(socket).0,
             Named::Listener(number) => self.0.network.borrow_mut().listener(number).address,
+            Named::Nowhere => return Err(io::ErrorKind::NotConnected.into()),
         })
     }
 
     fn peer_addr(&self, stream: Key) -> io::Result<SocketAddr> {
         let socket = Self::stream(stream)?;
         let network = self.0.network.borrow();
-        if network.is_connected(socket) { Ok(network.addresses(socket).1) } else { Err(io::ErrorKind::NotConnected.into()) }
+        if network.is_connected(socket) {
+            Ok(network.addresses(socket).1)
+        } else {
+            Err(io::ErrorKind::NotConnected.into())
+        }
     }
 
     fn set_option(&self, socket: Key, option: SocketOption) -> io::Result<()> {
@@ -275,7 +295,7 @@ impl Seam for EngineSeam {
     fn take_error(&self, socket: Key) -> io::Result<Option<io::Error>> {
         Ok(match Self::named(socket) {
             Named::Stream(socket) => self.0.network.borrow_mut().take_error(socket),
-            Named::Listener(_) => None,
+            Named::Listener(_) | Named::Nowhere => None,
         })
     }
 
@@ -283,6 +303,7 @@ impl Seam for EngineSeam {
         self.0.with_network(|network| match Self::named(socket) {
             Named::Stream(socket) => network.close(socket),
             Named::Listener(number) => network.close_listener(number),
+            Named::Nowhere => {}
         });
     }
 

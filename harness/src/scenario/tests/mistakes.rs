@@ -1,5 +1,7 @@
 //! Every mistake that a file can have, with the exact line that tells it.
 
+use proptest::prelude::*;
+
 use super::{GOOD, read};
 use crate::fault::{Fault, Target, Trigger, Verb};
 use crate::scenario::*;
@@ -90,6 +92,7 @@ fn a_duration_has_a_unit_and_whole_milliseconds() {
         ("\"20min\"", "\"20\""),
         ("\"20min\"", "20"),
         ("\"20min\"", "\"soon\""),
+        ("\"20min\"", "\"200years\""),
         ("\"20ms\"", "\"1500us\""),
         ("\"80ms\"", "\"80us\""),
         (WHEN, "{ at = \"1\" }"),
@@ -100,6 +103,7 @@ fn a_duration_has_a_unit_and_whole_milliseconds() {
     idle.toml:2: `time_limit`: `20` has no unit; durations are written as 20ms, 5s or 30min
     idle.toml:2: `time_limit`: `20` has no unit; durations are written as 20ms, 5s or 30min
     idle.toml:2: `time_limit`: `soon` is no duration; durations are written as 20ms, 5s or 30min
+    idle.toml:2: `time_limit`: `200years` is more than a century, and no run lasts so long
     idle.toml:5: `latency`: `1500us` is finer than a millisecond, and virtual time is not
     idle.toml:17: `latency`: `80us` is finer than a millisecond, and virtual time is not
     idle.toml:22: `at`: `1` has no unit; durations are written as 20ms, 5s or 30min
@@ -294,6 +298,19 @@ fn a_scenario_built_in_rust_is_held_to_the_same_laws() {
         .with_host(HostSpec::host("chat", "chat"))
         .with_rule(freeze);
     insta::assert_snapshot!(scenario.checked().expect_err("a mistake"), @"scenario `frozen`: 1.5ms is finer than a millisecond, and virtual time is not");
+}
+
+proptest! {
+    /// Half of a file, a file with a hole, a file with something in it that belongs elsewhere: an answer, never a panic.
+    #[test]
+    fn no_text_makes_the_reader_panic(from in 0..GOOD.len(), length in 0..60_usize, other in 0..GOOD.len(), many in 0..60_usize) {
+        let cut = |from: usize, length: usize| &GOOD[from..GOOD.len().min(from + length)];
+        let text = GOOD.replacen(cut(from, length), cut(other, many), 1);
+        if let Err(error) = read(&text) {
+            prop_assert!(error.to_string().starts_with("idle.toml:"), "{}", error);
+            prop_assert!(!error.sentence.contains('\n'), "{}", error);
+        }
+    }
 }
 
 /// The error of each mistake alone, one a line.

@@ -147,6 +147,17 @@ fn a_scenario_is_written_as_a_person_would_write_it() {
 }
 
 #[test]
+fn every_verb_and_trigger_is_described_with_its_parameters() {
+    let described = include_str!("../mod.rs");
+    for (word, parameters) in verb::VERBS.iter().chain(&trigger::TRIGGERS) {
+        for name in std::iter::once(word).chain(*parameters) {
+            let is_described = described.contains(&format!("`{name}`")) || described.contains(&format!("`{name} = "));
+            assert!(is_described, "`{name}` of `{word}` is not in the description of the file");
+        }
+    }
+}
+
+#[test]
 fn a_scenario_reads_back_as_it_was_written() {
     for scenario in [arbitrary::scenario(), read(GOOD).expect("no mistake")] {
         let again = Scenario::from_toml(&scenario.to_toml(), Path::new("again.toml"));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Checked, known, pair, whole};
+use super::{Checked, known, pair, virtual_time};
 use crate::fault::{Edge, IoCall, Target, Trigger, Verb};
 use crate::name::{Direction, Side};
 use crate::scenario::error::Flaw;
@@ -40,12 +40,12 @@ pub(crate) fn rule(rule: &FaultRule, path: &str, scenario: &Scenario) -> Checked
 
 fn trigger(when: &When, path: &str, scenario: &Scenario) -> Checked {
     match &when.trigger {
-        Trigger::At(time) => whole(*time, path)?,
+        Trigger::At(time) => virtual_time(*time, path)?,
         Trigger::Event { host, after, .. } => {
             if let Some(host) = host {
                 known(host, &format!("{path}/host"), scenario)?;
             }
-            whole(*after, path)?;
+            virtual_time(*after, path)?;
         }
         Trigger::Message { .. }
         | Trigger::Frame { .. }
@@ -100,7 +100,8 @@ fn aimed(trigger: &Trigger, target: &Target, path: &str) -> Checked {
 }
 
 fn parameters(verb: &Verb, path: &str) -> Checked {
-    let time = |key: &str, time: &Option<Duration>| time.map_or(Ok(()), |time| whole(time, &format!("{path}/{key}")));
+    let time =
+        |key: &str, time: &Option<Duration>| time.map_or(Ok(()), |time| virtual_time(time, &format!("{path}/{key}")));
     match verb {
         Verb::Close { code, reason, .. } => close(*code, reason, path),
         Verb::IoError { nth: 0, .. } => Err(Flaw::new(format!("{path}/nth"), "calls are counted from 1")),

@@ -5,7 +5,7 @@ mod fault;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::duration::is_whole;
+use super::duration;
 use super::error::{Flaw, list, unknown};
 use super::verb::spelling;
 use super::{Role, Scenario};
@@ -107,14 +107,14 @@ fn times(scenario: &Scenario) -> Checked {
         ("time_limit".to_owned(), scenario.time_limit),
         ("settle".to_owned(), scenario.settle),
     ];
-    fixed.into_iter().chain(starts).chain(links).try_for_each(|(path, time)| whole(time, &path))
+    fixed.into_iter().chain(starts).chain(links).try_for_each(|(path, time)| virtual_time(time, &path))
 }
 
-fn whole(time: Duration, path: &str) -> Checked {
-    if is_whole(time) {
-        return Ok(());
+fn virtual_time(time: Duration, path: &str) -> Checked {
+    match duration::flaw(time) {
+        Some(flaw) => Err(Flaw::new(path, format!("{time:?} {flaw}"))),
+        None => Ok(()),
     }
-    Err(Flaw::new(path, format!("{time:?} is finer than a millisecond, and virtual time is not")))
 }
 
 fn links(scenario: &Scenario) -> Checked {

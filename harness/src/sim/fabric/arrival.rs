@@ -53,22 +53,21 @@ impl Network {
         }
     }
 
-    /// Nobody is there: what was sent is sent again until somebody answers.
+    /// Nobody is there: what was sent is sent again until somebody answers or the sender's kernel gives up.
     fn lose_to_dead_machine(&mut self, index: ConnectionIndex, direction: Direction, packet: Packet) {
-        match packet {
-            Packet::Data { bytes, owed, .. } if owed > 0 => {
-                self.begin_loss(index, direction);
-                self.connection_mut(index).path_mut(direction).lost.push_back(bytes);
-            }
-            Packet::Fin { .. } => {
-                self.begin_loss(index, direction);
-                self.connection_mut(index).path_mut(direction).lost_fin = true;
-            }
-            Packet::Data { .. } | Packet::Syn | Packet::SynAck | Packet::Ack | Packet::Rst { .. } => return,
+        if !matches!(packet, Packet::Data { owed: 1.., .. } | Packet::Fin { .. }) {
+            return;
         }
-        let since = self.connection(index).path(direction).lost_since.unwrap_or(self.now);
-        let at = super::retransmission::next_attempt(since, self.now);
-        self.schedule.push(at, Due::Retransmit(index, direction));
+        self.begin_loss(index, direction);
+        let now = self.now;
+        let path = self.connection_mut(index).path_mut(direction);
+        path.unanswered.push_back(packet);
+        if path.unanswered.len() == 1
+            && let Some(since) = path.lost_since
+        {
+            let at = super::retransmission::next_attempt(since, now);
+            self.schedule.push(at, Due::Retransmit(index, direction));
+        }
     }
 
     fn receive_data(&mut self, index: ConnectionIndex, direction: Direction, bytes: Bytes, owed: usize) {
@@ -116,6 +115,7 @@ impl Network {
         let mut wakers = std::mem::take(&mut self.to_wake);
         let end = self.connection_mut(index).end_mut(receiver);
         let connecting = end.state == EndState::Connecting;
+        let half_open = end.state == EndState::SynReceived;
         let news = !end.reset;
         if news {
             end.reset = true;
@@ -127,16 +127,21 @@ impl Network {
             } else {
                 Some(std::io::ErrorKind::ConnectionReset)
             };
-            end.discard_unsent();
             end.unacknowledged = 0;
             end.wake_all(&mut wakers);
+            let unsent = end.discard_unsent();
+            self.buffered_bytes = self.buffered_bytes.saturating_sub(unsent);
         }
         let sends = receiver.sends();
         let path = self.connection_mut(index).path_mut(sends);
         path.lost.clear();
         path.lost_fin = false;
+        path.unanswered.clear();
         path.lost_since = None;
         self.to_wake = wakers;
+        if half_open {
+            self.leave_backlog(index);
+        }
         if news {
             let event =
                 if connecting { ConnectionEvent::Refused } else { ConnectionEvent::Rst { to: receiver, forged } };

@@ -6,7 +6,6 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 
 use super::connection::{EndState, Fin, sender, take_bytes};
-use super::hosts::State;
 use super::{Network, Socket};
 use crate::fault::IoCall;
 
@@ -28,7 +27,7 @@ impl Network {
     fn dead(&mut self, socket: Socket) -> Option<Poll<io::Error>> {
         let end = self.connection(socket.connection).end(socket.side);
         let life = end.life?;
-        if self.hosts.life(life).state != State::Dead {
+        if !self.hosts.life(life).state.is_over() {
             return None;
         }
         let told = std::mem::replace(&mut self.connection_mut(socket.connection).end_mut(socket.side).told_dead, true);
@@ -79,7 +78,12 @@ impl Network {
 
     /// Reads up to `most` bytes; an empty answer is the end of the stream. `wait` registers the task when there is
     /// nothing yet; without it the answer is `WouldBlock`.
-    pub(crate) fn read(&mut self, socket: Socket, most: usize, wait: Option<&mut Context<'_>>) -> Poll<io::Result<Bytes>> {
+    pub(crate) fn read(
+        &mut self,
+        socket: Socket,
+        most: usize,
+        wait: Option<&mut Context<'_>>,
+    ) -> Poll<io::Result<Bytes>> {
         if let Some(dead) = self.dead(socket) {
             return dead.map(Err);
         }
@@ -196,7 +200,12 @@ impl Network {
     }
 
     /// Takes bytes into the send buffer.
-    pub(crate) fn write(&mut self, socket: Socket, bytes: &[u8], wait: Option<&mut Context<'_>>) -> Poll<io::Result<usize>> {
+    pub(crate) fn write(
+        &mut self,
+        socket: Socket,
+        bytes: &[u8],
+        wait: Option<&mut Context<'_>>,
+    ) -> Poll<io::Result<usize>> {
         if let Some(dead) = self.dead(socket) {
             return dead.map(Err);
         }
@@ -234,6 +243,7 @@ impl Network {
         }
         end.unsent.push_back(Bytes::copy_from_slice(&bytes[..n]));
         end.unsent_bytes += n;
+        self.buffered_bytes += n;
         self.want_transmit(socket);
         Poll::Ready(Ok(n))
     }

@@ -154,6 +154,8 @@ pub(crate) struct Path {
     /// Data that a silence keeps from the receiver; the sender's kernel sends it again after the heal.
     pub(crate) lost: VecDeque<Bytes>,
     pub(crate) lost_fin: bool,
+    /// What found the receiving machine without power. The plane has seen it already.
+    pub(crate) unanswered: VecDeque<Packet>,
     /// Since when something has been lost.
     pub(crate) lost_since: Option<Duration>,
     /// Bytes that arrived but whose acknowledgement was lost.
@@ -266,14 +268,16 @@ impl End {
         SEND_BUFFER_BYTES.saturating_sub(self.unsent_bytes + self.unacknowledged)
     }
 
-    pub(crate) fn discard_unsent(&mut self) {
+    /// How many bytes that were.
+    pub(crate) fn discard_unsent(&mut self) -> usize {
         self.unsent.clear();
-        self.unsent_bytes = 0;
+        std::mem::take(&mut self.unsent_bytes)
     }
 
-    pub(crate) fn discard_received(&mut self) {
+    /// How many bytes that were.
+    pub(crate) fn discard_received(&mut self) -> usize {
         self.received.clear();
-        self.received_bytes = 0;
+        std::mem::take(&mut self.received_bytes)
     }
 }
 
@@ -286,6 +290,7 @@ impl Path {
             held: VecDeque::new(),
             lost: VecDeque::new(),
             lost_fin: false,
+            unanswered: VecDeque::new(),
             lost_since: None,
             unreported: 0,
             returns: VecDeque::new(),

@@ -154,8 +154,10 @@ impl Network {
         if armed.call == IoCall::Accept {
             let host = self.hosts.by_name(id.link.server.as_str());
             let hosts = &self.hosts;
-            let listener =
-                self.listeners.iter_mut().find(|listener| listener.open && host == Some(hosts.life(listener.life).host));
+            let listener = self
+                .listeners
+                .iter_mut()
+                .find(|listener| listener.open && host == Some(hosts.life(listener.life).host));
             if let Some(listener) = listener {
                 let mut wakers = Vec::new();
                 listener.armed.push(armed);

@@ -23,6 +23,8 @@ pub(crate) struct Listener {
     pub(crate) half_open: usize,
     pub(crate) acceptors: Wakers,
     pub(crate) open: bool,
+    /// Accepted connections begin with the listener's linger, as on Linux.
+    pub(crate) linger_zero: bool,
     pub(crate) armed: Vec<super::connection::ArmedError>,
 }
 
@@ -50,6 +52,7 @@ impl Network {
             half_open: 0,
             acceptors: Wakers::default(),
             open: true,
+            linger_zero: false,
             armed: Vec::new(),
         });
         Ok(self.listeners.len() as u32 - 1)
@@ -63,10 +66,6 @@ impl Network {
 
     pub(crate) fn listener(&mut self, number: u32) -> &mut Listener {
         &mut self.listeners[number as usize]
-    }
-
-    pub(super) fn listeners_mut(&mut self) -> &mut Vec<Listener> {
-        &mut self.listeners
     }
 
     /// Sends a SYN to `to`, which is an address of `server`.
@@ -203,10 +202,23 @@ impl Network {
         }
     }
 
+    /// An answered attempt has come to nothing: its place in the backlog is free, and no process ever held it.
+    pub(super) fn leave_backlog(&mut self, index: ConnectionIndex) {
+        let server = &mut self.connection_mut(index).server;
+        server.state = EndState::Closed;
+        let (host, port) = (server.host, server.address.port());
+        if let Some(number) = self.listener_on(host, port) {
+            let listener = &mut self.listeners[number];
+            listener.half_open = listener.half_open.saturating_sub(1);
+        }
+    }
+
     /// The next established connection of a listener.
     pub(crate) fn accept(&mut self, number: u32) -> Option<(Socket, SocketAddr)> {
-        let index = self.listeners[number as usize].queue.pop_front()?;
-        let connection = self.connection(index);
+        let listener = &mut self.listeners[number as usize];
+        let (index, linger_zero) = (listener.queue.pop_front()?, listener.linger_zero);
+        let connection = self.connection_mut(index);
+        connection.server.linger_zero = linger_zero;
         Some((Socket { connection: index, side: Side::Server }, connection.client.address))
     }
 
@@ -228,7 +240,11 @@ impl Network {
     }
 
     /// Registers a task that waits for the end of the handshake.
-    pub(crate) fn wait_connected(&mut self, socket: Socket, cx: &std::task::Context<'_>) -> std::task::Poll<io::Result<()>> {
+    pub(crate) fn wait_connected(
+        &mut self,
+        socket: Socket,
+        cx: &std::task::Context<'_>,
+    ) -> std::task::Poll<io::Result<()>> {
         self.connection_mut(socket.connection).client.writers.register(cx);
         std::task::Poll::Pending
     }

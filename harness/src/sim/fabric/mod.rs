@@ -142,6 +142,8 @@ impl Network {
     /// Does everything that is due at `now`; hosts that are to start are returned in order.
     pub(crate) fn advance(&mut self, now: Duration) -> Vec<HostId> {
         self.now = now;
+        // What was written before an arrival has left before it.
+        self.transmit_all();
         let mut starts = Vec::new();
         loop {
             if self.plane.next_deadline().is_some_and(|at| at <= now) {
@@ -189,7 +191,8 @@ impl Network {
         std::mem::take(&mut self.orders)
     }
 
-    /// Bytes that sockets and paths hold; the run's memory bound reads it.
+    /// Bytes that sockets hold, written and not yet sent or received and not yet read (a path holds at most a window
+    /// more); the run's memory bound reads it.
     pub(crate) fn buffered_bytes(&self) -> usize {
         self.buffered_bytes
     }
@@ -245,7 +248,11 @@ impl Network {
     fn answer(&mut self, fault: FaultIndex, observer: HostId, outcome: String) {
         if self.answered.insert(fault) {
             let observer = self.hosts.host(observer).name.clone();
-            self.journal.push(self.now, None, What::Fault { fault, event: FaultEvent::FirstOutcome { observer, outcome } });
+            self.journal.push(
+                self.now,
+                None,
+                What::Fault { fault, event: FaultEvent::FirstOutcome { observer, outcome } },
+            );
         }
     }
 
@@ -278,10 +285,16 @@ impl Network {
     fn maybe_end(&mut self, index: ConnectionIndex) {
         let connection = self.connection_mut(index);
         let quiet = |path: &connection::Path| {
-            path.in_flight.is_empty() && path.held.is_empty() && path.lost.is_empty() && !path.lost_fin
+            path.in_flight.is_empty()
+                && path.held.is_empty()
+                && path.lost.is_empty()
+                && path.unanswered.is_empty()
+                && !path.lost_fin
         };
         let over = !connection.ended
-            && [&connection.client, &connection.server].iter().all(|end| !end.held() && (end.reset || end.unsent.is_empty()))
+            && [&connection.client, &connection.server]
+                .iter()
+                .all(|end| !end.held() && (end.reset || end.unsent.is_empty()))
             && quiet(&connection.to_server)
             && quiet(&connection.to_client);
         if over {

@@ -42,18 +42,16 @@ impl Network {
     pub(super) fn abort_end(&mut self, socket: Socket) {
         let end = self.connection(socket.connection).end(socket.side);
         let speaks = !end.reset && !matches!(end.state, EndState::Connecting | EndState::Closed | EndState::Forgotten);
-        if speaks && end.state == EndState::Established && !end.linger_zero {
+        if speaks && end.state == EndState::Established {
             self.transmit(socket);
         }
         let mut wakers = std::mem::take(&mut self.to_wake);
         let end = self.connection_mut(socket.connection).end_mut(socket.side);
-        let received = end.received_bytes;
         end.state = EndState::Closed;
         end.reset = true;
-        end.discard_unsent();
-        end.discard_received();
         end.wake_all(&mut wakers);
-        self.buffered_bytes = self.buffered_bytes.saturating_sub(received);
+        let discarded = end.discard_unsent() + end.discard_received();
+        self.buffered_bytes = self.buffered_bytes.saturating_sub(discarded);
         self.to_wake = wakers;
         self.say_closed(socket);
         if speaks {
@@ -84,14 +82,16 @@ impl Network {
 
     /// The process of a life has died: its kernel closes every socket it held, in the order they were made.
     pub(crate) fn sever_life(&mut self, life: LifeId, fault: Option<FaultIndex>) {
-        for socket in self.sockets_of(life) {
+        let sockets = self.sockets_of(life);
+        // Listeners first: what nobody has accepted is reset.
+        self.close_listeners_of(life, true);
+        for socket in sockets {
             self.close(socket);
             // After the close: what the dying process does itself is not yet anybody's outcome.
             if let Some(fault) = fault {
                 self.bite(fault, socket.connection, || "every socket of the process".to_owned());
             }
         }
-        self.close_listeners_of(life, true);
     }
 
     /// The machine of a life has lost its power: its sockets are forgotten and its packets in flight vanish.
@@ -104,10 +104,23 @@ impl Network {
                     continue;
                 }
                 self.bite(fault, index, || "everything in flight from and to the machine".to_owned());
-                self.forget_end(Socket { connection: index, side });
+                if side == Side::Server && self.connection(index).client.state == EndState::Connecting {
+                    self.forget_attempt(index);
+                } else {
+                    self.forget_end(Socket { connection: index, side });
+                }
             }
         }
         self.close_listeners_of(life, false);
+    }
+
+    /// To the machine the attempt's next SYN is the first that it hears of it.
+    fn forget_attempt(&mut self, index: ConnectionIndex) {
+        let connection = self.connection_mut(index);
+        connection.to_client.in_flight.clear();
+        connection.to_client.held.clear();
+        connection.server.state = EndState::Connecting;
+        connection.server.life = None;
     }
 
     fn forget_end(&mut self, socket: Socket) {
@@ -117,12 +130,14 @@ impl Network {
         sends.in_flight.clear();
         sends.held.clear();
         sends.lost.clear();
+        sends.lost_fin = false;
+        sends.unanswered.clear();
         let end = connection.end_mut(socket.side);
         end.state = EndState::Forgotten;
-        end.discard_unsent();
-        end.discard_received();
         end.reset = true;
         end.wake_all(&mut wakers);
+        let discarded = end.discard_unsent() + end.discard_received();
+        self.buffered_bytes = self.buffered_bytes.saturating_sub(discarded);
         self.to_wake = wakers;
     }
 

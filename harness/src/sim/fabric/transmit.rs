@@ -54,6 +54,7 @@ impl Network {
         end.unsent_bytes -= bytes.len();
         end.window -= bytes.len();
         end.unacknowledged += bytes.len();
+        self.buffered_bytes = self.buffered_bytes.saturating_sub(bytes.len());
         bytes
     }
 
@@ -111,7 +112,14 @@ impl Network {
     }
 
     /// Keeps bytes from the receiver. A stalled or discarding middle acknowledges them, a blackhole does not.
-    fn lose(&mut self, index: ConnectionIndex, direction: Direction, bytes: Bytes, kind: HalfOpenKind, fault: FaultIndex) {
+    fn lose(
+        &mut self,
+        index: ConnectionIndex,
+        direction: Direction,
+        bytes: Bytes,
+        kind: HalfOpenKind,
+        fault: FaultIndex,
+    ) {
         self.bite(fault, index, || format!("{direction} data, {} bytes", bytes.len()));
         match kind {
             HalfOpenKind::Blackhole => self.begin_loss(index, direction),
@@ -150,6 +158,7 @@ impl Network {
         }
         path.lost.clear();
         path.lost_fin = false;
+        path.unanswered.clear();
         path.held.clear();
         path.unreported = 0;
         path.lost_since = None;
@@ -158,8 +167,9 @@ impl Network {
         if !end.reset {
             end.reset = true;
             end.error = Some(std::io::ErrorKind::TimedOut);
-            end.discard_unsent();
             end.wake_all(&mut wakers);
+            let unsent = end.discard_unsent();
+            self.buffered_bytes = self.buffered_bytes.saturating_sub(unsent);
         }
         self.to_wake = wakers;
         self.maybe_end(index);
@@ -184,12 +194,18 @@ impl Network {
         if let Mode::Silent(HalfOpenKind::Blackhole | HalfOpenKind::Stall, _) = path.mode {
             return;
         }
-        path.lost_since = None;
+        let unanswered = std::mem::take(&mut path.unanswered);
+        if unanswered.is_empty() {
+            path.lost_since = None;
+        }
         let lost = std::mem::take(&mut path.lost);
         let fin = std::mem::take(&mut path.lost_fin);
         let unreported = std::mem::take(&mut path.unreported);
         if unreported > 0 {
             self.schedule_return(index, direction, unreported, unreported);
+        }
+        for packet in unanswered {
+            self.put(index, direction, packet);
         }
         for bytes in lost {
             self.transmit_bytes(index, direction, bytes);
@@ -250,7 +266,13 @@ impl Network {
 
     /// Schedules the acknowledgement of `acknowledged` bytes and the reopening of `window` bytes to the sender of
     /// `direction`. Nobody is woken for it unless somebody waits.
-    pub(super) fn schedule_return(&mut self, index: ConnectionIndex, direction: Direction, acknowledged: usize, window: usize) {
+    pub(super) fn schedule_return(
+        &mut self,
+        index: ConnectionIndex,
+        direction: Direction,
+        acknowledged: usize,
+        window: usize,
+    ) {
         let now = self.now;
         let connection = self.connection_mut(index);
         let silent = matches!(connection.path(direction.reverse()).mode, Mode::Silent(HalfOpenKind::Blackhole, _));

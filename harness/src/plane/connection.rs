@@ -1,0 +1,299 @@
+//! One connection: its two legs, and what protocols and faults make them share.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::encode::close_frame;
+use super::exchange::Exchanges;
+use super::leg::{Awaited, Fate, Halt, Leg};
+use super::watch::Watch;
+use super::{Effect, Mode};
+use crate::fault::{Fault, FaultIndex, HalfOpenKind};
+use crate::name::{ConnectionId, Direction, Side};
+
+/// How long an end that was sent a Close frame may take to answer with its own: the default of Python's `websockets` is
+/// 10 s and that of most gateways 1 to 5 s.
+pub(super) const CLOSE_ANSWER: Duration = Duration::from_secs(2);
+
+/// The state of a connection between its SYN and its end.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) id: ConnectionId,
+    pub(super) to_server: Leg,
+    pub(super) to_client: Leg,
+    exchanges: Exchanges,
+    /// The closing handshakes that a fault has begun with the client and with the server.
+    closing_client: Option<Closing>,
+    closing_server: Option<Closing>,
+}
+
+/// A closing handshake with one end.
+#[derive(Debug)]
+struct Closing {
+    fault: FaultIndex,
+    frame: Bytes,
+    /// Whether the other end is closed too; else it hears nothing.
+    both: bool,
+    /// Whether the end has been sent its Close frame.
+    sent: bool,
+}
+
+/// What a step of a connection came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// Nothing more to do until something arrives.
+    Idle,
+    /// A fault's trigger has come true at an offset.
+    Strike(FaultIndex, u64),
+}
+
+impl Connection {
+    /// A connection whose SYN was sent just now, under the faults that may strike it by its units.
+    pub(super) fn new<'a>(id: ConnectionId, faults: impl Iterator<Item = (FaultIndex, &'a Fault)> + Clone) -> Self {
+        let leg = |direction| {
+            let watches = faults.clone().filter_map(|(index, fault)| Watch::over(direction, fault, index)).collect();
+            Leg::new(id.clone(), direction, watches)
+        };
+        let (to_server, to_client) = (leg(Direction::ToServer), leg(Direction::ToClient));
+        let exchanges = Exchanges::default();
+        Self { id, to_server, to_client, exchanges, closing_client: None, closing_server: None }
+    }
+
+    /// Whether a fault can still change anything.
+    pub(super) fn is_open(&self) -> bool {
+        self.to_server.fate() != Fate::Severed || self.to_client.fate() != Fate::Severed
+    }
+
+    pub(super) fn leg(&mut self, direction: Direction) -> &mut Leg {
+        match direction {
+            Direction::ToServer => &mut self.to_server,
+            Direction::ToClient => &mut self.to_client,
+        }
+    }
+
+    fn closing(&mut self, side: Side) -> &mut Option<Closing> {
+        match side {
+            Side::Client => &mut self.closing_client,
+            Side::Server => &mut self.closing_server,
+        }
+    }
+
+    /// Reads what has arrived in a direction, and does with it what its fate says.
+    pub(super) fn advance(&mut self, direction: Direction, armed: &[bool], out: &mut Vec<Effect>) -> Progress {
+        loop {
+            let leg = match direction {
+                Direction::ToServer => &mut self.to_server,
+                Direction::ToClient => &mut self.to_client,
+            };
+            let halt = match leg.fate() {
+                Fate::Pass => leg.run(armed, &mut self.exchanges, out),
+                Fate::Silent(..) => return Progress::Idle,
+                Fate::Discarded(fault) => {
+                    leg.discard(fault, &mut self.exchanges, out);
+                    self.adopt_switch();
+                    return Progress::Idle;
+                }
+                Fate::Drained(fault) => {
+                    leg.discard(fault, &mut self.exchanges, out);
+                    self.settle_closing(out);
+                    return Progress::Idle;
+                }
+                Fate::Severed => {
+                    leg.forget();
+                    return Progress::Idle;
+                }
+            };
+            self.adopt_switch();
+            match halt {
+                Halt::Idle => {
+                    self.pass_fin(direction, out);
+                    return Progress::Idle;
+                }
+                Halt::Strike(fault, at) => return Progress::Strike(fault, at),
+                Halt::Boundary(Awaited::Frame(_)) => {
+                    self.send_close(reader(direction), out);
+                    self.settle_closing(out);
+                }
+                Halt::Boundary(Awaited::Chunk(fault)) => self.end_body(fault, out),
+            }
+        }
+    }
+
+    /// The direction to the server learns from the response what the connection has become.
+    fn adopt_switch(&mut self) {
+        if let Some(switch) = self.exchanges.switched {
+            self.to_server.switch(switch);
+        }
+    }
+
+    /// The sender has finished.
+    pub(super) fn fin(&mut self, direction: Direction, out: &mut Vec<Effect>) {
+        let awaited = self.leg(direction).awaited.take();
+        self.leg(direction).fin_waits = true;
+        match (self.leg(direction).fate(), awaited) {
+            // The boundary will never come: the FIN must do without the Close frame.
+            (Fate::Pass, Some(Awaited::Frame(_))) => {
+                self.finish_closing(reader(direction), out);
+                self.finish_closing(sender(direction), out);
+            }
+            (Fate::Pass, Some(Awaited::Chunk(_)) | None) => self.pass_fin(direction, out),
+            (Fate::Drained(_), _) => self.finish_closing(sender(direction), out),
+            (Fate::Silent(..) | Fate::Discarded(_) | Fate::Severed, _) => {}
+        }
+    }
+
+    fn pass_fin(&mut self, direction: Direction, out: &mut Vec<Effect>) {
+        let id = self.id.clone();
+        let leg = self.leg(direction);
+        if std::mem::take(&mut leg.fin_waits) {
+            leg.pass(u64::MAX, out);
+            out.push(Effect::ForwardFin { id, direction });
+        }
+    }
+
+    /// Tells an end of the other's FIN; what it still sends draws RST.
+    pub(super) fn forge_fin(&mut self, to: Side, fault: FaultIndex, out: &mut Vec<Effect>) {
+        out.push(Effect::Fin { id: self.id.clone(), to, fault });
+        self.sever(to.sends(), fault, out);
+    }
+
+    /// Tells an end that the connection was reset.
+    pub(super) fn forge_rst(&mut self, to: Side, fault: FaultIndex, out: &mut Vec<Effect>) {
+        out.push(Effect::Rst { id: self.id.clone(), to, fault });
+        self.sever(to.sends(), fault, out);
+    }
+
+    fn sever(&mut self, direction: Direction, fault: FaultIndex, out: &mut Vec<Effect>) {
+        if self.leg(direction).sever() {
+            out.push(Effect::Mode { id: self.id.clone(), direction, mode: Mode::Severed(fault) });
+        }
+    }
+
+    /// A direction falls silent.
+    pub(super) fn silence(
+        &mut self,
+        direction: Direction,
+        kind: HalfOpenKind,
+        fault: FaultIndex,
+        out: &mut Vec<Effect>,
+    ) {
+        if self.leg(direction).fate() == Fate::Severed {
+            return;
+        }
+        self.leg(direction).silence(fault, kind);
+        if kind != HalfOpenKind::Discard {
+            out.push(Effect::Mode { id: self.id.clone(), direction, mode: Mode::Silent(kind, fault) });
+        }
+    }
+
+    /// The silences of a fault end; what an older fault silenced stays so.
+    pub(super) fn heal(&mut self, fault: FaultIndex, out: &mut Vec<Effect>) {
+        for direction in Direction::BOTH {
+            let before = self.leg(direction).fate();
+            if !self.leg(direction).heal(fault) {
+                continue;
+            }
+            let after = self.leg(direction).fate();
+            let mode = match (before, after) {
+                (Fate::Silent(..), Fate::Pass | Fate::Discarded(_)) => Mode::Pass,
+                (Fate::Silent(..) | Fate::Discarded(_), Fate::Silent(kind, by)) if before != after => {
+                    Mode::Silent(kind, by)
+                }
+                (Fate::Pass | Fate::Silent(..) | Fate::Discarded(_) | Fate::Drained(_) | Fate::Severed, _) => continue,
+            };
+            out.push(Effect::Mode { id: self.id.clone(), direction, mode });
+        }
+    }
+
+    /// Whether Close frames can be sent to both ends.
+    pub(super) fn has_frames(&self) -> bool {
+        self.to_server.has_frames() && self.to_client.has_frames()
+    }
+
+    /// Begins a closing handshake with each of some ends, as if the other had.
+    pub(super) fn close(&mut self, fault: FaultIndex, ends: &[Side], code: u16, reason: &str, out: &mut Vec<Effect>) {
+        let both = ends.len() > 1;
+        for side in ends {
+            let frame = close_frame(code, reason, side.peer().sends());
+            *self.closing(*side) = Some(Closing { fault, frame, both, sent: false });
+            if !both {
+                // The end that is not told hears nothing, while the other is heard out.
+                self.leg(side.sends()).drain(fault);
+            }
+        }
+        for side in ends {
+            let leg = self.leg(side.peer().sends());
+            if leg.is_between_frames() || leg.is_closed() {
+                self.send_close(*side, out);
+            } else {
+                leg.awaited = Some(Awaited::Frame(fault));
+            }
+        }
+        self.settle_closing(out);
+    }
+
+    /// What has passed to an end stands at a frame's end: the Close frame follows, and nothing else.
+    fn send_close(&mut self, side: Side, out: &mut Vec<Effect>) {
+        let direction = side.peer().sends();
+        let already_closed = self.leg(direction).is_closed();
+        let id = self.id.clone();
+        let Some(closing) = self.closing(side) else { return };
+        closing.sent = true;
+        let (fault, both) = (closing.fault, closing.both);
+        // Nothing may follow a Close frame (RFC 6455, 5.5.1): after the sender's own there is none to forge.
+        if !already_closed {
+            out.push(Effect::Inject { id, direction, bytes: closing.frame.clone(), fault });
+        }
+        if both {
+            self.leg(direction).drain(fault);
+        } else {
+            self.silence(direction, HalfOpenKind::Blackhole, fault, out);
+        }
+    }
+
+    /// Ends that have been sent a Close frame and have sent their own get the FIN.
+    fn settle_closing(&mut self, out: &mut Vec<Effect>) {
+        for side in [Side::Client, Side::Server] {
+            let sent = self.closing(side).as_ref().is_some_and(|closing| closing.sent);
+            if sent && self.leg(side.sends()).is_closed() {
+                self.finish_closing(side, out);
+            }
+        }
+    }
+
+    /// An end gets the FIN, whether or not it has answered.
+    fn finish_closing(&mut self, side: Side, out: &mut Vec<Effect>) {
+        let Some(closing) = self.closing(side).take() else { return };
+        let unheard = side.peer().sends();
+        self.leg(unheard).awaited = None;
+        if !closing.sent && closing.both {
+            self.leg(unheard).drain(closing.fault);
+        } else if !closing.sent {
+            self.silence(unheard, HalfOpenKind::Blackhole, closing.fault, out);
+        }
+        self.forge_fin(side, closing.fault, out);
+    }
+
+    /// The time to answer a fault's Close frame is over.
+    pub(super) fn give_up_closing(&mut self, fault: FaultIndex, out: &mut Vec<Effect>) {
+        for side in [Side::Client, Side::Server] {
+            if self.closing(side).as_ref().is_some_and(|closing| closing.fault == fault) {
+                self.finish_closing(side, out);
+            }
+        }
+    }
+}
+
+/// Who sends in a direction.
+pub(super) fn sender(direction: Direction) -> Side {
+    match direction {
+        Direction::ToServer => Side::Client,
+        Direction::ToClient => Side::Server,
+    }
+}
+
+/// Who reads in a direction.
+pub(super) fn reader(direction: Direction) -> Side {
+    sender(direction).peer()
+}

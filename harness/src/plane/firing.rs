@@ -1,0 +1,200 @@
+//! How faults fire, and how they heal.
+
+use std::time::Duration;
+
+use super::connection::CLOSE_ANSWER;
+use super::plane::{Due, Plane};
+use super::planned::Refusing;
+use super::verbs::Point;
+use super::{Effect, Hold, HostAct};
+use crate::fault::{Fault, FaultIndex, IoCall, Target, Verb};
+use crate::name::{ConnectionId, Direction, HostName};
+
+/// Where a trigger has come true.
+#[derive(Clone, Copy)]
+pub(super) enum Site<'a> {
+    /// By time or event: the whole target is meant.
+    Everywhere,
+    /// On a connection, perhaps at a point in its bytes.
+    On(&'a ConnectionId, Option<Point>),
+}
+
+impl Plane {
+    pub(super) fn fire(&mut self, fault: FaultIndex, on: String, out: &mut Vec<Effect>) {
+        self.disarm(fault);
+        let planned = self.planned_mut(fault);
+        planned.fired = true;
+        let verb = planned.fault.verb.to_string();
+        out.push(Effect::Fired { fault, on, verb });
+    }
+
+    /// A trigger has come true.
+    pub(super) fn come_true(&mut self, fault: FaultIndex, site: Site<'_>, now: Duration, out: &mut Vec<Effect>) {
+        let Fault { target, verb, .. } = self.planned(fault).fault.clone();
+        if let Site::On(id, Some(point)) = site
+            && verb != Verb::TruncateClean
+            && let Some(connection) = self.connections.get_mut(id)
+        {
+            connection.leg(point.direction).pass(point.at, out);
+        }
+        match (&verb, target) {
+            (Verb::Freeze { .. }, Target::Host(host)) => self.hold(fault, Hold::Host(host), now, out),
+            (Verb::Partition { .. }, Target::Between(one, other)) => {
+                self.hold(fault, Hold::Between(one, other), now, out);
+            }
+            (Verb::Partition { .. }, Target::Link { link, .. }) => {
+                self.hold(fault, Hold::Between(link.client, link.server), now, out);
+            }
+            (Verb::Crash { .. }, Target::Host(host)) => self.act(fault, host, HostAct::Crash, now, out),
+            (Verb::PowerLoss { .. }, Target::Host(host)) => self.act(fault, host, HostAct::PowerLoss, now, out),
+            (Verb::Restart { pause }, Target::Host(host)) => {
+                self.act(fault, host, HostAct::Restart { pause: *pause }, now, out);
+            }
+            (Verb::Partition { .. }, Target::Host(_)) => self.give_up(fault, "a partition needs two hosts"),
+            (Verb::Freeze { .. } | Verb::Crash { .. } | Verb::PowerLoss { .. } | Verb::Restart { .. }, _) => {
+                self.give_up(fault, "the target is not a host");
+            }
+            (Verb::Refuse { .. }, _) => self.begin_refusing(fault, now, out),
+            (Verb::IoError { call: IoCall::Accept, kind, nth, side }, Target::Link { link, connection }) => {
+                let known = self.connections.keys().filter(|id| id.link == link).map(|id| id.nth).max();
+                let id = ConnectionId { nth: connection.or(known).unwrap_or(1), link };
+                self.fire(fault, id.link.to_string(), out);
+                out.push(Effect::IoError { id, side: *side, call: IoCall::Accept, kind: *kind, nth: *nth, fault });
+            }
+            (
+                Verb::Reset { .. }
+                | Verb::Drop { .. }
+                | Verb::Close { .. }
+                | Verb::HalfOpen { .. }
+                | Verb::Cut { .. }
+                | Verb::TruncateClean
+                | Verb::Delay { .. }
+                | Verb::Jitter { .. }
+                | Verb::IoError { .. },
+                _,
+            ) => self.strike(fault, &verb, site, now, out),
+        }
+    }
+
+    /// Strikes those connections that a verb can be done to.
+    fn strike(&mut self, fault: FaultIndex, verb: &Verb, site: Site<'_>, now: Duration, out: &mut Vec<Effect>) {
+        let planned = &self.faults[fault.0 as usize];
+        let (point, open): (_, Vec<_>) = match site {
+            Site::On(id, point) => (point, self.connections.get_key_value(id).into_iter().collect()),
+            Site::Everywhere => (None, self.connections.iter().filter(|(id, _)| planned.aims_at(id)).collect()),
+        };
+        let mut obstacle = "no connection was open";
+        let mut ids = Vec::new();
+        for (id, connection) in open {
+            match connection.obstacle(verb) {
+                _ if !connection.is_open() => {}
+                Some(reason) => obstacle = reason,
+                None => ids.push(id.clone()),
+            }
+        }
+        if ids.is_empty() {
+            self.planned_mut(fault).obstacle = Some(obstacle);
+            // A trigger that counts may come true again, on another connection.
+            if let Site::Everywhere = site {
+                self.disarm(fault);
+            }
+            return;
+        }
+        let on: Vec<_> = ids.iter().map(ToString::to_string).collect();
+        self.fire(fault, on.join(", "), out);
+        for id in &ids {
+            if let Some(connection) = self.connections.get_mut(id) {
+                connection.strike(fault, verb, point, out);
+            }
+            if let Verb::Close { .. } = verb {
+                self.set_deadline(now + CLOSE_ANSWER, Due::CloseAnswer(fault, id.clone()));
+            }
+        }
+        self.planned_mut(fault).struck = ids;
+        self.heal_after(fault, now);
+    }
+
+    fn hold(&mut self, fault: FaultIndex, between: Hold, now: Duration, out: &mut Vec<Effect>) {
+        let on = match &between {
+            Hold::Host(host) => format!("host {host}"),
+            Hold::Between(one, other) => format!("between {one} and {other}"),
+        };
+        self.fire(fault, on, out);
+        out.push(Effect::Hold { between, fault });
+        self.heal_after(fault, now);
+    }
+
+    fn act(&mut self, fault: FaultIndex, host: HostName, act: HostAct, now: Duration, out: &mut Vec<Effect>) {
+        self.fire(fault, format!("host {host}"), out);
+        out.push(Effect::Host { host, act, fault });
+        self.heal_after(fault, now);
+    }
+
+    fn begin_refusing(&mut self, fault: FaultIndex, now: Duration, out: &mut Vec<Effect>) {
+        if let Verb::Refuse { lasting: Some(_) } = self.planned(fault).fault.verb {
+            let on = self.planned(fault).fault.target.to_string();
+            self.fire(fault, on, out);
+            self.planned_mut(fault).refusing = Refusing::All;
+            self.heal_after(fault, now);
+        } else {
+            self.disarm(fault);
+            self.planned_mut(fault).refusing = Refusing::Next;
+        }
+    }
+
+    fn give_up(&mut self, fault: FaultIndex, obstacle: &'static str) {
+        self.disarm(fault);
+        self.planned_mut(fault).obstacle = Some(obstacle);
+    }
+
+    fn heal_after(&mut self, fault: FaultIndex, now: Duration) {
+        let delay = match self.planned(fault).fault.verb {
+            Verb::HalfOpen { heal_after: delay, .. }
+            | Verb::Freeze { thaw_after: delay }
+            | Verb::Partition { heal_after: delay }
+            | Verb::Refuse { lasting: delay }
+            | Verb::Delay { lasting: delay, .. }
+            | Verb::Jitter { lasting: delay, .. }
+            | Verb::Crash { restart_after: delay }
+            | Verb::PowerLoss { restart_after: delay } => delay,
+            Verb::Reset { .. }
+            | Verb::Drop { .. }
+            | Verb::Close { .. }
+            | Verb::Cut { .. }
+            | Verb::TruncateClean
+            | Verb::IoError { .. }
+            | Verb::Restart { .. } => None,
+        };
+        if let Some(delay) = delay {
+            self.set_deadline(now + delay, Due::Heal(fault));
+        }
+    }
+
+    /// A fault ends as planned.
+    pub(super) fn heal(&mut self, fault: FaultIndex, now: Duration, out: &mut Vec<Effect>) {
+        let struck = std::mem::take(&mut self.planned_mut(fault).struck);
+        let Fault { verb, target, .. } = &self.faults[fault.0 as usize].fault;
+        match (verb, target) {
+            (Verb::Freeze { .. } | Verb::Partition { .. }, _) => out.push(Effect::Release { fault }),
+            (Verb::Crash { .. } | Verb::PowerLoss { .. }, Target::Host(host)) => {
+                out.push(Effect::Host { host: host.clone(), act: HostAct::Start, fault });
+            }
+            _ => {}
+        }
+        self.planned_mut(fault).refusing = Refusing::No;
+        let shaped = matches!(self.planned(fault).fault.verb, Verb::Delay { .. } | Verb::Jitter { .. });
+        for id in &struck {
+            let Some(connection) = self.connections.get_mut(id) else { continue };
+            connection.heal(fault, out);
+            if shaped {
+                out.push(Effect::Unshape { id: id.clone(), fault });
+            }
+        }
+        out.push(Effect::Healed { fault });
+        for id in &struck {
+            for direction in Direction::BOTH {
+                self.drive(id, direction, now, out);
+            }
+        }
+    }
+}

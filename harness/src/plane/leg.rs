@@ -1,0 +1,339 @@
+//! One direction of one connection: what has arrived, how far it has been read, and what may leave.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use super::Effect;
+use super::exchange::{Exchanges, Switch};
+use super::http::{Body, Chunk};
+use super::mark::Mark;
+use super::pieces::Pieces;
+use super::protocol::Protocol;
+use super::watch::Watch;
+use crate::fault::{FaultIndex, HalfOpenKind};
+use crate::name::{ConnectionId, Direction};
+use crate::trace::Unit;
+
+/// The most that waits for one decision. What exceeds it passes, and the fault strikes where the bytes then are.
+const HELD_BYTES: u64 = 1024 * 1024;
+
+/// A direction of a connection.
+#[derive(Debug)]
+pub(super) struct Leg {
+    id: ConnectionId,
+    direction: Direction,
+    pieces: Pieces,
+    protocol: Protocol,
+    watches: Vec<Watch>,
+    marks: Vec<Mark>,
+    /// Units whose last byte has been read and has not left.
+    units: VecDeque<(u64, Unit)>,
+    /// Units that begin before this offset did not arrive whole.
+    lost_to: u64,
+    /// Bytes given back to the actuator that have been read already: they come again.
+    known: u64,
+    /// The chunk in which a fault that truncates may strike, as long as its size has not left.
+    kept_chunk: Option<Chunk>,
+    /// The half-opens in force, the latest last.
+    silences: Vec<(FaultIndex, HalfOpenKind)>,
+    ending: Option<Ending>,
+    /// What a fault waits for.
+    pub(super) awaited: Option<Awaited>,
+    /// The sender's FIN is here and has not been passed.
+    pub(super) fin_waits: bool,
+}
+
+/// How a direction's bytes end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    /// They are read, and thrown away.
+    Drained(FaultIndex),
+    /// Nothing passes any more.
+    Severed,
+}
+
+/// What happens to the bytes of a direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// They pass.
+    Pass,
+    /// They stay with the actuator.
+    Silent(HalfOpenKind, FaultIndex),
+    /// They are acknowledged and thrown away.
+    Discarded(FaultIndex),
+    /// The same, until the sender has finished.
+    Drained(FaultIndex),
+    /// They draw RST.
+    Severed,
+}
+
+/// A boundary at which a fault goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Awaited {
+    /// The end of the WebSocket frame in passage.
+    Frame(FaultIndex),
+    /// The end of the chunk in passage.
+    Chunk(FaultIndex),
+}
+
+/// Why reading stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Halt {
+    /// Everything that has arrived is read, and what may leave has left.
+    Idle,
+    /// A fault's trigger has come true at an offset. Nothing beyond it has left, what lies before it may still be here.
+    Strike(FaultIndex, u64),
+    /// The awaited boundary is here, and everything before it has left.
+    Boundary(Awaited),
+}
+
+impl Leg {
+    /// A direction in which nothing has been sent.
+    pub(super) fn new(id: ConnectionId, direction: Direction, watches: Vec<Watch>) -> Self {
+        Self {
+            id,
+            direction,
+            pieces: Pieces::default(),
+            protocol: Protocol::new(direction),
+            watches,
+            marks: Vec::new(),
+            units: VecDeque::new(),
+            lost_to: 0,
+            known: 0,
+            kept_chunk: None,
+            silences: Vec::new(),
+            ending: None,
+            awaited: None,
+            fin_waits: false,
+        }
+    }
+
+    /// Bytes have arrived. Returns the offset of the first.
+    pub(super) fn arrive(&mut self, bytes: Bytes) -> u64 {
+        let at = self.pieces.arrived();
+        self.pieces.push(bytes);
+        while self.known > 0 && !self.pieces.unread().is_empty() {
+            let again = self.pieces.unread().len().min(usize::try_from(self.known).unwrap_or(usize::MAX));
+            self.pieces.advance(again);
+            self.known -= again as u64;
+        }
+        at
+    }
+
+    /// What happens to the bytes now.
+    pub(super) fn fate(&self) -> Fate {
+        match (self.ending, self.silences.last()) {
+            (Some(Ending::Severed), _) => Fate::Severed,
+            (Some(Ending::Drained(fault)), _) => Fate::Drained(fault),
+            (None, Some((fault, HalfOpenKind::Discard))) => Fate::Discarded(*fault),
+            (None, Some((fault, kind))) => Fate::Silent(*kind, *fault),
+            (None, None) => Fate::Pass,
+        }
+    }
+
+    /// Reads on, and lets leave what no fault may strike.
+    pub(super) fn run(&mut self, armed: &[bool], exchanges: &mut Exchanges, out: &mut Vec<Effect>) -> Halt {
+        self.watches.retain(|watch| armed.get(watch.fault.0 as usize).is_some_and(|armed| *armed));
+        loop {
+            if self.pieces.arrived() > 0
+                && let Some((fault, at)) = self.due()
+            {
+                return Halt::Strike(fault, at);
+            }
+            if let Some(awaited) = self.awaited
+                && self.is_at(awaited)
+            {
+                self.awaited = None;
+                self.pass(self.pieces.read(), out);
+                return Halt::Boundary(awaited);
+            }
+            if self.pieces.unread().is_empty() {
+                break;
+            }
+            self.step(exchanges, true);
+        }
+        let held_from = self.held_from();
+        let held_from = if self.pieces.read().saturating_sub(held_from) > HELD_BYTES { u64::MAX } else { held_from };
+        self.pass(held_from, out);
+        Halt::Idle
+    }
+
+    /// Reads on, and throws everything away.
+    pub(super) fn discard(&mut self, fault: FaultIndex, exchanges: &mut Exchanges, out: &mut Vec<Effect>) {
+        if self.pieces.arrived() == self.pieces.left() {
+            return;
+        }
+        for watch in &mut self.watches {
+            watch.lose_unit();
+        }
+        while !self.pieces.unread().is_empty() {
+            self.step(exchanges, false);
+        }
+        let gone = self.forget();
+        if gone > 0 {
+            let bytes = usize::try_from(gone).unwrap_or(usize::MAX);
+            out.push(Effect::Discard { id: self.id.clone(), direction: self.direction, bytes, fault });
+        }
+    }
+
+    /// Lets what has been read leave, up to an offset, and tells of the units that are whole with it.
+    pub(super) fn pass(&mut self, to: u64, out: &mut Vec<Effect>) {
+        while let Some(bytes) = self.pieces.leave(to) {
+            out.push(Effect::Forward { id: self.id.clone(), direction: self.direction, bytes });
+        }
+        while let Some((_, unit)) = self.units.pop_front_if(|(end, _)| *end <= self.pieces.left()) {
+            out.push(Effect::Unit { id: self.id.clone(), direction: self.direction, unit });
+        }
+    }
+
+    /// Throws read bytes away, up to an offset.
+    pub(super) fn swallow(&mut self, to: u64, fault: FaultIndex, out: &mut Vec<Effect>) {
+        while let Some(bytes) = self.pieces.leave(to) {
+            out.push(Effect::Discard { id: self.id.clone(), direction: self.direction, bytes: bytes.len(), fault });
+        }
+    }
+
+    /// Forgets what is here; returns how many bytes.
+    pub(super) fn forget(&mut self) -> u64 {
+        let gone = self.pieces.clear();
+        if gone > 0 {
+            self.lost_to = self.pieces.read();
+        }
+        self.units.clear();
+        self.kept_chunk = None;
+        gone
+    }
+
+    /// What has arrived from an offset on and has not left stays with the actuator, which shows it again.
+    pub(super) fn give_back(&mut self, from: u64) {
+        self.known += self.pieces.give_back(from);
+    }
+
+    /// How far has been read.
+    pub(super) fn read(&self) -> u64 {
+        self.pieces.read()
+    }
+
+    /// The other direction has made the connection something else.
+    pub(super) fn switch(&mut self, switch: Switch) {
+        self.protocol.switch(switch, self.pieces.read());
+    }
+
+    /// Whether this direction carries WebSocket frames.
+    pub(super) fn has_frames(&self) -> bool {
+        self.protocol.frames().is_some()
+    }
+
+    /// Whether the sender's Close frame has been read.
+    pub(super) fn is_closed(&self) -> bool {
+        self.protocol.frames().is_some_and(|frames| frames.closed())
+    }
+
+    /// Whether what has left ends with a whole frame.
+    pub(super) fn is_between_frames(&self) -> bool {
+        self.protocol.frames().is_some_and(|frames| frames.boundary() == self.pieces.left())
+    }
+
+    /// The body in passage.
+    pub(super) fn body(&self) -> Body {
+        self.protocol.body()
+    }
+
+    /// The chunk whose size has not left, if one is kept.
+    pub(super) fn kept_chunk(&self) -> Option<Chunk> {
+        self.kept_chunk.filter(|chunk| chunk.head >= self.pieces.left())
+    }
+
+    /// A half-open begins.
+    pub(super) fn silence(&mut self, fault: FaultIndex, kind: HalfOpenKind) {
+        self.silences.push((fault, kind));
+    }
+
+    /// A half-open ends; `false` if it was not in force here.
+    pub(super) fn heal(&mut self, fault: FaultIndex) -> bool {
+        let before = self.silences.len();
+        self.silences.retain(|(by, _)| *by != fault);
+        self.silences.len() < before
+    }
+
+    /// From now on everything is read and thrown away, if anything still passes.
+    pub(super) fn drain(&mut self, fault: FaultIndex) {
+        self.ending.get_or_insert(Ending::Drained(fault));
+    }
+
+    /// From now on nothing passes; `false` if that was so.
+    pub(super) fn sever(&mut self) -> bool {
+        self.forget();
+        self.awaited = None;
+        self.ending.replace(Ending::Severed) != Some(Ending::Severed)
+    }
+
+    /// The watch that strikes first takes its leave.
+    fn due(&mut self) -> Option<(FaultIndex, u64)> {
+        let due = self.watches.iter().enumerate().filter_map(|(n, watch)| Some((watch.due()?, watch.fault, n))).min();
+        let (at, fault, n) = due?;
+        self.watches.remove(n);
+        Some((fault, at))
+    }
+
+    fn is_at(&self, awaited: Awaited) -> bool {
+        match awaited {
+            Awaited::Frame(_) => self.protocol.frames().is_none_or(|frames| frames.boundary() == self.pieces.read()),
+            Awaited::Chunk(_) => !matches!(self.protocol.body(), Body::Chunked(Some(_))),
+        }
+    }
+
+    /// Reads to the next boundary or point of interest. `arriving`: whether what is read may leave.
+    fn step(&mut self, exchanges: &mut Exchanges, arriving: bool) {
+        let in_payload = self.protocol.in_payload();
+        let watches = if arriving { self.watches.as_mut_slice() } else { &mut [] };
+        let limit = watches.iter().filter_map(|watch| watch.limit(in_payload)).min().unwrap_or(u64::MAX);
+        let unread = self.pieces.unread();
+        let input = &unread[..unread.len().min(usize::try_from(limit).unwrap_or(usize::MAX))];
+        let used = self.protocol.advance(input, self.pieces.read(), exchanges, &mut self.marks);
+        self.pieces.advance(used);
+        let read = self.pieces.read();
+        for watch in &mut *watches {
+            if used > 0 {
+                watch.on_read(used as u64, in_payload, read);
+            }
+            for mark in &self.marks {
+                watch.on_mark(mark);
+            }
+        }
+        for mark in self.marks.drain(..) {
+            if let Mark::Ended { start, end, unit: Some(unit), .. } | Mark::Aside { start, end, unit } = mark
+                && arriving
+                && start >= self.lost_to
+            {
+                self.units.push_back((end, unit));
+            }
+        }
+        self.keep_chunk();
+    }
+
+    /// A chunk is kept from its size on while a fault that truncates may still strike in it.
+    fn keep_chunk(&mut self) {
+        if !self.watches.iter().any(|watch| watch.truncates) {
+            return;
+        }
+        let undecided = self.watches.iter().any(|watch| watch.truncates && watch.holds_from().is_some());
+        let struck = self.watches.iter().any(|watch| watch.truncates && watch.due().is_some());
+        let current = match self.protocol.body() {
+            Body::Chunked(chunk) => chunk,
+            Body::UntilClose | Body::Other => None,
+        };
+        let same = matches!((current, self.kept_chunk), (Some(now), Some(kept)) if now.head == kept.head);
+        if same || !(undecided || struck) || self.kept_chunk.is_none() {
+            self.kept_chunk = current.filter(|chunk| chunk.head >= self.pieces.left());
+        }
+    }
+
+    /// From where on bytes have to wait.
+    fn held_from(&self) -> u64 {
+        let chunk = self.watches.iter().any(|watch| watch.truncates).then(|| self.kept_chunk()).flatten();
+        let watches = self.watches.iter().filter_map(Watch::holds_from);
+        watches.chain(chunk.map(|chunk| chunk.head)).min().unwrap_or(u64::MAX)
+    }
+}

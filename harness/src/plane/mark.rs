@@ -1,0 +1,61 @@
+//! What the parsers report: where the units of a protocol begin and end in a direction's bytes.
+
+use crate::fault::FrameKind;
+use crate::trace::Unit;
+
+/// The units that triggers count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum What {
+    /// The head of a request or of a final response.
+    Head,
+    /// A WebSocket frame.
+    Frame(FrameKind),
+    /// A WebSocket data message, all its fragments together.
+    Message,
+    /// An SSE event that has data.
+    SseEvent,
+}
+
+/// A boundary. Offsets count the sender's bytes in this direction, from 0.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Mark {
+    /// Something began here of which it is not yet known whether it will count.
+    Candidate {
+        /// What it may be.
+        what: What,
+        /// Its first byte.
+        at: u64,
+    },
+    /// The candidate is none.
+    Dismissed {
+        /// What it might have been.
+        what: What,
+    },
+    /// A unit has begun that counts.
+    Begun {
+        /// Which.
+        what: What,
+        /// Its first byte; earlier than this report when it was a candidate before.
+        at: u64,
+    },
+    /// A counted unit has ended.
+    Ended {
+        /// Which.
+        what: What,
+        /// Its first byte.
+        start: u64,
+        /// The byte after its last.
+        end: u64,
+        /// How the trace tells of it, if it does.
+        unit: Option<Unit>,
+    },
+    /// A unit has ended that the trace tells of and no trigger counts.
+    Aside {
+        /// Its first byte.
+        start: u64,
+        /// The byte after its last.
+        end: u64,
+        /// How the trace tells of it.
+        unit: Unit,
+    },
+}

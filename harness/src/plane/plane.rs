@@ -1,0 +1,268 @@
+//! The plane: what actuators call, and when each fault strikes.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::connection::{Connection, Progress};
+use super::firing::Site;
+use super::leg::Fate;
+use super::planned::{Planned, Refusing};
+use super::verbs::Point;
+use super::{ConnectVerdict, Effect};
+use crate::fault::{Fault, FaultIndex, Trigger, Verb};
+use crate::name::{ConnectionId, Direction, HostName};
+use crate::trace::Event;
+
+/// The faults of one run and the state of everything that they may strike. All times are since the start of the run.
+///
+/// ```
+/// use std::time::Duration;
+/// use halfopen::fault::{Ends, Fault, Target, Trigger, Verb};
+/// use halfopen::name::{ConnectionId, Link};
+/// use halfopen::plane::{ConnectVerdict, Effect, Plane};
+///
+/// let link = Link { client: "alice".into(), server: "chat".into() };
+/// let target = Target::Link { link: link.clone(), connection: None };
+/// let at = Duration::from_secs(5);
+/// let mut plane = Plane::new(&[Fault { target, trigger: Trigger::At(at), verb: Verb::Reset { to: Ends::Both } }]);
+///
+/// let mut effects = Vec::new();
+/// let id = ConnectionId { link, nth: 1 };
+/// assert_eq!(plane.connect(&id, Duration::ZERO, &mut effects), ConnectVerdict::Proceed);
+/// assert_eq!(plane.next_deadline(), Some(at));
+/// plane.timeout(at, &mut effects);
+/// assert!(matches!(&effects[0], Effect::Fired { on, verb, .. } if on == "alice->chat#1" && verb == "reset"));
+/// ```
+#[derive(Debug)]
+pub struct Plane {
+    pub(super) faults: Vec<Planned>,
+    /// By fault: whether it can still fire.
+    armed: Vec<bool>,
+    pub(super) connections: BTreeMap<ConnectionId, Connection>,
+    /// The number keeps those of one instant in the order in which they were set.
+    deadlines: BTreeMap<(Duration, u64), Due>,
+    deadlines_set: u64,
+    /// Something has changed that may let held bytes go.
+    unsettled: bool,
+}
+
+/// What is to be done at a time.
+#[derive(Clone, Debug)]
+pub(super) enum Due {
+    /// A trigger comes true.
+    Strike(FaultIndex),
+    /// A fault ends.
+    Heal(FaultIndex),
+    /// An end has had its time to answer a fault's Close frame.
+    CloseAnswer(FaultIndex, ConnectionId),
+}
+
+impl Plane {
+    /// A plane for the faults of a plan, in the plan's order.
+    pub fn new(faults: &[Fault]) -> Self {
+        let mut plane = Self {
+            faults: faults.iter().cloned().map(Planned::new).collect(),
+            armed: vec![true; faults.len()],
+            connections: BTreeMap::new(),
+            deadlines: BTreeMap::new(),
+            deadlines_set: 0,
+            unsettled: false,
+        };
+        for (n, fault) in faults.iter().enumerate() {
+            if let Trigger::At(at) = fault.trigger {
+                plane.set_deadline(at, Due::Strike(FaultIndex(n as u32)));
+            }
+        }
+        plane
+    }
+
+    /// A connection is attempted: its first SYN is about to leave.
+    pub fn connect(&mut self, id: &ConnectionId, now: Duration, out: &mut Vec<Effect>) -> ConnectVerdict {
+        if let Some(fault) = self.refuse(id, now, out) {
+            self.settle(now, out);
+            return ConnectVerdict::Refuse(fault);
+        }
+        let faults = self.faults.iter().enumerate().filter(|(n, planned)| self.armed[*n] && planned.aims_at(id));
+        let faults = faults.map(|(n, planned)| (FaultIndex(n as u32), &planned.fault));
+        let connection = Connection::new(id.clone(), faults);
+        self.connections.insert(id.clone(), connection);
+        for fault in self.indices() {
+            let planned = self.planned(fault);
+            if self.is_armed(fault) && planned.fault.trigger == Trigger::Connect && planned.aims_at(id) {
+                self.come_true(fault, Site::On(id, None), now, out);
+            }
+        }
+        self.settle(now, out);
+        ConnectVerdict::Proceed
+    }
+
+    /// An end of a connection has sent bytes. Those of a connection that the plane does not know pass.
+    ///
+    /// When the direction falls silent within this call, what of these bytes is neither forwarded nor discarded by then
+    /// stays with the actuator, to be shown again after the heal.
+    pub fn bytes(
+        &mut self,
+        id: &ConnectionId,
+        direction: Direction,
+        bytes: Bytes,
+        now: Duration,
+        out: &mut Vec<Effect>,
+    ) {
+        let Some(connection) = self.connections.get_mut(id) else {
+            out.push(Effect::Forward { id: id.clone(), direction, bytes });
+            return;
+        };
+        let from = connection.leg(direction).arrive(bytes);
+        self.drive(id, direction, now, out);
+        if let Some(connection) = self.connections.get_mut(id)
+            && let Fate::Silent(..) = connection.leg(direction).fate()
+        {
+            connection.leg(direction).give_back(from);
+        }
+        self.settle(now, out);
+    }
+
+    /// An end of a connection has sent its FIN.
+    pub fn fin(&mut self, id: &ConnectionId, direction: Direction, now: Duration, out: &mut Vec<Effect>) {
+        match self.connections.get_mut(id) {
+            Some(connection) => connection.fin(direction, out),
+            None => out.push(Effect::ForwardFin { id: id.clone(), direction }),
+        }
+        self.settle(now, out);
+    }
+
+    /// Both ends are done with a connection: nothing can strike it any more.
+    pub fn ended(&mut self, id: &ConnectionId) {
+        self.connections.remove(id);
+        self.deadlines.retain(|_, due| !matches!(due, Due::CloseAnswer(_, of) if of == id));
+    }
+
+    /// A host has logged a tracing event.
+    pub fn event(&mut self, host: &HostName, event: &Event, now: Duration, out: &mut Vec<Effect>) {
+        for fault in self.indices() {
+            if !self.is_armed(fault) {
+                continue;
+            }
+            let Some(after) = self.planned_mut(fault).count(host, event) else { continue };
+            if after.is_zero() {
+                self.come_true(fault, Site::Everywhere, now, out);
+            } else {
+                self.set_deadline(now + after, Due::Strike(fault));
+            }
+        }
+        self.settle(now, out);
+    }
+
+    /// Does what is due at `now` or was before.
+    pub fn timeout(&mut self, now: Duration, out: &mut Vec<Effect>) {
+        while let Some(entry) = self.deadlines.first_entry().filter(|entry| entry.key().0 <= now) {
+            match entry.remove() {
+                Due::Strike(fault) => self.come_true(fault, Site::Everywhere, now, out),
+                Due::Heal(fault) => self.heal(fault, now, out),
+                Due::CloseAnswer(fault, id) => {
+                    if let Some(connection) = self.connections.get_mut(&id) {
+                        connection.give_up_closing(fault, out);
+                    }
+                }
+            }
+            self.settle(now, out);
+        }
+    }
+
+    /// When `timeout` wants to be called next.
+    pub fn next_deadline(&self) -> Option<Duration> {
+        self.deadlines.first_key_value().map(|((at, _), _)| *at)
+    }
+
+    /// The planned faults that have not fired: their triggers never came true, or there was nothing to strike then.
+    pub fn unfired(&self) -> Vec<FaultIndex> {
+        self.indices().filter(|fault| !self.planned(*fault).fired).collect()
+    }
+
+    /// How many faults have fired.
+    pub fn fired(&self) -> usize {
+        self.faults.iter().filter(|planned| planned.fired).count()
+    }
+
+    /// Why a fault did not fire although its trigger came true: `the connection is not a WebSocket`.
+    pub fn obstacle(&self, fault: FaultIndex) -> Option<&str> {
+        self.faults.get(fault.0 as usize).filter(|planned| !planned.fired)?.obstacle
+    }
+
+    fn indices(&self) -> impl Iterator<Item = FaultIndex> + use<> {
+        (0..self.faults.len() as u32).map(FaultIndex)
+    }
+
+    pub(super) fn planned(&self, fault: FaultIndex) -> &Planned {
+        &self.faults[fault.0 as usize]
+    }
+
+    pub(super) fn planned_mut(&mut self, fault: FaultIndex) -> &mut Planned {
+        &mut self.faults[fault.0 as usize]
+    }
+
+    fn is_armed(&self, fault: FaultIndex) -> bool {
+        self.armed[fault.0 as usize]
+    }
+
+    pub(super) fn disarm(&mut self, fault: FaultIndex) {
+        self.armed[fault.0 as usize] = false;
+        self.unsettled = true;
+    }
+
+    pub(super) fn set_deadline(&mut self, at: Duration, due: Due) {
+        self.deadlines.insert((at, self.deadlines_set), due);
+        self.deadlines_set += 1;
+    }
+
+    /// Lets a direction go on, through every fault that strikes in it.
+    pub(super) fn drive(&mut self, id: &ConnectionId, direction: Direction, now: Duration, out: &mut Vec<Effect>) {
+        while let Some(connection) = self.connections.get_mut(id) {
+            match connection.advance(direction, &self.armed, out) {
+                Progress::Idle => return,
+                Progress::Strike(fault, at) => {
+                    self.come_true(fault, Site::On(id, Some(Point { direction, at })), now, out);
+                }
+            }
+        }
+    }
+
+    /// A fault that has fired on one connection no longer holds bytes on others.
+    fn settle(&mut self, now: Duration, out: &mut Vec<Effect>) {
+        while std::mem::take(&mut self.unsettled) {
+            let ids: Vec<_> = self.connections.keys().cloned().collect();
+            for id in ids {
+                for direction in Direction::BOTH {
+                    self.drive(&id, direction, now, out);
+                }
+            }
+        }
+    }
+
+    /// The fault that refuses an attempt, if one does.
+    fn refuse(&mut self, id: &ConnectionId, now: Duration, out: &mut Vec<Effect>) -> Option<FaultIndex> {
+        for fault in self.indices() {
+            let planned = self.planned(fault);
+            let Verb::Refuse { lasting } = planned.fault.verb else { continue };
+            let strikes = match planned.refusing {
+                Refusing::All if planned.refuses(id) => return Some(fault),
+                Refusing::Next => planned.refuses(id),
+                Refusing::All | Refusing::No => {
+                    self.is_armed(fault) && planned.fault.trigger == Trigger::Connect && planned.aims_at(id)
+                }
+            };
+            if strikes {
+                self.planned_mut(fault).refusing = Refusing::No;
+                self.fire(fault, id.to_string(), out);
+                if let Some(lasting) = lasting {
+                    self.planned_mut(fault).refusing = Refusing::All;
+                    self.set_deadline(now + lasting, Due::Heal(fault));
+                }
+                return Some(fault);
+            }
+        }
+        None
+    }
+}

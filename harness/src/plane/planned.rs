@@ -1,0 +1,73 @@
+//! One fault of the plan, and how far its life has come.
+
+use std::time::Duration;
+
+use crate::fault::{Fault, Target, Trigger};
+use crate::name::{ConnectionId, HostName};
+use crate::trace::Event;
+
+/// A fault and what has become of it.
+#[derive(Debug)]
+pub(super) struct Planned {
+    pub(super) fault: Fault,
+    pub(super) fired: bool,
+    /// How many events have matched.
+    matched: u32,
+    pub(super) refusing: Refusing,
+    /// The connections that feel it until it heals.
+    pub(super) struck: Vec<ConnectionId>,
+    /// Why it did not fire although its trigger came true.
+    pub(super) obstacle: Option<&'static str>,
+}
+
+/// Which attempts a fault refuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusing {
+    /// None.
+    No,
+    /// The next attempt; the fault fires with it.
+    Next,
+    /// All attempts until the fault heals.
+    All,
+}
+
+impl Planned {
+    /// A fault that has not fired.
+    pub(super) fn new(fault: Fault) -> Self {
+        Self { fault, fired: false, matched: 0, refusing: Refusing::No, struck: Vec::new(), obstacle: None }
+    }
+
+    /// Whether the fault may strike a connection.
+    pub(super) fn aims_at(&self, id: &ConnectionId) -> bool {
+        match &self.fault.target {
+            Target::Link { link, connection } => *link == id.link && connection.is_none_or(|nth| nth == id.nth),
+            Target::Between(one, other) => {
+                let ends = (&id.link.client, &id.link.server);
+                ends == (one, other) || ends == (other, one)
+            }
+            Target::Host(host) => *host == id.link.client || *host == id.link.server,
+        }
+    }
+
+    /// Whether the fault, once it refuses, refuses an attempt. A host refuses those who come to it.
+    pub(super) fn refuses(&self, id: &ConnectionId) -> bool {
+        match &self.fault.target {
+            Target::Link { link, connection } => *link == id.link && connection.is_none_or(|nth| nth <= id.nth),
+            Target::Host(host) => *host == id.link.server,
+            Target::Between(..) => self.aims_at(id),
+        }
+    }
+
+    /// Counts an event; if it is the one that was waited for, says how long after it the fault strikes.
+    pub(super) fn count(&mut self, on: &HostName, event: &Event) -> Option<Duration> {
+        let Trigger::Event { message, host, fields, n, after } = &self.fault.trigger else { return None };
+        let matches = event.message == *message
+            && host.as_ref().is_none_or(|host| host == on)
+            && fields.iter().all(|(name, value)| event.field(name) == Some(value));
+        if !matches {
+            return None;
+        }
+        self.matched = self.matched.saturating_add(1);
+        (self.matched == *n).then_some(*after)
+    }
+}

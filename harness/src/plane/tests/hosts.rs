@@ -1,0 +1,233 @@
+//! Faults by time, event and connection attempt, on links and hosts; and their words.
+
+use super::{Bench, fault, lines, link, message, secs};
+use crate::fault::{
+    Edge, Ends, Fault, FaultIndex, HalfOpenKind, IoCall, IoErrorKind, Target, Trigger, Verb,
+};
+use crate::name::{Direction, Side};
+use crate::plane::{ConnectVerdict, Plane, describe_target, describe_trigger};
+use crate::trace::{Event, Level};
+
+const RESET: Verb = Verb::Reset { to: Ends::Both };
+
+#[test]
+fn by_time_every_open_connection_of_the_link_is_struck() {
+    let mut bench = Bench::connected(&[fault(Trigger::At(secs(3)), RESET)]);
+    bench.connect(2);
+    bench.connect(3);
+    bench.plane.ended(&super::connection(2));
+    let said = lines(&bench.wait());
+    assert_eq!(said[0], "alice->chat#1, alice->chat#3: reset");
+    assert_eq!(said.iter().filter(|line| line.starts_with("rst")).count(), 4);
+}
+
+#[test]
+fn by_time_one_connection_may_be_meant() {
+    let mut second = fault(Trigger::At(secs(3)), RESET);
+    second.target = Target::Link { link: link(), connection: Some(2) };
+    let mut bench = Bench::connected(&[second]);
+    bench.connect(2);
+    assert_eq!(lines(&bench.wait())[0], "alice->chat#2: reset");
+}
+
+#[test]
+fn with_no_connection_open_nothing_fires() {
+    let mut plane = Plane::new(&[fault(Trigger::At(secs(3)), RESET)]);
+    let mut out = Vec::new();
+    plane.timeout(secs(3), &mut out);
+    assert_eq!(out, []);
+    assert_eq!((plane.unfired(), plane.next_deadline()), (vec![FaultIndex(0)], None));
+    assert_eq!(plane.obstacle(FaultIndex(0)), Some("no connection was open"));
+}
+
+#[test]
+fn a_connection_that_a_fault_has_ended_is_not_struck_again() {
+    let mut bench = Bench::connected(&[fault(Trigger::At(secs(1)), RESET), fault(Trigger::At(secs(2)), RESET)]);
+    bench.wait();
+    assert_eq!(bench.wait(), []);
+    assert_eq!(bench.plane.unfired(), [FaultIndex(1)]);
+}
+
+#[test]
+fn the_nth_event_that_matches_fires_a_fault_after_a_while() {
+    let trigger = Trigger::Event {
+        message: "job started".to_owned(),
+        host: Some("chat".into()),
+        fields: vec![("job".to_owned(), "7".to_owned())],
+        n: 2,
+        after: secs(4),
+    };
+    let mut bench = Bench::connected(&[fault(trigger, RESET)]);
+    for (host, message, job) in [
+        ("chat", "job started", "7"),
+        ("alice", "job started", "7"),
+        ("chat", "job ended", "7"),
+        ("chat", "job started", "8"),
+    ] {
+        tell(&mut bench, host, message, job);
+        assert_eq!(bench.plane.next_deadline(), None);
+    }
+    bench.now = secs(10);
+    tell(&mut bench, "chat", "job started", "7");
+    tell(&mut bench, "chat", "job started", "7");
+    assert_eq!(lines(&bench.wait())[0], "alice->chat#1: reset");
+    assert_eq!((bench.now, bench.plane.next_deadline()), (secs(14), None));
+}
+
+#[test]
+fn without_a_while_the_event_itself_strikes() {
+    let trigger =
+        Trigger::Event { message: "go".to_owned(), host: None, fields: vec![], n: 1, after: secs(0) };
+    let mut bench = Bench::connected(&[fault(trigger, RESET)]);
+    assert_eq!(tell(&mut bench, "anyone", "go", "")[0], "alice->chat#1: reset");
+}
+
+#[test]
+fn one_attempt_is_refused_and_the_next_is_not() {
+    let mut bench = Bench { plane: Plane::new(&[fault(Trigger::Connect, Verb::Refuse { lasting: None })]), now: secs(0) };
+    let (verdict, effects) = bench.connect(1);
+    assert_eq!(verdict, ConnectVerdict::Refuse(FaultIndex(0)));
+    assert_eq!(lines(&effects), ["alice->chat#1: refuse"]);
+    assert_eq!(bench.connect(2).0, ConnectVerdict::Proceed);
+}
+
+#[test]
+fn attempts_are_refused_for_a_time() {
+    let mut second = fault(Trigger::Connect, Verb::Refuse { lasting: Some(secs(5)) });
+    second.target = Target::Link { link: link(), connection: Some(2) };
+    let mut bench = Bench::connected(&[second]);
+    assert_eq!(bench.connect(2).0, ConnectVerdict::Refuse(FaultIndex(0)));
+    assert_eq!(bench.connect(3), (ConnectVerdict::Refuse(FaultIndex(0)), vec![]));
+    assert_eq!(lines(&bench.wait()), ["healed"]);
+    assert_eq!(bench.connect(4).0, ConnectVerdict::Proceed);
+}
+
+#[test]
+fn by_time_a_refusal_fires_with_the_attempt_that_it_refuses() {
+    let mut bench = Bench::connected(&[fault(Trigger::At(secs(1)), Verb::Refuse { lasting: None })]);
+    assert_eq!(bench.wait(), []);
+    assert_eq!(bench.plane.fired(), 0);
+    assert_eq!(bench.connect(2).0, ConnectVerdict::Refuse(FaultIndex(0)));
+    assert_eq!(bench.connect(3).0, ConnectVerdict::Proceed);
+    assert_eq!(bench.plane.fired(), 1);
+}
+
+#[test]
+fn a_host_refuses_those_who_come_to_it() {
+    let mut bench = Bench::connected(&[on_host(Trigger::At(secs(1)), Verb::Refuse { lasting: Some(secs(1)) })]);
+    assert_eq!(lines(&bench.wait()), ["host chat: refuse(for 1s)"]);
+    assert_eq!(bench.connect(2).0, ConnectVerdict::Refuse(FaultIndex(0)));
+}
+
+#[test]
+fn the_attempt_itself_may_be_struck() {
+    let verb = Verb::HalfOpen { kind: HalfOpenKind::Blackhole, direction: None, heal_after: None };
+    let mut second = fault(Trigger::Connect, verb);
+    second.target = Target::Link { link: link(), connection: Some(2) };
+    let mut bench = Bench::connected(&[second]);
+    let (verdict, effects) = bench.connect(2);
+    assert_eq!(verdict, ConnectVerdict::Proceed);
+    assert_eq!(lines(&effects)[1..], ["to_server silent Blackhole", "to_client silent Blackhole"]);
+}
+
+#[test]
+fn packets_take_longer_for_a_time() {
+    let delay = Verb::Delay { by: secs(2), lasting: Some(secs(9)) };
+    let jitter = Verb::Jitter { up_to: secs(1), lasting: None };
+    let mut bench = Bench::connected(&[fault(Trigger::At(secs(1)), delay), fault(Trigger::At(secs(2)), jitter)]);
+    assert_eq!(lines(&bench.wait()), ["alice->chat#1: delay(2s, for 9s)", "shape 2s 0ns"]);
+    assert_eq!(lines(&bench.wait()), ["alice->chat#1: jitter(1s)", "shape 0ns 1s"]);
+    assert_eq!(lines(&bench.wait()), ["unshape", "healed"]);
+    assert_eq!(bench.plane.next_deadline(), None);
+}
+
+#[test]
+fn a_local_call_fails_on_an_open_connection_or_a_listener() {
+    let error = |call, side| Verb::IoError { call, kind: IoErrorKind::BrokenPipe, nth: 2, side };
+    let mut bench = Bench::connected(&[
+        fault(Trigger::At(secs(1)), error(IoCall::Write, Side::Client)),
+        fault(Trigger::At(secs(2)), error(IoCall::Accept, Side::Server)),
+    ]);
+    let said = ["alice->chat#1: io_error(write, broken_pipe, nth 2, client)", "Write 2 of client of alice->chat#1: BrokenPipe"];
+    assert_eq!(lines(&bench.wait()), said);
+    bench.plane.ended(&super::connection(1));
+    let said = lines(&bench.wait());
+    assert_eq!(said[0], "alice->chat: io_error(accept, broken_pipe, nth 2, server)");
+    assert_eq!(said[1], "Accept 2 of server of alice->chat#1: BrokenPipe");
+}
+
+#[test]
+fn hosts_die_and_come_back() {
+    let cases = [
+        (Verb::Crash { restart_after: Some(secs(2)) }, "crash(restarts after 2s)", "crash chat"),
+        (Verb::PowerLoss { restart_after: Some(secs(2)) }, "power_loss(restarts after 2s)", "power loss chat"),
+    ];
+    for (verb, words, act) in cases {
+        let mut bench = Bench::connected(&[on_host(Trigger::At(secs(1)), verb)]);
+        assert_eq!(lines(&bench.wait()), [format!("host chat: {words}"), act.to_owned()]);
+        assert_eq!(lines(&bench.wait()), ["start chat", "healed"]);
+        assert_eq!(bench.now, secs(3));
+    }
+    let mut bench = Bench::connected(&[on_host(Trigger::At(secs(1)), Verb::Restart { pause: secs(2) })]);
+    assert_eq!(lines(&bench.wait()), ["host chat: restart(starts after 2s)", "restart chat after 2s"]);
+    assert_eq!(bench.plane.next_deadline(), None);
+}
+
+#[test]
+fn a_host_may_die_in_the_middle_of_a_message() {
+    let crash = Verb::Crash { restart_after: None };
+    let mut bench = Bench::websocket(&[on_host(message(1, Direction::ToClient, Edge::Inside(2)), crash)]);
+    let said = lines(&bench.to_client(&super::text("one")));
+    assert_eq!(said, [r"forward to_client \x81\x03", "host chat: crash", "crash chat", "forward to_client one"]);
+}
+
+#[test]
+fn a_freeze_holds_a_host_and_a_partition_two() {
+    let freeze = on_host(Trigger::At(secs(1)), Verb::Freeze { thaw_after: Some(secs(1)) });
+    let mut bench = Bench::connected(&[freeze]);
+    assert_eq!(lines(&bench.wait()), ["host chat: freeze(thaws after 1s)", "hold chat"]);
+    assert_eq!(lines(&bench.wait()), ["release", "healed"]);
+    let target = Target::Between("chat".into(), "alice".into());
+    let verb = Verb::Partition { heal_after: Some(secs(1)) };
+    let mut bench = Bench::connected(&[Fault { target, trigger: Trigger::At(secs(1)), verb }]);
+    let said = ["between chat and alice: partition(heals after 1s)", "hold chat alice"];
+    assert_eq!(lines(&bench.wait()), said);
+    assert_eq!(lines(&bench.wait()), ["release", "healed"]);
+}
+
+#[test]
+fn what_is_no_host_cannot_crash() {
+    let mut bench = Bench::connected(&[fault(Trigger::At(secs(1)), Verb::Crash { restart_after: None })]);
+    assert_eq!(bench.wait(), []);
+    assert_eq!(bench.plane.obstacle(FaultIndex(0)), Some("the target is not a host"));
+}
+
+#[test]
+fn triggers_and_targets_read_as_words() {
+    let event = Trigger::Event {
+        message: "job started".to_owned(),
+        host: Some("chat".into()),
+        fields: vec![("job".to_owned(), "7".to_owned()), ("try".to_owned(), "1".to_owned())],
+        n: 2,
+        after: secs(3),
+    };
+    let words = r#"3s after event "job started" #2 on chat with job=7 and try=1"#;
+    assert_eq!(describe_trigger(&event), words);
+    let inside = message(2, Direction::ToClient, Edge::Inside(1));
+    assert_eq!(describe_trigger(&inside), "1 byte into to_client message 2");
+    assert_eq!(describe_target(&Target::Link { link: link(), connection: Some(2) }), "alice->chat#2");
+    assert_eq!(describe_target(&Target::Between("a".into(), "b".into())), "between a and b");
+    assert_eq!(format!("{:>10}|", Target::Host("a".into())), "    host a|");
+}
+
+fn on_host(trigger: Trigger, verb: Verb) -> Fault {
+    Fault { target: Target::Host("chat".into()), trigger, verb }
+}
+
+fn tell(bench: &mut Bench, host: &str, message: &str, job: &str) -> Vec<String> {
+    let fields = vec![("job".to_owned(), job.to_owned())];
+    let event = Event { level: Level::Info, target: "t".to_owned(), message: message.to_owned(), fields };
+    let mut out = Vec::new();
+    bench.plane.event(&host.into(), &event, bench.now, &mut out);
+    lines(&out)
+}

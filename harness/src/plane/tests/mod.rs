@@ -1,0 +1,206 @@
+//! The plane as an actuator sees it: bytes and times in, effects out.
+
+mod closing;
+mod edges;
+mod hosts;
+mod http;
+mod silence;
+mod splits;
+mod streams;
+mod truncation;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::{ConnectVerdict, Effect, Hold, HostAct, Mode, Plane};
+use crate::fault::{Edge, Fault, Target, Trigger, Verb};
+use crate::name::{ConnectionId, Direction, Link};
+use crate::trace::Unit;
+
+pub(super) const UPGRADE: &[u8] = b"GET /chat HTTP/1.1\r\nHost: chat\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
+pub(super) const SWITCHING: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
+pub(super) const ASK: &[u8] = b"GET /events HTTP/1.1\r\nHost: chat\r\n\r\n";
+pub(super) const CHUNKED_EVENTS: &[u8] =
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+/// A plane, a clock, and what the plane has answered.
+pub(super) struct Bench {
+    pub(super) plane: Plane,
+    pub(super) now: Duration,
+}
+
+impl Bench {
+    /// A plane with alice's first connection to chat.
+    pub(super) fn connected(faults: &[Fault]) -> Self {
+        let mut bench = Self { plane: Plane::new(faults), now: Duration::ZERO };
+        assert_eq!(bench.connect(1).0, ConnectVerdict::Proceed);
+        bench
+    }
+
+    /// The same, after a WebSocket handshake.
+    pub(super) fn websocket(faults: &[Fault]) -> Self {
+        let mut bench = Self::connected(faults);
+        bench.to_server(UPGRADE);
+        bench.to_client(SWITCHING);
+        bench
+    }
+
+    /// The same, after the head of a chunked event stream.
+    pub(super) fn events(faults: &[Fault]) -> Self {
+        let mut bench = Self::connected(faults);
+        bench.to_server(ASK);
+        bench.to_client(CHUNKED_EVENTS);
+        bench
+    }
+
+    pub(super) fn connect(&mut self, nth: u32) -> (ConnectVerdict, Vec<Effect>) {
+        let mut out = Vec::new();
+        (self.plane.connect(&connection(nth), self.now, &mut out), out)
+    }
+
+    pub(super) fn send(&mut self, direction: Direction, bytes: &[u8]) -> Vec<Effect> {
+        self.send_on(1, direction, bytes)
+    }
+
+    pub(super) fn send_on(&mut self, nth: u32, direction: Direction, bytes: &[u8]) -> Vec<Effect> {
+        let mut out = Vec::new();
+        self.plane.bytes(&connection(nth), direction, Bytes::copy_from_slice(bytes), self.now, &mut out);
+        out
+    }
+
+    pub(super) fn to_server(&mut self, bytes: &[u8]) -> Vec<Effect> {
+        self.send(Direction::ToServer, bytes)
+    }
+
+    pub(super) fn to_client(&mut self, bytes: &[u8]) -> Vec<Effect> {
+        self.send(Direction::ToClient, bytes)
+    }
+
+    pub(super) fn fin(&mut self, direction: Direction) -> Vec<Effect> {
+        let mut out = Vec::new();
+        self.plane.fin(&connection(1), direction, self.now, &mut out);
+        out
+    }
+
+    /// Goes on to the next deadline.
+    pub(super) fn wait(&mut self) -> Vec<Effect> {
+        self.now = self.plane.next_deadline().expect("something is due");
+        let mut out = Vec::new();
+        self.plane.timeout(self.now, &mut out);
+        out
+    }
+}
+
+pub(super) fn link() -> Link {
+    Link { client: "alice".into(), server: "chat".into() }
+}
+
+pub(super) fn connection(nth: u32) -> ConnectionId {
+    ConnectionId { link: link(), nth }
+}
+
+/// A fault on the first connection from alice to chat on which the trigger comes true.
+pub(super) fn fault(trigger: Trigger, verb: Verb) -> Fault {
+    Fault { target: Target::Link { link: link(), connection: None }, trigger, verb }
+}
+
+pub(super) fn message(n: u32, direction: Direction, edge: Edge) -> Trigger {
+    Trigger::Message { n, direction, edge }
+}
+
+pub(super) fn secs(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+/// A frame as a server sends it.
+pub(super) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mut frame = vec![first];
+    match payload.len() {
+        short @ 0..126 => frame.push(short as u8),
+        medium @ 126..65536 => {
+            frame.push(126);
+            frame.extend((medium as u16).to_be_bytes());
+        }
+        long => {
+            frame.push(127);
+            frame.extend((long as u64).to_be_bytes());
+        }
+    }
+    frame.extend(payload);
+    frame
+}
+
+/// A frame as a client sends it.
+pub(super) fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
+    let key = [1, 2, 3, 4];
+    let mut masked = frame(first, payload);
+    let header = masked.len() - payload.len();
+    masked[1] |= 0x80;
+    for (n, byte) in masked[header..].iter_mut().enumerate() {
+        *byte ^= key[n % 4];
+    }
+    masked.splice(header..header, key);
+    masked
+}
+
+pub(super) fn text(payload: &str) -> Vec<u8> {
+    frame(0x81, payload.as_bytes())
+}
+
+pub(super) fn chunk(payload: &str) -> Vec<u8> {
+    format!("{:x}\r\n{payload}\r\n", payload.len()).into_bytes()
+}
+
+/// What arrives at the reader of a direction.
+pub(super) fn arriving(effects: &[Effect], of: Direction) -> Vec<u8> {
+    let mut arriving = Vec::new();
+    for effect in effects {
+        if let Effect::Forward { direction, bytes, .. } | Effect::Inject { direction, bytes, .. } = effect
+            && *direction == of
+        {
+            arriving.extend_from_slice(bytes);
+        }
+    }
+    arriving
+}
+
+pub(super) fn units(effects: &[Effect]) -> Vec<Unit> {
+    let unit = |effect: &Effect| match effect {
+        Effect::Unit { unit, .. } => Some(unit.clone()),
+        _ => None,
+    };
+    effects.iter().filter_map(unit).collect()
+}
+
+/// Effects, one line each, without the connection's name; units are left out.
+pub(super) fn lines(effects: &[Effect]) -> Vec<String> {
+    effects.iter().filter(|effect| !matches!(effect, Effect::Unit { .. })).map(line).collect()
+}
+
+fn line(effect: &Effect) -> String {
+    match effect {
+        Effect::Forward { direction, bytes, .. } => format!("forward {direction} {}", bytes.escape_ascii()),
+        Effect::Discard { direction, bytes, .. } => format!("discard {direction} {bytes}"),
+        Effect::Inject { direction, bytes, .. } => format!("inject {direction} {}", bytes.escape_ascii()),
+        Effect::ForwardFin { direction, .. } => format!("forward fin {direction}"),
+        Effect::Fin { to, .. } => format!("fin to {to}"),
+        Effect::Rst { to, .. } => format!("rst to {to}"),
+        Effect::Mode { direction, mode: Mode::Pass, .. } => format!("{direction} passes"),
+        Effect::Mode { direction, mode: Mode::Silent(kind, _), .. } => format!("{direction} silent {kind:?}"),
+        Effect::Mode { direction, mode: Mode::Severed(_), .. } => format!("{direction} severed"),
+        Effect::Unit { unit, .. } => format!("{unit:?}"),
+        Effect::Hold { between: Hold::Host(host), .. } => format!("hold {host}"),
+        Effect::Hold { between: Hold::Between(one, other), .. } => format!("hold {one} {other}"),
+        Effect::Release { .. } => "release".to_owned(),
+        Effect::Shape { delay, jitter, .. } => format!("shape {delay:?} {jitter:?}"),
+        Effect::Unshape { .. } => "unshape".to_owned(),
+        Effect::IoError { id, side, call, kind, nth, .. } => format!("{call:?} {nth} of {side} of {id}: {kind:?}"),
+        Effect::Host { host, act: HostAct::Crash, .. } => format!("crash {host}"),
+        Effect::Host { host, act: HostAct::PowerLoss, .. } => format!("power loss {host}"),
+        Effect::Host { host, act: HostAct::Restart { pause }, .. } => format!("restart {host} after {pause:?}"),
+        Effect::Host { host, act: HostAct::Start, .. } => format!("start {host}"),
+        Effect::Fired { on, verb, .. } => format!("{on}: {verb}"),
+        Effect::Healed { .. } => "healed".to_owned(),
+    }
+}

@@ -1,0 +1,139 @@
+//! Half-opens: who hears nothing, and what a heal brings back.
+
+use super::{Bench, CHUNKED_EVENTS, arriving, fault, frame, lines, masked, message, secs, text, units};
+use crate::fault::{Edge, HalfOpenKind, Trigger, Verb};
+use crate::name::Direction;
+
+const TO_CLIENT: Direction = Direction::ToClient;
+
+#[test]
+fn a_blackhole_silences_both_directions_until_it_heals() {
+    let verb = half_open(HalfOpenKind::Blackhole, None, Some(30));
+    let mut bench = Bench::websocket(&[fault(Trigger::At(secs(5)), verb)]);
+    let fired = [
+        "alice->chat#1: half_open(blackhole, heals after 30s)",
+        "to_server silent Blackhole",
+        "to_client silent Blackhole",
+    ];
+    assert_eq!(lines(&bench.wait()), fired);
+    assert_eq!(lines(&bench.wait()), ["to_server passes", "to_client passes", "healed"]);
+    assert_eq!(bench.now, secs(35));
+    assert_eq!(units(&bench.to_client(&text("again"))).len(), 1);
+}
+
+#[test]
+fn a_stall_may_take_one_direction_only() {
+    let verb = half_open(HalfOpenKind::Stall, Some(TO_CLIENT), None);
+    let mut bench = Bench::websocket(&[fault(message(1, TO_CLIENT, Edge::After), verb)]);
+    let said = lines(&bench.to_client(&text("one")));
+    assert_eq!(said[1..], ["alice->chat#1: half_open(stall, to_client)", "to_client silent Stall"]);
+    assert_eq!(units(&bench.to_server(&masked(0x81, b"still heard"))).len(), 1);
+    assert_eq!(bench.plane.next_deadline(), None);
+}
+
+#[test]
+fn the_rest_of_a_piece_stays_with_the_actuator_and_is_read_when_it_comes_again() {
+    let verb = half_open(HalfOpenKind::Blackhole, Some(TO_CLIENT), Some(1));
+    let mut bench = Bench::websocket(&[fault(message(2, TO_CLIENT, Edge::Inside(3)), verb)]);
+    let stream = [text("one"), text("two"), text("three")].concat();
+    let effects = bench.to_client(&stream);
+    assert_eq!(arriving(&effects, TO_CLIENT), &stream[..8]);
+    assert_eq!(lines(&bench.wait()), ["to_client passes", "healed"]);
+    let effects = bench.to_client(&stream[8..]);
+    assert_eq!(arriving(&effects, TO_CLIENT), &stream[8..]);
+    assert_eq!(units(&effects).len(), 2, "the message around the silence is whole");
+}
+
+#[test]
+fn bytes_that_were_read_before_they_were_given_back_are_not_read_twice() {
+    let verb = half_open(HalfOpenKind::Blackhole, Some(TO_CLIENT), Some(1));
+    let mut bench = Bench::events(&[fault(Trigger::SseEvent { n: 1, edge: Edge::Before }, verb)]);
+    assert_eq!(arriving(&bench.to_client(b"14\r\nid: 1\n"), TO_CLIENT), b"14\r\n");
+    let rest = b"data: 0123456\n\r\n0\r\n\r\n";
+    let effects = bench.to_client(rest);
+    assert_eq!(arriving(&effects, TO_CLIENT), b"");
+    let healed = bench.wait();
+    assert_eq!(arriving(&healed, TO_CLIENT), b"id: 1\n", "what came in an earlier call is the plane's");
+    let again = bench.to_client(rest);
+    assert_eq!(arriving(&again, TO_CLIENT), rest);
+    assert_eq!(units(&again).len(), 2, "two chunks, and an event that its body cut short: {again:#?}");
+}
+
+#[test]
+fn a_discard_acknowledges_everything_and_passes_nothing() {
+    let verb = half_open(HalfOpenKind::Discard, Some(TO_CLIENT), Some(10));
+    let mut bench = Bench::websocket(&[fault(message(1, TO_CLIENT, Edge::After), verb)]);
+    let effects = bench.to_client(&[text("one"), text("two")].concat());
+    let said = lines(&effects);
+    assert_eq!(said[1..], ["alice->chat#1: half_open(discard, to_client, heals after 10s)", "discard to_client 5"]);
+    assert_eq!(units(&effects).len(), 1);
+    assert_eq!(lines(&bench.to_client(&text("three")[..4])), ["discard to_client 4"]);
+    assert_eq!(lines(&bench.wait()), ["healed"]);
+    let effects = bench.to_client(&[&text("three")[4..], &text("four")].concat());
+    assert_eq!(arriving(&effects, TO_CLIENT).len(), 3 + 6);
+    assert_eq!(units(&effects).len(), 1, "of the broken message nobody speaks: {effects:#?}");
+}
+
+#[test]
+fn what_is_discarded_is_not_counted() {
+    let discard = half_open(HalfOpenKind::Discard, Some(TO_CLIENT), Some(1));
+    let stall = half_open(HalfOpenKind::Stall, None, None);
+    let faults = [
+        fault(message(1, TO_CLIENT, Edge::After), discard),
+        fault(message(2, TO_CLIENT, Edge::After), stall.clone()),
+        fault(Trigger::Bytes { n: 90, direction: TO_CLIENT }, stall),
+    ];
+    let mut bench = Bench::websocket(&faults);
+    bench.to_client(&[text("one"), text("two"), frame(0x82, &[0; 80])].concat());
+    bench.wait();
+    assert_eq!(bench.plane.fired(), 2, "the handshake and one message: {:?}", bench.plane.unfired());
+    bench.to_client(&text("three"));
+    assert_eq!(bench.plane.fired(), 2, "the stall by bytes holds it");
+}
+
+#[test]
+fn a_fin_waits_for_the_heal() {
+    let verb = half_open(HalfOpenKind::Discard, None, Some(10));
+    let mut bench = Bench::websocket(&[fault(Trigger::At(secs(1)), verb)]);
+    bench.wait();
+    assert_eq!(bench.fin(TO_CLIENT), []);
+    assert_eq!(lines(&bench.wait()), ["healed", "forward fin to_client"]);
+}
+
+#[test]
+fn a_fin_passes_with_everything_that_waited_before_it() {
+    let mut bench = Bench::events(&[fault(
+        Trigger::SseEvent { n: 1, edge: Edge::Before },
+        half_open(HalfOpenKind::Stall, None, None),
+    )]);
+    bench.to_client(b"20\r\nid: 1\n");
+    assert_eq!(lines(&bench.fin(TO_CLIENT)), [r"forward to_client id: 1\n", "forward fin to_client"]);
+}
+
+#[test]
+fn an_older_silence_outlives_a_younger_one() {
+    let long = half_open(HalfOpenKind::Blackhole, Some(TO_CLIENT), Some(60));
+    let short = half_open(HalfOpenKind::Stall, Some(TO_CLIENT), Some(1));
+    let mut bench = Bench::websocket(&[fault(Trigger::At(secs(1)), long), fault(Trigger::At(secs(2)), short)]);
+    assert_eq!(lines(&bench.wait())[1..], ["to_client silent Blackhole"]);
+    assert_eq!(lines(&bench.wait())[1..], ["to_client silent Stall"]);
+    assert_eq!(lines(&bench.wait()), ["to_client silent Blackhole", "healed"]);
+    assert_eq!(lines(&bench.wait()), ["to_client passes", "healed"]);
+}
+
+#[test]
+fn an_event_stream_goes_on_after_a_discard_at_its_boundaries() {
+    let verb = half_open(HalfOpenKind::Discard, None, Some(1));
+    let mut bench = Bench::connected(&[fault(Trigger::SseEvent { n: 1, edge: Edge::After }, verb)]);
+    bench.to_server(super::ASK);
+    bench.to_client(CHUNKED_EVENTS);
+    let event = super::chunk("data: x\n\n");
+    let effects = bench.to_client(&[event.clone(), event.clone()].concat());
+    assert_eq!(arriving(&effects, TO_CLIENT), &event[..event.len() - 2]);
+    bench.wait();
+    assert_eq!(units(&bench.to_client(&event)).len(), 2);
+}
+
+fn half_open(kind: HalfOpenKind, direction: Option<Direction>, heal_after_secs: Option<u64>) -> Verb {
+    Verb::HalfOpen { kind, direction, heal_after: heal_after_secs.map(secs) }
+}

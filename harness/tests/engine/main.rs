@@ -1,0 +1,25 @@
+//! The simulated engine, from outside: services and actors are closures, and what they see is what Linux shows.
+//!
+//! - `stage`: how a test puts a run together and reads what was told;
+//! - `incarnations`, `outages`: how hosts and networks fail and come back;
+//! - `sockets`, `endings`, `windows`: what socket calls answer;
+//! - `identity`: which host a call belongs to;
+//! - `strays`: what would leave the simulation;
+//! - `entropy`, `clocks`: what is random, and what time it is;
+//! - `determinism` (with `busy`, a run in which much happens): the same plan gives the same run;
+//! - `budgets`, `panics`: runs that end badly.
+
+mod budgets;
+mod busy;
+mod clocks;
+mod determinism;
+mod endings;
+mod entropy;
+mod identity;
+mod incarnations;
+mod outages;
+mod panics;
+mod sockets;
+mod stage;
+mod strays;
+mod windows;

@@ -1,0 +1,227 @@
+//! Power losses, freezes and partitions: silence, and what is heard after it.
+
+use std::time::Duration;
+
+use halfopen::fault::Verb;
+use halfopen_net::{TcpListener, TcpStream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::{sleep, sleep_until, timeout};
+
+use crate::stage::{LATENCY, Stage, Told, ms, pair, s, tell, word};
+
+/// `tcp_retries2 = 15` in the kernel's documentation.
+const RETRY_BUDGET: Duration = ms(924_600);
+
+#[test]
+fn a_power_loss_is_heard_by_nobody_and_what_was_in_flight_is_gone() {
+    let outcome = pair(
+        "power_silence",
+        async |cx, mut stream| {
+            sleep_until(start() + ms(995)).await;
+            stream.write_all(b"in flight").await?;
+            cx.stopped().await;
+            Ok(())
+        },
+        async |cx, mut stream| {
+            let heard = timeout(s(600), stream.read(&mut [0; 16])).await;
+            tell(&cx, "heard", heard.map_or("nothing".to_owned(), |read| word(&read)));
+            Ok(())
+        },
+    )
+    .strike(s(1), "server", Verb::PowerLoss { restart_after: None })
+    .run();
+    assert_eq!(outcome.words("heard"), ["nothing"]);
+}
+
+#[test]
+fn a_connect_during_an_outage_goes_on_when_the_machine_is_back() {
+    let outcome = greeter("power_connect", |cx| async move {
+        sleep(s(2)).await;
+        let mut stream = TcpStream::connect("server:80").await?;
+        tell(&cx, "connected", stream.read_u8().await?);
+        Ok(())
+    })
+    .strike(s(1), "server", Verb::PowerLoss { restart_after: Some(s(5)) })
+    .run();
+    // SYNs at 2, 3, 5 and 9 s; back since 6 s. The greeting comes with the next half round trip.
+    assert_eq!(outcome.only("connected"), (s(9) + 3 * LATENCY, "1".to_owned()));
+}
+
+#[test]
+fn an_attempt_that_an_outage_cut_off_is_a_new_one_to_the_restarted_machine() {
+    let outcome = greeter("power_attempt", |cx| async move {
+        sleep(ms(995)).await;
+        let mut stream = TcpStream::connect("server:80").await?;
+        tell(&cx, "connected", stream.read_u8().await?);
+        Ok(())
+    })
+    .strike(s(1), "server", Verb::PowerLoss { restart_after: Some(s(2)) })
+    .run();
+    // SYNs at 0.995, 1.995 and 3.995 s; back since 3 s.
+    assert_eq!(outcome.only("connected"), (ms(3995) + 3 * LATENCY, "1".to_owned()));
+}
+
+#[test]
+fn an_old_peers_first_write_after_the_restart_draws_a_reset() {
+    let outcome = greeter("power_old_peer", |cx| async move {
+        let mut stream = TcpStream::connect("server:80").await?;
+        tell(&cx, "greeting", stream.read_u8().await?);
+        sleep_until(start() + s(4)).await;
+        tell(&cx, "write", word(&stream.write(b"still there?").await));
+        tell(&cx, "read", word(&stream.read_u8().await));
+        tell(&cx, "again", word(&stream.write(b"?").await));
+        Ok(())
+    })
+    .strike(s(1), "server", Verb::PowerLoss { restart_after: Some(s(2)) })
+    .run();
+    assert_eq!(outcome.only("write"), (s(4), "Ok(12)".to_owned()));
+    assert_eq!(outcome.only("read"), (s(4) + 2 * LATENCY, "ConnectionReset".to_owned()));
+    assert_eq!(outcome.words("again"), ["BrokenPipe"]);
+}
+
+#[test]
+fn what_was_written_during_an_outage_is_sent_again_and_draws_a_reset_after_it() {
+    let outcome = greeter("power_retransmission", |cx| async move {
+        let mut stream = TcpStream::connect("server:80").await?;
+        tell(&cx, "greeting", stream.read_u8().await?);
+        sleep_until(start() + s(2)).await;
+        stream.write_all(b"anybody?").await?;
+        tell(&cx, "read", word(&stream.read_u8().await));
+        Ok(())
+    })
+    .strike(s(1), "server", Verb::PowerLoss { restart_after: Some(s(2)) })
+    .run();
+    // Lost at 2.010 s; sent again 0.2, 0.6 and 1.4 s later, the last time to a machine that is back.
+    assert_eq!(outcome.only("read"), (ms(2010 + 1400) + 2 * LATENCY, "ConnectionReset".to_owned()));
+}
+
+#[test]
+fn a_writer_to_a_machine_that_stays_dead_is_told_when_its_kernel_gives_up() {
+    let outcome = greeter("power_for_ever", |cx| async move {
+        let mut stream = TcpStream::connect("server:80").await?;
+        tell(&cx, "greeting", stream.read_u8().await?);
+        sleep_until(start() + s(2)).await;
+        stream.write_all(b"anybody?").await?;
+        tell(&cx, "read", word(&stream.read_u8().await));
+        Ok(())
+    })
+    .strike(s(1), "server", Verb::PowerLoss { restart_after: None })
+    .run();
+    assert_eq!(outcome.only("read"), (s(2) + LATENCY + RETRY_BUDGET, "TimedOut".to_owned()));
+    assert!(outcome.polls < 200, "{} polls: the retries double their distances", outcome.polls);
+}
+
+#[test]
+fn a_frozen_host_hears_and_says_everything_after_the_thaw() {
+    let outcome = echo("freeze").strike(s(1), "server", Verb::Freeze { thaw_after: Some(s(5)) }).run();
+    assert_eq!(outcome.only("echo of 1"), (s(6) + 2 * LATENCY, "a".to_owned()));
+    assert_eq!(outcome.only("echo of 2"), (s(6) + 2 * LATENCY, "b".to_owned()));
+}
+
+#[test]
+fn what_a_partition_held_comes_after_the_heal_in_order() {
+    let outcome = echo("partition").part(s(1), ("client", "server"), Some(s(5))).run();
+    assert_eq!(outcome.only("echo of 1"), (s(6) + 2 * LATENCY, "a".to_owned()));
+    assert_eq!(outcome.only("echo of 2"), (s(6) + 2 * LATENCY, "b".to_owned()));
+}
+
+#[test]
+fn a_partition_touches_nobody_else() {
+    let outcome = echo("partition_elsewhere")
+        .actor("other", async |cx| {
+            sleep(s(2)).await;
+            tell(&cx, "other", word(&TcpStream::connect("server:81").await.map(drop)));
+            Ok(())
+        })
+        .part(s(1), ("client", "server"), Some(s(5)))
+        .run();
+    assert_eq!(outcome.only("other"), (s(2) + 2 * LATENCY, "ConnectionRefused".to_owned()));
+}
+
+#[test]
+fn a_partition_that_outlives_the_retry_budget_ends_the_connection_for_the_writer() {
+    let outcome = pair(
+        "partition_budget",
+        async |cx, mut stream| {
+            let read = timeout(s(1500), stream.read(&mut [0; 8])).await;
+            tell(&cx, "server", read.map_or("nothing".to_owned(), |read| word(&read)));
+            Ok(())
+        },
+        async |cx, mut stream| {
+            sleep_until(start() + s(2)).await;
+            stream.write_all(b"hello").await?;
+            tell(&cx, "client", word(&stream.read(&mut [0; 8]).await));
+            sleep(s(700)).await;
+            Ok(())
+        },
+    )
+    .part(s(1), ("client", "server"), None)
+    .run();
+    assert_eq!(outcome.only("client"), (s(2) + RETRY_BUDGET, "TimedOut".to_owned()));
+    assert_eq!(outcome.words("server"), ["nothing"]);
+}
+
+#[test]
+fn a_connect_through_a_partition_times_out_after_127_seconds() {
+    let outcome = greeter("partition_connect", |cx| async move {
+        sleep(s(2)).await;
+        let connected = TcpStream::connect("server:80").await;
+        tell(&cx, "connected", word(&connected.map(drop)));
+        Ok(())
+    })
+    .part(s(1), ("client", "server"), None)
+    .run();
+    assert_eq!(outcome.only("connected"), (s(2 + 127), "TimedOut".to_owned()));
+}
+
+/// The start of the run, seen from a task that started with it.
+fn start() -> tokio::time::Instant {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    tokio::time::Instant::now() - (since - s(1_700_000_000))
+}
+
+/// A host that greets every connection with the number of its life, and a client.
+fn greeter<F, R>(name: &str, client: F) -> Stage
+where
+    F: Fn(halfopen::Cx) -> R + Send + Sync + 'static,
+    R: Future<Output = Result<(), halfopen::BoxError>> + 'static,
+{
+    Stage::new(name)
+        .host("server", async |cx| {
+            let listener = TcpListener::bind("0.0.0.0:80").await?;
+            let mut streams = Vec::new();
+            loop {
+                let (mut stream, _) = tokio::select! {
+                    () = cx.stopped() => return Ok(()),
+                    accepted = listener.accept() => accepted?,
+                };
+                stream.write_u8(cx.incarnation().0 as u8).await?;
+                streams.push(stream);
+            }
+        })
+        .actor("client", client)
+}
+
+/// A host that echoes one connection, and a client that sends two letters during the outage.
+fn echo(name: &str) -> Stage {
+    pair(
+        name,
+        async |_, mut stream| {
+            while let Ok(letter) = stream.read_u8().await {
+                stream.write_u8(letter).await?;
+            }
+            Ok(())
+        },
+        async |cx, mut stream| {
+            sleep_until(start() + s(2)).await;
+            stream.write_u8(b'a').await?;
+            sleep(s(1)).await;
+            stream.write_u8(b'b').await?;
+            for n in 1..=2 {
+                let letter = timeout(s(60), stream.read_u8()).await??;
+                tell(&cx, &format!("echo of {n}"), char::from(letter));
+            }
+            Ok(())
+        },
+    )
+}
