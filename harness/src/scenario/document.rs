@@ -69,14 +69,16 @@ impl Node {
         }
     }
 
-    /// Lays a file over its base: tables are joined key by key, lists of tables one behind the other, and for all else
-    /// this file's word counts.
+    /// Lays a file over its base: tables are joined key by key, the file's own lists of tables (`[[facts]]`, `[[link]]`)
+    /// follow those of its base, and for all else this file's word counts. A list in somebody's configuration is one
+    /// value, so it is replaced.
     pub(crate) fn over(self, base: Self) -> Self {
+        self.laid_over(base, Lists::Follow)
+    }
+
+    fn laid_over(self, base: Self, lists: Lists) -> Self {
         let value = match (self.value, base.value) {
-            (Value::Table(own), Value::Table(base)) => Value::Table(join(own, base)),
-            (Value::Array(own), Value::Array(base)) if is_tables(&own) && is_tables(&base) => {
-                Value::Array(base.into_iter().chain(own).collect())
-            }
+            (Value::Table(own), Value::Table(base)) => Value::Table(join(own, base, lists)),
             (own, _) => own,
         };
         Self { place: self.place, value }
@@ -94,16 +96,31 @@ impl Node {
     }
 }
 
-fn join(own: Vec<Entry>, base: Vec<Entry>) -> Vec<Entry> {
+/// What becomes of two lists of tables under one key.
+#[derive(Clone, Copy)]
+enum Lists {
+    /// The own one follows that of the base.
+    Follow,
+    /// The own one takes the place of that of the base.
+    Replace,
+}
+
+fn join(own: Vec<Entry>, base: Vec<Entry>, lists: Lists) -> Vec<Entry> {
     let mut joined = base;
     for entry in own {
-        match joined.iter().position(|known| known.key == entry.key) {
-            Some(at) => {
-                let under = joined[at].node.clone();
-                joined[at] = Entry { key: entry.key, place: entry.place, node: entry.node.over(under) };
+        let Some(at) = joined.iter().position(|known| known.key == entry.key) else {
+            joined.push(entry);
+            continue;
+        };
+        let under = joined[at].node.clone();
+        let node = match (lists, &entry.node.value, under.value) {
+            (Lists::Follow, Value::Array(own), Value::Array(base)) if is_tables(own) && is_tables(&base) => {
+                let both = base.into_iter().chain(own.iter().cloned()).collect();
+                Node { place: entry.node.place, value: Value::Array(both) }
             }
-            None => joined.push(entry),
-        }
+            (_, _, value) => entry.node.laid_over(Node { place: under.place, value }, Lists::Replace),
+        };
+        joined[at] = Entry { key: entry.key, place: entry.place, node };
     }
     joined
 }

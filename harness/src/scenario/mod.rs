@@ -51,9 +51,12 @@
 //! `when` or `do`, and a number or time of `{ from = A, to = B }` in what a trigger counts. Of several lists each
 //! combination is as likely as any other.
 //!
-//! A `base` is a file in a folder `base` beside or above the scenario. It has no faults and no specimens. Where both files
-//! say something the scenario counts, key by key; lists of tables follow one another, but a `[[link]]` replaces that of
-//! the base, and `checks.NAME = false` drops a check of the base.
+//! A `base` is a file in a folder `base` beside or above the scenario, and may have a `base` itself. It has no faults and
+//! no specimens. Where both files say something the scenario counts, key by key; lists of tables follow one another, but
+//! a `[[link]]` replaces that of the base, and `checks.NAME = false` drops a check of the base.
+//!
+//! Under `where` stand the fields (of a unit: the JSON pointers) that must have a value; in `[[facts]]` `"!x"` is any value
+//! but `x`.
 //!
 //! # The code
 //!

@@ -59,6 +59,18 @@ fn a_scenario_drops_a_check_of_its_base() {
 }
 
 #[test]
+fn a_base_may_stand_on_another_but_not_on_itself() {
+    let folder = Folder::new("base_of_base");
+    folder.write("base/low.toml", "settle = '1s'\ntime_limit = '1min'\n[actor.alice]\nrun = 'talker'\n");
+    folder.write("base/high.toml", "base = 'low'\nsettle = '2s'\n[actor.bob]\nrun = 'talker'\n");
+    folder.write("own.toml", "proves = 'x'\nbase = 'high'\n");
+    let scenario = Scenario::load(&folder.path.join("own.toml")).expect("no mistake");
+    assert_eq!((scenario.settle.as_secs(), scenario.time_limit.as_secs(), scenario.hosts.len()), (2, 60, 2));
+    folder.write("base/low.toml", "base = 'high'\n");
+    insta::assert_snapshot!(folder.errors(), @"base/low.toml:1: this base stands on itself");
+}
+
+#[test]
 fn a_mistake_in_a_base_is_told_with_the_file_of_the_base() {
     let folder = Folder::new("base_mistakes");
     folder.write("base/chat.toml", "[actor.alice]\nrun = 'talker'\n\n[[fault]]\nhost = 'alice'\n");
@@ -68,7 +80,7 @@ fn a_mistake_in_a_base_is_told_with_the_file_of_the_base() {
     folder.write("c.toml", "proves = 'x'\nbase = 'talk'\n");
     folder.write("d.toml", "proves = 'the same mistake is told once'\nbase = 'talk'\n");
     insta::assert_snapshot!(folder.errors(), @r"
-    base/chat.toml:4: a base has no key `fault`; known are `time_limit`, `settle`, `network`, `host`, `actor`, `link`, `facts` and `checks`
+    base/chat.toml:4: a base has no key `fault`; known are `base`, `time_limit`, `settle`, `network`, `host`, `actor`, `link`, `facts` and `checks`
     b.toml:3: there is no base `caht` in a folder `base` beside or above this file; did you mean `chat`?
     base/talk.toml:4: the check `delivery` reads `offered` facts, and nothing is a source of them: map an event or a unit under `[[facts]]`, or list `offered` in what an actor `tells`
     ");
