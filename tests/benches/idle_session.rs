@@ -6,6 +6,7 @@
 //! Wanted: at most 5 ms a run, and at least 300 times turmoil's speed.
 
 use std::hint::black_box;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group};
@@ -114,7 +115,7 @@ fn median(runs: u64, mut run: impl FnMut(u64)) -> Duration {
 #[expect(clippy::print_stdout, reason = "the figures are the benchmark's product")]
 fn figures() {
     let catalogue = halfopen_scenarios::catalogue();
-    let scenario = Scenario::parse("idle_session", SCENARIO).expect("the scenario is in order");
+    let scenario = Scenario::from_toml(SCENARIO, Path::new("idle_session.toml")).expect("the scenario is in order");
     let outcome = on_halfopen(&catalogue, &scenario, 1);
     let ours = median(201, |seed| drop(black_box(on_halfopen(&catalogue, &scenario, seed))));
     let theirs = median(3, |seed| {
@@ -137,7 +138,7 @@ fn figures() {
 
 fn idle_session(criterion: &mut Criterion) {
     let catalogue = halfopen_scenarios::catalogue();
-    let scenario = Scenario::parse("idle_session", SCENARIO).expect("the scenario is in order");
+    let scenario = Scenario::from_toml(SCENARIO, Path::new("idle_session.toml")).expect("the scenario is in order");
     let mut group = criterion.benchmark_group("590 s idle session");
     group.sample_size(20);
     let mut seed = 0;

@@ -179,6 +179,9 @@ impl<'a> Connections<'a> {
     }
 }
 
+/// Facts further apart are told apart: a line that spans more would seem to tell of a receipt before its offer.
+const FACTS_FOLD_WITHIN: Duration = Duration::from_secs(1);
+
 /// Lines in the making. Repeats fold into the latest line of their text, as long as no line of another sort came
 /// between: a fault splits what came before it from what came after.
 #[derive(Default)]
@@ -223,7 +226,13 @@ impl Folded {
 
     fn repeat(&mut self, at: Duration, phrase: Phrase, keys: Option<Keys>) {
         let value = keys.as_ref().and_then(|keys| keys.value.clone());
-        let place = *self.open.entry((phrase.clone(), value)).or_insert(self.lines.len());
+        let next = self.lines.len();
+        let place = self.open.entry((phrase.clone(), value)).or_insert(next);
+        let stale = |line: &Line| keys.is_some() && at.saturating_sub(line.last) > FACTS_FOLD_WITHIN;
+        if self.lines.get(*place).is_some_and(stale) {
+            *place = next;
+        }
+        let place = *place;
         match self.lines.get_mut(place) {
             Some(line) => {
                 line.last = at;
