@@ -112,6 +112,28 @@ impl Catalogue {
         if errors.is_empty() { Ok(scenarios) } else { Err(errors) }
     }
 
+    /// The scenario of this name.
+    ///
+    /// ```no_run
+    /// use halfopen::{Catalogue, Plan, Seed};
+    ///
+    /// fn plan(catalogue: &Catalogue) -> Plan {
+    ///     Plan::draw(&catalogue.scenario("idle_close").expect("the scenarios are in order"), Seed(7))
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`scenarios`](Self::scenarios); a name that no scenario has is an error of the folder, with the nearest name.
+    pub fn scenario(&self, name: &str) -> Result<Scenario, Vec<ScenarioError>> {
+        let scenarios = self.scenarios()?;
+        if let Some(scenario) = scenarios.iter().find(|scenario| scenario.name == name) {
+            return Ok(scenario.clone());
+        }
+        let known: Vec<_> = scenarios.into_iter().map(|scenario| scenario.name).collect();
+        let sentence = unknown_scenario(name, &known);
+        Err(vec![ScenarioError { file: self.folder.clone(), line: 0, sentence, suggestion: None }])
+    }
+
     /// The body that a host's or actor's `run` names.
     #[cfg(feature = "sim")]
     pub(crate) fn body(&self, run: &str, actor: bool) -> Option<Body> {
@@ -135,6 +157,19 @@ where
     R: Future<Output = Result<(), BoxError>> + 'static,
 {
     Arc::new(move |cx| Box::pin(body(cx)))
+}
+
+/// The sentence about a scenario that is not there, with the nearest that is.
+pub(crate) fn unknown_scenario(name: &str, known: &[String]) -> String {
+    let nearest = known
+        .iter()
+        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .filter(|(likeness, _)| *likeness > 0.7);
+    match nearest {
+        Some((_, candidate)) => format!("no scenario is called `{name}`; did you mean `{candidate}`?"),
+        None => format!("no scenario is called `{name}`; there are {}", known.join(", ")),
+    }
 }
 
 /// What a host or actor is given: its name, its configuration, and the means to tell facts.

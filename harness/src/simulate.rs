@@ -7,6 +7,7 @@ use crate::check::Evidence;
 use crate::mapping;
 use crate::outcome::Outcome;
 use crate::plan::Plan;
+use crate::seed::Seed;
 use crate::settings::Settings;
 use crate::sim::{self, SimError};
 use crate::trace::Trace;
@@ -35,7 +36,7 @@ impl Catalogue {
     }
 
     /// Plays one scenario, as a test does: under 64 seeds, or as `HALFOPEN_TEST_SEED` and `HALFOPEN_TEST_NUM` say.
-    /// Its specimens are played, too, and must be convicted.
+    /// Its specimens are played, too, and must be convicted, unless a seed was asked for: one seed need not convict.
     ///
     /// ```no_run
     /// # fn catalogue() -> halfopen::Catalogue { halfopen::Catalogue::new("", "") }
@@ -57,26 +58,23 @@ impl Catalogue {
 
     fn try_check(&self, name: &str) -> Result<(), String> {
         let settings = Settings::from_env().map_err(|error| chain(&error))?;
-        let scenarios =
-            self.scenarios().map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
-        let known: Vec<_> = scenarios.iter().map(|scenario| scenario.name.clone()).collect();
-        let scenario = scenarios
-            .into_iter()
-            .find(|scenario| scenario.name == name)
-            .ok_or_else(|| unknown_scenario(name, &known))?;
+        let scenario = self
+            .scenario(name)
+            .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
         for summary in Campaign::new(self, vec![scenario], settings.seeds()).run(|_| {}) {
             match summary.verdict {
                 Judgement::Held | Judgement::Convicted { .. } => {}
                 Judgement::Broken(failures) => {
-                    let reports = failures.iter().map(|failure| {
-                        failure.outcome.failure_report(&format!("HALFOPEN_TEST_SEED={} cargo test", failure.plan.seed))
-                    });
+                    let reports =
+                        failures.iter().map(|failure| failure.outcome.failure_report(&replay_line(failure.plan.seed)));
                     return Err(reports.collect::<Vec<_>>().join("\n"));
                 }
+                // One seed that somebody asked for need not be one that convicts.
+                Judgement::WentFree { .. } if settings.seed.is_some() => {}
                 Judgement::WentFree { missing } => {
                     let specimen = summary.specimen.map(|specimen| specimen.name).unwrap_or_default();
                     return Err(format!(
-                        "{name}: the specimen `{specimen}` was not convicted by {}",
+                        "{name}: the specimen `{specimen}` was not convicted by {} under any seed",
                         missing.join(", ")
                     ));
                 }
@@ -90,15 +88,11 @@ impl Catalogue {
     }
 }
 
-/// The sentence about a scenario that is not there, with the nearest that is.
-pub(crate) fn unknown_scenario(name: &str, known: &[String]) -> String {
-    let nearest = known
-        .iter()
-        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .filter(|(likeness, _)| *likeness > 0.7);
-    match nearest {
-        Some((_, candidate)) => format!("no scenario is called `{name}`; did you mean `{candidate}`?"),
-        None => format!("no scenario is called `{name}`; there are {}", known.join(", ")),
+/// The command that replays one seed of the test that is running. libtest names a test's thread after the test.
+fn replay_line(seed: Seed) -> String {
+    let thread = std::thread::current();
+    match thread.name().filter(|name| *name != "main") {
+        Some(test) => format!("HALFOPEN_TEST_SEED={seed} cargo test {test}"),
+        None => format!("HALFOPEN_TEST_SEED={seed} cargo test"),
     }
 }

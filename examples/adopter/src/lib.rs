@@ -2,13 +2,17 @@
 //!
 //! - [`note`]: what is carried.
 //! - [`server`]: the service.
-//! - [`client`]: the client.
-//! - `connection`: what the client knows of one connection.
+//! - [`client`]: the client; [`sloppy`]: the client with the defect that it once had.
+//! - `line`: what both do when a connection is lost; `connection`: what they know of one connection.
 
 pub mod client;
 mod connection;
+mod line;
 pub mod note;
 pub mod server;
+pub mod sloppy;
 
-pub use client::{Client, GaveUp};
+pub use client::Client;
+pub use line::{Config, GaveUp};
 pub use note::Note;
+pub use sloppy::SloppyClient;

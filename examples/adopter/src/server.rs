@@ -10,9 +10,11 @@ use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgr
 use axum::response::Response;
 use axum::routing::get;
 use axum::serve::ListenerExt as _;
+use halfopen_net::TcpListener;
 use serde::Deserialize;
-use tokio::net::TcpListener;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tracing::{debug, info};
 
 use crate::note::Note;
@@ -28,26 +30,57 @@ pub struct Config {
     pub idle_limit: Duration,
 }
 
-/// Serves on `listener` for ever.
+/// Serves until `shutdown`, and returns when every connection is closed.
+///
+/// # Errors
+/// If the address is taken.
+pub async fn run(config: Config, shutdown: CancellationToken) -> io::Result<()> {
+    let listener = TcpListener::bind(config.listen).await?;
+    info!(listen = %config.listen, "serving notes");
+    serve(listener, config, shutdown).await
+}
+
+/// As [`run`], on a socket that is bound already.
 ///
 /// # Errors
 /// None that axum is known to have.
-pub async fn serve(listener: TcpListener, config: Config) -> io::Result<()> {
+pub async fn serve(listener: TcpListener, config: Config, shutdown: CancellationToken) -> io::Result<()> {
     let listener = listener.tap_io(|socket| {
         if let Err(error) = socket.set_nodelay(true) {
             debug!(%error, "small messages may be slow");
         }
     });
-    axum::serve(listener, Router::new().route("/echo", get(upgrade)).with_state(config)).await
+    let service = Service { config, shutdown: shutdown.clone(), conversations: TaskTracker::new() };
+    let conversations = service.conversations.clone();
+    let router = Router::new().route("/echo", get(upgrade)).with_state(service);
+    axum::serve(listener, router).with_graceful_shutdown(shutdown.cancelled_owned()).await?;
+    conversations.close();
+    conversations.wait().await;
+    Ok(())
 }
 
-async fn upgrade(State(config): State<Config>, upgrade: WebSocketUpgrade) -> Response {
-    upgrade.on_upgrade(move |socket| converse(socket, config))
+#[derive(Clone)]
+struct Service {
+    config: Config,
+    shutdown: CancellationToken,
+    conversations: TaskTracker,
 }
 
-async fn converse(mut socket: WebSocket, config: Config) {
+async fn upgrade(State(service): State<Service>, upgrade: WebSocketUpgrade) -> Response {
+    let counted = service.conversations.token();
+    upgrade.on_upgrade(async move |socket| {
+        converse(socket, &service).await;
+        drop(counted);
+    })
+}
+
+async fn converse(mut socket: WebSocket, service: &Service) {
     loop {
-        let Ok(message) = timeout(config.idle_limit, socket.recv()).await else {
+        let message = tokio::select! {
+            () = service.shutdown.cancelled() => return say_goodbye(socket, close_code::AWAY, "shutting down").await,
+            message = timeout(service.config.idle_limit, socket.recv()) => message,
+        };
+        let Ok(message) = message else {
             return say_goodbye(socket, close_code::NORMAL, "idle").await;
         };
         let text = match message {

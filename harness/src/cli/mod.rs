@@ -101,7 +101,7 @@ fn scenarios(catalogue: &Catalogue) -> Result<Vec<Scenario>, Refusal> {
 fn find(scenarios: &[Scenario], name: &str) -> Result<Scenario, Refusal> {
     scenarios.iter().find(|scenario| scenario.name == name).cloned().ok_or_else(|| {
         let known: Vec<_> = scenarios.iter().map(|scenario| scenario.name.clone()).collect();
-        Refusal(crate::simulate::unknown_scenario(name, &known))
+        Refusal(crate::catalogue::unknown_scenario(name, &known))
     })
 }
 
