@@ -69,9 +69,9 @@ impl Node {
         }
     }
 
-    /// Lays a file over its base: tables are joined key by key, the file's own lists of tables (`[[facts]]`, `[[link]]`)
-    /// follow those of its base, and for all else this file's word counts. A list in somebody's configuration is one
-    /// value, so it is replaced.
+    /// Lays a file over its base: tables are joined key by key, the file's own lists of tables (`[[facts]]`,
+    /// `[[link]]`) follow those of its base, and for all else this file's word counts. A list in somebody's
+    /// configuration is one value, so it is replaced.
     pub(crate) fn over(self, base: Self) -> Self {
         self.laid_over(base, Lists::Follow)
     }

@@ -1,8 +1,8 @@
 //! Scenarios: who takes part, what breaks, how facts are known, and which laws must hold.
 //!
 //! A [`Scenario`] is data. It is read from a TOML file ([`Scenario::load`], [`load_dir`]) or built in Rust
-//! ([`Scenario::new`]); both are checked by the same laws, and every mistake is one [`ScenarioError`] with its line. What
-//! a scenario leaves to chance (its [`FaultRule`]s) is drawn when a [`Plan`](crate::plan::Plan) is made.
+//! ([`Scenario::new`]); both are checked by the same laws, and every mistake is one [`ScenarioError`] with its line.
+//! What a scenario leaves to chance (its [`FaultRule`]s) is drawn when a [`Plan`](crate::plan::Plan) is made.
 //!
 //! # The file
 //!
@@ -47,22 +47,23 @@
 //! | `crash`, `power_loss` (`host`) | `restart_after` |
 //! | `restart` (`host`) | `pause` |
 //!
-//! A seed draws one item wherever a trigger or a verb has a list for a value, one table of `{ one_of = [...] }` as a whole
-//! `when` or `do`, and a number or time of `{ from = A, to = B }` in what a trigger counts. Of several lists each
+//! A seed draws one item wherever a trigger or a verb has a list for a value, one table of `{ one_of = [...] }` as a
+//! whole `when` or `do`, and a number or time of `{ from = A, to = B }` in what a trigger counts. Of several lists each
 //! combination is as likely as any other.
 //!
-//! A `base` is a file in a folder `base` beside or above the scenario, and may have a `base` itself. It has no faults and
-//! no specimens. Where both files say something the scenario counts, key by key; lists of tables follow one another, but
-//! a `[[link]]` replaces that of the base, and `checks.NAME = false` drops a check of the base.
+//! A `base` is a file in a folder `base` beside or above the scenario, and may have a `base` itself. It has no faults
+//! and no specimens. Where both files say something the scenario counts, key by key, and a list takes the place of the
+//! base's list. But its `[[facts]]` and `[[link]]`s are added to those of the base, of which a link between the same two
+//! hosts goes, and `checks.NAME = false` drops a check of the base.
 //!
-//! Under `where` stand the fields (of a unit: the JSON pointers) that must have a value; in `[[facts]]` `"!x"` is any value
-//! but `x`.
+//! Under `where` stand the fields (of a unit: the JSON pointers) that must have a value; in `[[facts]]` `"!x"` is any
+//! value but `x`.
 //!
 //! # The code
 //!
 //! From text to scenario: `document` (TOML with lines), `section` and `typed` (tables and values), `verb`, `trigger`,
-//! `rule`, `facts` and `read` (the words), `validate` (what no single word shows). `folder` finds files and bases, `build`
-//! is for Rust, `write` goes the other way.
+//! `rule`, `facts` and `read` (the words), `validate` (what no single word shows). `folder` finds files and bases,
+//! `build` is for Rust, `write` goes the other way.
 
 mod build;
 mod document;
@@ -228,8 +229,8 @@ pub struct Specimen {
 }
 
 impl Scenario {
-    /// The virtual time after which a run is ended when the scenario does not say: six of the longest idle timeouts that
-    /// the field reports name (300 s).
+    /// The virtual time after which a run is ended when the scenario does not say: six of the longest idle timeouts
+    /// that the field reports name (300 s).
     pub const TIME_LIMIT: Duration = Duration::from_secs(30 * 60);
     /// The time for everything to converge when the scenario does not say: longer than the usual keepalive (20 s) and
     /// the usual longest pause between two attempts to reconnect (30 s) together.

@@ -8,8 +8,8 @@ use super::document::{Node, Place, Value};
 use super::error::{ScenarioError, unknown};
 use super::typed::{kind, read};
 
-/// A table of which only known keys are read. Built so that an unknown key is found before a missing one: it is probably
-/// the missing one, misspelt.
+/// A table of which only known keys are read. Built so that an unknown key is found before a missing one: it is
+/// probably the missing one, misspelt.
 #[derive(Clone, Debug)]
 pub(crate) struct Section<'a> {
     pub(crate) place: &'a Place,

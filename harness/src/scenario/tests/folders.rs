@@ -47,6 +47,18 @@ fn a_scenario_is_laid_over_its_base_key_by_key() {
 }
 
 #[test]
+fn a_list_in_a_configuration_takes_the_place_of_the_bases() {
+    let folder = Folder::new("base_lists");
+    folder.write(
+        "base/chat.toml",
+        "[actor.alice]\nrun = 'talker'\nconfig = { says = [{ text = 'a' }, { text = 'b' }] }\n",
+    );
+    folder.write("own.toml", "proves = 'x'\nbase = 'chat'\n[actor.alice.config]\nsays = [{ text = 'c' }]\n");
+    let scenario = Scenario::load(&folder.path.join("own.toml")).expect("no mistake");
+    assert_eq!(scenario.hosts[0].config["says"].to_string(), "[{ text = \"c\" }]");
+}
+
+#[test]
 fn a_scenario_drops_a_check_of_its_base() {
     let folder = Folder::new("base_checks");
     let base = "[actor.alice]\nrun = 'talker'\n[checks.survival]\n[checks.livelock]\nretries_at_most = 3\n[checks.delivery]\nlaw = 'exactly_once'\n";

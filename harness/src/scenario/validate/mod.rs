@@ -175,8 +175,8 @@ fn checks(scenario: &Scenario) -> Checked {
         if !told.contains(&kind) {
             let kind = spelling(&kind);
             let sentence = format!(
-                "the check `{check}` reads `{kind}` facts, and nothing is a source of them: map an event or a unit under `[[facts]]`, or \
-                 list `{kind}` in what an actor `tells`"
+                "the check `{check}` reads `{kind}` facts, and nothing is a source of them: map an event or a unit \
+                 under `[[facts]]`, or list `{kind}` in what an actor `tells`"
             );
             return Err(Flaw::new(format!("checks/{check}"), sentence));
         }
