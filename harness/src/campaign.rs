@@ -12,6 +12,7 @@ use crate::plan::Plan;
 use crate::scenario::{Scenario, Specimen};
 use crate::seed::Seed;
 use crate::sim::SimError;
+use crate::trace::What;
 
 /// Runs of scenarios, and of the specimens that must be convicted under the same plans.
 #[derive(Debug)]
@@ -189,6 +190,7 @@ impl<'a> Campaign<'a> {
             Err(error) => tally.error = Some(error),
             Ok(outcome) => {
                 if let Some(Ok(again)) = again
+                    && !strayed(&outcome)
                     && let Some(difference) = outcome.difference(&again)
                 {
                     tally.difference.get_or_insert((seed, difference));
@@ -276,6 +278,11 @@ impl Judgement {
     pub fn is_harness_fault(&self) -> bool {
         matches!(self, Self::Nondeterministic { .. } | Self::Faulty(_))
     }
+}
+
+/// Whether a run called the real world. Two such runs differ, and it is the call that must be told, not the difference.
+fn strayed(outcome: &Outcome) -> bool {
+    outcome.trace.records.iter().any(|record| matches!(&record.what, What::Violation { rule, .. } if rule == "stray"))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
