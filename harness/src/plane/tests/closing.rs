@@ -8,24 +8,24 @@ use crate::trace::Unit;
 #[test]
 fn both_ends_are_sent_a_close_frame_and_each_gets_its_fin_when_it_has_answered() {
     let mut bench = Bench::websocket(&[fault(message(1, Direction::ToClient, Edge::After), idle(Ends::Both))]);
-    let effects = bench.to_client(&[text("one"), text("two")].concat());
+    let effects = bench.server_sends(&[text("one"), text("two")].concat());
     let said = lines(&effects);
     assert_eq!(said[1], r#"alice->chat#1: close(1000, "idle")"#);
     assert_eq!(said[2], r"inject to_client \x88\x06\x03\xe8idle");
     assert!(said[3].starts_with(r"inject to_server \x88\x86"), "masked towards the server: {}", said[3]);
     assert_eq!(said[4..], ["discard to_client 5"]);
-    assert_eq!(lines(&bench.to_server(&masked(0x81, b"in flight"))), ["discard to_server 15"]);
-    let answer = bench.to_server(&masked(0x88, b"\x03\xe8idle"));
+    assert_eq!(lines(&bench.client_sends(&masked(0x81, b"in flight"))), ["discard to_server 15"]);
+    let answer = bench.client_sends(&masked(0x88, b"\x03\xe8idle"));
     assert_eq!(lines(&answer), ["discard to_server 12", "fin to client", "to_server severed"]);
-    let answer = bench.to_client(&frame(0x88, b"\x03\xe8idle"));
+    let answer = bench.server_sends(&frame(0x88, b"\x03\xe8idle"));
     assert_eq!(lines(&answer), ["discard to_client 8", "fin to server", "to_client severed"]);
 }
 
 #[test]
 fn the_frame_that_a_server_reads_is_a_legal_one() {
     let mut bench = Bench::websocket(&[fault(message(1, Direction::ToClient, Edge::After), idle(Ends::Both))]);
-    let injected = arriving(&bench.to_client(&text("one")), Direction::ToServer);
-    let read = Bench::websocket(&[]).to_server(&injected);
+    let injected = arriving(&bench.server_sends(&text("one")), Direction::ToServer);
+    let read = Bench::websocket(&[]).client_sends(&injected);
     assert_eq!(
         units(&read),
         [Unit::WsControl { kind: FrameKind::Close, code: Some(1000), reason: Some("idle".into()) }]
@@ -46,9 +46,9 @@ fn who_does_not_answer_gets_the_fin_after_two_seconds() {
 fn a_close_frame_never_stands_inside_another_frame() {
     let mut bench = Bench::websocket(&[fault(Trigger::At(secs(1)), idle(Ends::Client))]);
     let long = text("a frame in passage");
-    bench.to_client(&long[..7]);
+    bench.server_sends(&long[..7]);
     assert_eq!(lines(&bench.wait()), [r#"alice->chat#1: close(1000, "idle", client only)"#]);
-    let effects = bench.to_client(&[&long[7..], &text("more")].concat());
+    let effects = bench.server_sends(&[&long[7..], &text("more")].concat());
     let said = lines(&effects);
     assert_eq!(said[0], "forward to_client in passage".replace("in passage", &long[7..].escape_ascii().to_string()));
     assert_eq!(said[1..], [r"inject to_client \x88\x06\x03\xe8idle", "to_client silent Blackhole"]);
@@ -58,14 +58,14 @@ fn a_close_frame_never_stands_inside_another_frame() {
 #[test]
 fn a_close_frame_may_stand_between_fragments() {
     let mut bench = Bench::websocket(&[fault(Trigger::At(secs(1)), idle(Ends::Client))]);
-    bench.to_client(&frame(0x01, b"first part"));
+    bench.server_sends(&frame(0x01, b"first part"));
     assert_eq!(lines(&bench.wait())[1], r"inject to_client \x88\x06\x03\xe8idle");
 }
 
 #[test]
 fn before_a_message_the_close_frame_takes_its_place() {
     let mut bench = Bench::websocket(&[fault(message(1, Direction::ToClient, Edge::Before), idle(Ends::Client))]);
-    let said = lines(&bench.to_client(&text("one")));
+    let said = lines(&bench.server_sends(&text("one")));
     assert_eq!(said[1..], [r"inject to_client \x88\x06\x03\xe8idle", "to_client silent Blackhole"]);
 }
 
@@ -75,15 +75,15 @@ fn the_end_that_is_not_told_hears_nothing_while_the_other_is_heard_out() {
     let said = lines(&bench.wait());
     assert!(said[1].starts_with("inject to_server"));
     assert_eq!(said[2..], ["to_server silent Blackhole"]);
-    assert_eq!(lines(&bench.to_client(&text("lost"))), ["discard to_client 6"]);
-    let answer = bench.to_client(&frame(0x88, b"\x03\xe8"));
+    assert_eq!(lines(&bench.server_sends(&text("lost"))), ["discard to_client 6"]);
+    let answer = bench.server_sends(&frame(0x88, b"\x03\xe8"));
     assert_eq!(lines(&answer), ["discard to_client 4", "fin to server", "to_client severed"]);
 }
 
 #[test]
 fn a_frame_that_never_ends_is_given_up_with_the_answer() {
     let mut bench = Bench::websocket(&[fault(Trigger::At(secs(1)), idle(Ends::Both))]);
-    bench.to_client(&text("half a frame")[..5]);
+    bench.server_sends(&text("half a frame")[..5]);
     bench.wait();
     let said = lines(&bench.wait());
     assert_eq!(said, ["fin to client", "to_server severed", "fin to server", "to_client severed"]);
@@ -99,9 +99,9 @@ fn who_finishes_instead_of_answering_gets_the_fin_at_once() {
 #[test]
 fn after_the_senders_own_close_frame_none_is_forged() {
     let mut bench = Bench::websocket(&[fault(Trigger::At(secs(1)), idle(Ends::Client))]);
-    bench.to_client(&frame(0x88, b"\x03\xe9"));
+    bench.server_sends(&frame(0x88, b"\x03\xe9"));
     assert_eq!(lines(&bench.wait())[1..], ["to_client silent Blackhole"]);
-    let answer = bench.to_server(&masked(0x88, b"\x03\xe9"));
+    let answer = bench.client_sends(&masked(0x88, b"\x03\xe9"));
     assert_eq!(lines(&answer)[1..], ["fin to client", "to_server severed"]);
 }
 
@@ -117,8 +117,8 @@ fn what_is_no_websocket_cannot_be_closed_so() {
 fn right_after_the_handshake_a_close_is_possible() {
     let trigger = Trigger::HttpHead { n: 1, direction: Direction::ToClient, edge: Edge::After };
     let mut bench = Bench::connected(&[fault(trigger, idle(Ends::Both))]);
-    bench.to_server(super::UPGRADE);
-    assert_eq!(lines(&bench.to_client(super::SWITCHING)).len(), 4);
+    bench.client_sends(super::UPGRADE);
+    assert_eq!(lines(&bench.server_sends(super::SWITCHING)).len(), 4);
 }
 
 #[test]

@@ -1,9 +1,7 @@
 //! Faults by time, event and connection attempt, on links and hosts; and their words.
 
 use super::{Bench, fault, lines, link, message, secs};
-use crate::fault::{
-    Edge, Ends, Fault, FaultIndex, HalfOpenKind, IoCall, IoErrorKind, Target, Trigger, Verb,
-};
+use crate::fault::{Edge, Ends, Fault, FaultIndex, HalfOpenKind, IoCall, IoErrorKind, Target, Trigger, Verb};
 use crate::name::{Direction, Side};
 use crate::plane::{ConnectVerdict, Plane, describe_target, describe_trigger};
 use crate::trace::{Event, Level};
@@ -76,15 +74,15 @@ fn the_nth_event_that_matches_fires_a_fault_after_a_while() {
 
 #[test]
 fn without_a_while_the_event_itself_strikes() {
-    let trigger =
-        Trigger::Event { message: "go".to_owned(), host: None, fields: vec![], n: 1, after: secs(0) };
+    let trigger = Trigger::Event { message: "go".to_owned(), host: None, fields: vec![], n: 1, after: secs(0) };
     let mut bench = Bench::connected(&[fault(trigger, RESET)]);
     assert_eq!(tell(&mut bench, "anyone", "go", "")[0], "alice->chat#1: reset");
 }
 
 #[test]
 fn one_attempt_is_refused_and_the_next_is_not() {
-    let mut bench = Bench { plane: Plane::new(&[fault(Trigger::Connect, Verb::Refuse { lasting: None })]), now: secs(0) };
+    let mut bench =
+        Bench { plane: Plane::new(&[fault(Trigger::Connect, Verb::Refuse { lasting: None })]), now: secs(0) };
     let (verdict, effects) = bench.connect(1);
     assert_eq!(verdict, ConnectVerdict::Refuse(FaultIndex(0)));
     assert_eq!(lines(&effects), ["alice->chat#1: refuse"]);
@@ -148,7 +146,10 @@ fn a_local_call_fails_on_an_open_connection_or_a_listener() {
         fault(Trigger::At(secs(1)), error(IoCall::Write, Side::Client)),
         fault(Trigger::At(secs(2)), error(IoCall::Accept, Side::Server)),
     ]);
-    let said = ["alice->chat#1: io_error(write, broken_pipe, nth 2, client)", "Write 2 of client of alice->chat#1: BrokenPipe"];
+    let said = [
+        "alice->chat#1: io_error(write, broken_pipe, nth 2, client)",
+        "Write 2 of client of alice->chat#1: BrokenPipe",
+    ];
     assert_eq!(lines(&bench.wait()), said);
     bench.plane.ended(&super::connection(1));
     let said = lines(&bench.wait());
@@ -177,7 +178,7 @@ fn hosts_die_and_come_back() {
 fn a_host_may_die_in_the_middle_of_a_message() {
     let crash = Verb::Crash { restart_after: None };
     let mut bench = Bench::websocket(&[on_host(message(1, Direction::ToClient, Edge::Inside(2)), crash)]);
-    let said = lines(&bench.to_client(&super::text("one")));
+    let said = lines(&bench.server_sends(&super::text("one")));
     assert_eq!(said, [r"forward to_client \x81\x03", "host chat: crash", "crash chat", "forward to_client one"]);
 }
 

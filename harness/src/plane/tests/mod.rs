@@ -18,8 +18,10 @@ use crate::fault::{Edge, Fault, Target, Trigger, Verb};
 use crate::name::{ConnectionId, Direction, Link};
 use crate::trace::Unit;
 
-pub(super) const UPGRADE: &[u8] = b"GET /chat HTTP/1.1\r\nHost: chat\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
-pub(super) const SWITCHING: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
+pub(super) const UPGRADE: &[u8] =
+    b"GET /chat HTTP/1.1\r\nHost: chat\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
+pub(super) const SWITCHING: &[u8] =
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
 pub(super) const ASK: &[u8] = b"GET /events HTTP/1.1\r\nHost: chat\r\n\r\n";
 pub(super) const CHUNKED_EVENTS: &[u8] =
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -41,16 +43,16 @@ impl Bench {
     /// The same, after a WebSocket handshake.
     pub(super) fn websocket(faults: &[Fault]) -> Self {
         let mut bench = Self::connected(faults);
-        bench.to_server(UPGRADE);
-        bench.to_client(SWITCHING);
+        bench.client_sends(UPGRADE);
+        bench.server_sends(SWITCHING);
         bench
     }
 
     /// The same, after the head of a chunked event stream.
     pub(super) fn events(faults: &[Fault]) -> Self {
         let mut bench = Self::connected(faults);
-        bench.to_server(ASK);
-        bench.to_client(CHUNKED_EVENTS);
+        bench.client_sends(ASK);
+        bench.server_sends(CHUNKED_EVENTS);
         bench
     }
 
@@ -69,11 +71,11 @@ impl Bench {
         out
     }
 
-    pub(super) fn to_server(&mut self, bytes: &[u8]) -> Vec<Effect> {
+    pub(super) fn client_sends(&mut self, bytes: &[u8]) -> Vec<Effect> {
         self.send(Direction::ToServer, bytes)
     }
 
-    pub(super) fn to_client(&mut self, bytes: &[u8]) -> Vec<Effect> {
+    pub(super) fn server_sends(&mut self, bytes: &[u8]) -> Vec<Effect> {
         self.send(Direction::ToClient, bytes)
     }
 

@@ -1,7 +1,7 @@
 //! Half-opens: who hears nothing, and what a heal brings back.
 
-use super::{Bench, CHUNKED_EVENTS, arriving, fault, frame, lines, masked, message, secs, text, units};
-use crate::fault::{Edge, HalfOpenKind, Trigger, Verb};
+use super::{Bench, CHUNKED_EVENTS, SWITCHING, arriving, fault, frame, lines, masked, message, secs, text, units};
+use crate::fault::{Edge, FaultIndex, HalfOpenKind, Trigger, Verb};
 use crate::name::Direction;
 
 const TO_CLIENT: Direction = Direction::ToClient;
@@ -18,16 +18,16 @@ fn a_blackhole_silences_both_directions_until_it_heals() {
     assert_eq!(lines(&bench.wait()), fired);
     assert_eq!(lines(&bench.wait()), ["to_server passes", "to_client passes", "healed"]);
     assert_eq!(bench.now, secs(35));
-    assert_eq!(units(&bench.to_client(&text("again"))).len(), 1);
+    assert_eq!(units(&bench.server_sends(&text("again"))).len(), 1);
 }
 
 #[test]
 fn a_stall_may_take_one_direction_only() {
     let verb = half_open(HalfOpenKind::Stall, Some(TO_CLIENT), None);
     let mut bench = Bench::websocket(&[fault(message(1, TO_CLIENT, Edge::After), verb)]);
-    let said = lines(&bench.to_client(&text("one")));
+    let said = lines(&bench.server_sends(&text("one")));
     assert_eq!(said[1..], ["alice->chat#1: half_open(stall, to_client)", "to_client silent Stall"]);
-    assert_eq!(units(&bench.to_server(&masked(0x81, b"still heard"))).len(), 1);
+    assert_eq!(units(&bench.client_sends(&masked(0x81, b"still heard"))).len(), 1);
     assert_eq!(bench.plane.next_deadline(), None);
 }
 
@@ -36,10 +36,10 @@ fn the_rest_of_a_piece_stays_with_the_actuator_and_is_read_when_it_comes_again()
     let verb = half_open(HalfOpenKind::Blackhole, Some(TO_CLIENT), Some(1));
     let mut bench = Bench::websocket(&[fault(message(2, TO_CLIENT, Edge::Inside(3)), verb)]);
     let stream = [text("one"), text("two"), text("three")].concat();
-    let effects = bench.to_client(&stream);
+    let effects = bench.server_sends(&stream);
     assert_eq!(arriving(&effects, TO_CLIENT), &stream[..8]);
     assert_eq!(lines(&bench.wait()), ["to_client passes", "healed"]);
-    let effects = bench.to_client(&stream[8..]);
+    let effects = bench.server_sends(&stream[8..]);
     assert_eq!(arriving(&effects, TO_CLIENT), &stream[8..]);
     assert_eq!(units(&effects).len(), 2, "the message around the silence is whole");
 }
@@ -48,13 +48,13 @@ fn the_rest_of_a_piece_stays_with_the_actuator_and_is_read_when_it_comes_again()
 fn bytes_that_were_read_before_they_were_given_back_are_not_read_twice() {
     let verb = half_open(HalfOpenKind::Blackhole, Some(TO_CLIENT), Some(1));
     let mut bench = Bench::events(&[fault(Trigger::SseEvent { n: 1, edge: Edge::Before }, verb)]);
-    assert_eq!(arriving(&bench.to_client(b"14\r\nid: 1\n"), TO_CLIENT), b"14\r\n");
+    assert_eq!(arriving(&bench.server_sends(b"14\r\nid: 1\n"), TO_CLIENT), b"14\r\n");
     let rest = b"data: 0123456\n\r\n0\r\n\r\n";
-    let effects = bench.to_client(rest);
+    let effects = bench.server_sends(rest);
     assert_eq!(arriving(&effects, TO_CLIENT), b"");
     let healed = bench.wait();
     assert_eq!(arriving(&healed, TO_CLIENT), b"id: 1\n", "what came in an earlier call is the plane's");
-    let again = bench.to_client(rest);
+    let again = bench.server_sends(rest);
     assert_eq!(arriving(&again, TO_CLIENT), rest);
     assert_eq!(units(&again).len(), 2, "two chunks, and an event that its body cut short: {again:#?}");
 }
@@ -63,13 +63,13 @@ fn bytes_that_were_read_before_they_were_given_back_are_not_read_twice() {
 fn a_discard_acknowledges_everything_and_passes_nothing() {
     let verb = half_open(HalfOpenKind::Discard, Some(TO_CLIENT), Some(10));
     let mut bench = Bench::websocket(&[fault(message(1, TO_CLIENT, Edge::After), verb)]);
-    let effects = bench.to_client(&[text("one"), text("two")].concat());
+    let effects = bench.server_sends(&[text("one"), text("two")].concat());
     let said = lines(&effects);
     assert_eq!(said[1..], ["alice->chat#1: half_open(discard, to_client, heals after 10s)", "discard to_client 5"]);
     assert_eq!(units(&effects).len(), 1);
-    assert_eq!(lines(&bench.to_client(&text("three")[..4])), ["discard to_client 4"]);
+    assert_eq!(lines(&bench.server_sends(&text("three")[..4])), ["discard to_client 4"]);
     assert_eq!(lines(&bench.wait()), ["healed"]);
-    let effects = bench.to_client(&[&text("three")[4..], &text("four")].concat());
+    let effects = bench.server_sends(&[&text("three")[4..], &text("four")].concat());
     assert_eq!(arriving(&effects, TO_CLIENT).len(), 3 + 6);
     assert_eq!(units(&effects).len(), 1, "of the broken message nobody speaks: {effects:#?}");
 }
@@ -77,18 +77,20 @@ fn a_discard_acknowledges_everything_and_passes_nothing() {
 #[test]
 fn what_is_discarded_is_not_counted() {
     let discard = half_open(HalfOpenKind::Discard, Some(TO_CLIENT), Some(1));
-    let stall = half_open(HalfOpenKind::Stall, None, None);
+    let delay = Verb::Delay { by: secs(1), lasting: None };
+    let passing = (SWITCHING.len() + text("one").len() + text("three").len()) as u64;
     let faults = [
         fault(message(1, TO_CLIENT, Edge::After), discard),
-        fault(message(2, TO_CLIENT, Edge::After), stall.clone()),
-        fault(Trigger::Bytes { n: 90, direction: TO_CLIENT }, stall),
+        fault(message(2, TO_CLIENT, Edge::After), delay.clone()),
+        fault(Trigger::Bytes { n: passing, direction: TO_CLIENT }, delay),
     ];
     let mut bench = Bench::websocket(&faults);
-    bench.to_client(&[text("one"), text("two"), frame(0x82, &[0; 80])].concat());
+    bench.server_sends(&[text("one"), text("two"), frame(0x82, &[0; 80])].concat());
     bench.wait();
-    assert_eq!(bench.plane.fired(), 2, "the handshake and one message: {:?}", bench.plane.unfired());
-    bench.to_client(&text("three"));
-    assert_eq!(bench.plane.fired(), 2, "the stall by bytes holds it");
+    bench.server_sends(&text("three")[..6]);
+    assert_eq!(bench.plane.unfired(), [FaultIndex(1), FaultIndex(2)]);
+    bench.server_sends(&text("three")[6..]);
+    assert_eq!(bench.plane.unfired(), []);
 }
 
 #[test]
@@ -106,7 +108,7 @@ fn a_fin_passes_with_everything_that_waited_before_it() {
         Trigger::SseEvent { n: 1, edge: Edge::Before },
         half_open(HalfOpenKind::Stall, None, None),
     )]);
-    bench.to_client(b"20\r\nid: 1\n");
+    bench.server_sends(b"20\r\nid: 1\n");
     assert_eq!(lines(&bench.fin(TO_CLIENT)), [r"forward to_client id: 1\n", "forward fin to_client"]);
 }
 
@@ -125,13 +127,13 @@ fn an_older_silence_outlives_a_younger_one() {
 fn an_event_stream_goes_on_after_a_discard_at_its_boundaries() {
     let verb = half_open(HalfOpenKind::Discard, None, Some(1));
     let mut bench = Bench::connected(&[fault(Trigger::SseEvent { n: 1, edge: Edge::After }, verb)]);
-    bench.to_server(super::ASK);
-    bench.to_client(CHUNKED_EVENTS);
+    bench.client_sends(super::ASK);
+    bench.server_sends(CHUNKED_EVENTS);
     let event = super::chunk("data: x\n\n");
-    let effects = bench.to_client(&[event.clone(), event.clone()].concat());
+    let effects = bench.server_sends(&[event.clone(), event.clone()].concat());
     assert_eq!(arriving(&effects, TO_CLIENT), &event[..event.len() - 2]);
     bench.wait();
-    assert_eq!(units(&bench.to_client(&event)).len(), 2);
+    assert_eq!(units(&bench.server_sends(&event)).len(), 2);
 }
 
 fn half_open(kind: HalfOpenKind, direction: Option<Direction>, heal_after_secs: Option<u64>) -> Verb {

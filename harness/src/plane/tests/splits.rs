@@ -54,7 +54,7 @@ fn a_cut_at_any_byte_changes_nothing_about_a_fault() {
 fn without_faults_a_piece_passes_as_one_slice_of_what_came() {
     let mut bench = Bench::websocket(&[]);
     let piece = [super::text("one"), super::text("two"), frame(0x89, b"")].concat();
-    let effects = bench.to_client(&piece);
+    let effects = bench.server_sends(&piece);
     assert_eq!(lines(&effects), [format!("forward to_client {}", piece.escape_ascii())]);
     assert_eq!(units(&effects).len(), 3);
 }
@@ -63,10 +63,10 @@ fn without_faults_a_piece_passes_as_one_slice_of_what_came() {
 fn a_frame_of_63_bits_of_length_passes_without_being_kept() {
     let mut bench = Bench::websocket(&[]);
     let header = [&[0x81, 127], (u64::MAX >> 1).to_be_bytes().as_slice()].concat();
-    bench.to_client(&header);
+    bench.server_sends(&header);
     let payload = vec![b'a'; 100_000];
     for _ in 0..50 {
-        assert_eq!(arriving(&bench.to_client(&payload), Direction::ToClient).len(), payload.len());
+        assert_eq!(arriving(&bench.server_sends(&payload), Direction::ToClient).len(), payload.len());
     }
     let kept = format!("{:?}", bench.plane).len();
     assert!(kept < 64 * 1024, "the plane holds on to {kept} bytes of itself in words");
@@ -75,24 +75,28 @@ fn a_frame_of_63_bits_of_length_passes_without_being_kept() {
 #[test]
 fn long_texts_are_counted_and_not_kept() {
     let mut bench = Bench::websocket(&[]);
-    let kept = bench.to_client(&frame(0x81, &vec![b'a'; 64 * 1024]));
-    assert!(matches!(&units(&kept)[..], [Unit::WsMessage { text: Some(text), bytes: 65536, .. }] if text.len() == 65536));
-    let long = bench.to_server(&masked(0x81, &vec![b'a'; 64 * 1024 + 1]));
+    let kept = bench.server_sends(&frame(0x81, &vec![b'a'; 64 * 1024]));
+    assert!(
+        matches!(&units(&kept)[..], [Unit::WsMessage { text: Some(text), bytes: 65536, .. }] if text.len() == 65536)
+    );
+    let long = bench.client_sends(&masked(0x81, &vec![b'a'; 64 * 1024 + 1]));
     assert!(matches!(&units(&long)[..], [Unit::WsMessage { text: None, bytes: 65537, .. }]));
 }
 
 #[test]
 fn frames_are_read_in_all_their_parts() {
     let mut bench = Bench::websocket(&[]);
-    let close = units(&bench.to_server(&masked(0x88, b"\x03\xe8idle")));
+    let close = units(&bench.client_sends(&masked(0x88, b"\x03\xe8idle")));
     assert_eq!(close, [Unit::WsControl { kind: FrameKind::Close, code: Some(1000), reason: Some("idle".into()) }]);
     let parts = [frame(0x01, "gr\u{fc}".as_bytes()), frame(0x8A, b"x"), frame(0x80, "\u{df}e".as_bytes())].concat();
     let greeting = Unit::WsMessage { kind: FrameKind::Text, text: Some("gr\u{fc}\u{df}e".into()), bytes: 7 };
     let pong = Unit::WsControl { kind: FrameKind::Pong, code: None, reason: None };
-    assert_eq!(units(&bench.to_client(&parts)), [pong, greeting]);
+    assert_eq!(units(&bench.server_sends(&parts)), [pong, greeting]);
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn many_cuts_change_no_unit(cuts in vec(1..2000_usize, 0..40), which in 0..5_usize) {
         let conversation = &streams::all()[which];
