@@ -269,3 +269,24 @@ pub fn set_fact_sink(sink: Option<Rc<dyn FactSink>>) {
     let before = SINK.with(|slot| std::mem::replace(&mut *slot.borrow_mut(), sink));
     drop(before);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scenario_that_is_not_there_is_answered_with_the_nearest_or_with_all() {
+        let known = ["idle_close".to_owned(), "reset".to_owned()];
+        assert_eq!(
+            unknown_scenario("idle_clsoe", &known),
+            "no scenario is called `idle_clsoe`; did you mean `idle_close`?"
+        );
+        assert_eq!(unknown_scenario("zzz", &known), "no scenario is called `zzz`; there are idle_close, reset");
+    }
+
+    #[test]
+    fn a_catalogue_without_its_folder_says_which_folder_it_wants() {
+        let errors = Catalogue::new("/nowhere", "scenarios").scenario("reset").expect_err("there is no such folder");
+        assert!(errors[0].to_string().contains("/nowhere/scenarios"), "{}", errors[0]);
+    }
+}
