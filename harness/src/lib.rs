@@ -36,11 +36,12 @@ pub mod seed;
 pub mod story;
 pub mod trace;
 
+#[cfg(any(feature = "cli", feature = "sim"))]
 mod causes;
 
 #[cfg(feature = "sim")]
 pub mod campaign;
-#[cfg(all(feature = "cli", feature = "sim"))]
+#[cfg(feature = "cli")]
 pub mod cli;
 #[cfg(feature = "sim")]
 pub mod settings;

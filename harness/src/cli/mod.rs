@@ -7,9 +7,13 @@
 //! - `artefacts`: what a failure leaves on disk.
 
 mod arguments;
+#[cfg(feature = "sim")]
 mod artefacts;
+#[cfg(feature = "sim")]
 mod replay;
+#[cfg(feature = "sim")]
 mod run;
+#[cfg(feature = "sim")]
 mod table;
 
 use std::process::ExitCode;
@@ -24,6 +28,7 @@ use crate::scenario::Scenario;
 /// The command's exit codes: everything held.
 const HELD: u8 = 0;
 /// A law was broken, or a specimen went free.
+#[cfg(feature = "sim")]
 const BROKEN: u8 = 1;
 /// The harness or its input is at fault.
 const FAULTY: u8 = 2;
@@ -60,9 +65,15 @@ pub fn main(catalogue: Catalogue) -> ExitCode {
         }
     };
     let done = match arguments.command {
-        Command::Run(arguments) => run::run(&catalogue, &arguments),
         Command::List => list(&catalogue),
+        #[cfg(feature = "sim")]
+        Command::Run(arguments) => run::run(&catalogue, &arguments),
+        #[cfg(feature = "sim")]
         Command::Replay(arguments) => replay::replay(&catalogue, &arguments),
+        #[cfg(not(feature = "sim"))]
+        Command::Run(_) | Command::Replay(_) => {
+            Err(Refusal("this build has no simulation: build it with the feature `sim`".to_owned()))
+        }
     };
     match done {
         Ok(code) => ExitCode::from(code),
@@ -98,6 +109,7 @@ fn scenarios(catalogue: &Catalogue) -> Result<Vec<Scenario>, Refusal> {
 }
 
 /// The scenario of a name, or the sentence that says which there are.
+#[cfg(feature = "sim")]
 fn find(scenarios: &[Scenario], name: &str) -> Result<Scenario, Refusal> {
     scenarios.iter().find(|scenario| scenario.name == name).cloned().ok_or_else(|| {
         let known: Vec<_> = scenarios.iter().map(|scenario| scenario.name.clone()).collect();

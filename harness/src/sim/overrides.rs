@@ -28,6 +28,10 @@ pub(crate) struct Shared {
     now_nanos: AtomicU64,
     /// Calls that tried to leave the simulation.
     strays: Mutex<Vec<Stray>>,
+    /// Threads that the run's threads have started.
+    threads_created: AtomicU64,
+    /// Those of them that are the runtime's own.
+    threads_owned: AtomicU64,
 }
 
 /// A call that would have left the simulation.
@@ -50,6 +54,19 @@ impl Shared {
         let stray = Stray { call, remedy };
         if !strays.contains(&stray) {
             strays.push(stray);
+        }
+    }
+
+    /// The calling thread was started by the runtime, which has given it to the run.
+    pub(crate) fn own_thread(&self) {
+        self.threads_owned.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Tells of threads that are not the runtime's. A thread of the runtime has said so before time can go on, so none
+    /// is taken for another.
+    pub(crate) fn count_threads(&self) {
+        if self.threads_created.load(Ordering::Relaxed) > self.threads_owned.load(Ordering::Relaxed) {
+            self.stray("pthread_create".to_owned(), "spawn a tokio task instead of a real thread");
         }
     }
 
@@ -179,6 +196,7 @@ static CLOCK_GETTIME: Next = Next::new();
 static SYSCALL: Next = Next::new();
 static SOCKET: Next = Next::new();
 static GETADDRINFO: Next = Next::new();
+static PTHREAD_CREATE: Next = Next::new();
 
 #[used]
 #[unsafe(link_section = ".init_array")]
@@ -188,6 +206,7 @@ static RESOLVE: extern "C" fn() = {
         SYSCALL.resolve(c"syscall");
         SOCKET.resolve(c"socket");
         GETADDRINFO.resolve(c"getaddrinfo");
+        PTHREAD_CREATE.resolve(c"pthread_create");
     }
     resolve
 };
@@ -353,6 +372,32 @@ unsafe extern "C" fn getaddrinfo(
     let address = GETADDRINFO.address(c"getaddrinfo");
     // SAFETY: the address is libc's `getaddrinfo`, which has this signature.
     unsafe { std::mem::transmute::<usize, Signature>(address)(node, service, hints, results) }
+}
+
+/// A thread of its own is outside the run: its clocks, entropy and sockets are real, and nobody decides when it runs.
+/// It is let be, counted, and told of at the end.
+///
+/// # Safety
+/// As `pthread_create(3)`.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn pthread_create(
+    thread: *mut libc::pthread_t,
+    attributes: *const libc::pthread_attr_t,
+    start: extern "C" fn(*mut c_void) -> *mut c_void,
+    argument: *mut c_void,
+) -> c_int {
+    if let Some(shared) = SHARED.get() {
+        shared.threads_created.fetch_add(1, Ordering::Relaxed);
+    }
+    type Signature = unsafe extern "C" fn(
+        *mut libc::pthread_t,
+        *const libc::pthread_attr_t,
+        extern "C" fn(*mut c_void) -> *mut c_void,
+        *mut c_void,
+    ) -> c_int;
+    let address = PTHREAD_CREATE.address(c"pthread_create");
+    // SAFETY: the address is libc's `pthread_create`, which has this signature.
+    unsafe { std::mem::transmute::<usize, Signature>(address)(thread, attributes, start, argument) }
 }
 
 /// Warns when a service ends the whole process from inside a run.

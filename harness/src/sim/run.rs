@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
-use tokio::runtime::{Builder, LocalRuntime, RngSeed};
+use tokio::runtime::LocalRuntime;
+#[cfg(tokio_unstable)]
+use tokio::runtime::{Builder, RngSeed};
 use tracing_subscriber::layer::SubscriberExt as _;
 
 use super::director::{Cast, Director};
@@ -159,13 +161,21 @@ fn latencies(plan: &Plan) -> Latencies {
 }
 
 fn note_strays(engine: &Engine) {
+    engine.shared.count_threads();
     for stray in engine.shared.take_strays() {
         let detail = format!("{} left the simulation; {}", stray.call, stray.remedy);
         engine.record(None, What::Violation { rule: "stray".to_owned(), detail });
     }
 }
 
+/// Never built: the error above says what to do, and this keeps others from standing beside it.
+#[cfg(not(tokio_unstable))]
+fn runtime(_: &SeedTree, _: &'static Shared, _: bool) -> std::io::Result<LocalRuntime> {
+    Err(std::io::ErrorKind::Unsupported.into())
+}
+
 /// A paused current-thread runtime whose hooks tell the engine who speaks and when nothing is left to do.
+#[cfg(tokio_unstable)]
 fn runtime(seeds: &SeedTree, shared: &'static Shared, warm_up: bool) -> std::io::Result<LocalRuntime> {
     let mut draws = seeds.child("runtime").draws();
     let blocking = Arc::new(AtomicU64::new(0));
@@ -184,6 +194,7 @@ fn runtime(seeds: &SeedTree, shared: &'static Shared, warm_up: bool) -> std::io:
         .thread_keep_alive(Duration::from_secs(24 * 3600))
         .on_thread_start(move || {
             let nth = blocking.fetch_add(1, Ordering::Relaxed);
+            shared.own_thread();
             overrides::enter(shared, entropy(&blocking_seeds.child(&nth.to_string())), warm_up);
         })
         .build_local(Default::default())

@@ -183,11 +183,14 @@ impl<'a> Connections<'a> {
 const FACTS_FOLD_WITHIN: Duration = Duration::from_secs(1);
 
 /// Lines in the making. Repeats fold into the latest line of their text, as long as no line of another sort came
-/// between: a fault splits what came before it from what came after.
+/// between: a fault splits what came before it from what came after. A fact never folds into a line that stands before
+/// another about its key: an outcome is not told before its cause.
 #[derive(Default)]
 struct Folded {
     lines: Vec<Line>,
     open: BTreeMap<(Phrase, Option<String>), usize>,
+    /// The last line that speaks of a key.
+    mentioned: BTreeMap<String, usize>,
     /// When the latest fault fired.
     since: Option<Duration>,
 }
@@ -228,9 +231,14 @@ impl Folded {
         let value = keys.as_ref().and_then(|keys| keys.value.clone());
         let next = self.lines.len();
         let place = self.open.entry((phrase.clone(), value)).or_insert(next);
-        let stale = |line: &Line| keys.is_some() && at.saturating_sub(line.last) > FACTS_FOLD_WITHIN;
-        if self.lines.get(*place).is_some_and(stale) {
-            *place = next;
+        if let Some(Keys { first: key, .. }) = &keys {
+            let last = |line: &Line| at.saturating_sub(line.last) > FACTS_FOLD_WITHIN;
+            let is_old = self.lines.get(*place).is_some_and(last);
+            let mentioned = self.mentioned.entry(key.clone()).or_insert(0);
+            if is_old || *mentioned > *place {
+                *place = next;
+            }
+            *mentioned = *place;
         }
         let place = *place;
         match self.lines.get_mut(place) {

@@ -58,6 +58,8 @@ pub(crate) struct End {
     /// What the peer's window still takes.
     pub(crate) window: usize,
     pub(crate) fin: Fin,
+    /// Whether it already stands among those that send when the runtime parks.
+    pub(crate) in_transmit_list: bool,
     pub(crate) linger_zero: bool,
     pub(crate) no_delay: bool,
     pub(crate) readers: Wakers,
@@ -243,6 +245,7 @@ impl End {
             unacknowledged: 0,
             window: RECEIVE_BUFFER_BYTES,
             fin: Fin::Open,
+            in_transmit_list: false,
             linger_zero: false,
             no_delay: false,
             readers: Wakers::default(),

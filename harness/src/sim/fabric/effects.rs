@@ -93,9 +93,15 @@ impl Network {
         }
     }
 
-    /// Connections are looked up from the newest: a fault strikes what is open.
-    fn find(&self, id: &ConnectionId) -> Option<ConnectionIndex> {
-        self.connections.iter().rposition(|connection| connection.id == *id).map(|n| ConnectionIndex(n as u32))
+    /// Effects mostly speak of the connection that was spoken of last.
+    fn find(&mut self, id: &ConnectionId) -> Option<ConnectionIndex> {
+        if let Some(last) = self.last_found
+            && self.connection(last).id == *id
+        {
+            return Some(last);
+        }
+        self.last_found = self.by_id.get(id).copied();
+        self.last_found
     }
 
     fn forge(&mut self, index: ConnectionIndex, direction: Direction, packet: Packet, fault: FaultIndex) {

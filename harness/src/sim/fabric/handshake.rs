@@ -76,6 +76,7 @@ impl Network {
         let latency = self.latencies.between(&link.client, &link.server);
         let id = self.next_id(link);
         let index = ConnectionIndex(self.connections.len() as u32);
+        self.by_id.insert(id.clone(), index);
         self.connections.push(Connection {
             id: id.clone(),
             latency,

@@ -86,6 +86,8 @@ pub(crate) struct Network {
     pub(crate) schedule: Schedule,
     latencies: Latencies,
     connections: Vec<Connection>,
+    by_id: BTreeMap<ConnectionId, ConnectionIndex>,
+    last_found: Option<ConnectionIndex>,
     listeners: Vec<Listener>,
     nth_on_link: BTreeMap<Link, u32>,
     /// Ends that have something to send when the runtime parks.
@@ -115,6 +117,8 @@ impl Network {
             schedule: Schedule::new(seeds.child("ties").draws()),
             latencies,
             connections: Vec::new(),
+            by_id: BTreeMap::new(),
+            last_found: None,
             listeners: Vec::new(),
             nth_on_link: BTreeMap::new(),
             to_transmit: Vec::new(),
@@ -170,6 +174,7 @@ impl Network {
         while !self.to_transmit.is_empty() {
             let mut sockets = std::mem::take(&mut self.to_transmit);
             for socket in sockets.drain(..) {
+                self.connection_mut(socket.connection).end_mut(socket.side).in_transmit_list = false;
                 self.transmit(socket);
             }
             if self.to_transmit.is_empty() {

@@ -17,7 +17,8 @@ const LARGEST_PACKET_BYTES: usize = 64 * 1024;
 impl Network {
     /// Puts an end on the list of those that have something to send.
     pub(super) fn want_transmit(&mut self, socket: Socket) {
-        if !self.to_transmit.contains(&socket) {
+        let end = self.connection_mut(socket.connection).end_mut(socket.side);
+        if !std::mem::replace(&mut end.in_transmit_list, true) {
             self.to_transmit.push(socket);
         }
     }
