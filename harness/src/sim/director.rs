@@ -19,6 +19,9 @@ use crate::plan::Plan;
 use crate::scenario::Role;
 use crate::trace::{ProcessEvent, What};
 
+/// Between the sampling of the final state and the stopping of the hosts: the least that virtual time can tell apart, so
+/// that what hosts record while they stop is later than what is judged.
+const STOP_DELAY: Duration = Duration::from_millis(1);
 /// How long hosts may take to stop once they are asked to; longer than any grace period of the services' defaults.
 const STOP_GRACE: Duration = Duration::from_secs(60);
 /// How long tasks may take to end after their host's root has.
@@ -94,6 +97,7 @@ impl Director {
                 .collect();
             last.pending.splice(0..0, scripts);
         }
+        self.direct_until(Instant::now() + STOP_DELAY, |_| false).await;
         self.stop().await;
         last.tasks = self.survivors();
         last

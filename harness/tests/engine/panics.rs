@@ -1,0 +1,141 @@
+//! Panics: of a task, of a root, of the harness itself; and of other runs, which concern nobody.
+
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+
+use halfopen::sim::SimError;
+use halfopen::trace::{ProcessEvent, What};
+use halfopen::{BoxError, Outcome};
+use halfopen_net::TcpListener;
+use tokio::io::AsyncWriteExt;
+use tokio::time::sleep;
+
+use crate::stage::{Stage, Told, pair, s};
+
+#[test]
+fn a_panic_in_a_task_is_told_by_survival_and_nobody_else_ends() {
+    let outcome = Stage::new("task_panic")
+        .actor("client", async |_| {
+            tokio::spawn(async { panic!("the task's own fault") });
+            sleep(s(1)).await;
+            Ok(())
+        })
+        .run();
+    let (message, root) = &panicked(&outcome)[0];
+    assert!(message.starts_with("the task's own fault at panics.rs:") && !root, "{message}");
+    assert_eq!(outcome.broken(), ["survival: panic @ client"]);
+}
+
+#[test]
+fn a_panic_in_a_root_ends_its_host_and_is_told() {
+    let outcome = pair(
+        "root_panic",
+        async |_, _| panic!("the root's own fault"),
+        async |_, mut stream| {
+            let _ = tokio::io::AsyncReadExt::read(&mut stream, &mut [0; 8]).await;
+            sleep(s(5)).await;
+            Ok(())
+        },
+    )
+    .run();
+    assert!(panicked(&outcome)[0].1, "it was the root");
+    let ended =
+        |what: &What| matches!(what, What::Process(ProcessEvent::Exited { error: Some(error) }) if error == "panicked");
+    assert!(outcome.trace.records.iter().any(|record| ended(&record.what)));
+    assert_eq!(outcome.broken(), ["survival: panic @ server"]);
+}
+
+/// A waker is called by the network itself; a panic there is not a task's, and tokio would keep it to itself.
+#[test]
+fn a_panic_inside_the_harness_fails_the_run() {
+    let result = pair(
+        "harness_panic",
+        async |_, mut stream| {
+            sleep(s(1)).await;
+            stream.write_u8(1).await?;
+            Ok(())
+        },
+        async |_, stream| {
+            let waker = Waker::from(Arc::new(Grenade));
+            let armed: Poll<_> = stream.poll_read_ready(&mut Context::from_waker(&waker));
+            assert!(armed.is_pending());
+            sleep(s(10)).await;
+            Ok(())
+        },
+    )
+    .try_run();
+    match result {
+        Err(SimError::Defect { message }) => assert!(message.contains("the pin was pulled"), "{message}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn runs_that_panic_beside_others_change_nothing_in_them() {
+    let alone = calm().run();
+    let threads: Vec<_> = (0..400)
+        .map(|n| {
+            std::thread::spawn(move || match n % 4 {
+                0 => Stage::new("panicking_root").actor("client", async |_| panic!("root")).run(),
+                1 => Stage::new("panicking_task").actor("client", task_panics).run(),
+                _ => calm().run(),
+            })
+        })
+        .collect();
+    for (n, thread) in threads.into_iter().enumerate() {
+        let outcome = thread.join().unwrap();
+        if n % 4 < 2 {
+            assert_eq!(outcome.broken(), ["survival: panic @ client"]);
+        } else {
+            assert_eq!(outcome.difference(&alone), None);
+        }
+    }
+}
+
+async fn task_panics(_: halfopen::Cx) -> Result<(), BoxError> {
+    let task = tokio::spawn(async { panic!("task") });
+    assert!(task.await.is_err());
+    Ok(())
+}
+
+/// A run without a fault.
+fn calm() -> Stage {
+    Stage::new("calm_beside_panics")
+        .host("server", async |cx| {
+            let listener = TcpListener::bind("0.0.0.0:80").await?;
+            while let Some(accepted) = tokio::select! {
+                () = cx.stopped() => None,
+                accepted = listener.accept() => Some(accepted),
+            } {
+                let (mut stream, _) = accepted?;
+                tokio::io::copy(&mut &[7; 5000][..], &mut stream).await?;
+            }
+            Ok(())
+        })
+        .actor("client", async |cx| {
+            for _ in 0..5 {
+                let mut stream = halfopen_net::TcpStream::connect("server:80").await?;
+                let mut all = Vec::new();
+                tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut all).await?;
+                crate::stage::tell(&cx, "bytes", all.len() as u64 ^ rand::random::<u64>());
+            }
+            Ok(())
+        })
+        .interleaved()
+}
+
+fn panicked(outcome: &Outcome) -> Vec<(String, bool)> {
+    let panics = outcome.trace.records.iter().filter_map(|record| match &record.what {
+        What::Process(ProcessEvent::Panicked { message, root }) => Some((message.clone(), *root)),
+        _ => None,
+    });
+    panics.collect()
+}
+
+struct Grenade;
+
+impl Wake for Grenade {
+    fn wake(self: Arc<Self>) {
+        panic!("the pin was pulled");
+    }
+}

@@ -1,0 +1,154 @@
+//! What would leave the simulation is refused, told with its remedy, and convicts the run.
+
+use std::net::ToSocketAddrs;
+use std::process::Command;
+use std::sync::{Mutex, mpsc};
+
+use halfopen::catalogue::{BoxError, Cx};
+use halfopen::{Outcome, Seed};
+use tokio::time::sleep;
+
+use crate::stage::{Stage, Told, ms, tell};
+
+#[test]
+fn tokios_own_sockets_are_refused_and_named() {
+    let outcome = alone("stray_tokio", async |cx| {
+        denied(&cx, tokio::net::TcpStream::connect("127.0.0.1:9").await.map(drop));
+        denied(&cx, tokio::net::TcpListener::bind("127.0.0.1:0").await.map(drop));
+        denied(&cx, tokio::net::TcpSocket::new_v6().map(drop));
+        denied(&cx, tokio::net::UdpSocket::bind("127.0.0.1:0").await.map(drop));
+        Ok(())
+    });
+    assert_eq!(outcome.words("denied").len(), 4);
+    let strays = outcome.violated("stray");
+    assert_eq!(strays.len(), 2, "{strays:?}");
+    assert!(strays[0].contains("socket(SOCK_STREAM)") && strays[1].contains("socket(SOCK_DGRAM)"), "{strays:?}");
+    assert!(strays.iter().all(|stray| stray.contains("halfopen_net")), "{strays:?}");
+    assert_eq!(outcome.broken(), ["conduct: stray"]);
+}
+
+#[test]
+fn stds_sockets_are_refused_and_named() {
+    let outcome = alone("stray_std", async |cx| {
+        denied(&cx, std::net::TcpStream::connect("127.0.0.1:9").map(drop));
+        denied(&cx, std::net::TcpListener::bind("[::1]:0").map(drop));
+        denied(&cx, std::net::UdpSocket::bind("127.0.0.1:0").map(drop));
+        Ok(())
+    });
+    assert_eq!(outcome.words("denied").len(), 3);
+    assert_eq!(outcome.violated("stray").len(), 2);
+    assert_eq!(outcome.broken(), ["conduct: stray"]);
+}
+
+#[test]
+fn a_blocking_thread_of_the_run_is_no_way_out() {
+    let outcome = alone("stray_blocking", async |cx| {
+        let bound = tokio::task::spawn_blocking(|| std::net::TcpListener::bind("127.0.0.1:0").map(drop)).await?;
+        denied(&cx, bound);
+        Ok(())
+    });
+    assert_eq!(outcome.violated("stray").len(), 1);
+    assert_eq!(outcome.broken(), ["conduct: stray"]);
+}
+
+#[test]
+fn real_name_resolution_is_refused_and_named() {
+    let outcome = alone("stray_names", async |cx| {
+        tell(&cx, "denied", ("service.example", 80).to_socket_addrs().is_err());
+        tell(&cx, "denied", tokio::net::lookup_host("other.example:80").await.is_err());
+        Ok(())
+    });
+    assert_eq!(outcome.words("denied"), ["true", "true"]);
+    let strays = outcome.violated("stray");
+    assert!(strays[0].contains("getaddrinfo(\"service.example\")") && strays[0].contains("halfopen_net"), "{strays:?}");
+    assert!(strays[1].contains("getaddrinfo(\"other.example\")"), "{strays:?}");
+}
+
+#[test]
+fn a_real_thread_is_told() {
+    let outcome = alone("stray_thread", async |_| {
+        std::thread::spawn(|| {}).join().map_err(|_| "the thread panicked")?;
+        Ok(())
+    });
+    let strays = outcome.violated("stray");
+    assert!(strays.len() == 1 && strays[0].contains("pthread_create"), "{strays:?}");
+    assert_eq!(outcome.broken(), ["conduct: stray"]);
+}
+
+#[test]
+fn an_option_without_meaning_is_no_stray_and_neither_is_blocking_work() {
+    let outcome = alone("no_stray", async |cx| {
+        tell(&cx, "sum", tokio::task::spawn_blocking(|| 1 + 1).await?);
+        Ok(())
+    });
+    assert_eq!(outcome.words("sum"), ["2"]);
+    assert_eq!(outcome.violated("stray"), [""; 0]);
+    assert!(outcome.passed(), "{:?}", outcome.broken());
+}
+
+#[test]
+fn other_threads_keep_real_sockets_clocks_and_entropy_while_a_run_goes_on() {
+    let (begun, has_begun) = mpsc::channel();
+    let (go_on, may_go_on) = mpsc::channel();
+    let may_go_on = Mutex::new(may_go_on);
+    let stage = Stage::new("real_threads").actor("client", move |_| {
+        begun.send(()).unwrap();
+        // Blocks the run's thread in the middle of the run, until the other thread has looked around.
+        may_go_on.lock().unwrap().recv().unwrap();
+        async {
+            sleep(ms(1)).await;
+            Ok(())
+        }
+    });
+    let run = std::thread::spawn(move || stage.run());
+    // The warm-up is the first.
+    for _ in 0..2 {
+        has_begun.recv().unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let _stream = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        assert!(("localhost", 80).to_socket_addrs().unwrap().next().is_some());
+        let since_run = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+        assert!(since_run > 1_700_000_000 + 24 * 3600, "the real clock");
+        let (mut one, mut other) = ([0; 32], [0; 32]);
+        getrandom::fill(&mut one).unwrap();
+        getrandom::fill(&mut other).unwrap();
+        assert_ne!(one, other, "a warm-up's entropy is constant, a thread's of its own is not");
+        go_on.send(()).unwrap();
+    }
+    assert!(run.join().unwrap().passed());
+}
+
+#[test]
+fn ending_the_process_from_inside_a_run_is_told_before_it_ends() {
+    let myself = std::env::current_exe().unwrap();
+    let output = Command::new(myself)
+        .args(["--exact", "strays::a_service_that_ends_the_process", "--ignored", "--nocapture"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(7), "{said}");
+    assert!(said.contains("violation") && said.contains("std::process::exit"), "{said}");
+}
+
+#[test]
+#[ignore = "ends its process; another test starts it in one of its own"]
+fn a_service_that_ends_the_process() {
+    alone("process_exit", async |_| std::process::exit(7));
+}
+
+fn alone<F, R>(name: &str, actor: F) -> Outcome
+where
+    F: Fn(Cx) -> R + Send + Sync + 'static,
+    R: Future<Output = Result<(), BoxError>> + 'static,
+{
+    let outcome = Stage::new(name).actor("client", actor).seed(3).run();
+    assert_eq!(outcome.seed, Seed(3).to_string());
+    outcome
+}
+
+fn denied(cx: &Cx, result: std::io::Result<()>) {
+    if let Err(error) = result {
+        assert_eq!(error.kind(), std::io::ErrorKind::PermissionDenied);
+        tell(cx, "denied", error);
+    }
+}
