@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use halfopen::fault::Verb;
+use halfopen::fault::{Ends, Target, Trigger, Verb};
+use halfopen::name::Link;
+use halfopen::trace::ConnectionEvent;
 use halfopen_net::{TcpListener, TcpStream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{sleep, sleep_until, timeout};
@@ -59,6 +61,25 @@ fn an_attempt_that_an_outage_cut_off_is_a_new_one_to_the_restarted_machine() {
     .run();
     // SYNs at 0.995, 1.995 and 3.995 s; back since 3 s.
     assert_eq!(outcome.only("connected"), (ms(3995) + 4 * LATENCY, "1".to_owned()));
+}
+
+/// Found by random worlds: the forged RST overtook the SYN, which a partition swallows and its sender repeats, and the
+/// server's end was dead before it was born.
+#[test]
+fn a_reset_of_an_attempt_that_has_not_come_through_is_nobodys() {
+    let attempt = Target::Link { link: Link { client: "client".into(), server: "server".into() }, connection: Some(1) };
+    let outcome = greeter("partition_attempt", |cx| async move {
+        sleep(ms(1_100)).await;
+        let connected = timeout(s(10), TcpStream::connect("server:80")).await;
+        tell(&cx, "connected", connected.is_ok_and(|connected| connected.is_ok()));
+        Ok(())
+    })
+    .part(s(1), ("client", "server"), Some(s(2)))
+    .fault(Trigger::At(ms(2_500)), attempt, Verb::Reset { to: Ends::Server })
+    .run();
+    // SYNs at 1.1, 2.1 and 4.1 s; the partition ends at 3 s and lets the RST go.
+    assert_eq!(outcome.only("connected"), (ms(4_100) + 2 * LATENCY, "true".to_owned()));
+    assert_eq!(outcome.count(&ConnectionEvent::Refused), 0);
 }
 
 #[test]

@@ -43,6 +43,10 @@ impl Network {
             self.put(index, direction.reverse(), Packet::Rst { forged: None });
             return;
         }
+        if receiver == Side::Server && end.state == EndState::Connecting && !matches!(packet, Packet::Syn) {
+            // No SYN has come through yet: to its machine there is no such connection.
+            return;
+        }
         match packet {
             Packet::Syn => self.receive_syn(index),
             Packet::SynAck => self.receive_syn_ack(index),
