@@ -71,22 +71,25 @@ async fn answer(cx: Cx, delay: Duration, request: Request<Incoming>) -> Result<R
     let key = text.split_whitespace().next().unwrap_or_default().to_owned();
     let produced = Produced { cx, key, done: false };
     let words: Vec<String> = text.split_inclusive(' ').map(str::to_owned).collect();
-    let events = stream::unfold((words.into_iter(), produced, delay, 0_u8), |(mut words, mut produced, delay, tail)| async move {
-        let data = match (words.next(), tail) {
-            (Some(word), tail) => {
-                tokio::time::sleep(delay).await;
-                produced.cx.fact(FactKind::StreamProduced, &produced.key, &word);
-                (chunk(&serde_json::json!({ "content": word }), None), tail)
-            }
-            (None, 0) => (chunk(&serde_json::json!({}), Some("stop")), 1),
-            (None, 1) => {
-                produced.done = true;
-                ("[DONE]".to_owned(), 2)
-            }
-            (None, _) => return None,
-        };
-        Some((Ok(Frame::data(Bytes::from(format!("data: {}\n\n", data.0)))), (words, produced, delay, data.1)))
-    });
+    let events = stream::unfold(
+        (words.into_iter(), produced, delay, 0_u8),
+        |(mut words, mut produced, delay, tail)| async move {
+            let data = match (words.next(), tail) {
+                (Some(word), tail) => {
+                    tokio::time::sleep(delay).await;
+                    produced.cx.fact(FactKind::StreamProduced, &produced.key, &word);
+                    (chunk(&serde_json::json!({ "content": word }), None), tail)
+                }
+                (None, 0) => (chunk(&serde_json::json!({}), Some("stop")), 1),
+                (None, 1) => {
+                    produced.done = true;
+                    ("[DONE]".to_owned(), 2)
+                }
+                (None, _) => return None,
+            };
+            Some((Ok(Frame::data(Bytes::from(format!("data: {}\n\n", data.0)))), (words, produced, delay, data.1)))
+        },
+    );
     let mut response = Response::new(BodyExt::boxed_unsync(StreamBody::new(events)));
     response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("text/event-stream"));
     Ok(response)

@@ -125,7 +125,11 @@ fn figures() {
     let simulated = outcome.simulated.as_secs_f64();
     println!("590 s of one idle session, ping every 20 s, 20 ms one way; median wall time of one run, one core");
     println!("  halfopen   {:>10.3} ms   {:>9.0} times real time", seconds * 1e3, simulated / seconds);
-    println!("  turmoil    {:>10.3} ms   {:>9.0} times real time", theirs.as_secs_f64() * 1e3, IDLE.as_secs_f64() / theirs.as_secs_f64());
+    println!(
+        "  turmoil    {:>10.3} ms   {:>9.0} times real time",
+        theirs.as_secs_f64() * 1e3,
+        IDLE.as_secs_f64() / theirs.as_secs_f64()
+    );
     println!("  halfopen is {:.0} times as fast (wanted: 300; and at most 5 ms)", theirs.as_secs_f64() / seconds);
     println!(
         "  {} records and {} polls a run: {:.0} events/s, {:.0} runs/s per core",

@@ -176,7 +176,10 @@ async fn read_node(mut incoming: Incoming, outgoing: UnboundedSender<Message>, r
                 assign(&mut tables);
             }
             Ok(FromNode::JobResult { job_id, attempt_id, text, .. }) => {
-                tell(&outgoing, &ToNode::ResultAck { job_id: job_id.clone(), attempt_id: attempt_id.clone(), accepted: true });
+                tell(
+                    &outgoing,
+                    &ToNode::ResultAck { job_id: job_id.clone(), attempt_id: attempt_id.clone(), accepted: true },
+                );
                 finish(job_id, attempt_id, text, registry);
             }
             Ok(FromNode::NodeHeartbeat | FromNode::JobAck { .. } | FromNode::JobProgress { .. }) | Err(_) => {}

@@ -1,0 +1,198 @@
+//! The `halfopen` command over the catalogue: its exit codes, what it says to who mistypes, and that another process
+//! plays the same run.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use halfopen::capsule::Capsule;
+use halfopen::{Plan, Scenario, Seed};
+use halfopen_scenarios::catalogue;
+
+/// A short scenario with a specimen.
+const SCENARIO: &str = "abrupt_reset_result_in_flight";
+const SPECIMEN: &str = "send-counts-as-delivered";
+
+#[test]
+fn a_scenario_that_holds_ends_with_0() {
+    let played = halfopen(&["run", SCENARIO, "--seeds", "2", "--jobs", "2"]);
+    assert_eq!(played.code, 0, "{played:?}");
+    assert!(played.stdout.contains("1 of 1 scenarios held, 1 of 1 specimens convicted: 4 runs"), "{}", played.stdout);
+    let replayed = halfopen(&["replay", SCENARIO, "--seed", "2"]);
+    assert_eq!(replayed.code, 0, "{replayed:?}");
+    assert!(replayed.stdout.starts_with(&format!("HELD {SCENARIO}\n")), "{}", replayed.stdout);
+}
+
+#[test]
+fn a_broken_law_ends_with_1_and_its_report() {
+    let replayed = halfopen(&["replay", SCENARIO, "--seed", "1", "--specimen", SPECIMEN]);
+    assert_eq!(replayed.code, 1, "{replayed:?}");
+    assert!(replayed.stdout.starts_with(&format!("LAW BROKEN {SCENARIO}")), "{}", replayed.stdout);
+    let line = format!("cargo halfopen replay {SCENARIO} --seed 0x1 --specimen {SPECIMEN}");
+    assert!(replayed.stdout.contains(&line), "no line to paste:\n{}", replayed.stdout);
+}
+
+#[test]
+fn what_the_command_cannot_do_ends_with_2_a_sentence_and_no_run() {
+    let cases: [(&[&str], &str); 14] = [
+        (&["run", "abrupt_reset_client_idel"], "did you mean `abrupt_reset_client_idle`?"),
+        (&["replay", "abrupt_reset_client_idel", "--seed", "1"], "did you mean `abrupt_reset_client_idle`?"),
+        (&["run", "zzzzzzzz"], "no scenario is called `zzzzzzzz`"),
+        (&["run", SCENARIO, "--seed", "tuesday"], "`tuesday` is no seed"),
+        (&["run", SCENARIO, "--seed", "-1"], "-1"),
+        (&["run", SCENARIO, "--seed", "1", "--seeds", "2"], "cannot be used with"),
+        (&["run", SCENARIO, "--seeds", "0"], "0"),
+        (&["run", SCENARIO, "--jobs", "0"], "0"),
+        (&["run", "--trace", "x.jsonl", "--seed", "1"], "`--trace` writes one run"),
+        (&["run", SCENARIO, "--trace", "x.jsonl"], "--seed"),
+        (&["replay", SCENARIO], "needs a seed"),
+        (&["replay", SCENARIO, "--seed", "1", "--specimen", "nobody"], SPECIMEN),
+        (&["replay", "no_such_capsule.toml"], "no_such_capsule.toml"),
+        (&["play"], "play"),
+    ];
+    for (arguments, sentence) in cases {
+        let refused = halfopen(arguments);
+        assert_eq!(refused.code, 2, "{arguments:?}: {refused:?}");
+        assert!(refused.stderr.contains(sentence), "{arguments:?} says:\n{}", refused.stderr);
+        assert_eq!(refused.stdout, "", "{arguments:?} played something");
+    }
+}
+
+#[test]
+fn an_environment_that_says_nothing_usable_ends_with_2_and_no_run() {
+    for (variable, value) in [
+        ("HALFOPEN_TEST_SEED", "0xzz"),
+        ("HALFOPEN_TEST_NUM", "0"),
+        ("HALFOPEN_TEST_NUM", "many"),
+        ("HALFOPEN_TEST_JOBS", "0"),
+    ] {
+        let refused = said(command(&["run", SCENARIO]).env(variable, value));
+        assert_eq!(refused.code, 2, "{variable}={value}: {refused:?}");
+        assert!(refused.stderr.contains(variable), "{variable}={value} says:\n{}", refused.stderr);
+        assert_eq!(refused.stdout, "", "{variable}={value} played something");
+    }
+}
+
+#[test]
+fn an_arguments_wish_counts_more_than_the_environments() {
+    let played = said(command(&["run", SCENARIO, "--seeds", "1"]).env("HALFOPEN_TEST_NUM", "3"));
+    assert!(played.stdout.contains(": 2 runs"), "{}", played.stdout);
+    let played = said(command(&["run", SCENARIO]).env("HALFOPEN_TEST_NUM", "3"));
+    assert!(played.stdout.contains(": 6 runs"), "{}", played.stdout);
+}
+
+#[test]
+fn another_process_plays_the_same_runs() {
+    let catalogue = catalogue();
+    for scenario in catalogue.scenarios().expect("the catalogue has no mistakes") {
+        let here = catalogue.run(&Plan::draw(&scenario, Seed(1))).expect("it can be played");
+        let there = halfopen(&["replay", &scenario.name, "--seed", "1"]);
+        assert_eq!(there.hash(), Some(here.hash.to_string()), "{}", scenario.name);
+        assert!(there.stdout.starts_with(&here.story()), "{}:\n{}", scenario.name, there.stdout);
+    }
+}
+
+#[test]
+fn a_capsule_replays_to_the_hash_and_the_verdict_of_its_run() {
+    let scenario = scenario();
+    let plan = Plan::draw(&scenario.with_specimen(&scenario.specimens[0]), Seed(5));
+    let outcome = catalogue().run(&plan).expect("it can be played");
+    let file = scratch("convicted.toml");
+    let capsule = Capsule::new(plan, outcome.signature().cloned());
+    fs::write(&file, capsule.to_toml()).expect("the scratch folder can be written");
+    let replayed = halfopen(&["replay", &file.to_string_lossy()]);
+    assert_eq!(replayed.code, i32::from(!outcome.passed()), "{replayed:?}");
+    assert_eq!(replayed.hash(), Some(outcome.hash.to_string()));
+    let seeded = halfopen(&["replay", &file.to_string_lossy(), "--seed", "1"]);
+    assert_eq!(seeded.code, 2, "{seeded:?}");
+    assert!(seeded.stderr.contains("brings its own seed"), "{}", seeded.stderr);
+}
+
+#[test]
+fn a_mistake_in_a_capsule_ends_with_2_a_sentence_with_its_line_and_no_run() {
+    let good = Capsule::new(Plan::draw(&scenario(), Seed(1)), None).to_toml();
+    let mistakes = [
+        ("format = 1", "format = 99", "this capsule has format 99"),
+        ("run = \"scheduler\"", "run = \"schedluer\"", "did you mean `scheduler`?"),
+        ("link = \"alice -> scheduler\"", "link = \"alcie -> scheduler\"", "did you mean `alice`?"),
+        ("do = \"reset\"", "do = \"rest\"", "did you mean `reset`?"),
+        ("settle = \"1m\"", "settle = \"60\"", "has no unit"),
+        ("[versions]", "[vresions]", "vresions"),
+    ];
+    for (right, wrong, sentence) in mistakes {
+        assert!(good.contains(right), "the capsule has no `{right}`:\n{good}");
+        let line = good.lines().position(|line| line.contains(right)).map_or(0, |place| place + 1);
+        let file = scratch("mistaken.toml");
+        fs::write(&file, good.replacen(right, wrong, 1)).expect("the scratch folder can be written");
+        let refused = halfopen(&["replay", &file.to_string_lossy()]);
+        let place = format!("mistaken.toml:{line}: ");
+        assert_eq!(refused.code, 2, "{wrong}: {refused:?}");
+        assert!(refused.stderr.contains(&place), "{wrong} is not said to be at {place}\n{}", refused.stderr);
+        assert!(refused.stderr.contains(sentence), "{wrong} says:\n{}", refused.stderr);
+        assert_eq!(refused.stdout, "", "{wrong} played something");
+    }
+}
+
+#[test]
+fn the_list_names_every_scenario_and_what_it_proves() {
+    let listed = halfopen(&["list"]);
+    assert_eq!(listed.code, 0, "{listed:?}");
+    for scenario in catalogue().scenarios().expect("the catalogue has no mistakes") {
+        let line = listed.stdout.lines().find(|line| line.split_whitespace().next() == Some(&scenario.name));
+        assert!(line.is_some_and(|line| line.ends_with(&scenario.proves)), "{}:\n{}", scenario.name, listed.stdout);
+    }
+}
+
+#[test]
+fn a_trace_is_a_json_line_for_each_record() {
+    let file = scratch("trace.jsonl");
+    let replayed = halfopen(&["replay", SCENARIO, "--seed", "1", "--trace", &file.to_string_lossy()]);
+    assert_eq!(replayed.code, 0, "{replayed:?}");
+    let outcome = catalogue().run(&Plan::draw(&scenario(), Seed(1))).expect("it can be played");
+    let text = fs::read_to_string(&file).expect("the trace was written");
+    let lines: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).expect("each line is JSON")).collect();
+    assert!(lines.len() >= outcome.trace.records.len(), "{} lines", lines.len());
+}
+
+fn scenario() -> Scenario {
+    let scenarios = catalogue().scenarios().expect("the catalogue has no mistakes");
+    scenarios.into_iter().find(|scenario| scenario.name == SCENARIO).expect("it is in the catalogue")
+}
+
+/// What the command said.
+#[derive(Debug)]
+struct Said {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+impl Said {
+    fn hash(&self) -> Option<String> {
+        self.stdout.lines().find_map(|line| line.strip_prefix("hash ")).map(str::to_owned)
+    }
+}
+
+fn halfopen(arguments: &[&str]) -> Said {
+    said(&mut command(arguments))
+}
+
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_halfopen"));
+    command.args(arguments).current_dir(env!("CARGO_TARGET_TMPDIR"));
+    for variable in ["HALFOPEN_TEST_SEED", "HALFOPEN_TEST_NUM", "HALFOPEN_TEST_JOBS", "CARGO_TARGET_DIR"] {
+        command.env_remove(variable);
+    }
+    command
+}
+
+fn said(command: &mut Command) -> Said {
+    let Output { status, stdout, stderr } = command.output().expect("the command starts");
+    let text = |bytes| String::from_utf8(bytes).expect("the command speaks UTF-8");
+    Said { code: status.code().expect("the command ends by itself"), stdout: text(stdout), stderr: text(stderr) }
+}
+
+fn scratch(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
+}

@@ -1,0 +1,238 @@
+//! The command over other folders than the catalogue's: every kind of mistake in a file, and what a failure leaves.
+//!
+//! This program is both sides. Without a word about a folder it is the test, and starts itself once for each case; with
+//! one it is `halfopen` over that folder, with two hosts and two actors that need no network.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Output};
+
+use halfopen::Catalogue;
+
+/// Names the folder to the command's side.
+const FOLDER: &str = "HALFOPEN_TEST_FOLDER";
+
+fn main() -> ExitCode {
+    match std::env::var(FOLDER) {
+        Ok(folder) => halfopen::cli::main(catalogue(&folder)),
+        Err(_) => {
+            a_good_folder_is_played();
+            a_mistake_in_a_file_ends_with_2_and_one_sentence_and_nothing_runs();
+            several_mistakes_are_told_together();
+            a_folder_without_scenarios_ends_with_2();
+            a_failure_leaves_a_capsule_that_replays_it();
+            a_specimen_without_a_defect_goes_free();
+            a_host_that_refuses_its_configuration_is_named();
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+/// `honest` delivers what it offers; `silent` offers and says no more.
+fn catalogue(folder: &str) -> Catalogue {
+    Catalogue::new(folder, "")
+        .host("clock", async |cx| {
+            cx.stopped().await;
+            Ok(())
+        })
+        .host("picky", async |cx| {
+            let config: std::collections::BTreeMap<String, u8> = cx.config()?;
+            drop(config);
+            cx.stopped().await;
+            Ok(())
+        })
+        .actor("honest", async |cx| {
+            cx.offered("letter");
+            cx.received("letter");
+            Ok(())
+        })
+        .actor("silent", async |cx| {
+            cx.offered("letter");
+            Ok(())
+        })
+}
+
+/// A scenario without a mistake.
+const GOOD: &str = r#"proves = "a letter that is offered arrives"
+settle = "1s"
+
+[host.tower]
+run = "clock"
+
+[actor.alice]
+run = "honest"
+tells = ["offered", "received"]
+
+[checks.delivery]
+law = "exactly_once"
+"#;
+
+fn a_good_folder_is_played() {
+    let folder = Folder::new("good").with("letter.toml", GOOD);
+    let said = folder.halfopen(&["run", "--seeds", "3"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(said.stdout.contains("1 of 1 scenarios held"), "{said:?}");
+}
+
+fn a_mistake_in_a_file_ends_with_2_and_one_sentence_and_nothing_runs() {
+    let fault = |text: &str| format!("{GOOD}\n[[fault]]\n{text}\n");
+    let cases = [
+        (
+            "unknown key",
+            GOOD.replace("settle =", "settel ="),
+            "2: a scenario has no key `settel`; did you mean `settle`?",
+        ),
+        ("unknown check", GOOD.replace("checks.delivery", "checks.delivrey"), "11: "),
+        (
+            "unknown host",
+            fault("link = \"alice -> towre\"\ndo = \"reset\"\nwhen = { at = \"1s\" }"),
+            "did you mean `tower`?",
+        ),
+        (
+            "unknown actor",
+            fault("link = \"alcie -> tower\"\ndo = \"reset\"\nwhen = { at = \"1s\" }"),
+            "did you mean `alice`?",
+        ),
+        ("no such link", fault("link = \"alice -> alice\"\ndo = \"reset\"\nwhen = { at = \"1s\" }"), "15: "),
+        (
+            "impossible trigger",
+            fault("host = \"tower\"\ndo = \"crash\"\nwhen = { message = 1, direction = \"to_server\" }"),
+            "17: units are counted on a `link`",
+        ),
+        (
+            "verb and trigger disagree",
+            fault("link = \"alice -> tower\"\ndo = \"refuse\"\nwhen = { message = 1, direction = \"to_server\" }"),
+            "`refuse` answers attempts to connect",
+        ),
+        ("no unit", GOOD.replace("\"1s\"", "\"1\""), "2: `settle`: `1` has no unit"),
+        ("two hosts of one name", GOOD.replace("actor.alice", "actor.tower"), "two hosts are named `tower`"),
+        (
+            "check without facts",
+            GOOD.replace("tells = [\"offered\", \"received\"]", "tells = [\"offered\"]"),
+            "received",
+        ),
+        ("unknown run name", GOOD.replace("\"clock\"", "\"clokc\""), "5: "),
+        ("unknown run name of an actor", GOOD.replace("\"honest\"", "\"hones\""), "did you mean `honest`?"),
+        ("not TOML", GOOD.replace("[host.tower]", "[host.tower"), "4: "),
+        ("no base", format!("base = \"steady\"\n{GOOD}"), "there is no base `steady`"),
+        ("no sentence", GOOD.replace("proves = \"a letter that is offered arrives\"", ""), "proves"),
+    ];
+    for (case, text, sentence) in cases {
+        assert_ne!(text, GOOD, "{case} changes nothing");
+        let folder = Folder::new("mistaken").with("mistaken.toml", &text);
+        for arguments in [&["run"][..], &["list"], &["replay", "mistaken", "--seed", "1"]] {
+            let said = folder.halfopen(arguments);
+            assert_eq!(said.code, 2, "{case}: {said:?}");
+            assert_eq!(said.stdout, "", "{case}: something was played or listed");
+            assert!(said.stderr.contains("mistaken.toml:"), "{case} names no file: {}", said.stderr);
+            assert!(said.stderr.contains(sentence), "{case} says: {}", said.stderr);
+            assert_eq!(said.stderr.trim_end().lines().count(), 1, "{case} is no single sentence: {}", said.stderr);
+        }
+    }
+}
+
+fn several_mistakes_are_told_together() {
+    let folder = Folder::new("several")
+        .with("one.toml", &GOOD.replace("settle", "settel"))
+        .with("two.toml", &GOOD.replace("\"clock\"", "\"clokc\""))
+        .with("three.toml", &GOOD.replace("\"1s\"", "\"1\""));
+    let said = folder.halfopen(&["run"]);
+    assert_eq!(said.code, 2, "{said:?}");
+    // What is run is only looked at when every file can be read.
+    assert!(said.stderr.contains("one.toml:2: ") && said.stderr.contains("three.toml:2: "), "{}", said.stderr);
+    let twins = Folder::new("twins").with("one.toml", &format!("name = \"letter\"\n{GOOD}")).with("letter.toml", GOOD);
+    let said = twins.halfopen(&["run"]);
+    assert_eq!(said.code, 2, "{said:?}");
+    assert!(said.stderr.contains("`letter` is also the name of the scenario in"), "{}", said.stderr);
+}
+
+fn a_folder_without_scenarios_ends_with_2() {
+    let said = Folder::new("empty").halfopen(&["run"]);
+    assert_eq!(said.code, 2, "{said:?}");
+    assert!(said.stderr.contains("empty"), "the folder is not named: {}", said.stderr);
+    let gone = Folder::new("gone");
+    fs::remove_dir(gone.scenarios()).expect("it is empty");
+    let said = gone.halfopen(&["run"]);
+    assert_eq!(said.code, 2, "{said:?}");
+    assert!(said.stderr.contains("gone"), "the folder is not named: {}", said.stderr);
+}
+
+fn a_failure_leaves_a_capsule_that_replays_it() {
+    let folder = Folder::new("broken").with("letter.toml", &GOOD.replace("\"honest\"", "\"silent\""));
+    let said = folder.halfopen(&["run", "--seeds", "2"]);
+    assert_eq!(said.code, 1, "{said:?}");
+    assert!(said.stdout.contains("LAW BROKEN letter: delivery"), "{}", said.stdout);
+    let seeded = folder.halfopen(&["replay", "letter", "--seed", "1"]);
+    assert_eq!(seeded.code, 1, "{seeded:?}");
+    // The scenario may change or go; the capsule stays what it is.
+    fs::remove_file(folder.scenarios().join("letter.toml")).expect("it is there");
+    let capsule = "target/halfopen/letter/0x1.toml";
+    assert!(said.stdout.contains(&format!("cargo halfopen replay {capsule}")), "{}", said.stdout);
+    let replayed = folder.halfopen(&["replay", capsule]);
+    assert_eq!(replayed.code, 1, "{replayed:?}");
+    assert_eq!(hash(&replayed), hash(&seeded));
+    assert!(folder.0.join("target/halfopen/letter/0x1.jsonl").is_file(), "there is no trace beside the capsule");
+}
+
+fn a_specimen_without_a_defect_goes_free() {
+    let specimen =
+        "[[specimen]]\nname = \"innocent\"\nhost = \"tower\"\nrun = \"clock\"\nconvicted_by = [\"delivery\"]\n";
+    let folder = Folder::new("free").with("letter.toml", &format!("{GOOD}\n{specimen}"));
+    let said = folder.halfopen(&["run", "--seeds", "2"]);
+    assert_eq!(said.code, 1, "{said:?}");
+    assert!(said.stderr.contains("the specimen `innocent` was not convicted by delivery"), "{}", said.stderr);
+}
+
+fn a_host_that_refuses_its_configuration_is_named() {
+    let text = GOOD.replace("run = \"clock\"", "run = \"picky\"\nconfig = { port = \"eighty\" }");
+    let said = Folder::new("picky").with("letter.toml", &text).halfopen(&["replay", "letter", "--seed", "1"]);
+    assert_ne!(said.code, 0, "{said:?}");
+    let all = format!("{}{}", said.stdout, said.stderr);
+    assert!(all.contains("tower") && all.contains("port"), "{all}");
+}
+
+/// A folder with a folder of scenarios, empty at first.
+struct Folder(PathBuf);
+
+/// What the command said.
+#[derive(Debug)]
+struct Said {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("folders").join(name);
+        // It may be left from an earlier run.
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(path.join("scenarios")).expect("the scratch folder can be written");
+        Self(path)
+    }
+
+    fn scenarios(&self) -> PathBuf {
+        self.0.join("scenarios")
+    }
+
+    fn with(self, file: &str, text: &str) -> Self {
+        fs::write(self.scenarios().join(file), text).expect("the scratch folder can be written");
+        self
+    }
+
+    /// Runs the command over the scenarios; what it writes goes beside them.
+    fn halfopen(&self, arguments: &[&str]) -> Said {
+        let mut command = Command::new(std::env::current_exe().expect("this program has a path"));
+        command.args(arguments).current_dir(&self.0).env(FOLDER, self.scenarios());
+        for variable in ["HALFOPEN_TEST_SEED", "HALFOPEN_TEST_NUM", "HALFOPEN_TEST_JOBS", "CARGO_TARGET_DIR"] {
+            command.env_remove(variable);
+        }
+        let Output { status, stdout, stderr } = command.output().expect("the command starts");
+        let text = |bytes| String::from_utf8(bytes).expect("the command speaks UTF-8");
+        Said { code: status.code().expect("the command ends by itself"), stdout: text(stdout), stderr: text(stderr) }
+    }
+}
+
+fn hash(said: &Said) -> &str {
+    said.stdout.lines().find_map(|line| line.strip_prefix("hash ")).expect("a replay ends with its hash")
+}

@@ -1,0 +1,208 @@
+//! Random faults, and what they excuse.
+
+use std::time::Duration;
+
+use halfopen::fault::{Edge, Ending, Ends, Fault, FrameKind, HalfOpenKind, IoCall, IoErrorKind, Target, Trigger, Verb};
+use halfopen::name::{Direction, HostName, Link, Side};
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+const SCHEDULER: &str = "scheduler";
+/// Faults strike in the first minute and a half, in milliseconds: while sentences are said, and a while after.
+const LATEST_FAULT_MS: u64 = 90_000;
+/// Nothing lasts longer, in milliseconds, but what befalls a single connection or ends a node.
+const LONGEST_MS: u64 = 60_000;
+/// What lasts no longer, in milliseconds, takes no session beyond the two minutes for which its results are kept.
+const BRIEF_MS: u128 = 10_000;
+
+/// Who there is to strike.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shape {
+    pub(crate) talkers: &'static [&'static str],
+    pub(crate) nodes: &'static [&'static str],
+}
+
+/// Any fault that leaves the scheduler reachable in the end.
+pub(crate) fn any(shape: Shape) -> impl Strategy<Value = Fault> {
+    let dialers: Vec<_> = shape.talkers.iter().chain(shape.nodes).copied().collect();
+    let on_link = (select(dialers.clone()), option::of(1..=3_u32), verb_and_trigger())
+        .prop_map(|(client, connection, (verb, trigger))| Fault { target: link(client, connection), trigger, verb });
+    let between = (select(dialers.clone()), moment(), lasting()).prop_map(|(one, trigger, heal_after)| Fault {
+        target: Target::Between(one.into(), SCHEDULER.into()),
+        trigger,
+        verb: Verb::Partition { heal_after: Some(heal_after) },
+    });
+    let frozen =
+        (select([&dialers[..], &[SCHEDULER]].concat()), moment(), lasting()).prop_map(|(host, trigger, thaw_after)| {
+            Fault { target: Target::Host(host.into()), trigger, verb: Verb::Freeze { thaw_after: Some(thaw_after) } }
+        });
+    let scheduler = (moment(), death(lasting().prop_map(Some).boxed())).prop_map(|(trigger, verb)| Fault {
+        target: Target::Host(SCHEDULER.into()),
+        trigger,
+        verb,
+    });
+    let node = (select(shape.nodes), moment(), death(option::of(lasting()).boxed()))
+        .prop_map(|(node, trigger, verb)| Fault { target: Target::Host(node.into()), trigger, verb });
+    prop_oneof![8 => on_link, 1 => between, 1 => frozen, 2 => scheduler, 2 => node]
+}
+
+/// Whether the fault strikes the scheduler's own process.
+pub(crate) fn is_on_scheduler(fault: &Fault) -> bool {
+    matches!(&fault.target, Target::Host(host) if host.as_str() == SCHEDULER)
+}
+
+/// Whether the fault strikes a talker's leg and nothing else, briefly, and without blaming it for anything.
+pub(crate) fn is_brief_on(fault: &Fault, talker: &str) -> bool {
+    let named = |host: &HostName| host.as_str() == talker;
+    let on_leg = match &fault.target {
+        Target::Link { link, .. } => named(&link.client),
+        Target::Between(one, _) => named(one),
+        Target::Host(_) => false,
+    };
+    let brief = |lasting: &Option<Duration>| lasting.is_none_or(|lasting| lasting.as_millis() <= BRIEF_MS);
+    on_leg
+        && match &fault.verb {
+            Verb::Close { code, .. } => matches!(code, 1000 | 1001 | 1011 | 1012 | 1013),
+            Verb::Delay { lasting, .. } | Verb::Jitter { lasting, .. } | Verb::Refuse { lasting } => brief(lasting),
+            Verb::Partition { heal_after } => brief(heal_after),
+            Verb::Reset { .. }
+            | Verb::Drop { .. }
+            | Verb::HalfOpen { .. }
+            | Verb::Cut { .. }
+            | Verb::IoError { call: IoCall::Read | IoCall::Write | IoCall::Flush, .. } => true,
+            Verb::IoError { .. }
+            | Verb::TruncateClean
+            | Verb::Freeze { .. }
+            | Verb::Crash { .. }
+            | Verb::PowerLoss { .. }
+            | Verb::Restart { .. } => false,
+        }
+}
+
+fn link(client: &str, connection: Option<u32>) -> Target {
+    Target::Link { link: Link { client: client.into(), server: SCHEDULER.into() }, connection }
+}
+
+fn verb_and_trigger() -> impl Strategy<Value = (Verb, Trigger)> {
+    prop_oneof![
+        6 => (anywhere_verb(), prop_oneof![moment(), on_the_wire()]),
+        2 => (close(), prop_oneof![moment(), on_the_wire()]),
+        1 => (lasting_verb(), prop_oneof![moment(), on_the_wire()]),
+        1 => (option::of(lasting()).prop_map(|lasting| Verb::Refuse { lasting }), prop_oneof![moment(), Just(Trigger::Connect)]),
+    ]
+}
+
+fn anywhere_verb() -> impl Strategy<Value = Verb> {
+    let half_open = (
+        select(vec![HalfOpenKind::Blackhole, HalfOpenKind::Stall, HalfOpenKind::Discard]),
+        option::of(direction()),
+        option::of(lasting()),
+    );
+    prop_oneof![
+        ends().prop_map(|to| Verb::Reset { to }),
+        ends().prop_map(|to| Verb::Drop { to }),
+        half_open.prop_map(|(kind, direction, heal_after)| Verb::HalfOpen { kind, direction, heal_after }),
+        select(vec![Ending::Fin, Ending::Rst, Ending::Silence]).prop_map(|ending| Verb::Cut { ending }),
+        io_error(),
+    ]
+}
+
+fn lasting_verb() -> impl Strategy<Value = Verb> {
+    prop_oneof![
+        (1..20_000_u64, lasting()).prop_map(|(by, lasting)| Verb::Delay { by: millis(by), lasting: Some(lasting) }),
+        (1..3_000_u64, lasting())
+            .prop_map(|(up_to, lasting)| Verb::Jitter { up_to: millis(up_to), lasting: Some(lasting) }),
+    ]
+}
+
+/// The usual codes, those that blame a message, and the application's own, which the network has no business sending.
+fn close() -> impl Strategy<Value = Verb> {
+    let code = prop_oneof![
+        4 => select(vec![1000, 1001, 1011, 1012, 1013]),
+        1 => select(vec![1002, 1003, 1007, 1008, 1009, 3000, 4001, 4003, 4008, 4999]),
+    ];
+    (code, ends()).prop_map(|(code, to)| Verb::Close { code, reason: "forged".to_owned(), to })
+}
+
+fn io_error() -> impl Strategy<Value = Verb> {
+    let call = select(vec![IoCall::Read, IoCall::Write, IoCall::Flush, IoCall::Shutdown]);
+    let kind = select(vec![
+        IoErrorKind::ConnectionReset,
+        IoErrorKind::ConnectionAborted,
+        IoErrorKind::NotConnected,
+        IoErrorKind::BrokenPipe,
+        IoErrorKind::TimedOut,
+    ]);
+    (call, kind, 1..4_u32, select(vec![Side::Client, Side::Server])).prop_map(|(call, kind, nth, side)| Verb::IoError {
+        call,
+        kind,
+        nth,
+        side,
+    })
+}
+
+fn death(restart_after: BoxedStrategy<Option<Duration>>) -> impl Strategy<Value = Verb> {
+    prop_oneof![
+        restart_after.clone().prop_map(|restart_after| Verb::Crash { restart_after }),
+        restart_after.prop_map(|restart_after| Verb::PowerLoss { restart_after }),
+        lasting().prop_map(|pause| Verb::Restart { pause }),
+    ]
+}
+
+/// A moment of virtual time, or one that a service's own log marks.
+fn moment() -> impl Strategy<Value = Trigger> {
+    let events = vec![
+        "submit acknowledged",
+        "submit accepted",
+        "job assigned",
+        "job done",
+        "job finished",
+        "outcome received",
+        "result delivered",
+        "session connected",
+        "node registered",
+        "session lost",
+        "attempt spent",
+    ];
+    let event = (select(events), 1..4_u32, prop_oneof![0..200_u64, 0..12_000_u64]).prop_map(|(message, n, after)| {
+        Trigger::Event { message: message.to_owned(), host: None, fields: Vec::new(), n, after: millis(after) }
+    });
+    prop_oneof![
+        1 => (0..5_000_u64).prop_map(|at| Trigger::At(millis(at))),
+        1 => (0..LATEST_FAULT_MS).prop_map(|at| Trigger::At(millis(at))),
+        2 => event,
+    ]
+}
+
+/// A point in what travels.
+fn on_the_wire() -> impl Strategy<Value = Trigger> {
+    let kind = select(vec![FrameKind::Text, FrameKind::Close, FrameKind::Ping, FrameKind::Pong]);
+    prop_oneof![
+        4 => (1..9_u32, direction(), edge()).prop_map(|(n, direction, edge)| Trigger::Message { n, direction, edge }),
+        1 => (kind, 1..3_u32, direction(), edge())
+            .prop_map(|(kind, n, direction, edge)| Trigger::Frame { kind, n, direction, edge }),
+        1 => (0..2_000_u64, direction()).prop_map(|(n, direction)| Trigger::Bytes { n, direction }),
+        1 => (direction(), edge()).prop_map(|(direction, edge)| Trigger::HttpHead { n: 1, direction, edge }),
+    ]
+}
+
+fn edge() -> impl Strategy<Value = Edge> {
+    prop_oneof![Just(Edge::Before), Just(Edge::After), (1..60_u64).prop_map(Edge::Inside)]
+}
+
+fn ends() -> impl Strategy<Value = Ends> {
+    select(vec![Ends::Both, Ends::Client, Ends::Server])
+}
+
+fn direction() -> impl Strategy<Value = Direction> {
+    select(Direction::BOTH.to_vec())
+}
+
+fn lasting() -> impl Strategy<Value = Duration> {
+    prop_oneof![1..3_000_u64, 1..LONGEST_MS].prop_map(millis)
+}
+
+fn millis(count: u64) -> Duration {
+    Duration::from_millis(count)
+}

@@ -1,0 +1,96 @@
+//! Whatever breaks: no job is done twice for its user, no delivery is claimed that was none, and every job has an
+//! outcome. Random users and nodes under random faults, judged by the laws of the catalogue.
+//!
+//! - `world`: who talks, who works, and the plan that comes of it.
+//! - `faults`: what breaks.
+//!
+//! `PROPTEST_CASES` sets how many worlds are played (1,000 without it) and `HALFOPEN_TEST_SEED` where their drawing
+//! starts. A failure prints the smallest world that was found, as a scenario's file.
+
+mod faults;
+mod world;
+
+use std::thread;
+
+use halfopen::check::{Check as _, Delivery, DeliveryLaw, GaugeLaw, Leaks, SocketLaw, Verdict};
+use halfopen::settings::Settings;
+use halfopen::{Outcome, Seed};
+use halfopen_scenarios::catalogue;
+use proptest::strategy::{Strategy as _, ValueTree as _};
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
+
+use world::{World, worlds};
+
+/// How many worlds are played when nobody says.
+const CASES: u32 = 1_000;
+/// In so many worlds a defective scheduler must be caught once.
+const SPECIMEN_WORLDS: u32 = 100;
+/// How many are played at a time.
+const THREADS: u32 = 2;
+
+#[test]
+fn nothing_is_doubled_or_lost_in_silence_whatever_breaks() {
+    let cases = match std::env::var("PROPTEST_CASES") {
+        Ok(text) => text.parse().expect("PROPTEST_CASES is a number"),
+        Err(_) => CASES,
+    };
+    let settings = Settings::from_env().expect("HALFOPEN_TEST_SEED is a seed");
+    let seed = settings.seed.unwrap_or(Seed(1));
+    let failures: Vec<String> = thread::scope(|scope| {
+        let threads: Vec<_> =
+            (0..THREADS).map(|n| scope.spawn(move || play(cases.div_ceil(THREADS), seed, n))).collect();
+        threads.into_iter().filter_map(|thread| thread.join().expect("the runner does not panic").err()).collect()
+    });
+    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+}
+
+/// The laws can convict: in the same kind of worlds, the specimen that counts a send as a
+/// delivery is caught lying.
+#[test]
+fn a_scheduler_that_counts_a_send_as_a_delivery_is_convicted() {
+    let catalogue = catalogue();
+    let mut runner = TestRunner::deterministic();
+    let convicted = (0..SPECIMEN_WORLDS).any(|_| {
+        let world = worlds().new_tree(&mut runner).expect("a world can be drawn").current();
+        let plan = world.plan_of("specimen_send_counts_as_delivered");
+        let outcome = catalogue.run(&plan).unwrap_or_else(|error| panic!("{error}\n{world}"));
+        outcome.violations().any(|violation| violation.check == "truthful")
+    });
+    assert!(convicted, "it went free in {SPECIMEN_WORLDS} worlds");
+}
+
+/// Plays worlds one after the other, from a stream of draws that is this thread's own.
+fn play(cases: u32, seed: Seed, thread: u32) -> Result<(), String> {
+    let mut entropy = [0; 32];
+    entropy[..8].copy_from_slice(&seed.0.to_le_bytes());
+    entropy[8..12].copy_from_slice(&thread.to_le_bytes());
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &entropy);
+    let config = Config { cases, failure_persistence: None, max_shrink_iters: 2_000, ..Config::default() };
+    let catalogue = catalogue();
+    let judged = TestRunner::new_with_rng(config, rng).run(&worlds(), |world| {
+        let outcome = catalogue.run(&world.plan()).map_err(|error| TestCaseError::fail(format!("{error}\n{world}")))?;
+        match broken(&world, &outcome) {
+            None => Ok(()),
+            Some(verdict) => Err(TestCaseError::fail(format!("{verdict}\n{world}\n{}", outcome.story()))),
+        }
+    });
+    judged.map_err(|error| error.to_string())
+}
+
+/// The first law that the run has broken. That a fault never fires, or changes nothing, is no matter here.
+fn broken(world: &World, outcome: &Outcome) -> Option<String> {
+    let mut verdicts: Vec<Verdict> =
+        outcome.verdicts.iter().filter(|verdict| verdict.check() != "bite").cloned().collect();
+    let mut leaks = Leaks { sockets: Some(SocketLaw::NoneWithoutPeer), ..Leaks::default() };
+    if !world.strikes_scheduler() {
+        let quiet = ["connected_sessions", "open_jobs", "undelivered_outcomes", "session_connections"];
+        leaks.gauges = quiet.into_iter().map(|gauge| (gauge.to_owned(), GaugeLaw::Value(0))).collect();
+    }
+    verdicts.push(leaks.judge(&outcome.evidence()));
+    if world.excuses_nothing() {
+        let strictly = Delivery { law: DeliveryLaw::ExactlyOnce, order: false, allowed_losses: Vec::new() };
+        verdicts.push(strictly.judge(&outcome.evidence()));
+    }
+    let violation = verdicts.iter().find_map(Verdict::violation)?;
+    Some(format!("{}: {}", violation.signature, violation.sentence))
+}
