@@ -127,7 +127,7 @@ impl fmt::Display for World {
 const PREAMBLE: &str = r#"
 proves = "whatever breaks, nothing is doubled, nothing is claimed that is not true, and everything has an outcome"
 time_limit = "2h"
-settle = "15min"
+settle = "11min"
 
 [network]
 latency = "LATENCY"
