@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::SimError;
 use super::engine::Engine;
 use super::hosts::{HostId, LifeId, State};
-use crate::catalogue::{BoxError, Catalogue, Cx, FactSink};
+use crate::catalogue::{BoxError, Catalogue, ConfigError, Cx, FactSink};
 use crate::causes::chain;
 use crate::check::{FinalState, Pending, RunEnd};
 use crate::fact::Fact;
@@ -150,8 +150,13 @@ impl Director {
         let root = self.engine.speaking_as(life, || {
             let body = std::sync::Arc::clone(&part.body);
             tokio::task::spawn_local(async move {
-                let result = body(cx).await;
-                engine.exited(life, result.err().map(|error| chain(&*error)));
+                let error = body(cx).await.err();
+                if let Some(ConfigError { host, source }) = error.as_deref().and_then(|error| error.downcast_ref()) {
+                    let sentence = source.to_string().trim().replace('\n', " ");
+                    *engine.defect.borrow_mut() = Some(SimError::Config { host: host.clone(), sentence });
+                    engine.end(RunEnd::Finished);
+                }
+                engine.exited(life, error.map(|error| chain(&*error)));
             })
         });
         self.engine.with_network(|network| network.hosts.life_mut(life).root = Some(root.abort_handle()));

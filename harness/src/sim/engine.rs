@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep};
 
+use super::SimError;
 use super::fabric::{HostOrder, Network};
 use super::hosts::{HostId, LifeId, State};
 use super::overrides::{self, EntropyState, Shared};
@@ -77,8 +78,8 @@ pub(crate) struct Engine {
     pub(crate) ended: Cell<Option<RunEnd>>,
     /// Panics of tasks, told by the panic hook.
     pub(crate) panics: RefCell<Vec<(Option<LifeId>, bool, String)>>,
-    /// A panic of the harness itself.
-    pub(crate) defect: RefCell<Option<String>>,
+    /// What makes the run worthless: a panic of the harness itself, or a configuration that no service can read.
+    pub(crate) defect: RefCell<Option<SimError>>,
 }
 
 /// What a run may use up.
@@ -473,7 +474,7 @@ impl Engine {
         for (life, root, message) in panics {
             let Some(life) = life else {
                 // Nobody's task: the network's own. tokio keeps such a panic to itself, and nothing would move any more.
-                *self.defect.borrow_mut() = Some(message);
+                *self.defect.borrow_mut() = Some(SimError::Defect { message });
                 self.end(RunEnd::Finished);
                 continue;
             };

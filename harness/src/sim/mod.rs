@@ -26,6 +26,7 @@ use std::time::Duration;
 
 pub(crate) use run::execute;
 
+use crate::name::HostName;
 use crate::seed::Seed;
 
 /// Why a simulation gave no outcome: the harness or its input is at fault, not the services.
@@ -48,6 +49,14 @@ pub enum SimError {
     UnknownRun {
         /// The name.
         run: String,
+    },
+    /// A host's `config` table does not fit its service.
+    #[error("failed to start `{host}`: {sentence}")]
+    Config {
+        /// Whose table.
+        host: HostName,
+        /// What does not fit, with the key.
+        sentence: String,
     },
     /// The run used up its wall time.
     #[error(

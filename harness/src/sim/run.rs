@@ -143,7 +143,7 @@ fn on_this_thread(catalogue: &Catalogue, plan: &Plan, warm_up: bool) -> Result<R
     overrides::leave();
 
     if let Some(defect) = engine.defect.borrow_mut().take() {
-        return Err(SimError::Defect { message: defect });
+        return Err(defect);
     }
     let last = sampled?;
     let (records, hash) = engine.network.borrow_mut().journal.take();
@@ -209,7 +209,7 @@ fn with(work: impl FnOnce(&Engine)) {
 /// A panic in a park hook would cost the runtime its core, so it is kept and ends the run in an orderly way.
 fn park(engine: &Engine) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| engine.on_park())) {
-        *engine.defect.borrow_mut() = Some(panics::text(&*panic));
+        *engine.defect.borrow_mut() = Some(SimError::Defect { message: panics::text(&*panic) });
         engine.end(RunEnd::Finished);
     }
 }

@@ -141,6 +141,7 @@ impl Seam for EngineSeam {
             let number = network.listen(life, address.port(), backlog)?;
             let linger = options.iter().any(|option| matches!(option, SocketOption::Linger(Some(_))));
             network.listener(number).linger_zero = linger;
+            network.listener(number).loopback_only = address.ip().is_loopback();
             Ok(number)
         });
         Poll::Ready(listener.map(|number| self.key(Named::Listener(number))))

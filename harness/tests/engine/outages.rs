@@ -82,6 +82,34 @@ fn a_reset_of_an_attempt_that_has_not_come_through_is_nobodys() {
     assert_eq!(outcome.count(&ConnectionEvent::Refused), 0);
 }
 
+/// Found by random worlds: what the dead machine had been about to repeat was counted against the machine that came
+/// after it, and a quarter of an hour later a healthy connection timed out.
+#[test]
+fn an_answer_that_died_with_its_machine_is_no_loss_of_the_next() {
+    let outcome = Stage::new("power_answer")
+        .host("server", async |cx| {
+            let listener = TcpListener::bind("0.0.0.0:80").await?;
+            let (mut stream, _) = listener.accept().await?;
+            tell(&cx, "heard", word(&stream.read_u8().await));
+            cx.stopped().await;
+            Ok(())
+        })
+        .actor("client", async |cx| {
+            sleep(ms(990)).await;
+            let mut stream = TcpStream::connect("server:80").await?;
+            sleep(RETRY_BUDGET + s(10)).await;
+            tell(&cx, "write", word(&stream.write(&[7]).await));
+            sleep(s(1)).await;
+            Ok(())
+        })
+        // The SYN is on its way when the partition begins, and its answer is held.
+        .part(ms(995), ("client", "server"), Some(ms(50)))
+        .strike(ms(1_020), "server", Verb::PowerLoss { restart_after: Some(ms(5)) })
+        .run();
+    assert_eq!(outcome.words("write"), ["Ok(1)"]);
+    assert_eq!(outcome.words("heard"), ["Ok(7)"]);
+}
+
 #[test]
 fn an_old_peers_first_write_after_the_restart_draws_a_reset() {
     let outcome = greeter("power_old_peer", |cx| async move {

@@ -27,6 +27,22 @@ fn a_panic_in_a_task_is_told_by_survival_and_nobody_else_ends() {
 }
 
 #[test]
+fn a_configuration_that_no_service_can_read_is_the_inputs_fault_and_no_law_is_broken() {
+    #[derive(Debug, serde::Deserialize)]
+    struct Wants {
+        port: u16,
+    }
+    let refused = Stage::new("no_configuration")
+        .actor("client", async |cx| {
+            let Wants { port } = cx.config()?;
+            Err(format!("there is no port {port}").into())
+        })
+        .try_run();
+    let Err(SimError::Config { host, sentence }) = refused else { panic!("{refused:?}") };
+    assert_eq!((host.as_str(), sentence.as_str()), ("client", "missing field `port`"));
+}
+
+#[test]
 fn a_panic_in_a_root_ends_its_host_and_is_told() {
     let outcome = pair(
         "root_panic",

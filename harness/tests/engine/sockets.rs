@@ -23,6 +23,25 @@ fn a_connect_to_a_closed_port_is_refused_after_a_round_trip() {
 }
 
 #[test]
+fn a_loopback_listener_is_reached_from_its_own_host_only() {
+    let outcome = Stage::new("loopback_listener")
+        .host("server", async |cx| {
+            let listener = TcpListener::bind("127.0.0.1:80").await?;
+            tell(&cx, "here", word(&TcpStream::connect("127.0.0.1:80").await.map(drop)));
+            let (_stream, _) = listener.accept().await?;
+            cx.stopped().await;
+            Ok(())
+        })
+        .actor("client", async |cx| {
+            tell(&cx, "there", word(&TcpStream::connect("server:80").await.map(drop)));
+            Ok(())
+        })
+        .run();
+    assert_eq!(outcome.words("here"), ["Ok(())"]);
+    assert_eq!(outcome.words("there"), ["ConnectionRefused"]);
+}
+
+#[test]
 fn an_unknown_name_is_an_error_that_lists_the_known_ones() {
     let outcome = lonely("unknown_name", async |cx| {
         let error = TcpStream::connect("sever:80").await.map(drop).unwrap_err();

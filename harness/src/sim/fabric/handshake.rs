@@ -25,6 +25,8 @@ pub(crate) struct Listener {
     pub(crate) open: bool,
     /// Accepted connections begin with the listener's linger, as on Linux.
     pub(crate) linger_zero: bool,
+    /// Bound to a loopback address: other hosts do not reach it.
+    pub(crate) loopback_only: bool,
     pub(crate) armed: Vec<super::connection::ArmedError>,
 }
 
@@ -53,6 +55,7 @@ impl Network {
             acceptors: Wakers::default(),
             open: true,
             linger_zero: false,
+            loopback_only: false,
             armed: Vec::new(),
         });
         Ok(self.listeners.len() as u32 - 1)
@@ -143,7 +146,9 @@ impl Network {
             EndState::Established | EndState::Closed | EndState::Forgotten => return,
         }
         let (host, port) = (server.host, server.address.port());
-        let Some(number) = self.listener_on(host, port) else {
+        let local = self.connection(index).client.host == host;
+        let listening = self.listener_on(host, port).filter(|number| local || !self.listeners[*number].loopback_only);
+        let Some(number) = listening else {
             self.put(index, Direction::ToClient, Packet::Rst { forged: None });
             return;
         };

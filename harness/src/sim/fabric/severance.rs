@@ -119,6 +119,8 @@ impl Network {
         let connection = self.connection_mut(index);
         connection.to_client.in_flight.clear();
         connection.to_client.held.clear();
+        connection.to_client.unanswered.clear();
+        // The machine that was trying again is no more.
         connection.server.state = EndState::Connecting;
         connection.server.life = None;
     }
