@@ -121,6 +121,7 @@ impl Network {
         connection.to_client.held.clear();
         connection.to_client.unanswered.clear();
         // The machine that was trying again is no more.
+        connection.to_client.lost_since = None;
         connection.server.state = EndState::Connecting;
         connection.server.life = None;
     }
