@@ -16,7 +16,7 @@ use std::time::Duration;
 use halfopen::check::{Check as _, Delivery, DeliveryLaw, GaugeLaw, Leaks, SocketLaw, Verdict};
 use halfopen::settings::Settings;
 use halfopen::trace::{FaultEvent, What};
-use halfopen::{Outcome, Seed};
+use halfopen::{FactKind, Outcome, Seed};
 use halfopen_scenarios::catalogue;
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
@@ -89,7 +89,8 @@ fn broken(world: &World, outcome: &Outcome) -> Option<String> {
         let mut leaks = Leaks { sockets: Some(SocketLaw::NoneWithoutPeer), ..Leaks::default() };
         if !world.strikes_scheduler() {
             let quiet = ["connected_sessions", "open_jobs", "undelivered_outcomes", "session_connections"];
-            leaks.gauges = quiet.into_iter().map(|gauge| (gauge.to_owned(), GaugeLaw::Value(0))).collect();
+            let told = quiet.into_iter().filter(|gauge| is_told(outcome, gauge));
+            leaks.gauges = told.map(|gauge| (gauge.to_owned(), GaugeLaw::Value(0))).collect();
         }
         verdicts.push(leaks.judge(&outcome.evidence()));
     }
@@ -109,4 +110,10 @@ fn is_quiet(outcome: &Outcome) -> bool {
     });
     let last = acts.map(|record| record.at).max().unwrap_or_default();
     outcome.last.at.saturating_sub(last) > FORGETTING
+}
+
+/// Whether a gauge ever moved: a world may refuse its talkers before they have a session.
+fn is_told(outcome: &Outcome, gauge: &str) -> bool {
+    let told = |what: &What| matches!(what, What::Fact(fact) if fact.kind == FactKind::Gauge && fact.key == gauge);
+    outcome.trace.records.iter().any(|record| told(&record.what))
 }
