@@ -148,7 +148,18 @@ pub fn install(engine: Rc<dyn Engine>) -> Installed {
 
 /// The engine of this thread, if a simulation runs on it. `None` also while the thread's locals are being destroyed.
 pub fn current() -> Option<Rc<dyn Engine>> {
-    INSTALLED.try_with(|slot| slot.try_borrow().ok().and_then(|engine| engine.clone())).ok().flatten()
+    with_current(|engine| engine.cloned())
+}
+
+/// Works with what [`current`] returns, which must not be installed or removed meanwhile.
+pub(crate) fn with_current<T>(work: impl FnOnce(Option<&Rc<dyn Engine>>) -> T) -> T {
+    let mut work = Some(work);
+    let mut take = || work.take().expect("the work is done once");
+    let done = INSTALLED.try_with(|slot| slot.try_borrow().ok().map(|engine| take()(engine.as_ref())));
+    match done {
+        Ok(Some(done)) => done,
+        Ok(None) | Err(_) => take()(None),
+    }
 }
 
 /// Removes the engine from its thread when dropped.

@@ -8,7 +8,7 @@ use super::encode::close_frame;
 use super::exchange::Exchanges;
 use super::leg::{Awaited, Fate, Halt, Leg};
 use super::watch::Watch;
-use super::{Effect, Mode};
+use super::{ConnectionKey, Effect, Mode};
 use crate::fault::{Fault, FaultIndex, HalfOpenKind};
 use crate::name::{ConnectionId, Direction, Side};
 
@@ -19,6 +19,7 @@ pub(super) const CLOSE_ANSWER: Duration = Duration::from_secs(2);
 /// The state of a connection between its SYN and its end.
 #[derive(Debug)]
 pub(super) struct Connection {
+    pub(super) key: ConnectionKey,
     pub(super) id: ConnectionId,
     pub(super) to_server: Leg,
     pub(super) to_client: Leg,
@@ -50,14 +51,18 @@ pub(super) enum Progress {
 
 impl Connection {
     /// A connection whose SYN was sent just now, under the faults that may strike it by its units.
-    pub(super) fn new<'a>(id: ConnectionId, faults: impl Iterator<Item = (FaultIndex, &'a Fault)> + Clone) -> Self {
+    pub(super) fn new<'a>(
+        key: ConnectionKey,
+        id: ConnectionId,
+        faults: impl Iterator<Item = (FaultIndex, &'a Fault)> + Clone,
+    ) -> Self {
         let leg = |direction| {
             let watches = faults.clone().filter_map(|(index, fault)| Watch::over(direction, fault, index)).collect();
-            Leg::new(id.clone(), direction, watches)
+            Leg::new(key, direction, watches)
         };
         let (to_server, to_client) = (leg(Direction::ToServer), leg(Direction::ToClient));
         let exchanges = Exchanges::default();
-        Self { id, to_server, to_client, exchanges, closing_client: None, closing_server: None }
+        Self { key, id, to_server, to_client, exchanges, closing_client: None, closing_server: None }
     }
 
     /// Whether a fault can still change anything.
@@ -77,6 +82,16 @@ impl Connection {
             Side::Client => &mut self.closing_client,
             Side::Server => &mut self.closing_server,
         }
+    }
+
+    /// Passes bytes of a direction that is [plain](Leg::is_plain), at once.
+    pub(super) fn pass_plain(&mut self, direction: Direction, bytes: Bytes, out: &mut Vec<Effect>) {
+        let leg = match direction {
+            Direction::ToServer => &mut self.to_server,
+            Direction::ToClient => &mut self.to_client,
+        };
+        leg.pass_plain(bytes, &mut self.exchanges, out);
+        self.adopt_switch();
     }
 
     /// Reads what has arrived in a direction, and does with it what its fate says.
@@ -144,29 +159,29 @@ impl Connection {
     }
 
     fn pass_fin(&mut self, direction: Direction, out: &mut Vec<Effect>) {
-        let id = self.id.clone();
+        let connection = self.key;
         let leg = self.leg(direction);
         if std::mem::take(&mut leg.fin_waits) {
             leg.pass(u64::MAX, out);
-            out.push(Effect::ForwardFin { id, direction });
+            out.push(Effect::ForwardFin { connection, direction });
         }
     }
 
     /// Tells an end of the other's FIN; what it still sends draws RST.
     pub(super) fn forge_fin(&mut self, to: Side, fault: FaultIndex, out: &mut Vec<Effect>) {
-        out.push(Effect::Fin { id: self.id.clone(), to, fault });
+        out.push(Effect::Fin { connection: self.key, to, fault });
         self.sever(to.sends(), fault, out);
     }
 
     /// Tells an end that the connection was reset.
     pub(super) fn forge_rst(&mut self, to: Side, fault: FaultIndex, out: &mut Vec<Effect>) {
-        out.push(Effect::Rst { id: self.id.clone(), to, fault });
+        out.push(Effect::Rst { connection: self.key, to, fault });
         self.sever(to.sends(), fault, out);
     }
 
     fn sever(&mut self, direction: Direction, fault: FaultIndex, out: &mut Vec<Effect>) {
         if self.leg(direction).sever() {
-            out.push(Effect::Mode { id: self.id.clone(), direction, mode: Mode::Severed(fault) });
+            out.push(Effect::Mode { connection: self.key, direction, mode: Mode::Severed(fault) });
         }
     }
 
@@ -183,7 +198,7 @@ impl Connection {
         }
         self.leg(direction).silence(fault, kind);
         if kind != HalfOpenKind::Discard {
-            out.push(Effect::Mode { id: self.id.clone(), direction, mode: Mode::Silent(kind, fault) });
+            out.push(Effect::Mode { connection: self.key, direction, mode: Mode::Silent(kind, fault) });
         }
     }
 
@@ -202,7 +217,7 @@ impl Connection {
                 }
                 (Fate::Pass | Fate::Silent(..) | Fate::Discarded(_) | Fate::Drained(_) | Fate::Severed, _) => continue,
             };
-            out.push(Effect::Mode { id: self.id.clone(), direction, mode });
+            out.push(Effect::Mode { connection: self.key, direction, mode });
         }
     }
 
@@ -237,13 +252,13 @@ impl Connection {
     fn send_close(&mut self, side: Side, out: &mut Vec<Effect>) {
         let direction = side.peer().sends();
         let already_closed = self.leg(direction).is_closed();
-        let id = self.id.clone();
+        let connection = self.key;
         let Some(closing) = self.closing(side) else { return };
         closing.sent = true;
         let (fault, both) = (closing.fault, closing.both);
         // Nothing may follow a Close frame (RFC 6455, 5.5.1): after the sender's own there is none to forge.
         if !already_closed {
-            out.push(Effect::Inject { id, direction, bytes: closing.frame.clone(), fault });
+            out.push(Effect::Inject { connection, direction, bytes: closing.frame.clone(), fault });
         }
         if both {
             self.leg(direction).drain(fault);

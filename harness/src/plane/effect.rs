@@ -5,8 +5,13 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::fault::{FaultIndex, HalfOpenKind, IoCall, IoErrorKind};
-use crate::name::{ConnectionId, Direction, HostName, Side};
+use crate::name::{Direction, HostName, Link, Side};
 use crate::trace::Unit;
+
+/// What an actuator calls a connection when it speaks to the plane: a number of its own choice, small, and never used for
+/// another connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnectionKey(pub u32);
 
 /// Whether a connection attempt goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +28,7 @@ pub enum Effect {
     /// Pass these bytes, which the sender sent.
     Forward {
         /// On which connection.
-        id: ConnectionId,
+        connection: ConnectionKey,
         /// Which way.
         direction: Direction,
         /// The bytes.
@@ -32,7 +37,7 @@ pub enum Effect {
     /// Acknowledge these bytes to their sender and pass nothing.
     Discard {
         /// On which connection.
-        id: ConnectionId,
+        connection: ConnectionKey,
         /// Which way they were going.
         direction: Direction,
         /// How many.
@@ -43,7 +48,7 @@ pub enum Effect {
     /// Pass bytes that the sender never sent.
     Inject {
         /// On which connection.
-        id: ConnectionId,
+        connection: ConnectionKey,
         /// Which way.
         direction: Direction,
         /// The bytes.
@@ -54,14 +59,14 @@ pub enum Effect {
     /// Pass the sender's own FIN.
     ForwardFin {
         /// On which connection.
-        id: ConnectionId,
+        connection: ConnectionKey,
         /// Which way.
         direction: Direction,
     },
     /// Tell an end that the other has finished sending, after everything already passed to it.
     Fin {
         /// On which connection.
-        id: ConnectionId,
+        connection: ConnectionKey,
         /// Who is told.
         to: Side,
         /// Why.
@@ -70,7 +75,7 @@ pub enum Effect {
     /// Tell an end that the connection was reset, after everything already passed to it.
     Rst {
         /// On which connection.
-        id: ConnectionId,
+        connection: ConnectionKey,
         /// Who is told.
         to: Side,
         /// Why.
@@ -79,7 +84,7 @@ pub enum Effect {
     /// From now on a direction is treated so.
     Mode {
         /// On which connection.
-        id: ConnectionId,
+        connection: ConnectionKey,
         /// Which way.
         direction: Direction,
         /// How.
@@ -88,7 +93,7 @@ pub enum Effect {
     /// A whole protocol unit has passed.
     Unit {
         /// On which connection.
-        id: ConnectionId,
+        connection: ConnectionKey,
         /// Which way.
         direction: Direction,
         /// What it was.
@@ -109,7 +114,7 @@ pub enum Effect {
     /// Packets of a connection take longer until `Unshape` of the same fault.
     Shape {
         /// Which connection.
-        id: ConnectionId,
+        connection: ConnectionKey,
         /// Added to each packet.
         delay: Duration,
         /// At most this is added to each packet, drawn.
@@ -120,18 +125,29 @@ pub enum Effect {
     /// Packets take their usual time again.
     Unshape {
         /// Which connection.
-        id: ConnectionId,
+        connection: ConnectionKey,
         /// Which fault ends.
         fault: FaultIndex,
     },
     /// Let the nth such call from now on fail on one end.
     IoError {
-        /// The connection; for `Accept`, the link's listener is meant.
-        id: ConnectionId,
+        /// Which connection.
+        connection: ConnectionKey,
         /// Which end.
         side: Side,
-        /// Which call.
+        /// Which call; never `Accept`.
         call: IoCall,
+        /// With what.
+        kind: IoErrorKind,
+        /// From 1.
+        nth: u32,
+        /// Why.
+        fault: FaultIndex,
+    },
+    /// Let the nth `accept` from now on fail on a link's server.
+    AcceptError {
+        /// Whose listener.
+        link: Link,
         /// With what.
         kind: IoErrorKind,
         /// From 1.

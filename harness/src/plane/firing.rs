@@ -6,17 +6,17 @@ use super::connection::CLOSE_ANSWER;
 use super::plane::{Due, Plane};
 use super::planned::Refusing;
 use super::verbs::Point;
-use super::{Effect, Hold, HostAct};
+use super::{ConnectionKey, Effect, Hold, HostAct};
 use crate::fault::{Fault, FaultIndex, IoCall, Target, Verb};
-use crate::name::{ConnectionId, Direction, HostName};
+use crate::name::{Direction, HostName};
 
 /// Where a trigger has come true.
 #[derive(Clone, Copy)]
-pub(super) enum Site<'a> {
+pub(super) enum Site {
     /// By time or event: the whole target is meant.
     Everywhere,
     /// On a connection, perhaps at a point in its bytes.
-    On(&'a ConnectionId, Option<Point>),
+    On(ConnectionKey, Option<Point>),
 }
 
 impl Plane {
@@ -29,11 +29,11 @@ impl Plane {
     }
 
     /// A trigger has come true.
-    pub(super) fn come_true(&mut self, fault: FaultIndex, site: Site<'_>, now: Duration, out: &mut Vec<Effect>) {
+    pub(super) fn come_true(&mut self, fault: FaultIndex, site: Site, now: Duration, out: &mut Vec<Effect>) {
         let Fault { target, verb, .. } = self.planned(fault).fault.clone();
-        if let Site::On(id, Some(point)) = site
+        if let Site::On(key, Some(point)) = site
             && verb != Verb::TruncateClean
-            && let Some(connection) = self.connections.get_mut(id)
+            && let Some(connection) = self.connections.get_mut(key)
         {
             connection.leg(point.direction).pass(point.at, out);
         }
@@ -55,11 +55,9 @@ impl Plane {
                 self.give_up(fault, "the target is not a host");
             }
             (Verb::Refuse { .. }, _) => self.begin_refusing(fault, now, out),
-            (Verb::IoError { call: IoCall::Accept, kind, nth, side }, Target::Link { link, connection }) => {
-                let known = self.connections.keys().filter(|id| id.link == link).map(|id| id.nth).max();
-                let id = ConnectionId { nth: connection.or(known).unwrap_or(1), link };
-                self.fire(fault, id.link.to_string(), out);
-                out.push(Effect::IoError { id, side: *side, call: IoCall::Accept, kind: *kind, nth: *nth, fault });
+            (Verb::IoError { call: IoCall::Accept, kind, nth, .. }, Target::Link { link, .. }) => {
+                self.fire(fault, link.to_string(), out);
+                out.push(Effect::AcceptError { link, kind: *kind, nth: *nth, fault });
             }
             (
                 Verb::Reset { .. }
@@ -77,22 +75,25 @@ impl Plane {
     }
 
     /// Strikes those connections that a verb can be done to.
-    fn strike(&mut self, fault: FaultIndex, verb: &Verb, site: Site<'_>, now: Duration, out: &mut Vec<Effect>) {
+    fn strike(&mut self, fault: FaultIndex, verb: &Verb, site: Site, now: Duration, out: &mut Vec<Effect>) {
         let planned = &self.faults[fault.0 as usize];
-        let (point, open): (_, Vec<_>) = match site {
-            Site::On(id, point) => (point, self.connections.get_key_value(id).into_iter().collect()),
-            Site::Everywhere => (None, self.connections.iter().filter(|(id, _)| planned.aims_at(id)).collect()),
+        let (point, meant): (_, Vec<_>) = match site {
+            Site::On(key, point) => (point, self.connections.get(key).into_iter().collect()),
+            Site::Everywhere => (None, self.connections.iter().filter(|open| planned.aims_at(&open.id)).collect()),
         };
         let mut obstacle = "no connection was open";
-        let mut ids = Vec::new();
-        for (id, connection) in open {
+        let (mut keys, mut on) = (Vec::new(), Vec::new());
+        for connection in meant {
             match connection.obstacle(verb) {
                 _ if !connection.is_open() => {}
                 Some(reason) => obstacle = reason,
-                None => ids.push(id.clone()),
+                None => {
+                    keys.push(connection.key);
+                    on.push(connection.id.to_string());
+                }
             }
         }
-        if ids.is_empty() {
+        if keys.is_empty() {
             self.planned_mut(fault).obstacle = Some(obstacle);
             // A trigger that counts may come true again, on another connection.
             if let Site::Everywhere = site {
@@ -100,17 +101,16 @@ impl Plane {
             }
             return;
         }
-        let on: Vec<_> = ids.iter().map(ToString::to_string).collect();
         self.fire(fault, on.join(", "), out);
-        for id in &ids {
-            if let Some(connection) = self.connections.get_mut(id) {
+        for key in &keys {
+            if let Some(connection) = self.connections.get_mut(*key) {
                 connection.strike(fault, verb, point, out);
             }
             if let Verb::Close { .. } = verb {
-                self.set_deadline(now + CLOSE_ANSWER, Due::CloseAnswer(fault, id.clone()));
+                self.set_deadline(now + CLOSE_ANSWER, Due::CloseAnswer(fault, *key));
             }
         }
-        self.planned_mut(fault).struck = ids;
+        self.planned_mut(fault).struck = keys;
         self.heal_after(fault, now);
     }
 
@@ -183,17 +183,17 @@ impl Plane {
         }
         self.planned_mut(fault).refusing = Refusing::No;
         let shaped = matches!(self.planned(fault).fault.verb, Verb::Delay { .. } | Verb::Jitter { .. });
-        for id in &struck {
-            let Some(connection) = self.connections.get_mut(id) else { continue };
+        for key in &struck {
+            let Some(connection) = self.connections.get_mut(*key) else { continue };
             connection.heal(fault, out);
             if shaped {
-                out.push(Effect::Unshape { id: id.clone(), fault });
+                out.push(Effect::Unshape { connection: *key, fault });
             }
         }
         out.push(Effect::Healed { fault });
-        for id in &struck {
+        for key in struck {
             for direction in Direction::BOTH {
-                self.drive(id, direction, now, out);
+                self.drive(key, direction, now, out);
             }
         }
     }

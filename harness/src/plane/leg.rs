@@ -4,15 +4,15 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use super::Effect;
 use super::exchange::{Exchanges, Switch};
 use super::http::{Body, Chunk};
 use super::mark::Mark;
 use super::pieces::Pieces;
 use super::protocol::Protocol;
 use super::watch::Watch;
+use super::{ConnectionKey, Effect};
 use crate::fault::{FaultIndex, HalfOpenKind};
-use crate::name::{ConnectionId, Direction};
+use crate::name::Direction;
 use crate::trace::Unit;
 
 /// The most that waits for one decision. What exceeds it passes, and the fault strikes where the bytes then are.
@@ -21,7 +21,7 @@ const HELD_BYTES: u64 = 1024 * 1024;
 /// A direction of a connection.
 #[derive(Debug)]
 pub(super) struct Leg {
-    id: ConnectionId,
+    key: ConnectionKey,
     direction: Direction,
     pieces: Pieces,
     protocol: Protocol,
@@ -90,9 +90,9 @@ pub(super) enum Halt {
 
 impl Leg {
     /// A direction in which nothing has been sent.
-    pub(super) fn new(id: ConnectionId, direction: Direction, watches: Vec<Watch>) -> Self {
+    pub(super) fn new(key: ConnectionKey, direction: Direction, watches: Vec<Watch>) -> Self {
         Self {
-            id,
+            key,
             direction,
             pieces: Pieces::default(),
             protocol: Protocol::new(direction),
@@ -119,6 +119,30 @@ impl Leg {
             self.known -= again as u64;
         }
         at
+    }
+
+    /// Whether bytes pass as they come: no fault watches them, waits for a boundary in them or has ended them.
+    pub(super) fn is_plain(&self) -> bool {
+        self.watches.is_empty()
+            && self.pieces.is_empty()
+            && self.silences.is_empty()
+            && self.ending.is_none()
+            && self.awaited.is_none()
+            && self.known == 0
+            && !self.fin_waits
+    }
+
+    /// Reads and passes bytes that are [plain](Self::is_plain): what `arrive` and `run` come to for them.
+    pub(super) fn pass_plain(&mut self, bytes: Bytes, exchanges: &mut Exchanges, out: &mut Vec<Effect>) {
+        let mut used = 0;
+        while used < bytes.len() {
+            let read = self.protocol.advance(&bytes[used..], self.pieces.read(), exchanges, &mut self.marks);
+            self.pieces.skip(read);
+            used += read;
+            self.note_units(true);
+        }
+        out.push(Effect::Forward { connection: self.key, direction: self.direction, bytes });
+        self.tell_units(out);
     }
 
     /// What happens to the bytes now.
@@ -173,24 +197,29 @@ impl Leg {
         let gone = self.forget();
         if gone > 0 {
             let bytes = usize::try_from(gone).unwrap_or(usize::MAX);
-            out.push(Effect::Discard { id: self.id.clone(), direction: self.direction, bytes, fault });
+            out.push(Effect::Discard { connection: self.key, direction: self.direction, bytes, fault });
         }
     }
 
     /// Lets what has been read leave, up to an offset, and tells of the units that are whole with it.
     pub(super) fn pass(&mut self, to: u64, out: &mut Vec<Effect>) {
         while let Some(bytes) = self.pieces.leave(to) {
-            out.push(Effect::Forward { id: self.id.clone(), direction: self.direction, bytes });
+            out.push(Effect::Forward { connection: self.key, direction: self.direction, bytes });
         }
+        self.tell_units(out);
+    }
+
+    /// Tells of the units that have left whole.
+    fn tell_units(&mut self, out: &mut Vec<Effect>) {
         while let Some((_, unit)) = self.units.pop_front_if(|(end, _)| *end <= self.pieces.left()) {
-            out.push(Effect::Unit { id: self.id.clone(), direction: self.direction, unit });
+            out.push(Effect::Unit { connection: self.key, direction: self.direction, unit });
         }
     }
 
     /// Throws read bytes away, up to an offset.
     pub(super) fn swallow(&mut self, to: u64, fault: FaultIndex, out: &mut Vec<Effect>) {
         while let Some(bytes) = self.pieces.leave(to) {
-            out.push(Effect::Discard { id: self.id.clone(), direction: self.direction, bytes: bytes.len(), fault });
+            out.push(Effect::Discard { connection: self.key, direction: self.direction, bytes: bytes.len(), fault });
         }
     }
 
@@ -205,9 +234,11 @@ impl Leg {
         gone
     }
 
-    /// What has arrived from an offset on and has not left stays with the actuator, which shows it again.
-    pub(super) fn give_back(&mut self, from: u64) {
-        self.known += self.pieces.give_back(from);
+    /// What has arrived from an offset on and has not left goes back to the actuator, which shows it again.
+    pub(super) fn give_back(&mut self, from: u64) -> Bytes {
+        let (bytes, known) = self.pieces.give_back(from);
+        self.known += known;
+        bytes
     }
 
     /// How far has been read.
@@ -302,6 +333,12 @@ impl Leg {
                 watch.on_mark(mark);
             }
         }
+        self.note_units(arriving);
+        self.keep_chunk();
+    }
+
+    /// Remembers the units that the last marks say have ended. `arriving`: whether they may leave.
+    fn note_units(&mut self, arriving: bool) {
         for mark in self.marks.drain(..) {
             if let Mark::Ended { start, end, unit: Some(unit), .. } | Mark::Aside { start, end, unit } = mark
                 && arriving
@@ -310,7 +347,6 @@ impl Leg {
                 self.units.push_back((end, unit));
             }
         }
-        self.keep_chunk();
     }
 
     /// A chunk is kept from its size on while a fault that truncates may still strike in it.

@@ -7,7 +7,7 @@
 //! - `plane`: [`Plane`], what an actuator calls: triggers by time, event and connection;
 //! - `planned`: one fault and how far its life has come; `firing`: how faults fire and heal;
 //! - `verbs`: what each verb does to a connection;
-//! - `connection`: two legs, and what their protocols and faults share;
+//! - `connection`: two legs, and what their protocols and faults share; `connections`: all of them;
 //! - `leg`: one direction: reads, lets pass, holds, throws away;
 //! - `watch`: one fault over one leg: counts units and finds the byte at which to strike;
 //! - `pieces`: the bytes between arrival and departure;
@@ -27,9 +27,10 @@
 //! At most 1 MiB waits so. Only the last rewrites anything, and only the chunk in which it strikes.
 //!
 //! When a direction falls silent in the middle of a piece, the bytes of that call which the plane has neither forwarded nor
-//! discarded stay with the actuator, which shows them again after the heal.
+//! discarded go back to the actuator, which shows them again after the heal.
 
 mod connection;
+mod connections;
 mod describe;
 mod effect;
 mod encode;
@@ -53,5 +54,5 @@ mod websocket;
 mod tests;
 
 pub use describe::{describe_target, describe_trigger, describe_verb};
-pub use effect::{ConnectVerdict, Effect, Hold, HostAct, Mode};
+pub use effect::{ConnectVerdict, ConnectionKey, Effect, Hold, HostAct, Mode};
 pub use plane::Plane;

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 /// A queue with a reading position in it. Nothing is ever copied.
 #[derive(Debug, Default)]
@@ -26,6 +26,19 @@ impl Pieces {
             self.arrived += bytes.len() as u64;
             self.queue.push_back(bytes);
         }
+    }
+
+    /// Whether nothing is here.
+    pub(super) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// Counts bytes that arrive, are read and leave without having been here.
+    pub(super) fn skip(&mut self, bytes: usize) {
+        debug_assert!(self.is_empty(), "what is here leaves first");
+        self.arrived += bytes as u64;
+        self.read = self.arrived;
+        self.left = self.arrived;
     }
 
     /// How many bytes have left.
@@ -76,19 +89,19 @@ impl Pieces {
         Some(slice)
     }
 
-    /// Forgets everything from the offset `from` on, as if it had not arrived; says how much of it had been read.
-    pub(super) fn give_back(&mut self, from: u64) -> u64 {
+    /// Gives everything from the offset `from` on, as if it had not arrived; says how much of it had been read.
+    pub(super) fn give_back(&mut self, from: u64) -> (Bytes, u64) {
         let from = from.clamp(self.left, self.arrived);
         let mut surplus = self.arrived - from;
+        let mut given = Vec::new();
         while surplus > 0 {
             let Some(last) = self.queue.back_mut() else { break };
-            let length = last.len() as u64;
-            if length <= surplus {
+            let kept = (last.len() as u64).saturating_sub(surplus);
+            let slice = last.split_off(usize::try_from(kept).unwrap_or(usize::MAX));
+            surplus -= slice.len() as u64;
+            given.push(slice);
+            if kept == 0 {
                 self.queue.pop_back();
-                surplus -= length;
-            } else {
-                last.truncate(usize::try_from(length - surplus).unwrap_or(usize::MAX));
-                surplus = 0;
             }
         }
         self.arrived = from;
@@ -98,7 +111,7 @@ impl Pieces {
             self.index = self.queue.len();
             self.within = 0;
         }
-        read
+        (joined(given), read)
     }
 
     /// Everything that is here is gone, and counts as read and left.
@@ -107,4 +120,19 @@ impl Pieces {
         *self = Self { left: self.arrived, read: self.arrived, arrived: self.arrived, ..Self::default() };
         gone
     }
+}
+
+/// Slices, the last first, as one.
+fn joined(mut slices: Vec<Bytes>) -> Bytes {
+    if slices.len() <= 1 {
+        return slices.pop().unwrap_or_default();
+    }
+    slices
+        .iter()
+        .rev()
+        .fold(BytesMut::new(), |mut whole, slice| {
+            whole.extend_from_slice(slice);
+            whole
+        })
+        .freeze()
 }

@@ -6,11 +6,12 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::connection::{Connection, Progress};
+use super::connections::Connections;
 use super::firing::Site;
 use super::leg::Fate;
 use super::planned::{Planned, Refusing};
 use super::verbs::Point;
-use super::{ConnectVerdict, Effect};
+use super::{ConnectVerdict, ConnectionKey, Effect};
 use crate::fault::{Fault, FaultIndex, Trigger, Verb};
 use crate::name::{ConnectionId, Direction, HostName};
 use crate::trace::Event;
@@ -21,7 +22,7 @@ use crate::trace::Event;
 /// use std::time::Duration;
 /// use halfopen::fault::{Ends, Fault, Target, Trigger, Verb};
 /// use halfopen::name::{ConnectionId, Link};
-/// use halfopen::plane::{ConnectVerdict, Effect, Plane};
+/// use halfopen::plane::{ConnectVerdict, ConnectionKey, Effect, Plane};
 ///
 /// let link = Link { client: "alice".into(), server: "chat".into() };
 /// let target = Target::Link { link: link.clone(), connection: None };
@@ -30,7 +31,7 @@ use crate::trace::Event;
 ///
 /// let mut effects = Vec::new();
 /// let id = ConnectionId { link, nth: 1 };
-/// assert_eq!(plane.connect(&id, Duration::ZERO, &mut effects), ConnectVerdict::Proceed);
+/// assert_eq!(plane.connect(ConnectionKey(0), &id, Duration::ZERO, &mut effects), ConnectVerdict::Proceed);
 /// assert_eq!(plane.next_deadline(), Some(at));
 /// plane.timeout(at, &mut effects);
 /// assert!(matches!(&effects[0], Effect::Fired { on, verb, .. } if on == "alice->chat#1" && verb == "reset"));
@@ -40,7 +41,7 @@ pub struct Plane {
     pub(super) faults: Vec<Planned>,
     /// By fault: whether it can still fire.
     armed: Vec<bool>,
-    pub(super) connections: BTreeMap<ConnectionId, Connection>,
+    pub(super) connections: Connections,
     /// The number keeps those of one instant in the order in which they were set.
     deadlines: BTreeMap<(Duration, u64), Due>,
     deadlines_set: u64,
@@ -56,7 +57,7 @@ pub(super) enum Due {
     /// A fault ends.
     Heal(FaultIndex),
     /// An end has had its time to answer a fault's Close frame.
-    CloseAnswer(FaultIndex, ConnectionId),
+    CloseAnswer(FaultIndex, ConnectionKey),
 }
 
 impl Plane {
@@ -65,7 +66,7 @@ impl Plane {
         let mut plane = Self {
             faults: faults.iter().cloned().map(Planned::new).collect(),
             armed: vec![true; faults.len()],
-            connections: BTreeMap::new(),
+            connections: Connections::default(),
             deadlines: BTreeMap::new(),
             deadlines_set: 0,
             unsettled: false,
@@ -78,20 +79,26 @@ impl Plane {
         plane
     }
 
-    /// A connection is attempted: its first SYN is about to leave.
-    pub fn connect(&mut self, id: &ConnectionId, now: Duration, out: &mut Vec<Effect>) -> ConnectVerdict {
+    /// A connection is attempted: its first SYN is about to leave. From now on it is called `key`.
+    pub fn connect(
+        &mut self,
+        key: ConnectionKey,
+        id: &ConnectionId,
+        now: Duration,
+        out: &mut Vec<Effect>,
+    ) -> ConnectVerdict {
         if let Some(fault) = self.refuse(id, now, out) {
             self.settle(now, out);
             return ConnectVerdict::Refuse(fault);
         }
         let faults = self.faults.iter().enumerate().filter(|(n, planned)| self.armed[*n] && planned.aims_at(id));
         let faults = faults.map(|(n, planned)| (FaultIndex(n as u32), &planned.fault));
-        let connection = Connection::new(id.clone(), faults);
-        self.connections.insert(id.clone(), connection);
+        let connection = Connection::new(key, id.clone(), faults);
+        self.connections.insert(key, connection);
         for fault in self.indices() {
             let planned = self.planned(fault);
             if self.is_armed(fault) && planned.fault.trigger == Trigger::Connect && planned.aims_at(id) {
-                self.come_true(fault, Site::On(id, None), now, out);
+                self.come_true(fault, Site::On(key, None), now, out);
             }
         }
         self.settle(now, out);
@@ -101,42 +108,49 @@ impl Plane {
     /// An end of a connection has sent bytes. Those of a connection that the plane does not know pass.
     ///
     /// When the direction falls silent within this call, what of these bytes is neither forwarded nor discarded by then
-    /// stays with the actuator, to be shown again after the heal.
+    /// goes back to the actuator, to be shown again after the heal. Otherwise nothing comes back.
+    #[must_use = "what comes back has not passed"]
     pub fn bytes(
         &mut self,
-        id: &ConnectionId,
+        key: ConnectionKey,
         direction: Direction,
         bytes: Bytes,
         now: Duration,
         out: &mut Vec<Effect>,
-    ) {
-        let Some(connection) = self.connections.get_mut(id) else {
-            out.push(Effect::Forward { id: id.clone(), direction, bytes });
-            return;
+    ) -> Bytes {
+        let Some(connection) = self.connections.get_mut(key) else {
+            out.push(Effect::Forward { connection: key, direction, bytes });
+            return Bytes::new();
         };
+        if connection.leg(direction).is_plain() {
+            connection.pass_plain(direction, bytes, out);
+            return Bytes::new();
+        }
         let from = connection.leg(direction).arrive(bytes);
-        self.drive(id, direction, now, out);
-        if let Some(connection) = self.connections.get_mut(id)
+        self.drive(key, direction, now, out);
+        let mut rest = Bytes::new();
+        if let Some(connection) = self.connections.get_mut(key)
             && let Fate::Silent(..) = connection.leg(direction).fate()
         {
-            connection.leg(direction).give_back(from);
+            rest = connection.leg(direction).give_back(from);
         }
         self.settle(now, out);
+        rest
     }
 
     /// An end of a connection has sent its FIN.
-    pub fn fin(&mut self, id: &ConnectionId, direction: Direction, now: Duration, out: &mut Vec<Effect>) {
-        match self.connections.get_mut(id) {
+    pub fn fin(&mut self, key: ConnectionKey, direction: Direction, now: Duration, out: &mut Vec<Effect>) {
+        match self.connections.get_mut(key) {
             Some(connection) => connection.fin(direction, out),
-            None => out.push(Effect::ForwardFin { id: id.clone(), direction }),
+            None => out.push(Effect::ForwardFin { connection: key, direction }),
         }
         self.settle(now, out);
     }
 
     /// Both ends are done with a connection: nothing can strike it any more.
-    pub fn ended(&mut self, id: &ConnectionId) {
-        self.connections.remove(id);
-        self.deadlines.retain(|_, due| !matches!(due, Due::CloseAnswer(_, of) if of == id));
+    pub fn ended(&mut self, key: ConnectionKey) {
+        self.connections.remove(key);
+        self.deadlines.retain(|_, due| !matches!(due, Due::CloseAnswer(_, of) if *of == key));
     }
 
     /// A host has logged a tracing event.
@@ -161,8 +175,8 @@ impl Plane {
             match entry.remove() {
                 Due::Strike(fault) => self.come_true(fault, Site::Everywhere, now, out),
                 Due::Heal(fault) => self.heal(fault, now, out),
-                Due::CloseAnswer(fault, id) => {
-                    if let Some(connection) = self.connections.get_mut(&id) {
+                Due::CloseAnswer(fault, key) => {
+                    if let Some(connection) = self.connections.get_mut(key) {
                         connection.give_up_closing(fault, out);
                     }
                 }
@@ -218,12 +232,12 @@ impl Plane {
     }
 
     /// Lets a direction go on, through every fault that strikes in it.
-    pub(super) fn drive(&mut self, id: &ConnectionId, direction: Direction, now: Duration, out: &mut Vec<Effect>) {
-        while let Some(connection) = self.connections.get_mut(id) {
+    pub(super) fn drive(&mut self, key: ConnectionKey, direction: Direction, now: Duration, out: &mut Vec<Effect>) {
+        while let Some(connection) = self.connections.get_mut(key) {
             match connection.advance(direction, &self.armed, out) {
                 Progress::Idle => return,
                 Progress::Strike(fault, at) => {
-                    self.come_true(fault, Site::On(id, Some(Point { direction, at })), now, out);
+                    self.come_true(fault, Site::On(key, Some(Point { direction, at })), now, out);
                 }
             }
         }
@@ -232,10 +246,10 @@ impl Plane {
     /// A fault that has fired on one connection no longer holds bytes on others.
     fn settle(&mut self, now: Duration, out: &mut Vec<Effect>) {
         while std::mem::take(&mut self.unsettled) {
-            let ids: Vec<_> = self.connections.keys().cloned().collect();
-            for id in ids {
+            let keys: Vec<_> = self.connections.iter().map(|connection| connection.key).collect();
+            for key in keys {
                 for direction in Direction::BOTH {
-                    self.drive(&id, direction, now, out);
+                    self.drive(key, direction, now, out);
                 }
             }
         }

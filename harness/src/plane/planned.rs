@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::ConnectionKey;
 use crate::fault::{Fault, Target, Trigger};
 use crate::name::{ConnectionId, HostName};
 use crate::trace::Event;
@@ -15,7 +16,7 @@ pub(super) struct Planned {
     matched: u32,
     pub(super) refusing: Refusing,
     /// The connections that feel it until it heals.
-    pub(super) struck: Vec<ConnectionId>,
+    pub(super) struck: Vec<ConnectionKey>,
     /// Why it did not fire although its trigger came true.
     pub(super) obstacle: Option<&'static str>,
 }

@@ -69,7 +69,7 @@ impl Connection {
             Verb::Jitter { up_to, .. } => self.shape(fault, Duration::ZERO, *up_to, out),
             Verb::IoError { call, kind, nth, side } => {
                 let (call, kind, nth, side) = (*call, *kind, *nth, *side);
-                out.push(Effect::IoError { id: self.id.clone(), side, call, kind, nth, fault });
+                out.push(Effect::IoError { connection: self.key, side, call, kind, nth, fault });
             }
             Verb::Freeze { .. }
             | Verb::Partition { .. }
@@ -92,7 +92,7 @@ impl Connection {
     }
 
     fn shape(&mut self, fault: FaultIndex, delay: Duration, jitter: Duration, out: &mut Vec<Effect>) {
-        out.push(Effect::Shape { id: self.id.clone(), delay, jitter, fault });
+        out.push(Effect::Shape { connection: self.key, delay, jitter, fault });
     }
 
     /// The reader of the cut direction learns first.
@@ -133,9 +133,9 @@ impl Connection {
 
     /// Passes a kept chunk up to a point, as a whole chunk, and the last chunk.
     fn resize(&mut self, chunk: Chunk, at: u64, fault: FaultIndex, out: &mut Vec<Effect>) {
-        let id = self.id.clone();
+        let connection = self.key;
         let inject = |bytes, out: &mut Vec<Effect>| {
-            out.push(Effect::Inject { id: id.clone(), direction: Direction::ToClient, bytes, fault });
+            out.push(Effect::Inject { connection, direction: Direction::ToClient, bytes, fault });
         };
         self.to_client.pass(chunk.head, out);
         let Some((payload, size)) = chunk.payload.filter(|(payload, size)| at > *payload && *size > 0) else {
@@ -154,7 +154,7 @@ impl Connection {
     pub(super) fn end_body(&mut self, fault: FaultIndex, out: &mut Vec<Effect>) {
         if matches!(self.to_client.body(), Body::Chunked(_)) {
             let bytes = Bytes::from_static(TERMINAL_CHUNK);
-            out.push(Effect::Inject { id: self.id.clone(), direction: Direction::ToClient, bytes, fault });
+            out.push(Effect::Inject { connection: self.key, direction: Direction::ToClient, bytes, fault });
         }
         self.end_both(fault, out);
     }

@@ -1,7 +1,6 @@
 //! The course of a run: hosts start, actors play, faults strike, everything settles, hosts are stopped.
 
 use std::collections::BTreeMap;
-use std::future::poll_fn;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -74,8 +73,6 @@ impl Director {
 
     /// Plays the run to its end and says in which state it ended.
     pub(crate) async fn run(self) -> FinalState {
-        let clock = Rc::clone(&self.engine);
-        tokio::task::spawn_local(poll_fn(move |cx| clock.poll_clock(cx)));
         for (host, part) in &self.parts {
             if part.start.is_zero() {
                 self.start(*host);

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::Waker;
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -65,10 +65,19 @@ pub(crate) struct Engine {
     pub(crate) events_trigger: bool,
     budget: Budget,
     speaking: Cell<Option<LifeId>>,
+    /// Whose entropy is in place; `None`: nobody's.
+    drawing: Cell<Option<LifeId>>,
+    /// Nobody's entropy, while somebody's is in place.
+    entropy_of_nobody: Cell<EntropyState>,
     owners: RefCell<HashMap<tokio::task::Id, Owner, BuildHasherDefault<IdHasher>>>,
     started: Cell<Option<Instant>>,
+    /// Virtual time since the start of the run, as of the last time that the runtime waited: between two waits it stands.
+    now: Cell<Duration>,
+    /// Kept for its capacity.
+    waking: Cell<Vec<Waker>>,
     polls: Cell<u64>,
     idle_polls: Cell<u64>,
+    /// Makes the runtime wake when the network has something to do. Nobody polls it: what is due is done on waking.
     clock: RefCell<Option<Pin<Box<Sleep>>>>,
     armed_for: Cell<Duration>,
     /// Hosts whose next life is to begin; the director starts them.
@@ -111,6 +120,18 @@ pub(crate) fn uninstall() -> Option<Rc<Engine>> {
     ENGINE.with(|slot| slot.borrow_mut().take())
 }
 
+/// Works with this thread's engine, if it has one.
+pub(crate) fn with_current(work: impl FnOnce(&Engine)) {
+    // Fails while the thread's locals are being destroyed: then no run goes on.
+    let _ = ENGINE.try_with(|slot| {
+        if let Ok(engine) = slot.try_borrow()
+            && let Some(engine) = engine.as_ref()
+        {
+            work(engine);
+        }
+    });
+}
+
 /// This thread's engine.
 pub(crate) fn current() -> Option<Rc<Engine>> {
     ENGINE.try_with(|slot| slot.try_borrow().ok().and_then(|engine| engine.clone())).ok().flatten()
@@ -130,8 +151,12 @@ impl Engine {
             faults: faults.to_vec(),
             budget: Budget::default(),
             speaking: Cell::new(None),
+            drawing: Cell::new(None),
+            entropy_of_nobody: Cell::new(EntropyState([1; 4])),
             owners: RefCell::default(),
             started: Cell::new(None),
+            now: Cell::new(Duration::ZERO),
+            waking: Cell::default(),
             polls: Cell::new(0),
             idle_polls: Cell::new(0),
             clock: RefCell::new(None),
@@ -146,12 +171,14 @@ impl Engine {
 
     /// Time zero; called once, inside the runtime.
     pub(crate) fn start_clock(&self) {
-        self.started.set(Some(Instant::now()));
+        let started = Instant::now();
+        self.started.set(Some(started));
+        *self.clock.borrow_mut() = Some(Box::pin(tokio::time::sleep_until(started + NEVER)));
     }
 
     /// Virtual time since the start of the run.
     pub(crate) fn now(&self) -> Duration {
-        self.started.get().map_or(Duration::ZERO, |started| Instant::now() - started)
+        self.now.get()
     }
 
     /// Task polls so far.
@@ -173,13 +200,15 @@ impl Engine {
 
     /// Works on the network at the present time, then wakes whom that woke.
     pub(crate) fn with_network<T>(&self, work: impl FnOnce(&mut Network) -> T) -> T {
-        let (result, wakers) = {
-            let mut network = self.network.borrow_mut();
-            network.now = self.now();
-            let result = work(&mut network);
-            (result, std::mem::take(&mut network.to_wake))
-        };
-        wakers.into_iter().for_each(std::task::Waker::wake);
+        let mut network = self.network.borrow_mut();
+        network.now = self.now();
+        let result = work(&mut network);
+        if !network.to_wake.is_empty() {
+            let mut wakers = std::mem::replace(&mut network.to_wake, self.waking.take());
+            drop(network);
+            wakers.drain(..).for_each(Waker::wake);
+            self.waking.set(wakers);
+        }
         result
     }
 
@@ -213,21 +242,34 @@ impl Engine {
         let owner = self.owners.borrow().get(&id).copied();
         let Some(Owner { life, ordinal }) = owner else {
             self.speaking.set(None);
+            if self.drawing.get().is_some() {
+                self.put_entropy(None, &mut self.network.borrow_mut());
+            }
             return;
         };
         self.speaking.set(Some(life));
         if let Ok(mut network) = self.network.try_borrow_mut() {
             network.journal.absorb_poll(life.0, ordinal);
-            overrides::swap_entropy(network.hosts.life(life).entropy);
+            if self.drawing.get() != Some(life) {
+                self.put_entropy(Some(life), &mut network);
+            }
         }
     }
 
     pub(crate) fn after_poll(&self) {
-        if let Some(life) = self.speaking.take()
-            && let Ok(mut network) = self.network.try_borrow_mut()
-        {
-            let entry = network.hosts.life_mut(life);
-            entry.entropy = overrides::swap_entropy(entry.entropy);
+        self.speaking.set(None);
+    }
+
+    /// Each life draws from a stream of its own, and the harness from another.
+    fn put_entropy(&self, of: Option<LifeId>, network: &mut Network) {
+        let next = match of {
+            Some(life) => network.hosts.life(life).entropy,
+            None => self.entropy_of_nobody.get(),
+        };
+        let last = overrides::swap_entropy(next);
+        match self.drawing.replace(of) {
+            Some(life) => network.hosts.life_mut(life).entropy = last,
+            None => self.entropy_of_nobody.set(last),
         }
     }
 
@@ -241,10 +283,16 @@ impl Engine {
         }
     }
 
+    /// The runtime has waited: time may have gone on, and what the network has due then is done before any task runs.
     pub(crate) fn on_unpark(&self) {
-        let now = self.now().as_nanos() as u64;
-        if self.shared.set_now(now) != now {
+        let Some(started) = self.started.get() else { return };
+        let now = Instant::now() - started;
+        if self.now.replace(now) != now {
+            self.shared.set_now(now.as_nanos() as u64);
             self.idle_polls.set(0);
+        }
+        if self.network.borrow().next_at().is_some_and(|at| at <= now) {
+            self.deliver_due();
         }
     }
 
@@ -304,29 +352,6 @@ impl Engine {
             self.ended.set(Some(why));
         }
         self.news.notify_one();
-    }
-
-    /// Polls the network's clock; part of the one task that belongs to no host.
-    pub(crate) fn poll_clock(&self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.clock.borrow().is_none() {
-            let started = self.started.get().unwrap_or_else(Instant::now);
-            *self.clock.borrow_mut() = Some(Box::pin(tokio::time::sleep_until(started + NEVER)));
-        }
-        loop {
-            let fired = match self.clock.borrow_mut().as_mut() {
-                Some(clock) => clock.as_mut().poll(cx).is_ready(),
-                None => false,
-            };
-            if !fired {
-                return Poll::Pending;
-            }
-            self.deliver_due();
-            let next = self.network.borrow().next_at().unwrap_or(NEVER);
-            self.armed_for.set(next);
-            if let (Some(clock), Some(started)) = (self.clock.borrow_mut().as_mut(), self.started.get()) {
-                clock.as_mut().reset(started + next);
-            }
-        }
     }
 
     /// Lets go of the timer before the runtime that owns it ends.

@@ -27,7 +27,7 @@ impl Journal {
             Some((host, incarnation)) => (Some(host.clone()), incarnation),
             None => (None, Incarnation::default()),
         };
-        self.hash.absorb_u64(at.as_nanos() as u64 ^ (self.records.len() as u64) << 40);
+        self.hash.absorb(at.as_nanos() as u64 ^ (self.records.len() as u64) << 40);
         self.records.push(Record { at, host, incarnation, what });
     }
 
@@ -42,22 +42,22 @@ impl Journal {
         if self.sealed {
             return;
         }
-        self.hash.absorb_u64(at.as_nanos() as u64);
-        self.hash.absorb_u64(u64::from(connection) << 8 | direction as u64);
-        self.hash.absorb_u64(packet.digest());
+        self.hash.absorb(at.as_nanos() as u64);
+        self.hash.absorb(u64::from(connection) << 8 | direction as u64);
+        self.hash.absorb(packet.digest());
     }
 
     /// Takes the poll of a task into the hash.
     pub(crate) fn absorb_poll(&mut self, life: u32, ordinal: u64) {
         if !self.sealed {
-            self.hash.absorb_u64(u64::from(life) << 48 | ordinal);
+            self.hash.absorb(u64::from(life) << 48 | ordinal);
         }
     }
 
     /// Takes a number of the engine's own into the hash (draws).
     pub(crate) fn absorb(&mut self, number: u64) {
         if !self.sealed {
-            self.hash.absorb_u64(number);
+            self.hash.absorb(number);
         }
     }
 

@@ -188,8 +188,8 @@ fn runtime(seeds: &SeedTree, shared: &'static Shared, warm_up: bool) -> std::io:
         .on_before_task_poll(|meta| with(|engine| engine.before_poll(meta.id())))
         .on_after_task_poll(|_| with(|engine| engine.after_poll()))
         .on_task_terminate(|meta| with(|engine| engine.on_task_terminate(meta.id())))
-        .on_thread_park(|| with(park))
-        .on_thread_unpark(|| with(|engine| engine.on_unpark()))
+        .on_thread_park(|| with(|engine| guarded(engine, Engine::on_park)))
+        .on_thread_unpark(|| with(|engine| guarded(engine, Engine::on_unpark)))
         .max_blocking_threads(1)
         .thread_keep_alive(Duration::from_secs(24 * 3600))
         .on_thread_start(move || {
@@ -201,14 +201,12 @@ fn runtime(seeds: &SeedTree, shared: &'static Shared, warm_up: bool) -> std::io:
 }
 
 fn with(work: impl FnOnce(&Engine)) {
-    if let Some(engine) = engine::current() {
-        work(&engine);
-    }
+    engine::with_current(work);
 }
 
-/// A panic in a park hook would cost the runtime its core, so it is kept and ends the run in an orderly way.
-fn park(engine: &Engine) {
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| engine.on_park())) {
+/// A panic in a hook around a wait would cost the runtime its core, so it is kept and ends the run in an orderly way.
+fn guarded(engine: &Engine, work: impl FnOnce(&Engine)) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| work(engine))) {
         *engine.defect.borrow_mut() = Some(SimError::Defect { message: panics::text(&*panic) });
         engine.end(RunEnd::Finished);
     }

@@ -4,7 +4,6 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::ops::Deref;
-use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -196,13 +195,14 @@ impl Handle {
         cx: &mut Context<'_>,
         question: impl FnOnce(&dyn Engine, Key, &mut Context<'_>) -> Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
-        let engine: Rc<dyn Engine> = self.network().engine(call)?;
-        let budget = ready!(coop::poll_proceed(cx));
-        let answer = question(&*engine, self.key, cx);
-        if answer.is_ready() {
-            budget.made_progress();
-        }
-        answer
+        self.network().with_engine(call, |engine| {
+            let budget = ready!(coop::poll_proceed(cx));
+            let answer = question(&**engine, self.key, cx);
+            if answer.is_ready() {
+                budget.made_progress();
+            }
+            answer
+        })?
     }
 
     fn options(&self) -> MutexGuard<'_, Options> {

@@ -31,13 +31,20 @@ impl Network {
 
     /// The engine, if this is its thread; the error names `call`.
     pub(super) fn engine(self, call: &'static str) -> io::Result<Rc<dyn Engine>> {
-        let elsewhere = match engine::current() {
-            Some(engine) if engine.run() == self.run => return Ok(engine),
-            Some(_) => "another simulation runs on this thread",
-            None => "no simulation runs on this thread",
-        };
-        let reason = format!("{call}: the socket belongs to a simulation, but {elsewhere}");
-        Err(io::Error::new(io::ErrorKind::NotConnected, reason))
+        self.with_engine(call, Rc::clone)
+    }
+
+    /// Asks the engine, if this is its thread; the error names `call`.
+    pub(super) fn with_engine<T>(
+        self,
+        call: &'static str,
+        ask: impl FnOnce(&Rc<dyn Engine>) -> T,
+    ) -> io::Result<T> {
+        engine::with_current(|engine| match engine {
+            Some(engine) if engine.run() == self.run => Ok(ask(engine)),
+            Some(_) => Err(elsewhere(call, "another simulation runs on this thread")),
+            None => Err(elsewhere(call, "no simulation runs on this thread")),
+        })
     }
 
     /// The addresses of a simulated host.
@@ -88,6 +95,11 @@ impl Network {
             engine.stray(call, remedy);
         }
     }
+}
+
+fn elsewhere(call: &'static str, reason: &str) -> io::Error {
+    let reason = format!("{call}: the socket belongs to a simulation, but {reason}");
+    io::Error::new(io::ErrorKind::NotConnected, reason)
 }
 
 /// The error of a call that stays inside the simulation but means nothing there.

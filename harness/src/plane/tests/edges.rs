@@ -1,7 +1,7 @@
 //! Where in the bytes a fault strikes, for each trigger and edge; and how cuts, resets and drops end a connection.
 
 use super::{
-    Bench, CHUNKED_EVENTS, SWITCHING, UPGRADE, arriving, chunk, fault, frame, lines, masked, message, text, units,
+    Bench, CHUNKED_EVENTS, SWITCHING, UPGRADE, arriving, chunk, fault, frame, key, lines, masked, message, text, units,
 };
 use crate::fault::{Edge, Ending, Ends, Fault, FaultIndex, FrameKind, Trigger, Verb};
 use crate::name::Direction;
@@ -219,7 +219,10 @@ fn bytes_that_wait_for_a_fault_go_on_when_it_has_struck_elsewhere() {
     assert_eq!(arriving(&bench.send_on(2, TO_CLIENT, b"20\r\nid: 5\n"), TO_CLIENT), b"20\r\n");
     let effects = bench.server_sends(&chunk("data: x\n\n"));
     let waiting = effects.last().expect("the held bytes go on");
-    assert!(matches!(waiting, Effect::Forward { id, bytes, .. } if id.nth == 2 && bytes == "id: 5\n"), "{effects:#?}");
+    assert!(
+        matches!(waiting, Effect::Forward { connection, bytes, .. } if *connection == key(2) && bytes == "id: 5\n"),
+        "{effects:#?}"
+    );
 }
 
 #[test]

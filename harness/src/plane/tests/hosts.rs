@@ -13,7 +13,7 @@ fn by_time_every_open_connection_of_the_link_is_struck() {
     let mut bench = Bench::connected(&[fault(Trigger::At(secs(3)), RESET)]);
     bench.connect(2);
     bench.connect(3);
-    bench.plane.ended(&super::connection(2));
+    bench.plane.ended(super::key(2));
     let said = lines(&bench.wait());
     assert_eq!(said[0], "alice->chat#1, alice->chat#3: reset");
     assert_eq!(said.iter().filter(|line| line.starts_with("rst")).count(), 4);
@@ -81,8 +81,11 @@ fn without_a_while_the_event_itself_strikes() {
 
 #[test]
 fn one_attempt_is_refused_and_the_next_is_not() {
-    let mut bench =
-        Bench { plane: Plane::new(&[fault(Trigger::Connect, Verb::Refuse { lasting: None })]), now: secs(0) };
+    let mut bench = Bench {
+        plane: Plane::new(&[fault(Trigger::Connect, Verb::Refuse { lasting: None })]),
+        now: secs(0),
+        rest: Default::default(),
+    };
     let (verdict, effects) = bench.connect(1);
     assert_eq!(verdict, ConnectVerdict::Refuse(FaultIndex(0)));
     assert_eq!(lines(&effects), ["alice->chat#1: refuse"]);
@@ -151,7 +154,7 @@ fn a_local_call_fails_on_an_open_connection_or_a_listener() {
         "Write 2 of client of alice->chat#1: BrokenPipe",
     ];
     assert_eq!(lines(&bench.wait()), said);
-    bench.plane.ended(&super::connection(1));
+    bench.plane.ended(super::key(1));
     let said = lines(&bench.wait());
     assert_eq!(said[0], "alice->chat: io_error(accept, broken_pipe, nth 2, server)");
     assert_eq!(said[1], "Accept 2 of server of alice->chat#1: BrokenPipe");

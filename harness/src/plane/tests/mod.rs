@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{ConnectVerdict, Effect, Hold, HostAct, Mode, Plane};
+use super::{ConnectVerdict, ConnectionKey, Effect, Hold, HostAct, Mode, Plane};
 use crate::fault::{Edge, Fault, Target, Trigger, Verb};
 use crate::name::{ConnectionId, Direction, Link};
 use crate::trace::Unit;
@@ -30,12 +30,14 @@ pub(super) const CHUNKED_EVENTS: &[u8] =
 pub(super) struct Bench {
     pub(super) plane: Plane,
     pub(super) now: Duration,
+    /// What the last call with bytes gave back.
+    pub(super) rest: Bytes,
 }
 
 impl Bench {
     /// A plane with alice's first connection to chat.
     pub(super) fn connected(faults: &[Fault]) -> Self {
-        let mut bench = Self { plane: Plane::new(faults), now: Duration::ZERO };
+        let mut bench = Self { plane: Plane::new(faults), now: Duration::ZERO, rest: Bytes::new() };
         assert_eq!(bench.connect(1).0, ConnectVerdict::Proceed);
         bench
     }
@@ -58,7 +60,7 @@ impl Bench {
 
     pub(super) fn connect(&mut self, nth: u32) -> (ConnectVerdict, Vec<Effect>) {
         let mut out = Vec::new();
-        (self.plane.connect(&connection(nth), self.now, &mut out), out)
+        (self.plane.connect(key(nth), &connection(nth), self.now, &mut out), out)
     }
 
     pub(super) fn send(&mut self, direction: Direction, bytes: &[u8]) -> Vec<Effect> {
@@ -67,7 +69,7 @@ impl Bench {
 
     pub(super) fn send_on(&mut self, nth: u32, direction: Direction, bytes: &[u8]) -> Vec<Effect> {
         let mut out = Vec::new();
-        self.plane.bytes(&connection(nth), direction, Bytes::copy_from_slice(bytes), self.now, &mut out);
+        self.rest = self.plane.bytes(key(nth), direction, Bytes::copy_from_slice(bytes), self.now, &mut out);
         out
     }
 
@@ -81,7 +83,7 @@ impl Bench {
 
     pub(super) fn fin(&mut self, direction: Direction) -> Vec<Effect> {
         let mut out = Vec::new();
-        self.plane.fin(&connection(1), direction, self.now, &mut out);
+        self.plane.fin(key(1), direction, self.now, &mut out);
         out
     }
 
@@ -100,6 +102,11 @@ pub(super) fn link() -> Link {
 
 pub(super) fn connection(nth: u32) -> ConnectionId {
     ConnectionId { link: link(), nth }
+}
+
+/// What the tests call alice's nth connection.
+pub(super) fn key(nth: u32) -> ConnectionKey {
+    ConnectionKey(10 * nth)
 }
 
 /// A fault on the first connection from alice to chat on which the trigger comes true.
@@ -197,7 +204,10 @@ fn line(effect: &Effect) -> String {
         Effect::Release { .. } => "release".to_owned(),
         Effect::Shape { delay, jitter, .. } => format!("shape {delay:?} {jitter:?}"),
         Effect::Unshape { .. } => "unshape".to_owned(),
-        Effect::IoError { id, side, call, kind, nth, .. } => format!("{call:?} {nth} of {side} of {id}: {kind:?}"),
+        Effect::IoError { connection, side, call, kind, nth, .. } => {
+            format!("{call:?} {nth} of {side} of #{}: {kind:?}", connection.0 / 10)
+        }
+        Effect::AcceptError { link, kind, nth, .. } => format!("accept {nth} of {link}: {kind:?}"),
         Effect::Host { host, act: HostAct::Crash, .. } => format!("crash {host}"),
         Effect::Host { host, act: HostAct::PowerLoss, .. } => format!("power loss {host}"),
         Effect::Host { host, act: HostAct::Restart { pause }, .. } => format!("restart {host} after {pause:?}"),

@@ -38,6 +38,7 @@ fn the_rest_of_a_piece_stays_with_the_actuator_and_is_read_when_it_comes_again()
     let stream = [text("one"), text("two"), text("three")].concat();
     let effects = bench.server_sends(&stream);
     assert_eq!(arriving(&effects, TO_CLIENT), &stream[..8]);
+    assert_eq!(bench.rest, &stream[8..]);
     assert_eq!(lines(&bench.wait()), ["to_client passes", "healed"]);
     let effects = bench.server_sends(&stream[8..]);
     assert_eq!(arriving(&effects, TO_CLIENT), &stream[8..]);
@@ -52,6 +53,7 @@ fn bytes_that_were_read_before_they_were_given_back_are_not_read_twice() {
     let rest = b"data: 0123456\n\r\n0\r\n\r\n";
     let effects = bench.server_sends(rest);
     assert_eq!(arriving(&effects, TO_CLIENT), b"");
+    assert_eq!(bench.rest, &rest[..]);
     let healed = bench.wait();
     assert_eq!(arriving(&healed, TO_CLIENT), b"id: 1\n", "what came in an earlier call is the plane's");
     let again = bench.server_sends(rest);

@@ -4,9 +4,9 @@ use std::io;
 use std::time::Duration;
 
 use super::connection::{ArmedError, Packet, Shape};
-use super::{ConnectionIndex, HostOrder, Network};
+use super::{ConnectionIndex, HostOrder, Network, Socket};
 use crate::fault::{FaultIndex, HalfOpenKind, IoCall, IoErrorKind};
-use crate::name::{ConnectionId, Direction, Side};
+use crate::name::{Direction, Link};
 use crate::plane::{Effect, Hold, Mode};
 use crate::trace::{FaultEvent, What};
 
@@ -20,64 +20,61 @@ impl Network {
 
     fn apply_one(&mut self, effect: Effect) {
         match effect {
-            Effect::Forward { id, direction, bytes } => {
-                let Some(index) = self.find(&id) else { return };
+            Effect::Forward { connection, direction, bytes } => {
+                let index = connection.into();
                 let owed = bytes.len();
                 let path = self.connection_mut(index).path_mut(direction);
                 path.in_plane = path.in_plane.saturating_sub(owed);
                 self.put(index, direction, Packet::Data { bytes, owed, forged: None });
             }
-            Effect::Discard { id, direction, bytes, fault } => {
-                let Some(index) = self.find(&id) else { return };
+            Effect::Discard { connection, direction, bytes, fault } => {
+                let index = connection.into();
                 let path = self.connection_mut(index).path_mut(direction);
                 path.in_plane = path.in_plane.saturating_sub(bytes);
                 self.bite(fault, index, || format!("{direction} data, {bytes} bytes"));
                 self.schedule_return(index, direction, bytes, bytes);
             }
-            Effect::Inject { id, direction, bytes, fault } => {
-                let Some(index) = self.find(&id) else { return };
+            Effect::Inject { connection, direction, bytes, fault } => {
+                let index = connection.into();
                 self.forge(index, direction, Packet::Data { bytes, owed: 0, forged: Some(fault) }, fault);
             }
-            Effect::ForwardFin { id, direction } => {
-                if let Some(index) = self.find(&id) {
-                    self.put(index, direction, Packet::Fin { forged: None });
-                }
+            Effect::ForwardFin { connection, direction } => {
+                self.put(connection.into(), direction, Packet::Fin { forged: None });
             }
-            Effect::Fin { id, to, fault } => {
-                let Some(index) = self.find(&id) else { return };
+            Effect::Fin { connection, to, fault } => {
+                let index = connection.into();
                 self.forge(index, to.peer().sends(), Packet::Fin { forged: Some(fault) }, fault);
             }
-            Effect::Rst { id, to, fault } => {
-                let Some(index) = self.find(&id) else { return };
+            Effect::Rst { connection, to, fault } => {
+                let index = connection.into();
                 self.forge(index, to.peer().sends(), Packet::Rst { forged: Some(fault) }, fault);
             }
-            Effect::Mode { id, direction, mode } => {
-                if let Some(index) = self.find(&id) {
-                    self.set_mode(index, direction, mode);
-                }
-            }
-            Effect::Unit { id, direction, unit } => {
-                self.journal.push(self.now, None, What::Unit { connection: id, direction, unit });
+            Effect::Mode { connection, direction, mode } => self.set_mode(connection.into(), direction, mode),
+            Effect::Unit { connection, direction, unit } => {
+                let connection = self.connection(connection.into()).id.clone();
+                self.journal.push(self.now, None, What::Unit { connection, direction, unit });
             }
             Effect::Hold { between, fault } => self.hold(between, fault),
             Effect::Release { fault } => self.release(fault),
-            Effect::Shape { id, delay, jitter, fault } => {
-                if let Some(index) = self.find(&id) {
-                    for direction in Direction::BOTH {
-                        self.connection_mut(index).path_mut(direction).shapes.push(Shape { fault, delay, jitter });
-                    }
+            Effect::Shape { connection, delay, jitter, fault } => {
+                for direction in Direction::BOTH {
+                    let path = self.connection_mut(connection.into()).path_mut(direction);
+                    path.shapes.push(Shape { fault, delay, jitter });
                 }
             }
-            Effect::Unshape { id, fault } => {
-                if let Some(index) = self.find(&id) {
-                    for direction in Direction::BOTH {
-                        self.connection_mut(index).path_mut(direction).shapes.retain(|shape| shape.fault != fault);
-                    }
+            Effect::Unshape { connection, fault } => {
+                for direction in Direction::BOTH {
+                    let path = self.connection_mut(connection.into()).path_mut(direction);
+                    path.shapes.retain(|shape| shape.fault != fault);
                 }
             }
-            Effect::IoError { id, side, call, kind, nth, fault } => {
+            Effect::IoError { connection, side, call, kind, nth, fault } => {
                 let armed = ArmedError { call, kind: error_kind(kind), countdown: nth.max(1), fault };
-                self.arm(&id, side, armed);
+                self.arm(Socket { connection: connection.into(), side }, armed);
+            }
+            Effect::AcceptError { link, kind, nth, fault } => {
+                let armed = ArmedError { call: IoCall::Accept, kind: error_kind(kind), countdown: nth.max(1), fault };
+                self.arm_listener(&link, armed);
             }
             Effect::Host { host, act, fault } => {
                 if let Some(host) = self.hosts.by_name(host.as_str()) {
@@ -91,17 +88,6 @@ impl Network {
                 self.journal.push(self.now, None, What::Fault { fault, event: FaultEvent::Healed });
             }
         }
-    }
-
-    /// Effects mostly speak of the connection that was spoken of last.
-    fn find(&mut self, id: &ConnectionId) -> Option<ConnectionIndex> {
-        if let Some(last) = self.last_found
-            && self.connection(last).id == *id
-        {
-            return Some(last);
-        }
-        self.last_found = self.by_id.get(id).copied();
-        self.last_found
     }
 
     fn forge(&mut self, index: ConnectionIndex, direction: Direction, packet: Packet, fault: FaultIndex) {
@@ -156,26 +142,22 @@ impl Network {
         }
     }
 
-    fn arm(&mut self, id: &ConnectionId, side: Side, armed: ArmedError) {
-        if armed.call == IoCall::Accept {
-            let host = self.hosts.by_name(id.link.server.as_str());
-            let hosts = &self.hosts;
-            let listener = self
-                .listeners
-                .iter_mut()
-                .find(|listener| listener.open && host == Some(hosts.life(listener.life).host));
-            if let Some(listener) = listener {
-                let mut wakers = Vec::new();
-                listener.armed.push(armed);
-                listener.acceptors.drain_into(&mut wakers);
-                self.to_wake.append(&mut wakers);
-            }
-        } else if let Some(index) = self.find(id) {
-            let mut wakers = std::mem::take(&mut self.to_wake);
-            let end = self.connection_mut(index).end_mut(side);
-            end.armed.push(armed);
-            end.wake_all(&mut wakers);
-            self.to_wake = wakers;
+    fn arm(&mut self, socket: Socket, armed: ArmedError) {
+        let mut wakers = std::mem::take(&mut self.to_wake);
+        let end = self.connection_mut(socket.connection).end_mut(socket.side);
+        end.armed.push(armed);
+        end.wake_all(&mut wakers);
+        self.to_wake = wakers;
+    }
+
+    fn arm_listener(&mut self, link: &Link, armed: ArmedError) {
+        let host = self.hosts.by_name(link.server.as_str());
+        let hosts = &self.hosts;
+        let listener =
+            self.listeners.iter_mut().find(|listener| listener.open && host == Some(hosts.life(listener.life).host));
+        if let Some(listener) = listener {
+            listener.armed.push(armed);
+            listener.acceptors.drain_into(&mut self.to_wake);
         }
     }
 

@@ -79,7 +79,6 @@ impl Network {
         let latency = self.latencies.between(&link.client, &link.server);
         let id = self.next_id(link);
         let index = ConnectionIndex(self.connections.len() as u32);
-        self.by_id.insert(id.clone(), index);
         self.connections.push(Connection {
             id: id.clone(),
             latency,
@@ -93,7 +92,7 @@ impl Network {
         });
         self.record_connection(index, ConnectionEvent::Attempted);
         let mut effects = std::mem::take(&mut self.effects);
-        let verdict = self.plane.connect(&id, self.now, &mut effects);
+        let verdict = self.plane.connect(index.into(), &id, self.now, &mut effects);
         self.apply(&mut effects);
         self.effects = effects;
         match verdict {

@@ -86,8 +86,6 @@ pub(crate) struct Network {
     pub(crate) schedule: Schedule,
     latencies: Latencies,
     connections: Vec<Connection>,
-    by_id: BTreeMap<ConnectionId, ConnectionIndex>,
-    last_found: Option<ConnectionIndex>,
     listeners: Vec<Listener>,
     nth_on_link: BTreeMap<Link, u32>,
     /// Ends that have something to send when the runtime parks.
@@ -117,8 +115,6 @@ impl Network {
             schedule: Schedule::new(seeds.child("ties").draws()),
             latencies,
             connections: Vec::new(),
-            by_id: BTreeMap::new(),
-            last_found: None,
             listeners: Vec::new(),
             nth_on_link: BTreeMap::new(),
             to_transmit: Vec::new(),
@@ -304,8 +300,7 @@ impl Network {
             && quiet(&connection.to_client);
         if over {
             connection.ended = true;
-            let id = connection.id.clone();
-            self.plane.ended(&id);
+            self.plane.ended(index.into());
         }
     }
 

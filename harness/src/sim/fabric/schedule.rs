@@ -6,11 +6,25 @@ use std::time::Duration;
 
 use super::hosts::HostId;
 use crate::name::Direction;
+use crate::plane::ConnectionKey;
 use crate::seed::Draws;
 
 /// A connection's place in the fabric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ConnectionIndex(pub(crate) u32);
+
+/// The plane knows connections by their places here.
+impl From<ConnectionIndex> for ConnectionKey {
+    fn from(index: ConnectionIndex) -> Self {
+        Self(index.0)
+    }
+}
+
+impl From<ConnectionKey> for ConnectionIndex {
+    fn from(key: ConnectionKey) -> Self {
+        Self(key.0)
+    }
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Due {

@@ -63,42 +63,43 @@ impl Network {
     pub(super) fn transmit_bytes(&mut self, index: ConnectionIndex, direction: Direction, bytes: Bytes) {
         match self.connection(index).path(direction).mode {
             Mode::Pass => {
-                let shown = bytes.len();
-                self.connection_mut(index).path_mut(direction).in_plane += shown;
-                let id = self.connection(index).id.clone();
+                self.connection_mut(index).path_mut(direction).in_plane += bytes.len();
                 let mut effects = std::mem::take(&mut self.effects);
-                self.plane.bytes(&id, direction, bytes.clone(), self.now, &mut effects);
+                let rest = self.plane.bytes(index.into(), direction, bytes, self.now, &mut effects);
                 self.apply(&mut effects);
                 self.effects = effects;
-                self.keep_remainder(index, direction, bytes);
+                self.keep_rest(index, direction, rest);
             }
             Mode::Silent(kind, fault) => self.lose(index, direction, bytes, kind, fault),
             Mode::Severed(fault) => self.answer_severed(index, direction, bytes.len(), fault),
         }
     }
 
-    /// When the plane changed the path's mode in the middle of a piece, the rest of the piece is treated by that mode.
-    fn keep_remainder(&mut self, index: ConnectionIndex, direction: Direction, shown: Bytes) {
+    /// What the plane has not passed, because the path's mode changed in the middle of a piece, is treated by that mode.
+    fn keep_rest(&mut self, index: ConnectionIndex, direction: Direction, rest: Bytes) {
         let path = self.connection_mut(index).path_mut(direction);
-        if path.mode == Mode::Pass || path.in_plane == 0 {
-            return;
-        }
-        let rest = path.in_plane.min(shown.len());
-        path.in_plane = 0;
-        let tail = shown.slice(shown.len() - rest..);
-        match self.connection(index).path(direction).mode {
+        match path.mode {
             Mode::Pass => {}
-            Mode::Silent(kind, fault) => self.lose(index, direction, tail, kind, fault),
-            Mode::Severed(fault) => self.answer_severed(index, direction, tail.len(), fault),
+            Mode::Silent(kind, fault) => {
+                path.in_plane = path.in_plane.saturating_sub(rest.len());
+                if !rest.is_empty() {
+                    self.lose(index, direction, rest, kind, fault);
+                }
+            }
+            Mode::Severed(fault) => {
+                let undecided = std::mem::take(&mut path.in_plane);
+                if undecided > 0 {
+                    self.answer_severed(index, direction, undecided, fault);
+                }
+            }
         }
     }
 
     fn transmit_fin(&mut self, index: ConnectionIndex, direction: Direction) {
         match self.connection(index).path(direction).mode {
             Mode::Pass => {
-                let id = self.connection(index).id.clone();
                 let mut effects = std::mem::take(&mut self.effects);
-                self.plane.fin(&id, direction, self.now, &mut effects);
+                self.plane.fin(index.into(), direction, self.now, &mut effects);
                 self.apply(&mut effects);
                 self.effects = effects;
             }
