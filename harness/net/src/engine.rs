@@ -129,7 +129,8 @@ pub trait Engine: 'static {
 }
 
 thread_local! {
-    static INSTALLED: RefCell<Option<Rc<dyn Engine>>> = const { RefCell::new(None) };
+    /// The engine, and its run's number beside it: every call of every socket asks for that.
+    static INSTALLED: RefCell<Option<(u64, Rc<dyn Engine>)>> = const { RefCell::new(None) };
 }
 
 /// Makes `engine` the network of this thread until the guard is dropped.
@@ -141,25 +142,24 @@ pub fn install(engine: Rc<dyn Engine>) -> Installed {
     INSTALLED.with(|slot| {
         let mut slot = slot.borrow_mut();
         assert!(slot.is_none(), "one simulation per thread: this thread already has an engine");
-        *slot = Some(engine);
+        *slot = Some((engine.run(), engine));
     });
     Installed { _not_send: std::marker::PhantomData }
 }
 
 /// The engine of this thread, if a simulation runs on it. `None` also while the thread's locals are being destroyed.
 pub fn current() -> Option<Rc<dyn Engine>> {
-    with_current(|engine| engine.cloned())
+    with_current(|_, engine| Rc::clone(engine))
 }
 
-/// Works with what [`current`] returns, which must not be installed or removed meanwhile.
-pub(crate) fn with_current<T>(work: impl FnOnce(Option<&Rc<dyn Engine>>) -> T) -> T {
-    let mut work = Some(work);
-    let mut take = || work.take().expect("the work is done once");
-    let done = INSTALLED.try_with(|slot| slot.try_borrow().ok().map(|engine| take()(engine.as_ref())));
-    match done {
-        Ok(Some(done)) => done,
-        Ok(None) | Err(_) => take()(None),
-    }
+/// Works with this thread's engine and its run's number. `None` also while the thread's locals are being destroyed. No
+/// engine may be installed or removed meanwhile.
+pub(crate) fn with_current<T>(work: impl FnOnce(u64, &Rc<dyn Engine>) -> T) -> Option<T> {
+    let slot = |slot: &RefCell<Option<(u64, Rc<dyn Engine>)>>| {
+        let installed = slot.try_borrow().ok()?;
+        installed.as_ref().map(|(run, engine)| work(*run, engine))
+    };
+    INSTALLED.try_with(slot).ok().flatten()
 }
 
 /// Removes the engine from its thread when dropped.

@@ -84,13 +84,13 @@ impl Connection {
         }
     }
 
-    /// Passes bytes of a direction that is [plain](Leg::is_plain), at once.
-    pub(super) fn pass_plain(&mut self, direction: Direction, bytes: Bytes, out: &mut Vec<Effect>) {
+    /// Reads bytes of a direction that is [plain](Leg::is_plain) and passes.
+    pub(super) fn read_plain(&mut self, direction: Direction, bytes: &[u8], out: &mut Vec<Effect>) {
         let leg = match direction {
             Direction::ToServer => &mut self.to_server,
             Direction::ToClient => &mut self.to_client,
         };
-        leg.pass_plain(bytes, &mut self.exchanges, out);
+        leg.read_plain(bytes, &mut self.exchanges, out);
         self.adopt_switch();
     }
 

@@ -22,6 +22,17 @@ pub enum ConnectVerdict {
     Refuse(FaultIndex),
 }
 
+/// What becomes of bytes that were shown to the plane.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "bytes that come back have not passed"]
+pub enum Passage {
+    /// No fault is interested: they pass as they are, before the effects that the call has added.
+    Whole(Bytes),
+    /// The added effects say what passes. These bytes are neither forwarded nor discarded, because their direction has
+    /// fallen silent; they stay with the actuator, to be shown again after the heal.
+    Decided(Bytes),
+}
+
 /// One thing to do. Effects on one direction of one connection are applied in the order in which they are given.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {

@@ -132,16 +132,17 @@ impl Leg {
             && !self.fin_waits
     }
 
-    /// Reads and passes bytes that are [plain](Self::is_plain): what `arrive` and `run` come to for them.
-    pub(super) fn pass_plain(&mut self, bytes: Bytes, exchanges: &mut Exchanges, out: &mut Vec<Effect>) {
+    /// Reads bytes that are [plain](Self::is_plain) and pass without having been here, and tells of their units.
+    pub(super) fn read_plain(&mut self, bytes: &[u8], exchanges: &mut Exchanges, out: &mut Vec<Effect>) {
         let mut used = 0;
         while used < bytes.len() {
             let read = self.protocol.advance(&bytes[used..], self.pieces.read(), exchanges, &mut self.marks);
             self.pieces.skip(read);
             used += read;
-            self.note_units(true);
+            if !self.marks.is_empty() {
+                self.note_units(true);
+            }
         }
-        out.push(Effect::Forward { connection: self.key, direction: self.direction, bytes });
         self.tell_units(out);
     }
 

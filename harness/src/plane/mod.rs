@@ -54,5 +54,5 @@ mod websocket;
 mod tests;
 
 pub use describe::{describe_target, describe_trigger, describe_verb};
-pub use effect::{ConnectVerdict, ConnectionKey, Effect, Hold, HostAct, Mode};
+pub use effect::{ConnectVerdict, ConnectionKey, Effect, Hold, HostAct, Mode, Passage};
 pub use plane::Plane;

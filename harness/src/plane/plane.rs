@@ -11,7 +11,7 @@ use super::firing::Site;
 use super::leg::Fate;
 use super::planned::{Planned, Refusing};
 use super::verbs::Point;
-use super::{ConnectVerdict, ConnectionKey, Effect};
+use super::{ConnectVerdict, ConnectionKey, Effect, Passage};
 use crate::fault::{Fault, FaultIndex, Trigger, Verb};
 use crate::name::{ConnectionId, Direction, HostName};
 use crate::trace::Event;
@@ -106,10 +106,6 @@ impl Plane {
     }
 
     /// An end of a connection has sent bytes. Those of a connection that the plane does not know pass.
-    ///
-    /// When the direction falls silent within this call, what of these bytes is neither forwarded nor discarded by then
-    /// goes back to the actuator, to be shown again after the heal. Otherwise nothing comes back.
-    #[must_use = "what comes back has not passed"]
     pub fn bytes(
         &mut self,
         key: ConnectionKey,
@@ -117,14 +113,11 @@ impl Plane {
         bytes: Bytes,
         now: Duration,
         out: &mut Vec<Effect>,
-    ) -> Bytes {
-        let Some(connection) = self.connections.get_mut(key) else {
-            out.push(Effect::Forward { connection: key, direction, bytes });
-            return Bytes::new();
-        };
+    ) -> Passage {
+        let Some(connection) = self.connections.get_mut(key) else { return Passage::Whole(bytes) };
         if connection.leg(direction).is_plain() {
-            connection.pass_plain(direction, bytes, out);
-            return Bytes::new();
+            connection.read_plain(direction, &bytes, out);
+            return Passage::Whole(bytes);
         }
         let from = connection.leg(direction).arrive(bytes);
         self.drive(key, direction, now, out);
@@ -135,7 +128,7 @@ impl Plane {
             rest = connection.leg(direction).give_back(from);
         }
         self.settle(now, out);
-        rest
+        Passage::Decided(rest)
     }
 
     /// An end of a connection has sent its FIN.

@@ -1,7 +1,9 @@
 //! The course of a run: hosts start, actors play, faults strike, everything settles, hosts are stopped.
 
 use std::collections::BTreeMap;
+use std::future::poll_fn;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -25,6 +27,9 @@ const STOP_DELAY: Duration = Duration::from_millis(1);
 const STOP_GRACE: Duration = Duration::from_secs(60);
 /// How long tasks may take to end after their host's root has.
 const TASK_GRACE: Duration = Duration::from_millis(100);
+
+/// Further than any scenario goes.
+const NEVER: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// A host's part.
 struct Part {
@@ -73,6 +78,9 @@ impl Director {
 
     /// Plays the run to its end and says in which state it ended.
     pub(crate) async fn run(self) -> FinalState {
+        // Without any timer tokio would wait until it is woken, and only the network would know when.
+        let mut never = std::pin::pin!(tokio::time::sleep(NEVER));
+        poll_fn(|cx| Poll::Ready(never.as_mut().poll(cx).is_pending())).await;
         for (host, part) in &self.parts {
             if part.start.is_zero() {
                 self.start(*host);

@@ -1,56 +1,24 @@
 //! The engine of one run: who is speaking, what time it is, and when packets move.
 
-use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
-use std::pin::Pin;
+use std::cell::{Cell, OnceCell, RefCell, RefMut};
 use std::rc::Rc;
 use std::task::Waker;
 use std::time::Duration;
 
+use tokio::runtime::RuntimeMetrics;
 use tokio::sync::Notify;
-use tokio::time::{Instant, Sleep};
 
 use super::SimError;
 use super::fabric::{HostOrder, Network};
 use super::hosts::{HostId, LifeId, State};
-use super::overrides::{self, EntropyState, Shared};
+use super::overrides::{self, EntropyState, Shared, Wait};
+use super::owners::{Owner, Owners};
 use crate::check::RunEnd;
 use crate::fault::{Fault, FaultIndex, Trigger, Verb};
 use crate::name::HostName;
 use crate::plane::HostAct;
 use crate::seed::SeedTree;
 use crate::trace::{ProcessEvent, What};
-
-/// Further than any scenario goes: what the network's clock is set to when nothing is due.
-const NEVER: Duration = Duration::from_secs(365 * 24 * 3600);
-
-/// Which task this is: its life and its place among that life's tasks (the root is 0).
-#[derive(Clone, Copy)]
-struct Owner {
-    life: LifeId,
-    ordinal: u64,
-}
-
-/// Task ids are small counters: a multiplication spreads them well enough, and no process-wide hash key is involved.
-#[derive(Default)]
-pub(crate) struct IdHasher(u64);
-
-impl Hasher for IdHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        self.0 = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    }
-}
 
 /// The engine.
 pub(crate) struct Engine {
@@ -69,17 +37,15 @@ pub(crate) struct Engine {
     drawing: Cell<Option<LifeId>>,
     /// Nobody's entropy, while somebody's is in place.
     entropy_of_nobody: Cell<EntropyState>,
-    owners: RefCell<HashMap<tokio::task::Id, Owner, BuildHasherDefault<IdHasher>>>,
-    started: Cell<Option<Instant>>,
+    owners: RefCell<Owners>,
     /// Virtual time since the start of the run, as of the last time that the runtime waited: between two waits it stands.
     now: Cell<Duration>,
     /// Kept for its capacity.
     waking: Cell<Vec<Waker>>,
     polls: Cell<u64>,
     idle_polls: Cell<u64>,
-    /// Makes the runtime wake when the network has something to do. Nobody polls it: what is due is done on waking.
-    clock: RefCell<Option<Pin<Box<Sleep>>>>,
-    armed_for: Cell<Duration>,
+    /// What tells whether a thread of the runtime works for the run.
+    metrics: OnceCell<RuntimeMetrics>,
     /// Hosts whose next life is to begin; the director starts them.
     pub(crate) starts: RefCell<Vec<HostId>>,
     /// Something for the director: a start, an exit, the end.
@@ -154,13 +120,11 @@ impl Engine {
             drawing: Cell::new(None),
             entropy_of_nobody: Cell::new(EntropyState([1; 4])),
             owners: RefCell::default(),
-            started: Cell::new(None),
             now: Cell::new(Duration::ZERO),
             waking: Cell::default(),
             polls: Cell::new(0),
             idle_polls: Cell::new(0),
-            clock: RefCell::new(None),
-            armed_for: Cell::new(NEVER),
+            metrics: OnceCell::new(),
             starts: RefCell::default(),
             news: Notify::new(),
             ended: Cell::new(None),
@@ -169,11 +133,10 @@ impl Engine {
         }
     }
 
-    /// Time zero; called once, inside the runtime.
-    pub(crate) fn start_clock(&self) {
-        let started = Instant::now();
-        self.started.set(Some(started));
-        *self.clock.borrow_mut() = Some(Box::pin(tokio::time::sleep_until(started + NEVER)));
+    /// Tells whose waits are the run's.
+    pub(crate) fn watch(&self, runtime: RuntimeMetrics) {
+        // A second runtime is never built for an engine.
+        let _ = self.metrics.set(runtime);
     }
 
     /// Virtual time since the start of the run.
@@ -203,13 +166,25 @@ impl Engine {
         let mut network = self.network.borrow_mut();
         network.now = self.now();
         let result = work(&mut network);
-        if !network.to_wake.is_empty() {
+        self.let_go(network);
+        result
+    }
+
+    /// Ends the work on the network, then wakes whom that woke.
+    #[inline]
+    fn let_go(&self, mut network: RefMut<'_, Network>) {
+        if network.to_wake.len() <= 1 {
+            let waker = network.to_wake.pop();
+            drop(network);
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        } else {
             let mut wakers = std::mem::replace(&mut network.to_wake, self.waking.take());
             drop(network);
             wakers.drain(..).for_each(Waker::wake);
             self.waking.set(wakers);
         }
-        result
     }
 
     pub(crate) fn record(&self, life: Option<LifeId>, what: What) {
@@ -285,66 +260,64 @@ impl Engine {
 
     /// The runtime has waited: time may have gone on, and what the network has due then is done before any task runs.
     pub(crate) fn on_unpark(&self) {
-        let Some(started) = self.started.get() else { return };
-        let now = Instant::now() - started;
+        overrides::after_wait(self.shared);
+        let now = Duration::from_nanos(self.shared.now_nanos());
         if self.now.replace(now) != now {
-            self.shared.set_now(now.as_nanos() as u64);
             self.idle_polls.set(0);
-        }
-        if self.network.borrow().next_at().is_some_and(|at| at <= now) {
             self.deliver_due();
         }
     }
 
-    /// The runtime is about to wait: everything that processes wrote goes out, and the clock is set to what is due
-    /// next.
+    /// The runtime is about to wait: what the network has due now is done, and the wait ends when more is.
     pub(crate) fn on_park(&self) {
-        loop {
-            let orders = self.with_network(|network| {
-                network.transmit_all();
-                network.take_orders()
-            });
-            let quiet = orders.is_empty();
-            for order in orders {
-                self.obey(order);
+        let now = self.now();
+        let next = loop {
+            let mut network = self.network.borrow_mut();
+            network.now = now;
+            let orders = network.take_orders();
+            let next = network.next_at();
+            let due = next.is_some_and(|at| at <= now);
+            let overfull = network.buffered_bytes() > self.budget.buffered_bytes;
+            self.let_go(network);
+            if overfull && self.ended.get().is_none() {
+                self.end_overfull();
             }
-            let due = self.network.borrow().next_at().is_some_and(|at| at <= self.now());
-            if due {
-                self.deliver_due();
+            if orders.is_empty() && !due {
+                break next;
             }
-            if quiet && !due {
-                break;
-            }
+            orders.into_iter().for_each(|order| self.obey(order));
+            self.deliver_due();
+        };
+        if !self.panics.borrow().is_empty() {
+            self.note_panics();
         }
-        self.note_panics();
-        self.check_budget();
-        let next = self.network.borrow().next_at().unwrap_or(NEVER);
-        if next != self.armed_for.get()
-            && let Some(clock) = self.clock.borrow_mut().as_mut()
-            && let Some(started) = self.started.get()
-        {
-            self.armed_for.set(next);
-            clock.as_mut().reset(started + next);
-        }
+        let wait = match self.metrics.get() {
+            Some(threads) if is_working(threads) => Wait::ForThread,
+            Some(_) | None => Wait::Until(next.map_or(u64::MAX, |next| next.as_nanos() as u64)),
+        };
+        overrides::before_wait(self.shared, wait);
     }
 
+    /// Does what the network has due by now.
     fn deliver_due(&self) {
-        let starts = self.with_network(|network| {
-            let now = network.now;
-            network.advance(now)
-        });
+        let mut network = self.network.borrow_mut();
+        network.now = self.now();
+        if network.next_at().is_none_or(|at| at > network.now) {
+            return;
+        }
+        let now = network.now;
+        let starts = network.advance(now);
+        self.let_go(network);
         if !starts.is_empty() {
             self.starts.borrow_mut().extend(starts);
             self.news.notify_one();
         }
     }
 
-    fn check_budget(&self) {
-        if self.network.borrow().buffered_bytes() > self.budget.buffered_bytes && self.ended.get().is_none() {
-            let detail = format!("sockets hold more than {} bytes", self.budget.buffered_bytes);
-            self.record(None, What::Violation { rule: "memory".to_owned(), detail });
-            self.end(RunEnd::Finished);
-        }
+    fn end_overfull(&self) {
+        let detail = format!("sockets hold more than {} bytes", self.budget.buffered_bytes);
+        self.record(None, What::Violation { rule: "memory".to_owned(), detail });
+        self.end(RunEnd::Finished);
     }
 
     pub(crate) fn end(&self, why: RunEnd) {
@@ -352,11 +325,6 @@ impl Engine {
             self.ended.set(Some(why));
         }
         self.news.notify_one();
-    }
-
-    /// Lets go of the timer before the runtime that owns it ends.
-    pub(crate) fn stop_clock(&self) {
-        *self.clock.borrow_mut() = None;
     }
 
     // ---- lives ----
@@ -513,4 +481,10 @@ impl Engine {
     pub(crate) fn host_name(&self, life: LifeId) -> HostName {
         self.network.borrow().hosts.name_of_life(life).0.clone()
     }
+}
+
+/// Whether a blocking thread of the runtime has something to do, or may have.
+fn is_working(threads: &RuntimeMetrics) -> bool {
+    let all = threads.num_blocking_threads();
+    all > 0 && (threads.num_idle_blocking_threads() < all || threads.blocking_queue_depth() > 0)
 }

@@ -43,8 +43,7 @@ impl Journal {
             return;
         }
         self.hash.absorb(at.as_nanos() as u64);
-        self.hash.absorb(u64::from(connection) << 8 | direction as u64);
-        self.hash.absorb(packet.digest());
+        self.hash.absorb(packet.digest() ^ (u64::from(connection) << 8 | direction as u64).rotate_left(32));
     }
 
     /// Takes the poll of a task into the hash.

@@ -3,7 +3,7 @@
 //! - `run`: one simulation from thread to outcome.
 //! - `director`: hosts start, actors play, everything settles.
 //! - `engine`: who speaks, what time it is, when packets move.
-//! - `hosts`: hosts and their incarnations.
+//! - `hosts`: hosts and their incarnations; `owners`: whose a task is.
 //! - `fabric`: byte-stream TCP with the fault plane in the middle.
 //! - `seam`: the fabric as `halfopen_net` sees it.
 //! - `overrides`: libc's entropy, clocks and doors to the real network.
@@ -16,6 +16,7 @@ mod hosts;
 mod journal;
 #[expect(unsafe_code, reason = "libc symbols are defined and forwarded here, and nowhere else")]
 mod overrides;
+mod owners;
 mod panics;
 mod recorder;
 mod run;
@@ -71,6 +72,9 @@ pub enum SimError {
         /// The budget.
         wall: Duration,
     },
+    /// The runtime waited in a way that the simulation does not see, so that virtual time cannot go on.
+    #[error("failed to see tokio wait: std did not wait through libc's `syscall`")]
+    Unseen,
     /// The harness itself panicked.
     #[error("failed inside the harness, which is a bug of halfopen: {message}")]
     Defect {

@@ -9,7 +9,7 @@
 use std::cell::Cell;
 use std::ffi::{c_char, c_int, c_long, c_void};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 #[cfg(target_feature = "crt-static")]
 compile_error!("halfopen's `sim` feature needs a dynamically linked libc: remove `-C target-feature=+crt-static`");
@@ -20,12 +20,18 @@ pub(crate) const EPOCH_SECONDS: u64 = 1_700_000_000;
 pub(crate) const UPTIME_SECONDS: u64 = 1_000_000;
 
 const NANOS: u64 = 1_000_000_000;
+/// How long the run's thread really waits, at most, while another thread works for it.
+const THREAD_WAIT_NANOS: u64 = 1_000_000;
 
 /// What the threads of one run share.
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
     /// Virtual nanoseconds since the start of the run.
     now_nanos: AtomicU64,
+    /// Whether the runtime is about to wait, or does.
+    waiting: AtomicBool,
+    /// How often it has been seen to wait.
+    waits: AtomicU64,
     /// Calls that tried to leave the simulation.
     strays: Mutex<Vec<Stray>>,
     /// Threads that the run's threads have started.
@@ -44,9 +50,20 @@ pub(crate) struct Stray {
 }
 
 impl Shared {
-    /// Sets the clocks and returns what they said before.
-    pub(crate) fn set_now(&self, nanos: u64) -> u64 {
-        self.now_nanos.swap(nanos, Ordering::Relaxed)
+    /// Time goes on.
+    fn wait_until(&self, nanos: u64) {
+        self.now_nanos.fetch_max(nanos, Ordering::Relaxed);
+        self.waits.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether the runtime waits and has never been seen to wait.
+    pub(crate) fn waits_unseen(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) && self.waits.load(Ordering::Relaxed) == 0
+    }
+
+    /// What the run's clocks say: virtual nanoseconds since its start.
+    pub(crate) fn now_nanos(&self) -> u64 {
+        self.now_nanos.load(Ordering::Relaxed)
     }
 
     pub(crate) fn stray(&self, call: String, remedy: &'static str) {
@@ -90,7 +107,18 @@ enum Entropy {
     Constant,
 }
 
+/// What a wait of the run's thread comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// Time goes on to the caller's timeout, or to this many virtual nanoseconds since the start if that is earlier.
+    Until(u64),
+    /// Another thread works for the run: time stands, and the wait is a real one, of a millisecond at most.
+    ForThread,
+}
+
 thread_local! {
+    /// The wait that the runtime is about to make.
+    static WAIT: Cell<Option<Wait>> = const { Cell::new(None) };
     static SHARED: Cell<Option<&'static Shared>> = const { Cell::new(None) };
     static ENTROPY: Cell<Entropy> = const { Cell::new(Entropy::Real) };
     static DRAWS: Cell<u64> = const { Cell::new(0) };
@@ -113,6 +141,18 @@ pub(crate) fn leave() {
 /// Whether this thread belongs to a run.
 pub(crate) fn on_run_thread() -> bool {
     SHARED.get().is_some()
+}
+
+/// The runtime is about to wait.
+pub(crate) fn before_wait(shared: &Shared, wait: Wait) {
+    shared.waiting.store(true, Ordering::Relaxed);
+    WAIT.set(Some(wait));
+}
+
+/// The runtime has waited.
+pub(crate) fn after_wait(shared: &Shared) {
+    shared.waiting.store(false, Ordering::Relaxed);
+    WAIT.set(None);
 }
 
 /// Puts the state of the host that speaks next into place and returns that of the one that spoke last.
@@ -271,16 +311,9 @@ unsafe fn real_clock_gettime(clock: libc::clockid_t, time: *mut libc::timespec) 
     unsafe { std::mem::transmute::<usize, Signature>(address)(clock, time) }
 }
 
-/// Real monotonic nanoseconds, whichever thread asks.
-pub(crate) fn real_monotonic_nanos() -> u64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: `time` is valid for writing.
-    unsafe { real_clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };
-    time.tv_sec as u64 * NANOS + time.tv_nsec as u64
-}
-
-/// `getrandom` 0.2 asks for entropy through `syscall`, and std's timed waits hand the kernel an absolute deadline of
-/// the virtual clock, which has to become one of the real clock.
+/// `getrandom` 0.2 asks for entropy through `syscall`, and std waits through it. The runtime's own wait, for its timers, is
+/// where virtual time goes on; other timed waits hand the kernel an absolute deadline of the virtual clock, which has to
+/// become one of the real clock.
 ///
 /// Not declared variadic: on x86_64 and aarch64 Linux the registers are the same.
 ///
@@ -292,29 +325,69 @@ unsafe extern "C" fn syscall(number: c_long, a: usize, b: usize, c: usize, d: us
         fill(a as *mut u8, b);
         return b as c_long;
     }
-    if let Some(shared) = SHARED.get() {
-        let operation = b as c_int;
-        let timed_wait = number == libc::SYS_futex
-            && d != 0
-            && operation & 0x7f == libc::FUTEX_WAIT_BITSET
-            && operation & libc::FUTEX_CLOCK_REALTIME == 0;
-        if timed_wait {
-            // SAFETY: FUTEX_WAIT_BITSET's fourth argument is a valid timespec when it is not null.
-            let deadline = unsafe { *(d as *const libc::timespec) };
-            let real = real_deadline(deadline, shared.now_nanos.load(Ordering::Relaxed));
-            // SAFETY: as the caller's, with a deadline that outlives the call.
-            return unsafe { real_syscall(number, a, b, c, &raw const real as usize, e, f) };
-        }
+    if number == libc::SYS_futex
+        && let Some(shared) = SHARED.get()
+        && let Some(relative) = is_relative_wait(b as c_int)
+    {
+        // SAFETY: the fourth argument of a futex's wait is a valid timespec when it is not null.
+        let timeout = unsafe { (d as *const libc::timespec).as_ref() };
+        let now = shared.now_nanos();
+        let deadline = timeout.map(|timeout| virtual_deadline(*timeout, b as c_int, relative, now));
+        let real = match WAIT.get() {
+            Some(Wait::Until(next)) => {
+                if let Some(at) =
+                    deadline.map_or(Some(next), |deadline| Some(deadline.min(next))).filter(|at| *at < u64::MAX)
+                {
+                    shared.wait_until(at);
+                    // SAFETY: errno's address is valid for this thread.
+                    unsafe { *libc::__errno_location() = libc::ETIMEDOUT };
+                    return -1;
+                }
+                // Nothing will ever happen; the watchdog tells of it.
+                None
+            }
+            Some(Wait::ForThread) => Some(THREAD_WAIT_NANOS),
+            None => deadline.map(|deadline| deadline.saturating_sub(now)),
+        };
+        let real = real.map(|nanos| timespec(if relative { nanos } else { real_nanos(b as c_int) + nanos }));
+        let timeout = real.as_ref().map_or(0, |real| &raw const *real as usize);
+        // SAFETY: as the caller's, with a timeout that outlives the call.
+        return unsafe { real_syscall(number, a, b, c, timeout, e, f) };
     }
     // SAFETY: forwards the caller's arguments; the contract is the caller's.
     unsafe { real_syscall(number, a, b, c, d, e, f) }
 }
 
-fn real_deadline(deadline: libc::timespec, virtual_nanos: u64) -> libc::timespec {
-    let wanted = i128::from(deadline.tv_sec) * i128::from(NANOS) + i128::from(deadline.tv_nsec);
-    let virtual_now = i128::from(UPTIME_SECONDS) * i128::from(NANOS) + i128::from(virtual_nanos);
-    let real = i128::from(real_monotonic_nanos()) + (wanted - virtual_now).max(0);
-    libc::timespec { tv_sec: (real / i128::from(NANOS)) as _, tv_nsec: (real % i128::from(NANOS)) as _ }
+/// Whether a futex operation that waits takes a relative timeout; `None` for operations that do not wait.
+fn is_relative_wait(operation: c_int) -> Option<bool> {
+    match operation & !(libc::FUTEX_PRIVATE_FLAG | libc::FUTEX_CLOCK_REALTIME) {
+        libc::FUTEX_WAIT => Some(true),
+        libc::FUTEX_WAIT_BITSET => Some(false),
+        _ => None,
+    }
+}
+
+/// A timeout as virtual nanoseconds since the start of the run.
+fn virtual_deadline(timeout: libc::timespec, operation: c_int, relative: bool, now: u64) -> u64 {
+    let nanos = (timeout.tv_sec as u64).saturating_mul(NANOS).saturating_add(timeout.tv_nsec as u64);
+    if relative {
+        return now.saturating_add(nanos);
+    }
+    let base = if operation & libc::FUTEX_CLOCK_REALTIME == 0 { UPTIME_SECONDS } else { EPOCH_SECONDS };
+    nanos.saturating_sub(base * NANOS)
+}
+
+/// What the clock of a futex operation really says.
+fn real_nanos(operation: c_int) -> u64 {
+    let clock = if operation & libc::FUTEX_CLOCK_REALTIME == 0 { libc::CLOCK_MONOTONIC } else { libc::CLOCK_REALTIME };
+    let mut time = timespec(0);
+    // SAFETY: `time` is valid for writing.
+    unsafe { real_clock_gettime(clock, &mut time) };
+    time.tv_sec as u64 * NANOS + time.tv_nsec as u64
+}
+
+fn timespec(nanos: u64) -> libc::timespec {
+    libc::timespec { tv_sec: (nanos / NANOS) as _, tv_nsec: (nanos % NANOS) as _ }
 }
 
 unsafe fn real_syscall(n: c_long, a: usize, b: usize, c: usize, d: usize, e: usize, f: usize) -> c_long {
@@ -329,7 +402,7 @@ unsafe fn real_syscall(n: c_long, a: usize, b: usize, c: usize, d: usize, e: usi
 #[unsafe(no_mangle)]
 unsafe extern "C" fn socket(domain: c_int, kind: c_int, protocol: c_int) -> c_int {
     if let Some(shared) = SHARED.get()
-        && (domain == libc::AF_INET || domain == libc::AF_INET6)
+        && matches!(domain, libc::AF_INET | libc::AF_INET6 | libc::AF_UNIX)
     {
         let call = match kind & 0xf {
             libc::SOCK_STREAM => "socket(SOCK_STREAM)",

@@ -1,9 +1,11 @@
 //! The services' tracing events, taken into the run's records.
 
 use std::fmt::{self, Write as _};
+use std::sync::LazyLock;
 
+use tracing::Dispatch;
 use tracing::field::{Field, Visit};
-use tracing_subscriber::layer::{Context, Layer};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 
 use super::engine;
 use super::hosts::State;
@@ -12,8 +14,16 @@ use crate::trace::{Event, Level, What};
 /// Libraries whose inner life is not a service's doing; they are heard from warnings up.
 const LIBRARIES: [&str; 7] = ["tokio", "hyper", "tungstenite", "mio", "want", "axum", "tower"];
 
+/// What takes tracing events on the threads of runs. One serves them all: every new one would have each callsite of the
+/// process registered again.
+pub(crate) fn dispatch() -> &'static Dispatch {
+    static DISPATCH: LazyLock<Dispatch> =
+        LazyLock::new(|| Dispatch::new(tracing_subscriber::registry().with(Recorder)));
+    &DISPATCH
+}
+
 /// A layer that gives every event to the run of its thread. A console filter does not concern it.
-pub(crate) struct Recorder;
+struct Recorder;
 
 impl<S: tracing::Subscriber> Layer<S> for Recorder {
     fn enabled(&self, metadata: &tracing::Metadata<'_>, _: Context<'_, S>) -> bool {
@@ -46,8 +56,6 @@ impl<S: tracing::Subscriber> Layer<S> for Recorder {
         };
         if engine.events_trigger {
             engine.with_network(|network| {
-                // What was written before the event was said has left before the event's faults strike.
-                network.transmit_all();
                 let host = network.hosts.life(life).host;
                 network.journal.push(network.now, Some(network.hosts.name_of_life(life)), What::Event(event.clone()));
                 network.observe_event(host, &event);

@@ -10,15 +10,13 @@ use std::time::Duration;
 use tokio::runtime::LocalRuntime;
 #[cfg(tokio_unstable)]
 use tokio::runtime::{Builder, RngSeed};
-use tracing_subscriber::layer::SubscriberExt as _;
 
 use super::director::{Cast, Director};
 use super::engine::{self, Engine, Livelock};
 use super::fabric::{Latencies, Network};
 use super::overrides::{self, EntropyState, Shared};
-use super::recorder::Recorder;
 use super::seam::EngineSeam;
-use super::{SimError, panics};
+use super::{SimError, panics, recorder};
 use crate::catalogue::{Catalogue, set_fact_sink};
 use crate::check::{FinalState, RunEnd};
 use crate::plan::Plan;
@@ -73,11 +71,12 @@ fn warm_up(catalogue: &Catalogue, plan: &Plan) -> Result<(), SimError> {
 
 fn on_fresh_thread(catalogue: &Catalogue, plan: &Plan, warm_up: bool) -> Result<Raw, SimError> {
     let (sender, receiver) = mpsc::channel();
+    let shared: &'static Shared = Box::leak(Box::default());
     let (catalogue, owned) = (catalogue.clone(), plan.clone());
     let thread = std::thread::Builder::new()
         .name("simulation".to_owned())
         .spawn(move || {
-            let result = catch_unwind(AssertUnwindSafe(|| on_this_thread(&catalogue, &owned, warm_up)));
+            let result = catch_unwind(AssertUnwindSafe(|| on_this_thread(&catalogue, &owned, shared, warm_up)));
             overrides::leave();
             let result = result.unwrap_or_else(|panic| Err(SimError::Defect { message: panics::text(&*panic) }));
             // The receiver is gone when the watchdog gave the run up; nobody is left to be told.
@@ -86,17 +85,17 @@ fn on_fresh_thread(catalogue: &Catalogue, plan: &Plan, warm_up: bool) -> Result<
         .map_err(|source| SimError::Thread { source })?;
     match receiver.recv_timeout(WATCHDOG) {
         Ok(result) => {
-            // The result is here; a panic while the thread's locals go is not the run's.
-            let _ = thread.join();
+            // The result is here, and nobody waits for the end of the thread that it came from.
+            drop(thread);
             result
         }
+        Err(_) if shared.waits_unseen() => Err(SimError::Unseen),
         Err(_) => Err(SimError::Watchdog { scenario: plan.scenario.name.clone(), seed: plan.seed, wall: WATCHDOG }),
     }
 }
 
-fn on_this_thread(catalogue: &Catalogue, plan: &Plan, warm_up: bool) -> Result<Raw, SimError> {
+fn on_this_thread(catalogue: &Catalogue, plan: &Plan, shared: &'static Shared, warm_up: bool) -> Result<Raw, SimError> {
     static RUNS: AtomicU64 = AtomicU64::new(1);
-    let shared: &'static Shared = Box::leak(Box::default());
     let seeds = SeedTree::new(plan.seed);
     let cast = Cast::new(catalogue, plan)?;
     overrides::enter(shared, entropy(&seeds.child("harness")), warm_up);
@@ -113,14 +112,13 @@ fn on_this_thread(catalogue: &Catalogue, plan: &Plan, warm_up: bool) -> Result<R
     engine::install(Rc::clone(&engine));
     let seam = halfopen_net::engine::install(Rc::new(EngineSeam(Rc::clone(&engine))));
     set_fact_sink(Some(Rc::new(super::director::Facts(Rc::clone(&engine)))));
-    let recorder = tracing::subscriber::set_default(tracing_subscriber::registry().with(Recorder));
+    let recorder = tracing::dispatcher::set_default(recorder::dispatch());
     let runtime = runtime(&seeds, shared, warm_up).map_err(|source| SimError::Runtime { source })?;
 
+    engine.watch(runtime.metrics());
+
     let directed = catch_unwind(AssertUnwindSafe(|| {
-        runtime.block_on(async {
-            engine.start_clock();
-            Director::new(Rc::clone(&engine), cast, plan).run().await
-        })
+        runtime.block_on(async { Director::new(Rc::clone(&engine), cast, plan).run().await })
     }));
     let sampled = match directed {
         Ok(last) => Ok(last),
@@ -132,7 +130,6 @@ fn on_this_thread(catalogue: &Catalogue, plan: &Plan, warm_up: bool) -> Result<R
     note_strays(&engine);
     engine.network.borrow_mut().journal.absorb(overrides::draws_digest());
     engine.network.borrow_mut().journal.seal();
-    engine.stop_clock();
     // A panic while tasks are dropped is not the run's any more; the run is sealed.
     let _ = catch_unwind(AssertUnwindSafe(|| drop(runtime)));
     set_fact_sink(None);
@@ -174,7 +171,7 @@ fn runtime(_: &SeedTree, _: &'static Shared, _: bool) -> std::io::Result<LocalRu
     Err(std::io::ErrorKind::Unsupported.into())
 }
 
-/// A paused current-thread runtime whose hooks tell the engine who speaks and when nothing is left to do.
+/// A current-thread runtime whose hooks tell the engine who speaks and when nothing is left to do.
 #[cfg(tokio_unstable)]
 fn runtime(seeds: &SeedTree, shared: &'static Shared, warm_up: bool) -> std::io::Result<LocalRuntime> {
     let mut draws = seeds.child("runtime").draws();
@@ -182,7 +179,6 @@ fn runtime(seeds: &SeedTree, shared: &'static Shared, warm_up: bool) -> std::io:
     let blocking_seeds = seeds.child("blocking");
     Builder::new_current_thread()
         .enable_time()
-        .start_paused(true)
         .rng_seed(RngSeed::from_bytes(&draws.next_u64().to_le_bytes()))
         .on_task_spawn(|meta| with(|engine| engine.on_task_spawn(meta.id())))
         .on_before_task_poll(|meta| with(|engine| engine.before_poll(meta.id())))

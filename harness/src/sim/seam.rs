@@ -213,9 +213,7 @@ impl Seam for EngineSeam {
         if buf.remaining() == 0 {
             return Poll::Ready(Ok(()));
         }
-        let most = buf.remaining();
-        self.on_stream(stream, |network, socket| network.read(socket, most, Some(cx)))
-            .map(|result| result.map(|bytes| buf.put_slice(&bytes)))
+        self.on_stream(stream, |network, socket| network.read(socket, buf, Some(cx)))
     }
 
     fn poll_peek(&self, stream: Key, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<usize>> {
@@ -245,13 +243,9 @@ impl Seam for EngineSeam {
     }
 
     fn try_read(&self, stream: Key, buf: &mut [u8]) -> io::Result<usize> {
-        let read = self.on_stream(stream, |network, socket| network.read(socket, buf.len(), None));
-        match read {
-            Poll::Ready(Ok(bytes)) => {
-                buf[..bytes.len()].copy_from_slice(&bytes);
-                Ok(bytes.len())
-            }
-            Poll::Ready(Err(error)) => Err(error),
+        let mut buf = ReadBuf::new(buf);
+        match self.on_stream(stream, |network, socket| network.read(socket, &mut buf, None)) {
+            Poll::Ready(result) => result.map(|()| buf.filled().len()),
             Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
         }
     }

@@ -35,16 +35,15 @@ impl Network {
     }
 
     /// Asks the engine, if this is its thread; the error names `call`.
-    pub(super) fn with_engine<T>(
-        self,
-        call: &'static str,
-        ask: impl FnOnce(&Rc<dyn Engine>) -> T,
-    ) -> io::Result<T> {
-        engine::with_current(|engine| match engine {
-            Some(engine) if engine.run() == self.run => Ok(ask(engine)),
-            Some(_) => Err(elsewhere(call, "another simulation runs on this thread")),
-            None => Err(elsewhere(call, "no simulation runs on this thread")),
+    pub(super) fn with_engine<T>(self, call: &'static str, ask: impl FnOnce(&Rc<dyn Engine>) -> T) -> io::Result<T> {
+        engine::with_current(|run, engine| {
+            if run == self.run {
+                Ok(ask(engine))
+            } else {
+                Err(elsewhere(call, "another simulation runs on this thread"))
+            }
         })
+        .unwrap_or_else(|| Err(elsewhere(call, "no simulation runs on this thread")))
     }
 
     /// The addresses of a simulated host.

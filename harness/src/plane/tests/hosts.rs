@@ -149,15 +149,12 @@ fn a_local_call_fails_on_an_open_connection_or_a_listener() {
         fault(Trigger::At(secs(1)), error(IoCall::Write, Side::Client)),
         fault(Trigger::At(secs(2)), error(IoCall::Accept, Side::Server)),
     ]);
-    let said = [
-        "alice->chat#1: io_error(write, broken_pipe, nth 2, client)",
-        "Write 2 of client of alice->chat#1: BrokenPipe",
-    ];
+    let said = ["alice->chat#1: io_error(write, broken_pipe, nth 2, client)", "Write 2 of client of #1: BrokenPipe"];
     assert_eq!(lines(&bench.wait()), said);
     bench.plane.ended(super::key(1));
     let said = lines(&bench.wait());
     assert_eq!(said[0], "alice->chat: io_error(accept, broken_pipe, nth 2, server)");
-    assert_eq!(said[1], "Accept 2 of server of alice->chat#1: BrokenPipe");
+    assert_eq!(said[1], "accept 2 of alice->chat: BrokenPipe");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{ConnectVerdict, ConnectionKey, Effect, Hold, HostAct, Mode, Plane};
+use super::{ConnectVerdict, ConnectionKey, Effect, Hold, HostAct, Mode, Passage, Plane};
 use crate::fault::{Edge, Fault, Target, Trigger, Verb};
 use crate::name::{ConnectionId, Direction, Link};
 use crate::trace::Unit;
@@ -69,7 +69,12 @@ impl Bench {
 
     pub(super) fn send_on(&mut self, nth: u32, direction: Direction, bytes: &[u8]) -> Vec<Effect> {
         let mut out = Vec::new();
-        self.rest = self.plane.bytes(key(nth), direction, Bytes::copy_from_slice(bytes), self.now, &mut out);
+        let bytes = Bytes::copy_from_slice(bytes);
+        self.rest = Bytes::new();
+        match self.plane.bytes(key(nth), direction, bytes, self.now, &mut out) {
+            Passage::Whole(bytes) => out.insert(0, Effect::Forward { connection: key(nth), direction, bytes }),
+            Passage::Decided(rest) => self.rest = rest,
+        }
         out
     }
 

@@ -76,27 +76,22 @@ impl Network {
 
     fn receive_data(&mut self, index: ConnectionIndex, direction: Direction, bytes: Bytes, owed: usize) {
         let receiver = sender(direction).peer();
-        let mut wakers = std::mem::take(&mut self.to_wake);
-        let end = self.connection_mut(index).end_mut(receiver);
-        let length = bytes.len();
-        let refused = end.state == EndState::Closed;
-        let ignored = end.reset || end.fin_received;
-        if !refused && !ignored {
-            end.received.push_back(bytes);
-            end.received_bytes += length;
-            end.readers.drain_into(&mut wakers);
-            self.buffered_bytes += length;
-        }
-        self.to_wake = wakers;
-        if refused {
+        let end = self.connections[index.0 as usize].end_mut(receiver);
+        if end.state == EndState::Closed {
             // Nobody will read it: the kernel of a process that closed its socket answers RST.
-            if !self.connection(index).end(receiver).reset {
-                self.connection_mut(index).end_mut(receiver).reset = true;
+            if !std::mem::replace(&mut end.reset, true) {
                 self.put(index, direction.reverse(), Packet::Rst { forged: None });
             }
             return;
         }
-        if owed > 0 && !ignored {
+        if end.reset || end.fin_received {
+            return;
+        }
+        self.buffered_bytes += bytes.len();
+        end.received_bytes += bytes.len();
+        end.received.push_back(bytes);
+        end.readers.drain_into(&mut self.to_wake);
+        if owed > 0 {
             self.schedule_return(index, direction, owed, 0);
         }
     }

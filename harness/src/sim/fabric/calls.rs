@@ -4,8 +4,10 @@ use std::io;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use tokio::io::ReadBuf;
 
-use super::connection::{EndState, Fin, sender, take_bytes};
+use super::connection::{EndState, Fin, sender};
+use super::transmit::LARGEST_PACKET_BYTES;
 use super::{Network, Socket};
 use crate::fault::IoCall;
 
@@ -42,6 +44,10 @@ impl Network {
         if !self.interleaved {
             return Course::Whole;
         }
+        self.drawn_course(socket)
+    }
+
+    fn drawn_course(&mut self, socket: Socket) -> Course {
         let Some(life) = self.connection(socket.connection).end(socket.side).life else { return Course::Whole };
         match self.hosts.life_mut(life).interleaving.below(INTERLEAVING_ODDS) {
             0 => Course::Yield,
@@ -58,6 +64,9 @@ impl Network {
     /// A local error that a fault has armed for this call, counted down.
     fn armed_error(&mut self, socket: Socket, call: IoCall) -> Option<io::Error> {
         let end = self.connection_mut(socket.connection).end_mut(socket.side);
+        if end.armed.is_empty() {
+            return None;
+        }
         let position = end.armed.iter().position(|armed| armed.call == call)?;
         end.armed[position].countdown -= 1;
         if end.armed[position].countdown > 0 {
@@ -76,23 +85,32 @@ impl Network {
         Some(armed.kind.into())
     }
 
-    /// Reads up to `most` bytes; an empty answer is the end of the stream. `wait` registers the task when there is
-    /// nothing yet; without it the answer is `WouldBlock`.
+    /// Reads into `buf`; nothing put into it is the end of the stream. `wait` registers the task when there is nothing
+    /// yet; without it the answer is `WouldBlock`.
     pub(crate) fn read(
         &mut self,
         socket: Socket,
-        most: usize,
+        buf: &mut ReadBuf<'_>,
         wait: Option<&mut Context<'_>>,
-    ) -> Poll<io::Result<Bytes>> {
+    ) -> Poll<io::Result<()>> {
         if let Some(dead) = self.dead(socket) {
             return dead.map(Err);
         }
-        let ready = self.readable(socket);
-        if ready && let Some(error) = self.armed_error(socket, IoCall::Read) {
+        let end = self.connection_mut(socket.connection).end_mut(socket.side);
+        if !end.readable() {
+            return match wait {
+                Some(cx) => {
+                    end.readers.register(cx);
+                    Poll::Pending
+                }
+                None => Poll::Ready(Err(io::ErrorKind::WouldBlock.into())),
+            };
+        }
+        if let Some(error) = self.armed_error(socket, IoCall::Read) {
             return Poll::Ready(Err(error));
         }
-        let mut most = most;
-        if ready && let Some(cx) = &wait {
+        let mut most = buf.remaining();
+        if let Some(cx) = &wait {
             match self.course(socket) {
                 Course::Whole => {}
                 Course::Yield => {
@@ -104,36 +122,14 @@ impl Network {
         }
         let end = self.connection_mut(socket.connection).end_mut(socket.side);
         if end.received_bytes > 0 {
-            return Poll::Ready(Ok(self.take_received(socket, most)));
+            let taken = end.take_received(buf, most);
+            self.buffered_bytes = self.buffered_bytes.saturating_sub(taken);
+            self.reopen_window(socket, taken);
+            return Poll::Ready(Ok(()));
         }
-        if end.reset {
-            let answer = match end.error.take() {
-                Some(kind) => Err(io::Error::from(kind)),
-                None => Ok(Bytes::new()),
-            };
-            self.observe(socket, "read", describe(&answer));
-            return Poll::Ready(answer);
-        }
-        if end.fin_received {
-            self.observe(socket, "read", "eof".to_owned());
-            return Poll::Ready(Ok(Bytes::new()));
-        }
-        match wait {
-            Some(cx) => {
-                end.readers.register(cx);
-                Poll::Pending
-            }
-            None => Poll::Ready(Err(io::ErrorKind::WouldBlock.into())),
-        }
-    }
-
-    fn take_received(&mut self, socket: Socket, most: usize) -> Bytes {
-        let end = self.connection_mut(socket.connection).end_mut(socket.side);
-        let bytes = take_bytes(&mut end.received, most);
-        end.received_bytes -= bytes.len();
-        self.buffered_bytes = self.buffered_bytes.saturating_sub(bytes.len());
-        self.reopen_window(socket, bytes.len());
-        bytes
+        let error = if end.reset { end.error.take() } else { None };
+        self.observe(socket, "read", error.map_or_else(|| "eof".to_owned(), |kind| format!("{kind:?}")));
+        Poll::Ready(error.map_or(Ok(()), |kind| Err(kind.into())))
     }
 
     /// What was read makes room for as much.
@@ -168,12 +164,6 @@ impl Network {
         Poll::Pending
     }
 
-    /// Whether a read would not wait.
-    pub(crate) fn readable(&self, socket: Socket) -> bool {
-        let end = self.connection(socket.connection).end(socket.side);
-        end.received_bytes > 0 || end.fin_received || end.reset
-    }
-
     /// Whether a write would not wait.
     pub(crate) fn writable(&mut self, socket: Socket) -> bool {
         self.collect_returns(socket.connection, socket.side.sends());
@@ -186,7 +176,9 @@ impl Network {
         if let Some(dead) = self.dead(socket) {
             return dead.map(Err);
         }
-        if if read { self.readable(socket) } else { self.writable(socket) } {
+        let ready =
+            if read { self.connection(socket.connection).end(socket.side).readable() } else { self.writable(socket) };
+        if ready {
             return Poll::Ready(Ok(()));
         }
         let end = self.connection_mut(socket.connection).end_mut(socket.side);
@@ -241,10 +233,18 @@ impl Network {
             self.await_space(socket.connection, socket.side.sends());
             return Poll::Pending;
         }
-        end.unsent.push_back(Bytes::copy_from_slice(&bytes[..n]));
-        end.unsent_bytes += n;
-        self.buffered_bytes += n;
-        self.want_transmit(socket);
+        let bytes = Bytes::copy_from_slice(&bytes[..n]);
+        if end.unsent_bytes == 0 && n <= end.window.min(LARGEST_PACKET_BYTES) {
+            // Nothing waits before them, and the peer's window takes them.
+            end.window -= n;
+            end.unacknowledged += n;
+            self.transmit_bytes(socket.connection, socket.side.sends(), bytes);
+        } else {
+            end.unsent.push_back(bytes);
+            end.unsent_bytes += n;
+            self.buffered_bytes += n;
+            self.transmit(socket);
+        }
         Poll::Ready(Ok(n))
     }
 
@@ -267,7 +267,7 @@ impl Network {
         let end = self.connection_mut(socket.connection).end_mut(socket.side);
         if !end.reset && end.fin == Fin::Open {
             end.fin = Fin::Queued;
-            self.want_transmit(socket);
+            self.transmit(socket);
         }
         Poll::Ready(Ok(()))
     }
@@ -293,12 +293,5 @@ impl Network {
     pub(crate) fn is_connected(&self, socket: Socket) -> bool {
         let end = self.connection(socket.connection).end(socket.side);
         end.state == EndState::Established && !end.reset
-    }
-}
-
-fn describe(answer: &io::Result<Bytes>) -> String {
-    match answer {
-        Ok(_) => "eof".to_owned(),
-        Err(error) => format!("{:?}", error.kind()),
     }
 }

@@ -7,6 +7,7 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
+use tokio::io::ReadBuf;
 
 use super::hosts::{HostId, LifeId};
 use crate::fault::{FaultIndex, IoCall};
@@ -58,8 +59,6 @@ pub(crate) struct End {
     /// What the peer's window still takes.
     pub(crate) window: usize,
     pub(crate) fin: Fin,
-    /// Whether it already stands among those that send when the runtime parks.
-    pub(crate) in_transmit_list: bool,
     pub(crate) linger_zero: bool,
     pub(crate) no_delay: bool,
     pub(crate) readers: Wakers,
@@ -107,7 +106,11 @@ impl Wakers {
 
     /// Moves every waker to `out`; they are woken when nothing is borrowed any more.
     pub(crate) fn drain_into(&mut self, out: &mut Vec<Waker>) {
-        out.append(&mut self.0);
+        match self.0.len() {
+            0 => {}
+            1 => out.extend(self.0.pop()),
+            _ => out.append(&mut self.0),
+        }
     }
 }
 
@@ -245,7 +248,6 @@ impl End {
             unacknowledged: 0,
             window: RECEIVE_BUFFER_BYTES,
             fin: Fin::Open,
-            in_transmit_list: false,
             linger_zero: false,
             no_delay: false,
             readers: Wakers::default(),
@@ -259,6 +261,31 @@ impl End {
     /// Whether its process still holds it.
     pub(crate) fn held(&self) -> bool {
         !matches!(self.state, EndState::Closed | EndState::Forgotten)
+    }
+
+    /// Whether a read would not wait.
+    pub(crate) fn readable(&self) -> bool {
+        self.received_bytes > 0 || self.fin_received || self.reset
+    }
+
+    /// Moves up to `most` received bytes into `buf`; how many they were.
+    pub(crate) fn take_received(&mut self, buf: &mut ReadBuf<'_>, most: usize) -> usize {
+        let mut left = most.min(self.received_bytes);
+        let taken = left;
+        while left > 0
+            && let Some(piece) = self.received.front_mut()
+        {
+            let n = piece.len().min(left);
+            buf.put_slice(&piece[..n]);
+            left -= n;
+            if n == piece.len() {
+                self.received.pop_front();
+            } else {
+                piece.advance(n);
+            }
+        }
+        self.received_bytes -= taken;
+        taken
     }
 
     pub(crate) fn wake_all(&mut self, out: &mut Vec<Waker>) {

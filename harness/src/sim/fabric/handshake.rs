@@ -177,7 +177,7 @@ impl Network {
         if wanted {
             self.record_connection(index, ConnectionEvent::Established);
             self.put(index, Direction::ToServer, Packet::Ack);
-            self.want_transmit(Socket { connection: index, side: Side::Client });
+            self.transmit(Socket { connection: index, side: Side::Client });
         } else if !repeated {
             self.put(index, Direction::ToServer, Packet::Rst { forged: None });
         }

@@ -88,8 +88,6 @@ pub(crate) struct Network {
     connections: Vec<Connection>,
     listeners: Vec<Listener>,
     nth_on_link: BTreeMap<Link, u32>,
-    /// Ends that have something to send when the runtime parks.
-    to_transmit: Vec<Socket>,
     /// To be woken when nothing is borrowed.
     pub(crate) to_wake: Vec<Waker>,
     holds: Vec<(FaultIndex, Hold)>,
@@ -117,7 +115,6 @@ impl Network {
             connections: Vec::new(),
             listeners: Vec::new(),
             nth_on_link: BTreeMap::new(),
-            to_transmit: Vec::new(),
             to_wake: Vec::new(),
             holds: Vec::new(),
             orders: Vec::new(),
@@ -142,11 +139,10 @@ impl Network {
     /// Does everything that is due at `now`; hosts that are to start are returned in order.
     pub(crate) fn advance(&mut self, now: Duration) -> Vec<HostId> {
         self.now = now;
-        // What was written before an arrival has left before it.
-        self.transmit_all();
         let mut starts = Vec::new();
         loop {
-            if self.plane.next_deadline().is_some_and(|at| at <= now) {
+            let planned = self.plane.next_deadline().is_some_and(|at| at <= now);
+            if planned {
                 let mut effects = std::mem::take(&mut self.effects);
                 self.plane.timeout(now, &mut effects);
                 self.apply(&mut effects);
@@ -159,22 +155,9 @@ impl Network {
                 Some(Due::RetryBudget(index, direction)) => self.spend_retry_budget(index, direction),
                 Some(Due::Retransmit(index, direction)) => self.retransmit(index, direction),
                 Some(Due::Start(host)) => starts.push(host),
-                None if self.plane.next_deadline().is_some_and(|at| at <= now) => {}
+                // What the plane did may be due at once.
+                None if planned => {}
                 None => return starts,
-            }
-        }
-    }
-
-    /// Sends what processes have written since the last time, in the order of their writes.
-    pub(crate) fn transmit_all(&mut self) {
-        while !self.to_transmit.is_empty() {
-            let mut sockets = std::mem::take(&mut self.to_transmit);
-            for socket in sockets.drain(..) {
-                self.connection_mut(socket.connection).end_mut(socket.side).in_transmit_list = false;
-                self.transmit(socket);
-            }
-            if self.to_transmit.is_empty() {
-                self.to_transmit = sockets;
             }
         }
     }
@@ -285,6 +268,10 @@ impl Network {
     /// Stops the plane's interest in a connection that both ends are done with.
     fn maybe_end(&mut self, index: ConnectionIndex) {
         let connection = self.connection_mut(index);
+        if connection.client.held() || connection.server.held() || connection.ended {
+            return;
+        }
+        let done = |end: &connection::End| end.reset || end.unsent.is_empty();
         let quiet = |path: &connection::Path| {
             path.in_flight.is_empty()
                 && path.held.is_empty()
@@ -292,13 +279,11 @@ impl Network {
                 && path.unanswered.is_empty()
                 && !path.lost_fin
         };
-        let over = !connection.ended
-            && [&connection.client, &connection.server]
-                .iter()
-                .all(|end| !end.held() && (end.reset || end.unsent.is_empty()))
+        if done(&connection.client)
+            && done(&connection.server)
             && quiet(&connection.to_server)
-            && quiet(&connection.to_client);
-        if over {
+            && quiet(&connection.to_client)
+        {
             connection.ended = true;
             self.plane.ended(index.into());
         }

@@ -1,7 +1,7 @@
-//! What happens next: a heap ordered by time, then by a seeded tie-break, then by sequence.
+//! What happens next, ordered by time, then by a seeded tie-break, then by sequence.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 use std::time::Duration;
 
 use super::hosts::HostId;
@@ -42,31 +42,103 @@ pub(crate) enum Due {
     Start(HostId),
 }
 
-/// The heap.
+/// When, and in which order within an instant: a seeded tie-break, then the order of the pushes.
+type Place = (Duration, u64, u64);
+
+/// What is due, in its order.
+///
+/// Packets mostly come due in the order in which they were sent, so they wait in a sorted lane. Timers, and packets that
+/// belong far before the lane's end, wait in a heap.
 pub(crate) struct Schedule {
-    heap: BinaryHeap<Reverse<(Duration, u64, u64, Due)>>,
+    lane: VecDeque<(Place, Due)>,
+    heap: BinaryHeap<Reverse<(Place, Due)>>,
     sequence: u64,
     ties: Draws,
 }
 
+/// How far before its end the lane takes something in.
+const LANE_STEPS: usize = 8;
+
 impl Schedule {
     pub(crate) fn new(ties: Draws) -> Self {
-        Self { heap: BinaryHeap::new(), sequence: 0, ties }
+        Self { lane: VecDeque::new(), heap: BinaryHeap::new(), sequence: 0, ties }
     }
 
     pub(crate) fn push(&mut self, at: Duration, due: Due) {
         self.sequence += 1;
-        self.heap.push(Reverse((at, self.ties.next_u64(), self.sequence, due)));
+        let place = (at, self.ties.next_u64(), self.sequence);
+        if !matches!(due, Due::Arrival(..) | Due::Space(..)) {
+            self.heap.push(Reverse((place, due)));
+            return;
+        }
+        let mut later = 0;
+        while later <= LANE_STEPS
+            && let Some((other, _)) = self.lane.len().checked_sub(later + 1).and_then(|n| self.lane.get(n))
+            && *other > place
+        {
+            later += 1;
+        }
+        match later {
+            0 => self.lane.push_back((place, due)),
+            1..=LANE_STEPS => self.lane.insert(self.lane.len() - later, (place, due)),
+            _ => self.heap.push(Reverse((place, due))),
+        }
     }
 
     pub(crate) fn next_at(&self) -> Option<Duration> {
-        self.heap.peek().map(|Reverse((at, ..))| *at)
+        let lane = self.lane.front().map(|((at, ..), _)| *at);
+        match self.heap.peek() {
+            Some(Reverse(((at, ..), _))) => Some(lane.map_or(*at, |lane| lane.min(*at))),
+            None => lane,
+        }
     }
 
     pub(crate) fn pop_due(&mut self, now: Duration) -> Option<Due> {
-        if self.next_at()? > now {
-            return None;
+        let heap_first = match (self.lane.front(), self.heap.peek()) {
+            (Some((lane, _)), Some(Reverse((heap, _)))) => heap < lane,
+            (lane, _) => lane.is_none(),
+        };
+        let due = |place: &Place| place.0 <= now;
+        if heap_first {
+            self.heap
+                .peek()
+                .is_some_and(|Reverse((place, _))| due(place))
+                .then(|| self.heap.pop())?
+                .map(|Reverse((_, due))| due)
+        } else {
+            self.lane.pop_front_if(|(place, _)| due(place)).map(|(_, due)| due)
         }
-        self.heap.pop().map(|Reverse((.., due))| due)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seed::{Seed, SeedTree};
+
+    #[test]
+    fn everything_comes_in_the_order_of_its_place_wherever_it_waits() {
+        let mut draws = SeedTree::new(Seed(7)).draws();
+        for spread in [1, 10, 1000] {
+            let mut schedule = Schedule::new(SeedTree::new(Seed(1)).draws());
+            let mut ties = SeedTree::new(Seed(1)).draws();
+            let mut wanted = Vec::new();
+            for n in 0..500_u32 {
+                let at = Duration::from_millis(draws.below(spread) + u64::from(n) / 10);
+                let due = match n % 7 {
+                    0 => Due::Start(HostId(n)),
+                    _ => Due::Arrival(ConnectionIndex(n), Direction::ToServer),
+                };
+                schedule.push(at, due);
+                wanted.push((at, ties.next_u64(), due));
+            }
+            wanted.sort();
+            let mut came = Vec::new();
+            while let Some(at) = schedule.next_at() {
+                assert_eq!(at.checked_sub(Duration::from_nanos(1)).and_then(|before| schedule.pop_due(before)), None);
+                came.extend(schedule.pop_due(at));
+            }
+            assert_eq!(came, wanted.into_iter().map(|(.., due)| due).collect::<Vec<_>>());
+        }
     }
 }

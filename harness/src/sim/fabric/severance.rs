@@ -29,12 +29,8 @@ impl Network {
         end.wake_all(&mut wakers);
         self.to_wake = wakers;
         self.say_closed(socket);
-        // In SEND_BUFFER order: what was written goes out before the FIN, whenever the window allows.
-        self.transmit_closed(socket);
-    }
-
-    fn transmit_closed(&mut self, socket: Socket) {
-        self.want_transmit(socket);
+        // What was written goes out before the FIN, whenever the window allows.
+        self.transmit(socket);
         self.maybe_end(socket.connection);
     }
 

@@ -9,20 +9,12 @@ use super::retransmission::{ORPHAN_BUDGET, RETRY_BUDGET, next_attempt};
 use super::{ConnectionIndex, Due, Network, Socket};
 use crate::fault::{FaultIndex, HalfOpenKind};
 use crate::name::Direction;
-use crate::plane::Mode;
+use crate::plane::{Mode, Passage};
 
 /// The most that one packet carries: what a kernel with segmentation offload hands to its network card at once.
-const LARGEST_PACKET_BYTES: usize = 64 * 1024;
+pub(super) const LARGEST_PACKET_BYTES: usize = 64 * 1024;
 
 impl Network {
-    /// Puts an end on the list of those that have something to send.
-    pub(super) fn want_transmit(&mut self, socket: Socket) {
-        let end = self.connection_mut(socket.connection).end_mut(socket.side);
-        if !std::mem::replace(&mut end.in_transmit_list, true) {
-            self.to_transmit.push(socket);
-        }
-    }
-
     /// Sends what the peer's window takes.
     pub(super) fn transmit(&mut self, socket: Socket) {
         let direction = socket.side.sends();
@@ -63,12 +55,20 @@ impl Network {
     pub(super) fn transmit_bytes(&mut self, index: ConnectionIndex, direction: Direction, bytes: Bytes) {
         match self.connection(index).path(direction).mode {
             Mode::Pass => {
-                self.connection_mut(index).path_mut(direction).in_plane += bytes.len();
+                let shown = bytes.len();
                 let mut effects = std::mem::take(&mut self.effects);
-                let rest = self.plane.bytes(index.into(), direction, bytes, self.now, &mut effects);
-                self.apply(&mut effects);
+                match self.plane.bytes(index.into(), direction, bytes, self.now, &mut effects) {
+                    Passage::Whole(bytes) => {
+                        self.put(index, direction, Packet::Data { bytes, owed: shown, forged: None });
+                        self.apply(&mut effects);
+                    }
+                    Passage::Decided(rest) => {
+                        self.connection_mut(index).path_mut(direction).in_plane += shown;
+                        self.apply(&mut effects);
+                        self.keep_rest(index, direction, rest);
+                    }
+                }
                 self.effects = effects;
-                self.keep_rest(index, direction, rest);
             }
             Mode::Silent(kind, fault) => self.lose(index, direction, bytes, kind, fault),
             Mode::Severed(fault) => self.answer_severed(index, direction, bytes.len(), fault),
@@ -216,7 +216,7 @@ impl Network {
             self.transmit_fin(index, direction);
         }
         let side = sender(direction);
-        self.want_transmit(Socket { connection: index, side });
+        self.transmit(Socket { connection: index, side });
     }
 
     /// The other side no longer exists as the sender knows it: its bytes draw an RST.
@@ -240,11 +240,10 @@ impl Network {
             return;
         }
         let extra = self.shaping(index, direction, &packet);
-        let now = self.now;
-        let connection = self.connection_mut(index);
+        let connection = &mut self.connections[index.0 as usize];
         let latency = connection.latency;
         let path = connection.path_mut(direction);
-        let at = (now + latency + extra).max(path.last_arrival);
+        let at = (self.now + latency + extra).max(path.last_arrival);
         path.last_arrival = at;
         path.in_flight.push_back((at, packet));
         if path.in_flight.len() == 1 {
@@ -284,7 +283,13 @@ impl Network {
             return;
         }
         let at = now + connection.latency;
-        connection.path_mut(direction).returns.push_back(Return { at, acknowledged, window });
+        match connection.path_mut(direction).returns.back_mut() {
+            Some(last) if last.at == at => {
+                last.acknowledged += acknowledged;
+                last.window += window;
+            }
+            Some(_) | None => connection.path_mut(direction).returns.push_back(Return { at, acknowledged, window }),
+        }
         let end = connection.end(sender(direction));
         let waits = !end.writers.is_empty() || (end.window == 0 && end.unsent_bytes > 0);
         if waits {
