@@ -84,14 +84,25 @@ impl Connection {
         }
     }
 
+    /// Whether a direction's bytes pass as they come, and there is nothing to be read in them.
+    pub(super) fn is_indifferent(&self, direction: Direction) -> bool {
+        match direction {
+            Direction::ToServer => self.to_server.is_indifferent(),
+            Direction::ToClient => self.to_client.is_indifferent(),
+        }
+    }
+
     /// Reads bytes of a direction that is [plain](Leg::is_plain) and passes.
     pub(super) fn read_plain(&mut self, direction: Direction, bytes: &[u8], out: &mut Vec<Effect>) {
         let leg = match direction {
             Direction::ToServer => &mut self.to_server,
             Direction::ToClient => &mut self.to_client,
         };
+        let switched = self.exchanges.switched.is_some();
         leg.read_plain(bytes, &mut self.exchanges, out);
-        self.adopt_switch();
+        if !switched {
+            self.adopt_switch();
+        }
     }
 
     /// Reads what has arrived in a direction, and does with it what its fate says.

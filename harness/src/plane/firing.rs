@@ -30,6 +30,7 @@ impl Plane {
 
     /// A trigger has come true.
     pub(super) fn come_true(&mut self, fault: FaultIndex, site: Site, now: Duration, out: &mut Vec<Effect>) {
+        self.changes += 1;
         let Fault { target, verb, .. } = self.planned(fault).fault.clone();
         if let Site::On(key, Some(point)) = site
             && verb != Verb::TruncateClean
@@ -172,6 +173,7 @@ impl Plane {
 
     /// A fault ends as planned.
     pub(super) fn heal(&mut self, fault: FaultIndex, now: Duration, out: &mut Vec<Effect>) {
+        self.changes += 1;
         let struck = std::mem::take(&mut self.planned_mut(fault).struck);
         let Fault { verb, target, .. } = &self.faults[fault.0 as usize].fault;
         match (verb, target) {

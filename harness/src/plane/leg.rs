@@ -18,30 +18,31 @@ use crate::trace::Unit;
 /// The most that waits for one decision. What exceeds it passes, and the fault strikes where the bytes then are.
 const HELD_BYTES: u64 = 1024 * 1024;
 
-/// A direction of a connection.
+/// A direction of a connection. What every piece of bytes needs comes first.
 #[derive(Debug)]
+#[repr(C)]
 pub(super) struct Leg {
     key: ConnectionKey,
     direction: Direction,
-    pieces: Pieces,
-    protocol: Protocol,
-    watches: Vec<Watch>,
-    marks: Vec<Mark>,
-    /// Units whose last byte has been read and has not left.
-    units: VecDeque<(u64, Unit)>,
-    /// Units that begin before this offset did not arrive whole.
-    lost_to: u64,
-    /// Bytes given back to the actuator that have been read already: they come again.
-    known: u64,
-    /// The chunk in which a fault that truncates may strike, as long as its size has not left.
-    kept_chunk: Option<Chunk>,
-    /// The half-opens in force, the latest last.
-    silences: Vec<(FaultIndex, HalfOpenKind)>,
     ending: Option<Ending>,
     /// What a fault waits for.
     pub(super) awaited: Option<Awaited>,
     /// The sender's FIN is here and has not been passed.
     pub(super) fin_waits: bool,
+    /// Bytes given back to the actuator that have been read already: they come again.
+    known: u64,
+    protocol: Protocol,
+    pieces: Pieces,
+    watches: Vec<Watch>,
+    /// The half-opens in force, the latest last.
+    silences: Vec<(FaultIndex, HalfOpenKind)>,
+    marks: Vec<Mark>,
+    /// Units whose last byte has been read and has not left.
+    units: VecDeque<(u64, Unit)>,
+    /// Units that begin before this offset did not arrive whole.
+    lost_to: u64,
+    /// The chunk in which a fault that truncates may strike, as long as its size has not left.
+    kept_chunk: Option<Chunk>,
 }
 
 /// How a direction's bytes end.
@@ -130,6 +131,11 @@ impl Leg {
             && self.awaited.is_none()
             && self.known == 0
             && !self.fin_waits
+    }
+
+    /// Whether bytes are [plain](Self::is_plain) and have no boundaries, now and later.
+    pub(super) fn is_indifferent(&self) -> bool {
+        self.is_plain() && matches!(self.protocol, Protocol::Opaque)
     }
 
     /// Reads bytes that are [plain](Self::is_plain) and pass without having been here, and tells of their units.

@@ -47,6 +47,8 @@ pub struct Plane {
     deadlines_set: u64,
     /// Something has changed that may let held bytes go.
     unsettled: bool,
+    /// How often a fault has changed what happens to bytes.
+    pub(super) changes: u32,
 }
 
 /// What is to be done at a time.
@@ -70,6 +72,7 @@ impl Plane {
             deadlines: BTreeMap::new(),
             deadlines_set: 0,
             unsettled: false,
+            changes: 0,
         };
         for (n, fault) in faults.iter().enumerate() {
             if let Trigger::At(at) = fault.trigger {
@@ -131,6 +134,17 @@ impl Plane {
         Passage::Decided(rest)
     }
 
+    /// How often a fault has changed what happens to bytes, on whichever connection.
+    pub fn changes(&self) -> u32 {
+        self.changes
+    }
+
+    /// Whether a direction's bytes all pass as they come, and nothing is to be read in them, for as long as
+    /// [`changes`](Self::changes) stays as it is. They need not be shown to the plane.
+    pub fn is_indifferent(&self, key: ConnectionKey, direction: Direction) -> bool {
+        self.connections.get(key).is_none_or(|connection| connection.is_indifferent(direction))
+    }
+
     /// An end of a connection has sent its FIN.
     pub fn fin(&mut self, key: ConnectionKey, direction: Direction, now: Duration, out: &mut Vec<Effect>) {
         match self.connections.get_mut(key) {
@@ -169,6 +183,7 @@ impl Plane {
                 Due::Strike(fault) => self.come_true(fault, Site::Everywhere, now, out),
                 Due::Heal(fault) => self.heal(fault, now, out),
                 Due::CloseAnswer(fault, key) => {
+                    self.changes += 1;
                     if let Some(connection) = self.connections.get_mut(key) {
                         connection.give_up_closing(fault, out);
                     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::LocalRuntime;
@@ -58,7 +58,7 @@ pub(crate) fn execute(catalogue: &Catalogue, plan: &Plan) -> Result<Raw, SimErro
 fn warm_up(catalogue: &Catalogue, plan: &Plan) -> Result<(), SimError> {
     static WARM: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     // Held while the warm-up runs: nobody's first counted run of a scenario may overtake it.
-    let mut warm = WARM.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let mut warm = lock(&WARM);
     let name = format!("{}/{}", plan.scenario.name, plan.variant());
     if warm.contains(&name) {
         return Ok(());
@@ -70,28 +70,31 @@ fn warm_up(catalogue: &Catalogue, plan: &Plan) -> Result<(), SimError> {
 }
 
 fn on_fresh_thread(catalogue: &Catalogue, plan: &Plan, warm_up: bool) -> Result<Raw, SimError> {
-    let (sender, receiver) = mpsc::channel();
+    let result = Arc::new(Mutex::new(None));
     let shared: &'static Shared = Box::leak(Box::default());
-    let (catalogue, owned) = (catalogue.clone(), plan.clone());
+    let (catalogue, owned, told) = (catalogue.clone(), plan.clone(), Arc::clone(&result));
     let thread = std::thread::Builder::new()
         .name("simulation".to_owned())
         .spawn(move || {
-            let result = catch_unwind(AssertUnwindSafe(|| on_this_thread(&catalogue, &owned, shared, warm_up)));
+            let run = catch_unwind(AssertUnwindSafe(|| on_this_thread(&catalogue, &owned, shared, warm_up)));
             overrides::leave();
-            let result = result.unwrap_or_else(|panic| Err(SimError::Defect { message: panics::text(&*panic) }));
-            // The receiver is gone when the watchdog gave the run up; nobody is left to be told.
-            let _ = sender.send(result);
+            let run = run.unwrap_or_else(|panic| Err(SimError::Defect { message: panics::text(&*panic) }));
+            *lock(&told) = Some(run);
         })
         .map_err(|source| SimError::Thread { source })?;
-    match receiver.recv_timeout(WATCHDOG) {
-        Ok(result) => {
-            // The result is here, and nobody waits for the end of the thread that it came from.
-            drop(thread);
-            result
-        }
-        Err(_) if shared.waits_unseen() => Err(SimError::Unseen),
-        Err(_) => Err(SimError::Watchdog { scenario: plan.scenario.name.clone(), seed: plan.seed, wall: WATCHDOG }),
+    let ended = overrides::join(thread, WATCHDOG);
+    let result = lock(&result).take();
+    match result {
+        Some(result) => result,
+        None if ended => Err(SimError::Defect { message: "a simulation's thread ended without a result".to_owned() }),
+        None if shared.waits_unseen() => Err(SimError::Unseen),
+        None => Err(SimError::Watchdog { scenario: plan.scenario.name.clone(), seed: plan.seed, wall: WATCHDOG }),
     }
+}
+
+/// Locks what a panic may have poisoned and cannot have broken.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn on_this_thread(catalogue: &Catalogue, plan: &Plan, shared: &'static Shared, warm_up: bool) -> Result<Raw, SimError> {

@@ -62,11 +62,16 @@ impl Network {
     }
 
     /// A local error that a fault has armed for this call, counted down.
+    #[inline]
     fn armed_error(&mut self, socket: Socket, call: IoCall) -> Option<io::Error> {
-        let end = self.connection_mut(socket.connection).end_mut(socket.side);
-        if end.armed.is_empty() {
+        if self.connection(socket.connection).end(socket.side).armed.is_empty() {
             return None;
         }
+        self.count_down(socket, call)
+    }
+
+    fn count_down(&mut self, socket: Socket, call: IoCall) -> Option<io::Error> {
+        let end = self.connection_mut(socket.connection).end_mut(socket.side);
         let position = end.armed.iter().position(|armed| armed.call == call)?;
         end.armed[position].countdown -= 1;
         if end.armed[position].countdown > 0 {

@@ -10,6 +10,7 @@ use bytes::{Buf, Bytes};
 use tokio::io::ReadBuf;
 
 use super::hosts::{HostId, LifeId};
+use super::queue::Queue;
 use crate::fault::{FaultIndex, IoCall};
 use crate::name::{ConnectionId, Direction, Side};
 use crate::plane::Mode;
@@ -35,35 +36,36 @@ pub(crate) enum EndState {
     Forgotten,
 }
 
-/// One end.
+/// One end. What every packet needs comes first: with many connections open, memory is what a packet costs.
+#[repr(C)]
 pub(crate) struct End {
-    pub(crate) host: HostId,
-    /// Whose process holds it; the server's is known from the SYN on.
-    pub(crate) life: Option<LifeId>,
-    pub(crate) address: SocketAddr,
-    pub(crate) state: EndState,
     /// Received and not yet read.
-    pub(crate) received: VecDeque<Bytes>,
+    pub(crate) received: Queue<Bytes>,
     pub(crate) received_bytes: usize,
-    /// The peer's FIN was received.
-    pub(crate) fin_received: bool,
-    /// An RST was received, or the kernel gave up.
-    pub(crate) reset: bool,
-    /// Reported once, to whichever call comes first.
-    pub(crate) error: Option<io::ErrorKind>,
-    /// Written and not yet sent.
-    pub(crate) unsent: VecDeque<Bytes>,
     pub(crate) unsent_bytes: usize,
     /// Sent and not yet acknowledged.
     pub(crate) unacknowledged: usize,
     /// What the peer's window still takes.
     pub(crate) window: usize,
+    pub(crate) host: HostId,
+    /// Whose process holds it; the server's is known from the SYN on.
+    pub(crate) life: Option<LifeId>,
+    pub(crate) state: EndState,
     pub(crate) fin: Fin,
-    pub(crate) linger_zero: bool,
+    /// The peer's FIN was received.
+    pub(crate) fin_received: bool,
+    /// An RST was received, or the kernel gave up.
+    pub(crate) reset: bool,
     pub(crate) no_delay: bool,
     pub(crate) readers: Wakers,
     pub(crate) writers: Wakers,
     pub(crate) armed: Vec<ArmedError>,
+    /// Written and not yet sent.
+    pub(crate) unsent: VecDeque<Bytes>,
+    pub(crate) address: SocketAddr,
+    pub(crate) linger_zero: bool,
+    /// Reported once, to whichever call comes first.
+    pub(crate) error: Option<io::ErrorKind>,
     /// The last error or end of stream this end's process was told of, so that a repeat is not recorded again.
     pub(crate) told: Option<(&'static str, String)>,
     /// Whether a call on a dead incarnation's socket has failed once already.
@@ -91,25 +93,36 @@ pub(crate) struct ArmedError {
 
 /// Tasks that wait for one thing.
 #[derive(Default)]
-pub(crate) struct Wakers(Vec<Waker>);
+pub(crate) struct Wakers {
+    first: Option<Waker>,
+    /// Empty whenever `first` is. Boxed because it is rare: who waits is mostly one.
+    #[expect(clippy::box_collection, reason = "a pointer in what every packet touches, instead of three")]
+    others: Option<Box<Vec<Waker>>>,
+}
 
 impl Wakers {
     pub(crate) fn register(&mut self, cx: &Context<'_>) {
-        if !self.0.iter().any(|waker| waker.will_wake(cx.waker())) {
-            self.0.push(cx.waker().clone());
+        match &self.first {
+            None => self.first = Some(cx.waker().clone()),
+            Some(first) if first.will_wake(cx.waker()) => {}
+            Some(_) => {
+                let others = self.others.get_or_insert_default();
+                if !others.iter().any(|waker| waker.will_wake(cx.waker())) {
+                    others.push(cx.waker().clone());
+                }
+            }
         }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.first.is_none()
     }
 
     /// Moves every waker to `out`; they are woken when nothing is borrowed any more.
     pub(crate) fn drain_into(&mut self, out: &mut Vec<Waker>) {
-        match self.0.len() {
-            0 => {}
-            1 => out.extend(self.0.pop()),
-            _ => out.append(&mut self.0),
+        out.extend(self.first.take());
+        if let Some(others) = self.others.take() {
+            out.extend(*others);
         }
     }
 }
@@ -148,12 +161,20 @@ impl Packet {
     }
 }
 
-/// One direction.
+/// One direction. What every packet needs comes first.
+#[repr(C)]
 pub(crate) struct Path {
     pub(crate) mode: Mode,
-    pub(crate) in_flight: VecDeque<(Duration, Packet)>,
+    /// The plane need not be shown the bytes, as long as it has changed so often and not more.
+    pub(crate) indifferent: Option<u32>,
+    pub(crate) in_flight: Queue<(Duration, Packet)>,
     /// The latest arrival so far: order is kept however delays change.
     pub(crate) last_arrival: Duration,
+    /// On their way back to the sender: acknowledged bytes and reopened window.
+    pub(crate) returns: Queue<Return>,
+    pub(crate) shapes: Vec<Shape>,
+    /// Bytes that the plane was shown and has not yet decided on.
+    pub(crate) in_plane: usize,
     /// Packets that a partition or freeze holds.
     pub(crate) held: VecDeque<Packet>,
     /// Data that a silence keeps from the receiver; the sender's kernel sends it again after the heal.
@@ -165,11 +186,6 @@ pub(crate) struct Path {
     pub(crate) lost_since: Option<Duration>,
     /// Bytes that arrived but whose acknowledgement was lost.
     pub(crate) unreported: usize,
-    /// On their way back to the sender: acknowledged bytes and reopened window.
-    pub(crate) returns: VecDeque<Return>,
-    /// Bytes that the plane was shown and has not yet decided on.
-    pub(crate) in_plane: usize,
-    pub(crate) shapes: Vec<Shape>,
     pub(crate) answered_severed: bool,
 }
 
@@ -238,7 +254,7 @@ impl End {
             life,
             address,
             state: EndState::Connecting,
-            received: VecDeque::new(),
+            received: Queue::new(),
             received_bytes: 0,
             fin_received: false,
             reset: false,
@@ -315,7 +331,8 @@ impl Path {
     pub(crate) fn new() -> Self {
         Self {
             mode: Mode::Pass,
-            in_flight: VecDeque::new(),
+            indifferent: None,
+            in_flight: Queue::new(),
             last_arrival: Duration::ZERO,
             held: VecDeque::new(),
             lost: VecDeque::new(),
@@ -323,7 +340,7 @@ impl Path {
             unanswered: VecDeque::new(),
             lost_since: None,
             unreported: 0,
-            returns: VecDeque::new(),
+            returns: Queue::new(),
             in_plane: 0,
             shapes: Vec::new(),
             answered_severed: false,

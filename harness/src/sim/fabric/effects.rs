@@ -12,7 +12,14 @@ use crate::trace::{FaultEvent, What};
 
 impl Network {
     /// Applies effects in order and leaves the list empty.
+    #[inline]
     pub(super) fn apply(&mut self, effects: &mut Vec<Effect>) {
+        if !effects.is_empty() {
+            self.apply_all(effects);
+        }
+    }
+
+    fn apply_all(&mut self, effects: &mut Vec<Effect>) {
         for effect in effects.drain(..) {
             self.apply_one(effect);
         }

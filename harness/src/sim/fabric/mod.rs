@@ -3,7 +3,7 @@
 //! Sans-IO: it is told the time, takes socket calls and answers with bytes, errors and wakers. Every event touches
 //! its own connection only.
 //!
-//! - `connection`: what a connection is made of.
+//! - `connection`: what a connection is made of; `queue`: what waits in it.
 //! - `schedule`: what happens next.
 //! - `calls`: what a process asks of its sockets.
 //! - `transmit`: from a sender's buffer through the plane onto a path.
@@ -20,6 +20,7 @@ mod census;
 mod connection;
 mod effects;
 mod handshake;
+mod queue;
 mod retransmission;
 mod schedule;
 mod severance;

@@ -54,6 +54,10 @@ impl Network {
     /// Shows sent bytes to the plane, or does with them what the path's mode says.
     pub(super) fn transmit_bytes(&mut self, index: ConnectionIndex, direction: Direction, bytes: Bytes) {
         match self.connection(index).path(direction).mode {
+            Mode::Pass if self.connection(index).path(direction).indifferent == Some(self.plane.changes()) => {
+                let owed = bytes.len();
+                self.put(index, direction, Packet::Data { bytes, owed, forged: None });
+            }
             Mode::Pass => {
                 let shown = bytes.len();
                 let mut effects = std::mem::take(&mut self.effects);
@@ -61,6 +65,9 @@ impl Network {
                     Passage::Whole(bytes) => {
                         self.put(index, direction, Packet::Data { bytes, owed: shown, forged: None });
                         self.apply(&mut effects);
+                        let indifferent = self.plane.is_indifferent(index.into(), direction);
+                        self.connection_mut(index).path_mut(direction).indifferent =
+                            indifferent.then(|| self.plane.changes());
                     }
                     Passage::Decided(rest) => {
                         self.connection_mut(index).path_mut(direction).in_plane += shown;
@@ -245,8 +252,9 @@ impl Network {
         let path = connection.path_mut(direction);
         let at = (self.now + latency + extra).max(path.last_arrival);
         path.last_arrival = at;
+        let first = path.in_flight.is_empty();
         path.in_flight.push_back((at, packet));
-        if path.in_flight.len() == 1 {
+        if first {
             self.schedule.push(at, Due::Arrival(index, direction));
         }
     }
