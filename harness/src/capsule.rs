@@ -131,6 +131,8 @@ mod tests {
 
         [scenario.network]
         latency = "35ms"
+        send_buffer_bytes = 3800000
+        receive_buffer_bytes = 131072
         interleaved = false
 
         [scenario.host.chat]

@@ -12,6 +12,8 @@ use std::time::Duration;
 
 use tokio::io::ReadBuf;
 
+use crate::keepalive::Keepalive;
+
 /// Names one simulated socket. `run` tells simulations apart, so that a handle that escapes its thread is recognised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key {
@@ -42,8 +44,10 @@ pub enum SocketOption {
     ReuseAddress(bool),
     /// `SO_REUSEPORT`.
     ReusePort(bool),
-    /// `SO_KEEPALIVE`.
-    KeepAlive(bool),
+    /// `SO_KEEPALIVE` with its times; `None`: off.
+    KeepAlive(Option<Keepalive>),
+    /// `TCP_USER_TIMEOUT`; `None`: the kernel's own patience.
+    UserTimeout(Option<Duration>),
     /// `SO_RCVBUF`, bytes.
     ReceiveBuffer(u32),
     /// `SO_SNDBUF`, bytes.
@@ -61,6 +65,7 @@ impl SocketOption {
             Self::ReuseAddress(_) => "SO_REUSEADDR",
             Self::ReusePort(_) => "SO_REUSEPORT",
             Self::KeepAlive(_) => "SO_KEEPALIVE",
+            Self::UserTimeout(_) => "TCP_USER_TIMEOUT",
             Self::ReceiveBuffer(_) => "SO_RCVBUF",
             Self::SendBuffer(_) => "SO_SNDBUF",
             Self::TimeToLive(_) => "IP_TTL",

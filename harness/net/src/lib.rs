@@ -4,6 +4,7 @@
 //!
 //! - [`TcpListener`], [`TcpStream`], [`TcpSocket`]: the sockets; [`tcp`]: the halves of a stream.
 //! - [`lookup_host`] and [`ToSocketAddrs`]: addresses and names.
+//! - [`Keepalive`]: how a kernel finds out that a silent peer is gone.
 //! - [`SIM`] and [`version_line`]: what a service says of itself with `--version`.
 //! - `tungstenite`, `hyper`, `axum`: adapters, each behind the feature of its name.
 //! - `engine` (feature `sim`): what a simulation offers to these types. Services never need it.
@@ -79,6 +80,7 @@ pub mod axum;
 pub mod engine;
 #[cfg(feature = "hyper")]
 pub mod hyper;
+mod keepalive;
 mod listener;
 mod simulated;
 mod socket;
@@ -90,6 +92,7 @@ mod variant;
 mod version;
 
 pub use address::{ToSocketAddrs, lookup_host};
+pub use keepalive::Keepalive;
 pub use listener::TcpListener;
 pub use socket::TcpSocket;
 pub use stream::TcpStream;

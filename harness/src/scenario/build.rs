@@ -57,7 +57,7 @@ impl Scenario {
     /// Sets the latency between two hosts.
     #[must_use]
     pub fn with_link(mut self, one: impl Into<HostName>, other: impl Into<HostName>, latency: Duration) -> Self {
-        self.links.push(LinkSpec { between: (one.into(), other.into()), latency });
+        self.links.push(LinkSpec::of_latency(one, other, latency));
         self
     }
 

@@ -12,9 +12,9 @@
 //! | table | keys |
 //! |---|---|
 //! | (top) | `proves`; `name` (else the file's stem), `base`, `time_limit`, `settle` |
-//! | `[network]` | `latency` (one way), `interleaved` |
+//! | `[network]` | `latency` (one way), `send_buffer_bytes`, `receive_buffer_bytes`, `interleaved` |
 //! | `[host.NAME]`, `[actor.NAME]` | `run`; `start`, `tells` (kinds of facts), `config` (any table) |
-//! | `[[link]]` | `between` (two hosts), `latency` |
+//! | `[[link]]` | `between` (two hosts); `latency`, `send_buffer_bytes`, `receive_buffer_bytes` |
 //! | `[[fault]]` | `link` (`"alice -> chat"`; `connection`, from 1), `between` or `host`; `when`; `do` and its parameters |
 //! | `[[facts]]` | `fact`; `event` (`host`, `target`) or `unit` (`link`, `direction`, `at`); `where`, `key`, `value`, `optional` |
 //! | `[checks.NAME]` | those of the [check](crate::check) |
@@ -139,7 +139,7 @@ pub struct Scenario {
     pub network: Network,
     /// Hosts, then actors, each sorted by name: in this order they start.
     pub hosts: Vec<HostSpec>,
-    /// Pairs of hosts with a latency of their own.
+    /// Pairs of hosts between which the network is another than elsewhere.
     pub links: Vec<LinkSpec>,
     /// What breaks.
     pub rules: Vec<FaultRule>,
@@ -159,16 +159,36 @@ pub struct Scenario {
 /// What the network between the hosts is like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network {
-    /// How long a packet takes one way; whole milliseconds.
-    pub latency: Duration,
+    /// What holds between two hosts that no [`LinkSpec`] names.
+    pub link: LinkParameters,
     /// Whether the seed also decides when tasks yield, how much a read returns and how much a write takes.
     pub interleaved: bool,
 }
 
 impl Default for Network {
-    /// 20 ms one way, as between neighbouring regions of a cloud; interleaved.
+    /// The defaults of [`LinkParameters`]; interleaved.
     fn default() -> Self {
-        Self { latency: Duration::from_millis(20), interleaved: true }
+        Self { link: LinkParameters::default(), interleaved: true }
+    }
+}
+
+/// What a network between two hosts is like, both ways.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinkParameters {
+    /// How long a packet takes one way; whole milliseconds.
+    pub latency: Duration,
+    /// How much a process can write before any of it is acknowledged, bytes. A socket's `SO_SNDBUF` takes its place.
+    pub send_buffer_bytes: u32,
+    /// How much a kernel takes in for a process that does not read, bytes. A socket's `SO_RCVBUF` takes its place.
+    pub receive_buffer_bytes: u32,
+}
+
+impl Default for LinkParameters {
+    /// 20 ms one way, as between neighbouring regions of a cloud, and what sockets of Linux take on a local network: a
+    /// writer got rid of 3.87 MB into a connection that acknowledged nothing, and a stopped process's kernel acknowledged
+    /// 127 KB.
+    fn default() -> Self {
+        Self { latency: Duration::from_millis(20), send_buffer_bytes: 3_800_000, receive_buffer_bytes: 128 * 1024 }
     }
 }
 
@@ -198,16 +218,26 @@ pub enum Role {
     Actor,
 }
 
-/// Two hosts between which packets take another time than elsewhere.
+/// Two hosts between which the network is another than elsewhere. What is `None` is as elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkSpec {
     /// The hosts; their order means nothing.
     pub between: (HostName, HostName),
     /// How long a packet takes one way; whole milliseconds.
-    pub latency: Duration,
+    pub latency: Option<Duration>,
+    /// As [`LinkParameters::send_buffer_bytes`].
+    pub send_buffer_bytes: Option<u32>,
+    /// As [`LinkParameters::receive_buffer_bytes`].
+    pub receive_buffer_bytes: Option<u32>,
 }
 
 impl LinkSpec {
+    /// Two hosts that are so far apart, and else as any others.
+    pub fn of_latency(one: impl Into<HostName>, other: impl Into<HostName>, latency: Duration) -> Self {
+        let between = (one.into(), other.into());
+        Self { between, latency: Some(latency), send_buffer_bytes: None, receive_buffer_bytes: None }
+    }
+
     /// Whether it is the link of these two.
     pub(crate) fn joins(&self, one: &HostName, other: &HostName) -> bool {
         let (a, b) = (&self.between.0, &self.between.1);
@@ -272,9 +302,15 @@ impl Scenario {
         self.hosts.iter().find(|host| host.name == *name)
     }
 
-    /// How long a packet takes between two hosts, one way.
-    pub fn latency(&self, one: &HostName, other: &HostName) -> Duration {
-        self.links.iter().find(|link| link.joins(one, other)).map_or(self.network.latency, |link| link.latency)
+    /// What the network between two hosts is like.
+    pub fn link(&self, one: &HostName, other: &HostName) -> LinkParameters {
+        let usual = self.network.link;
+        let Some(own) = self.links.iter().find(|link| link.joins(one, other)) else { return usual };
+        LinkParameters {
+            latency: own.latency.unwrap_or(usual.latency),
+            send_buffer_bytes: own.send_buffer_bytes.unwrap_or(usual.send_buffer_bytes),
+            receive_buffer_bytes: own.receive_buffer_bytes.unwrap_or(usual.receive_buffer_bytes),
+        }
     }
 
     /// The same scenario with a specimen in the place of its host.

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::document::{Lines, Node, Place};
 use super::duration::Millis;
-use super::error::ScenarioError;
+use super::error::{ScenarioError, list};
 use super::section::Section;
 use super::typed;
-use super::{FaultRule, HostSpec, LinkSpec, Network, Role, Scenario, Specimen, facts, rule, validate};
+use super::{FaultRule, HostSpec, LinkParameters, LinkSpec, Network, Role, Scenario, Specimen, facts, rule, validate};
 use crate::fault::Fault;
 
 const KEYS: [&str; 13] = [
@@ -73,11 +73,18 @@ fn rules(section: &Section) -> Result<Vec<FaultRule>, ScenarioError> {
     section.items("fault")?.iter().map(rule::read).collect()
 }
 
+/// What `[network]` and `[[link]]` say of packets and buffers.
+const LINK: [&str; 3] = ["latency", "send_buffer_bytes", "receive_buffer_bytes"];
+
 fn network(node: &Node) -> Result<Network, ScenarioError> {
-    let section = Section::open(node, "the network", &["latency", "interleaved"])?;
+    let section = Section::open(node, "the network", &[&LINK[..], &["interleaved"]].concat())?;
     let usual = Network::default();
     Ok(Network {
-        latency: section.or("latency", Millis(usual.latency))?.0,
+        link: LinkParameters {
+            latency: section.or("latency", Millis(usual.link.latency))?.0,
+            send_buffer_bytes: section.or("send_buffer_bytes", usual.link.send_buffer_bytes)?,
+            receive_buffer_bytes: section.or("receive_buffer_bytes", usual.link.receive_buffer_bytes)?,
+        },
         interleaved: section.or("interleaved", usual.interleaved)?,
     })
 }
@@ -113,8 +120,17 @@ fn host(name: &str, place: &Place, node: &Node, what: &str, role: Role) -> Resul
 }
 
 fn link(node: &Node) -> Result<LinkSpec, ScenarioError> {
-    let section = Section::open(node, "a link", &["between", "latency"])?;
-    Ok(LinkSpec { between: rule::between(&section)?, latency: section.required::<Millis>("latency")?.0 })
+    let section = Section::open(node, "a link", &[&["between"], &LINK[..]].concat())?;
+    if LINK.iter().all(|key| section.get(key).is_none()) {
+        let keys = list(LINK);
+        return Err(section.place.error(format!("a link says in what it is another than the network: {keys}")));
+    }
+    Ok(LinkSpec {
+        between: rule::between(&section)?,
+        latency: section.optional::<Millis>("latency")?.map(|latency| latency.0),
+        send_buffer_bytes: section.optional("send_buffer_bytes")?,
+        receive_buffer_bytes: section.optional("receive_buffer_bytes")?,
+    })
 }
 
 fn specimen(node: &Node) -> Result<Specimen, ScenarioError> {

@@ -1,13 +1,14 @@
 //! A scenario as TOML: everything that it says, in the order in which a person would write it.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use toml::{Table, Value};
 
 use super::duration::written;
 use super::facts::{self, written_link};
 use super::verb::spelt;
-use super::{FaultRule, HostSpec, Role, Scenario, When, trigger, verb};
+use super::{FaultRule, HostSpec, Network, Role, Scenario, When, trigger, verb};
 use crate::fault::{Fault, Target};
 
 type Keys = Vec<(&'static str, Value)>;
@@ -27,13 +28,15 @@ pub(crate) fn document(scenario: &Scenario, prefix: &str) -> String {
     ];
     lines(&mut text, own);
     header(&mut text, prefix, "network");
-    let network = &scenario.network;
-    lines(&mut text, vec![("latency", written(network.latency)), ("interleaved", Value::Boolean(network.interleaved))]);
+    let Network { link, interleaved } = scenario.network;
+    lines(&mut text, link_keys(Some(link.latency), Some(link.send_buffer_bytes), Some(link.receive_buffer_bytes)));
+    lines(&mut text, vec![("interleaved", Value::Boolean(interleaved))]);
     scenario.hosts.iter().for_each(|spec| host(&mut text, prefix, spec));
     for link in &scenario.links {
         item(&mut text, prefix, "link");
         let (one, other) = &link.between;
-        lines(&mut text, vec![("between", spelt(&[one, other])), ("latency", written(link.latency))]);
+        lines(&mut text, vec![("between", spelt(&[one, other]))]);
+        lines(&mut text, link_keys(link.latency, link.send_buffer_bytes, link.receive_buffer_bytes));
     }
     for rule in &scenario.rules {
         item(&mut text, prefix, "fault");
@@ -57,6 +60,12 @@ pub(crate) fn document(scenario: &Scenario, prefix: &str) -> String {
         lines(&mut text, keys);
     }
     text
+}
+
+fn link_keys(latency: Option<Duration>, send: Option<u32>, receive: Option<u32>) -> Keys {
+    let bytes = |key, bytes: Option<u32>| bytes.map(|bytes| (key, Value::Integer(bytes.into())));
+    let latency = latency.map(|latency| ("latency", written(latency)));
+    latency.into_iter().chain(bytes("send_buffer_bytes", send)).chain(bytes("receive_buffer_bytes", receive)).collect()
 }
 
 /// Faults as the `[[fault]]` tables of a plan.

@@ -13,7 +13,7 @@ use tokio::runtime::{Builder, RngSeed};
 
 use super::director::{Cast, Director};
 use super::engine::{self, Engine, Livelock};
-use super::fabric::{Latencies, Network};
+use super::fabric::{Links, Network};
 use super::overrides::{self, EntropyState, Shared};
 use super::seam::EngineSeam;
 use super::{SimError, panics, recorder};
@@ -104,12 +104,8 @@ fn on_this_thread(catalogue: &Catalogue, plan: &Plan, shared: &'static Shared, w
     overrides::enter(shared, entropy(&seeds.child("harness")), warm_up);
     // std draws a thread's hash keys once. Drawn here, they shift no host's stream.
     let _ = std::hash::RandomState::new();
-    let network = Network::new(
-        Plane::new(&plan.faults),
-        latencies(plan),
-        &seeds.child("network"),
-        plan.scenario.network.interleaved,
-    );
+    let network =
+        Network::new(Plane::new(&plan.faults), links(plan), &seeds.child("network"), plan.scenario.network.interleaved);
     let run = RUNS.fetch_add(1, Ordering::Relaxed);
     let engine = Rc::new(Engine::new(network, shared, seeds.clone(), run, &plan.faults));
     engine::install(Rc::clone(&engine));
@@ -155,9 +151,13 @@ fn entropy(seeds: &SeedTree) -> EntropyState {
     EntropyState([draws.next_u64(), draws.next_u64(), draws.next_u64(), draws.next_u64() | 1])
 }
 
-fn latencies(plan: &Plan) -> Latencies {
-    let pairs = plan.scenario.links.iter().map(|link| (link.between.clone(), link.latency)).collect();
-    Latencies { default: plan.scenario.network.latency, pairs }
+fn links(plan: &Plan) -> Links {
+    let scenario = &plan.scenario;
+    let pairs = scenario.links.iter().map(|link| {
+        let (one, other) = &link.between;
+        (link.between.clone(), scenario.link(one, other))
+    });
+    Links { usual: scenario.network.link, pairs: pairs.collect() }
 }
 
 fn note_strays(engine: &Engine) {

@@ -9,7 +9,7 @@ use halfopen_net::engine::{Direction, Engine as Seam, Key, SocketOption};
 use tokio::io::ReadBuf;
 
 use super::engine::Engine;
-use super::fabric::{ConnectionIndex, Network, Socket};
+use super::fabric::{ConnectionIndex, Network, Options, Socket};
 use super::hosts::{HostId, LifeId};
 use crate::name::Side;
 
@@ -125,9 +125,10 @@ impl Seam for EngineSeam {
         options: &[SocketOption],
         _: &mut Context<'_>,
     ) -> Poll<io::Result<Key>> {
-        if let Some(refused) = options.iter().find_map(|option| honoured(*option).err()) {
-            return Poll::Ready(Err(refused));
-        }
+        let options = match Options::of(options) {
+            Ok(options) => options,
+            Err(refused) => return Poll::Ready(Err(refused)),
+        };
         let life = match self.speaker() {
             Poll::Ready(Ok(life)) => life,
             Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
@@ -139,8 +140,7 @@ impl Seam for EngineSeam {
                 return Err(io::ErrorKind::AddrNotAvailable.into());
             }
             let number = network.listen(life, address.port(), backlog)?;
-            let linger = options.iter().any(|option| matches!(option, SocketOption::Linger(Some(_))));
-            network.listener(number).linger_zero = linger;
+            network.listener(number).options = options;
             network.listener(number).loopback_only = address.ip().is_loopback();
             Ok(number)
         });
@@ -171,9 +171,7 @@ impl Seam for EngineSeam {
     }
 
     fn connect(&self, to: SocketAddr, from: Option<SocketAddr>, options: &[SocketOption]) -> io::Result<Key> {
-        if let Some(refused) = options.iter().find_map(|option| honoured(*option).err()) {
-            return Err(refused);
-        }
+        let options = Options::of(options)?;
         let life = match self.speaker() {
             Poll::Ready(life) => life?,
             Poll::Pending => return Ok(self.key(Named::Nowhere)),
@@ -181,17 +179,13 @@ impl Seam for EngineSeam {
         let socket = self.0.with_network(|network| {
             let own = network.hosts.life(life).host;
             match Self::host_at(network, own, to.ip()) {
-                Some(server) => Ok(network.open(life, server, to, from.map(|address| address.port()))),
+                Some(server) => Ok(network.open(life, server, to, from.map(|address| address.port()), options)),
                 None => {
                     Err(io::Error::new(io::ErrorKind::HostUnreachable, format!("no host has the address {}", to.ip())))
                 }
             }
         })?;
-        let key = self.key(Named::Stream(socket));
-        for option in options {
-            self.set_option(key, *option)?;
-        }
-        Ok(key)
+        Ok(self.key(Named::Stream(socket)))
     }
 
     fn poll_connected(&self, stream: Key, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -276,15 +270,11 @@ impl Seam for EngineSeam {
     }
 
     fn set_option(&self, socket: Key, option: SocketOption) -> io::Result<()> {
-        honoured(option)?;
-        if let Named::Stream(socket) = Self::named(socket) {
-            self.0.with_network(|network| match option {
-                SocketOption::NoDelay(on) => network.set_no_delay(socket, on),
-                SocketOption::Linger(time) => network.set_linger_zero(socket, time.is_some()),
-                _ => {}
-            });
+        match Self::named(socket) {
+            Named::Stream(socket) => self.0.with_network(|network| network.set_option(socket, option)),
+            Named::Listener(number) => self.0.with_network(|network| network.listener(number).options.set(option)),
+            Named::Nowhere => Options::default().set(option),
         }
-        Ok(())
     }
 
     fn take_error(&self, socket: Key) -> io::Result<Option<io::Error>> {
@@ -304,18 +294,5 @@ impl Seam for EngineSeam {
 
     fn stray(&self, call: &'static str, remedy: &'static str) {
         self.0.shared.stray(call.to_owned(), remedy);
-    }
-}
-
-/// Whether the simulation does what an option asks for. An address is free again as soon as its listener is closed,
-/// so `SO_REUSEADDR` changes nothing, here as there. Small writes are never held back, so `TCP_NODELAY` may be set and
-/// not unset.
-fn honoured(option: SocketOption) -> io::Result<()> {
-    match option {
-        SocketOption::NoDelay(true) | SocketOption::ReuseAddress(_) => Ok(()),
-        SocketOption::Linger(time) if time.is_none_or(|time| time.is_zero()) => Ok(()),
-        option => {
-            Err(io::Error::new(io::ErrorKind::Unsupported, format!("{} is not simulated: {option:?}", option.name())))
-        }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! - `stage`: how a test puts a run together and reads what was told;
 //! - `incarnations`, `outages`: how hosts and networks fail and come back;
-//! - `sockets`, `endings`, `windows`: what socket calls answer;
+//! - `sockets`, `endings`, `windows`: what socket calls answer; `options`: and what they are told in advance;
 //! - `identity`: which host a call belongs to;
 //! - `strays`: what would leave the simulation;
 //! - `entropy`, `clocks`: what is random, and what time it is;
@@ -17,6 +17,7 @@ mod endings;
 mod entropy;
 mod identity;
 mod incarnations;
+mod options;
 mod outages;
 mod panics;
 mod sockets;

@@ -256,12 +256,14 @@ fn echo(name: &str) -> Stage {
     pair(
         name,
         async |_, mut stream| {
+            stream.set_nodelay(true)?;
             while let Ok(letter) = stream.read_u8().await {
                 stream.write_u8(letter).await?;
             }
             Ok(())
         },
         async |cx, mut stream| {
+            stream.set_nodelay(true)?;
             sleep_until(start() + s(2)).await;
             stream.write_u8(b'a').await?;
             sleep(s(1)).await;

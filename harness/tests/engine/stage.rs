@@ -7,7 +7,7 @@ use std::time::Duration;
 use halfopen::catalogue::{BoxError, Catalogue, Cx};
 use halfopen::fault::{Fault, Target, Trigger, Verb};
 use halfopen::plan::Plan;
-use halfopen::scenario::{HostSpec, Scenario};
+use halfopen::scenario::{HostSpec, LinkParameters, Scenario};
 use halfopen::sim::SimError;
 use halfopen::trace::{ConnectionEvent, What};
 use halfopen::{FactKind, Outcome, Seed};
@@ -28,7 +28,7 @@ impl Stage {
     /// An empty stage. Two stages of different bodies need different names: a process warms up once for each.
     pub(crate) fn new(name: &str) -> Self {
         let mut scenario = Scenario::new(name, "what its test is called");
-        scenario.network.latency = LATENCY;
+        scenario.network.link.latency = LATENCY;
         scenario.network.interleaved = false;
         scenario.settle = Duration::from_secs(1);
         Self { catalogue: Catalogue::new("", ""), scenario, faults: Vec::new(), seed: 1 }
@@ -68,6 +68,11 @@ impl Stage {
     pub(crate) fn fault(mut self, trigger: Trigger, target: Target, verb: Verb) -> Self {
         self.faults.push(Fault { target, trigger, verb });
         self
+    }
+
+    /// What the network between any two hosts is like.
+    pub(crate) fn link(&mut self) -> &mut LinkParameters {
+        &mut self.scenario.network.link
     }
 
     pub(crate) fn seed(mut self, seed: u64) -> Self {

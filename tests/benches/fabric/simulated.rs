@@ -25,7 +25,7 @@ impl Stage {
         let name = format!("{}_{}_{}", load.sessions, load.round_trips, load.apart);
         let mut scenario = Scenario::new(&name, "round trips cost next to nothing");
         scenario = scenario.with_host(HostSpec::host("server", "server"));
-        scenario.network.latency = LATENCY;
+        scenario.network.link.latency = LATENCY;
         scenario.network.interleaved = false;
         scenario.settle = Duration::ZERO;
         scenario.time_limit = Duration::from_secs(10 * 3600);

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use tokio::io::{Interest, ReadBuf, Ready};
 
+#[cfg(feature = "socket2")]
+use crate::keepalive::Keepalive;
 use crate::socket::TcpSocket;
 use crate::stream::TcpStream;
 use crate::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -79,6 +81,12 @@ never! { Handle:
     set_ttl(&self, u32) -> io::Result<()>;
     refuse(&self, &'static str, &'static str) -> io::Error;
     unsupported(&self, &'static str) -> io::Error;
+}
+
+#[cfg(feature = "socket2")]
+never! { Handle:
+    set_keepalive(&self, Option<Keepalive>) -> io::Result<()>;
+    set_user_timeout(&self, Option<Duration>) -> io::Result<()>;
 }
 
 never! { Socket:

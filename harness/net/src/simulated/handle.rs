@@ -14,6 +14,8 @@ use tokio::task::coop;
 use super::network::{Network, unsupported};
 use super::options::Options;
 use crate::engine::{Direction, Engine, Key, SocketOption};
+#[cfg(feature = "socket2")]
+use crate::keepalive::Keepalive;
 use crate::stream::TcpStream;
 use crate::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
@@ -161,6 +163,16 @@ impl Handle {
 
     pub(crate) fn set_linger(&self, wait: Option<Duration>) -> io::Result<()> {
         self.set("TcpStream::set_linger", SocketOption::Linger(wait))
+    }
+
+    #[cfg(feature = "socket2")]
+    pub(crate) fn set_keepalive(&self, keepalive: Option<Keepalive>) -> io::Result<()> {
+        self.set("TcpStream::set_keepalive", SocketOption::KeepAlive(keepalive))
+    }
+
+    #[cfg(feature = "socket2")]
+    pub(crate) fn set_user_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.set("TcpStream::set_user_timeout", SocketOption::UserTimeout(timeout))
     }
 
     pub(crate) fn ttl(&self) -> io::Result<u32> {

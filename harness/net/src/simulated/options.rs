@@ -45,7 +45,8 @@ impl Options {
     }
 
     pub(super) fn keepalive(&self) -> bool {
-        self.find(|option| if let SocketOption::KeepAlive(on) = option { Some(on) } else { None }).unwrap_or(false)
+        self.find(|option| if let SocketOption::KeepAlive(on) = option { Some(on.is_some()) } else { None })
+            .unwrap_or(false)
     }
 
     /// The size that was asked for, bytes; `None` when the kernel chooses.

@@ -11,6 +11,7 @@ use super::handle::Handle;
 use super::network::{Network, unsupported};
 use super::options::Options;
 use crate::engine::SocketOption;
+use crate::keepalive::Keepalive;
 use crate::socket::TcpSocket;
 
 /// Keeps what it is told until `listen` or `connect` makes a socket of it. There, too, the engine refuses what it cannot
@@ -122,7 +123,7 @@ impl Socket {
     }
 
     pub(crate) fn set_keepalive(&self, on: bool) -> io::Result<()> {
-        self.set(SocketOption::KeepAlive(on))
+        self.set(SocketOption::KeepAlive(on.then(Keepalive::default)))
     }
 
     pub(crate) fn recv_buffer_size(&self) -> io::Result<u32> {

@@ -258,6 +258,19 @@ impl TcpStream {
         }
     }
 
+    /// Asks whichever stream this is.
+    #[cfg(feature = "socket2")]
+    pub(crate) fn either<T>(
+        &self,
+        real: impl FnOnce(&tokio::net::TcpStream) -> T,
+        simulated: impl FnOnce(&Handle) -> T,
+    ) -> T {
+        match &self.0 {
+            Variant::Real(stream) => real(stream),
+            Variant::Simulated(handle) => simulated(handle),
+        }
+    }
+
     pub(crate) fn real(stream: tokio::net::TcpStream) -> Self {
         Self(Variant::Real(stream))
     }

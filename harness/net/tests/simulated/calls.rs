@@ -112,7 +112,7 @@ async fn a_prepared_socket_hands_over_its_address_and_options() -> io::Result<()
     let seen = [
         "bind 10.0.0.1:80 7 [ReuseAddress(true), ReusePort(true), NoDelay(true)]",
         "connect 10.0.0.1:80 Some(10.0.0.1:5000) \
-         [KeepAlive(true), SendBuffer(4096), ReceiveBuffer(2048), Linger(Some(0ns))]",
+         [KeepAlive(Some(Keepalive { time: 7200s, interval: 75s, retries: 9 })), SendBuffer(4096), ReceiveBuffer(2048), Linger(Some(0ns))]",
         "accept 1",
     ];
     assert_eq!(fake.take_calls(), seen);

@@ -25,6 +25,8 @@ fn a_scenario_is_laid_over_its_base_key_by_key() {
 
     [network]
     latency = "20ms"
+    send_buffer_bytes = 3800000
+    receive_buffer_bytes = 131072
     interleaved = false
 
     [host.chat]

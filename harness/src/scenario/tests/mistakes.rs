@@ -33,13 +33,13 @@ fn an_unknown_key_is_told_with_its_line_and_the_nearest_known_one() {
         ("[checks.delivery]", "[checks.delivry]"),
         ("convicted_by", "convicts"),
     ];
-    insta::assert_snapshot!(errors(&mistakes), @r"
+    insta::assert_snapshot!(errors(&mistakes), @"
     idle.toml:1: a scenario has no key `prvoes`; did you mean `proves`?
     idle.toml:2: a scenario has no key `timelimit`; did you mean `time_limit`?
     idle.toml:5: the network has no key `latncy`; did you mean `latency`?
     idle.toml:8: a host has no key `runs`; did you mean `run`?
     idle.toml:13: an actor has no key `tell`; did you mean `tells`?
-    idle.toml:18: a link has no key `jitter`; known are `between` and `latency`
+    idle.toml:18: a link has no key `jitter`; known are `between`, `latency`, `send_buffer_bytes` and `receive_buffer_bytes`
     idle.toml:25: `close` takes no `raeson`; its parameters are `code`, `reason` and `to`; did you mean `reason`?
     idle.toml:21: `close` takes no `conection`; its parameters are `code`, `reason` and `to`; did you mean `connection`?
     idle.toml:22: the trigger `message` takes no `egde`; its parameters are `direction` and `edge`; did you mean `edge`?

@@ -57,6 +57,8 @@ fn a_scenario_is_written_as_a_person_would_write_it() {
 
     [network]
     latency = "35ms"
+    send_buffer_bytes = 3800000
+    receive_buffer_bytes = 131072
     interleaved = false
 
     [host.chat]
@@ -182,7 +184,7 @@ fn hosts_come_before_actors_each_in_the_order_of_their_names() {
 #[test]
 fn a_link_without_a_latency_of_its_own_has_the_networks() {
     let scenario = arbitrary::scenario();
-    let latency = |one: &str, other: &str| scenario.latency(&one.into(), &other.into()).as_millis();
+    let latency = |one: &str, other: &str| scenario.link(&one.into(), &other.into()).latency.as_millis();
     assert_eq!([latency("alice", "chat"), latency("chat", "alice"), latency("bob", "chat")], [80, 80, 35]);
 }
 

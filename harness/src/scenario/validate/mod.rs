@@ -101,9 +101,10 @@ fn hosts(scenario: &Scenario) -> Checked {
 
 fn times(scenario: &Scenario) -> Checked {
     let starts = scenario.hosts.iter().map(|host| (format!("{}/{}/start", key(host.role), host.name), host.start));
-    let links = scenario.links.iter().enumerate().map(|(n, link)| (format!("link/{n}/latency"), link.latency));
+    let links = scenario.links.iter().enumerate();
+    let links = links.filter_map(|(n, link)| Some((format!("link/{n}/latency"), link.latency?)));
     let fixed = [
-        ("network/latency".to_owned(), scenario.network.latency),
+        ("network/latency".to_owned(), scenario.network.link.latency),
         ("time_limit".to_owned(), scenario.time_limit),
         ("settle".to_owned(), scenario.settle),
     ];
@@ -118,12 +119,24 @@ fn virtual_time(time: Duration, path: &str) -> Checked {
 }
 
 fn links(scenario: &Scenario) -> Checked {
+    let usual = scenario.network.link;
+    buffers("network", Some(usual.send_buffer_bytes), Some(usual.receive_buffer_bytes))?;
     for (place, link) in scenario.links.iter().enumerate() {
+        buffers(&format!("link/{place}"), link.send_buffer_bytes, link.receive_buffer_bytes)?;
         let path = format!("link/{place}/between");
         let (one, other) = &link.between;
         pair(one, other, &path, scenario)?;
         if scenario.links[..place].iter().any(|earlier| earlier.joins(one, other)) {
             return Err(Flaw::new(path, format!("the link between `{one}` and `{other}` is described twice")));
+        }
+    }
+    Ok(())
+}
+
+fn buffers(path: &str, send: Option<u32>, receive: Option<u32>) -> Checked {
+    for (key, bytes) in [("send_buffer_bytes", send), ("receive_buffer_bytes", receive)] {
+        if bytes == Some(0) {
+            return Err(Flaw::new(format!("{path}/{key}"), "a buffer of 0 bytes lets nothing pass: it has at least 1"));
         }
     }
     Ok(())

@@ -32,18 +32,22 @@ impl Network {
 
     fn deliver(&mut self, index: ConnectionIndex, direction: Direction, packet: Packet) {
         let receiver = sender(direction).peer();
-        let end = self.connection(index).end(receiver);
-        let host = end.host;
+        let now = self.now;
+        let end = self.connection_mut(index).end_mut(receiver);
+        let (host, state) = (end.host, end.state);
+        if end.is_probed {
+            end.heard(now);
+        }
         if self.hosts.host(host).power == Power::Off {
             self.lose_to_dead_machine(index, direction, packet);
             return;
         }
-        if end.state == EndState::Forgotten && !matches!(packet, Packet::Rst { .. }) {
+        if state == EndState::Forgotten && !matches!(packet, Packet::Rst { .. }) {
             // A machine that has restarted knows nothing of the connection.
             self.put(index, direction.reverse(), Packet::Rst { forged: None });
             return;
         }
-        if receiver == Side::Server && end.state == EndState::Connecting && !matches!(packet, Packet::Syn) {
+        if receiver == Side::Server && state == EndState::Connecting && !matches!(packet, Packet::Syn) {
             // No SYN has come through yet: to its machine there is no such connection.
             return;
         }
@@ -54,6 +58,9 @@ impl Network {
             Packet::Data { bytes, owed, .. } => self.receive_data(index, direction, bytes, owed),
             Packet::Fin { forged } => self.receive_fin(index, receiver, forged.is_some()),
             Packet::Rst { forged } => self.receive_rst(index, receiver, forged.is_some()),
+            Packet::Probe => self.receive_probe(index, direction),
+            // Whoever is heard has answered.
+            Packet::ProbeAnswer => {}
         }
     }
 

@@ -4,6 +4,7 @@ use std::io;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use halfopen_net::engine::SocketOption;
 use tokio::io::ReadBuf;
 
 use super::connection::{EndState, Fin, sender};
@@ -239,10 +240,9 @@ impl Network {
             return Poll::Pending;
         }
         let bytes = Bytes::copy_from_slice(&bytes[..n]);
-        if end.unsent_bytes == 0 && n <= end.window.min(LARGEST_PACKET_BYTES) {
+        if end.unsent_bytes == 0 && n <= end.window.min(LARGEST_PACKET_BYTES) && end.held_back(n) == 0 {
             // Nothing waits before them, and the peer's window takes them.
-            end.window -= n;
-            end.unacknowledged += n;
+            end.note_sent(n);
             self.transmit_bytes(socket.connection, socket.side.sends(), bytes);
         } else {
             end.unsent.push_back(bytes);
@@ -282,12 +282,21 @@ impl Network {
         self.connection_mut(socket.connection).end_mut(socket.side).error.take().map(io::Error::from)
     }
 
-    pub(crate) fn set_linger_zero(&mut self, socket: Socket, zero: bool) {
-        self.connection_mut(socket.connection).end_mut(socket.side).linger_zero = zero;
-    }
-
-    pub(crate) fn set_no_delay(&mut self, socket: Socket, on: bool) {
-        self.connection_mut(socket.connection).end_mut(socket.side).no_delay = on;
+    /// Sets an option.
+    ///
+    /// # Errors
+    /// `Unsupported` for what is not simulated.
+    pub(crate) fn set_option(&mut self, socket: Socket, option: SocketOption) -> io::Result<()> {
+        let end = self.connection_mut(socket.connection).end_mut(socket.side);
+        end.options.set(option)?;
+        end.no_delay = end.options.no_delay;
+        match option {
+            // What was held back leaves.
+            SocketOption::NoDelay(true) => self.transmit(socket),
+            SocketOption::KeepAlive(_) | SocketOption::UserTimeout(_) => self.begin_patience(socket),
+            _ => {}
+        }
+        Ok(())
     }
 
     pub(crate) fn addresses(&self, socket: Socket) -> (std::net::SocketAddr, std::net::SocketAddr) {

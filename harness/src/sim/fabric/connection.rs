@@ -10,16 +10,15 @@ use bytes::{Buf, Bytes};
 use tokio::io::ReadBuf;
 
 use super::hosts::{HostId, LifeId};
+use super::options::Options;
 use super::queue::Queue;
 use crate::fault::{FaultIndex, IoCall};
 use crate::name::{ConnectionId, Direction, Side};
 use crate::plane::Mode;
+use crate::scenario::LinkParameters;
 
-/// What a writer can hand to its kernel before anything is acknowledged: near what a loopback socket of Linux takes
-/// (3.87 MB into a blackhole).
-pub(crate) const SEND_BUFFER_BYTES: usize = 3_800_000;
-/// What a kernel takes in for a reader that does not read (a stopped process acknowledged 127 KB).
-pub(crate) const RECEIVE_BUFFER_BYTES: usize = 128 * 1024;
+/// The payload of a full segment: an Ethernet frame less the headers of IP and TCP.
+pub(crate) const SEGMENT_BYTES: usize = 1460;
 
 /// Where one end is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +46,11 @@ pub(crate) struct End {
     pub(crate) unacknowledged: usize,
     /// What the peer's window still takes.
     pub(crate) window: usize,
+    /// What the process can write before any of it is acknowledged.
+    pub(crate) send_buffer_bytes: usize,
+    /// How much was ever sent, and how much of that when the last small segment left.
+    sent: u64,
+    small_sent: u64,
     pub(crate) host: HostId,
     /// Whose process holds it; the server's is known from the SYN on.
     pub(crate) life: Option<LifeId>,
@@ -56,14 +60,20 @@ pub(crate) struct End {
     pub(crate) fin_received: bool,
     /// An RST was received, or the kernel gave up.
     pub(crate) reset: bool,
+    /// Small segments leave at once.
     pub(crate) no_delay: bool,
+    /// Whether it matters when the peer was last heard.
+    pub(crate) is_probed: bool,
     pub(crate) readers: Wakers,
     pub(crate) writers: Wakers,
     pub(crate) armed: Vec<ArmedError>,
     /// Written and not yet sent.
     pub(crate) unsent: VecDeque<Bytes>,
     pub(crate) address: SocketAddr,
-    pub(crate) linger_zero: bool,
+    pub(crate) options: Options,
+    /// When the peer was last heard, and how many probes it has not answered since.
+    pub(crate) last_heard: Duration,
+    pub(crate) probes: u32,
     /// Reported once, to whichever call comes first.
     pub(crate) error: Option<io::ErrorKind>,
     /// The last error or end of stream this end's process was told of, so that a repeat is not recorded again.
@@ -146,6 +156,10 @@ pub(crate) enum Packet {
     Rst {
         forged: Option<FaultIndex>,
     },
+    /// A keepalive segment.
+    Probe,
+    /// Its acknowledgement.
+    ProbeAnswer,
 }
 
 impl Packet {
@@ -157,6 +171,8 @@ impl Packet {
             Self::Data { bytes, .. } => format!("{direction} data, {} bytes", bytes.len()),
             Self::Fin { .. } => format!("{direction} FIN"),
             Self::Rst { .. } => format!("{direction} RST"),
+            Self::Probe => format!("{direction} keepalive"),
+            Self::ProbeAnswer => format!("{direction} answer to a keepalive"),
         }
     }
 }
@@ -184,6 +200,8 @@ pub(crate) struct Path {
     pub(crate) unanswered: VecDeque<Packet>,
     /// Since when something has been lost.
     pub(crate) lost_since: Option<Duration>,
+    /// Since when a closed window has kept data from being sent, if there is a limit to that.
+    pub(crate) blocked_since: Option<Duration>,
     /// Bytes that arrived but whose acknowledgement was lost.
     pub(crate) unreported: usize,
     pub(crate) answered_severed: bool,
@@ -205,7 +223,7 @@ pub(crate) struct Shape {
 
 pub(crate) struct Connection {
     pub(crate) id: ConnectionId,
-    pub(crate) latency: Duration,
+    pub(crate) link: LinkParameters,
     pub(crate) client: End,
     pub(crate) server: End,
     pub(crate) to_server: Path,
@@ -248,7 +266,13 @@ impl Connection {
 }
 
 impl End {
-    pub(crate) fn new(host: HostId, life: Option<LifeId>, address: SocketAddr) -> Self {
+    pub(crate) fn new(
+        host: HostId,
+        life: Option<LifeId>,
+        address: SocketAddr,
+        link: LinkParameters,
+        options: Options,
+    ) -> Self {
         Self {
             host,
             life,
@@ -262,10 +286,17 @@ impl End {
             unsent: VecDeque::new(),
             unsent_bytes: 0,
             unacknowledged: 0,
-            window: RECEIVE_BUFFER_BYTES,
+            // Known when the peer has answered.
+            window: 0,
             fin: Fin::Open,
-            linger_zero: false,
-            no_delay: false,
+            no_delay: options.no_delay,
+            is_probed: false,
+            options,
+            last_heard: Duration::ZERO,
+            probes: 0,
+            send_buffer_bytes: options.send_buffer_bytes.unwrap_or(link.send_buffer_bytes) as usize,
+            sent: 0,
+            small_sent: 0,
             readers: Wakers::default(),
             writers: Wakers::default(),
             armed: Vec::new(),
@@ -311,7 +342,25 @@ impl End {
 
     /// What the process can still write before its kernel's buffer is full.
     pub(crate) fn send_space(&self) -> usize {
-        SEND_BUFFER_BYTES.saturating_sub(self.unsent_bytes + self.unacknowledged)
+        self.send_buffer_bytes.saturating_sub(self.unsent_bytes + self.unacknowledged)
+    }
+
+    /// Bytes leave that the window takes.
+    pub(crate) fn note_sent(&mut self, bytes: usize) {
+        self.window -= bytes;
+        self.unacknowledged += bytes;
+        self.sent += bytes as u64;
+        if self.unsent_bytes == 0 && !bytes.is_multiple_of(SEGMENT_BYTES) {
+            self.small_sent = self.sent;
+        }
+    }
+
+    /// How many of so many bytes wait because they would be a small segment while another is not acknowledged: Nagle's
+    /// algorithm (RFC 9293, 3.7.4) with Minshall's change, as Linux has it. Without delayed acknowledgements a small
+    /// segment waits for a round trip at most.
+    pub(crate) fn held_back(&self, bytes: usize) -> usize {
+        let small_under_way = self.small_sent > self.sent - self.unacknowledged as u64;
+        if self.no_delay || !small_under_way { 0 } else { bytes % SEGMENT_BYTES }
     }
 
     /// How many bytes that were.
@@ -339,6 +388,7 @@ impl Path {
             lost_fin: false,
             unanswered: VecDeque::new(),
             lost_since: None,
+            blocked_since: None,
             unreported: 0,
             returns: Queue::new(),
             in_plane: 0,
@@ -378,6 +428,8 @@ impl PacketDigest for Packet {
             }
             Self::Fin { forged } => 5 | u64::from(forged.is_some()) << 4,
             Self::Rst { forged } => 6 | u64::from(forged.is_some()) << 4,
+            Self::Probe => 7,
+            Self::ProbeAnswer => 8,
         }
     }
 }

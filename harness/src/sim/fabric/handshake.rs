@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 
 use super::connection::{Connection, End, EndState, Packet, Path, Wakers};
 use super::hosts::{HostId, LifeId};
+use super::options::Options;
 use super::retransmission::{syn_gives_up, syn_wait};
 use super::{ConnectionIndex, Due, Network, Socket};
 use crate::name::{Direction, Side};
@@ -23,8 +24,8 @@ pub(crate) struct Listener {
     pub(crate) half_open: usize,
     pub(crate) acceptors: Wakers,
     pub(crate) open: bool,
-    /// Accepted connections begin with the listener's linger, as on Linux.
-    pub(crate) linger_zero: bool,
+    /// What accepted connections begin with, as on Linux.
+    pub(crate) options: Options,
     /// Bound to a loopback address: other hosts do not reach it.
     pub(crate) loopback_only: bool,
     pub(crate) armed: Vec<super::connection::ArmedError>,
@@ -54,7 +55,7 @@ impl Network {
             half_open: 0,
             acceptors: Wakers::default(),
             open: true,
-            linger_zero: false,
+            options: Options::default(),
             loopback_only: false,
             armed: Vec::new(),
         });
@@ -72,18 +73,25 @@ impl Network {
     }
 
     /// Sends a SYN to `to`, which is an address of `server`.
-    pub(crate) fn open(&mut self, life: LifeId, server: HostId, to: SocketAddr, from_port: Option<u16>) -> Socket {
+    pub(crate) fn open(
+        &mut self,
+        life: LifeId,
+        server: HostId,
+        to: SocketAddr,
+        from_port: Option<u16>,
+        options: Options,
+    ) -> Socket {
         let client = self.hosts.life(life).host;
         let port = from_port.filter(|port| *port != 0).unwrap_or_else(|| self.hosts.ephemeral_port(client));
         let link = self.link(client, server);
-        let latency = self.latencies.between(&link.client, &link.server);
+        let parameters = self.links.between(&link.client, &link.server);
         let id = self.next_id(link);
         let index = ConnectionIndex(self.connections.len() as u32);
         self.connections.push(Connection {
             id: id.clone(),
-            latency,
-            client: End::new(client, Some(life), self.address_of(client, port)),
-            server: End::new(server, None, self.address_of(server, to.port())),
+            link: parameters,
+            client: End::new(client, Some(life), self.address_of(client, port), parameters, options),
+            server: End::new(server, None, self.address_of(server, to.port()), parameters, Options::default()),
             to_server: Path::new(),
             to_client: Path::new(),
             syns: 0,
@@ -157,8 +165,17 @@ impl Network {
             return;
         }
         listener.half_open += 1;
-        let life = listener.life;
-        let server = &mut self.connection_mut(index).server;
+        let (life, options) = (listener.life, listener.options);
+        let connection = self.connection_mut(index);
+        let link = connection.link;
+        let receive_buffer =
+            |options: &Options| options.receive_buffer_bytes.unwrap_or(link.receive_buffer_bytes) as usize;
+        connection.client.window = receive_buffer(&options);
+        let server = &mut connection.server;
+        server.window = receive_buffer(&connection.client.options);
+        server.options = options;
+        server.no_delay = options.no_delay;
+        server.send_buffer_bytes = options.send_buffer_bytes.unwrap_or(link.send_buffer_bytes) as usize;
         server.life = Some(life);
         server.state = EndState::SynReceived;
         self.put(index, Direction::ToClient, Packet::SynAck);
@@ -175,6 +192,7 @@ impl Network {
         let repeated = matches!(client.state, EndState::Established) && !wanted;
         self.to_wake = wakers;
         if wanted {
+            self.begin_patience(Socket { connection: index, side: Side::Client });
             self.record_connection(index, ConnectionEvent::Established);
             self.put(index, Direction::ToServer, Packet::Ack);
             self.transmit(Socket { connection: index, side: Side::Client });
@@ -220,11 +238,10 @@ impl Network {
 
     /// The next established connection of a listener.
     pub(crate) fn accept(&mut self, number: u32) -> Option<(Socket, SocketAddr)> {
-        let listener = &mut self.listeners[number as usize];
-        let (index, linger_zero) = (listener.queue.pop_front()?, listener.linger_zero);
-        let connection = self.connection_mut(index);
-        connection.server.linger_zero = linger_zero;
-        Some((Socket { connection: index, side: Side::Server }, connection.client.address))
+        let index = self.listeners[number as usize].queue.pop_front()?;
+        let socket = Socket { connection: index, side: Side::Server };
+        self.begin_patience(socket);
+        Some((socket, self.connection(index).client.address))
     }
 
     /// How a started connection stands.

@@ -11,7 +11,7 @@
 //! - `handshake`: SYN, listeners, refusals.
 //! - `effects`: what the plane's answers do.
 //! - `severance`: how sockets end with their process or machine.
-//! - `retransmission`: Linux's timers.
+//! - `retransmission`: Linux's timers; `patience`: when it gives up; `options`: what its sockets are told.
 //! - `census`: what is open, for reports.
 
 mod arrival;
@@ -20,6 +20,8 @@ mod census;
 mod connection;
 mod effects;
 mod handshake;
+mod options;
+mod patience;
 mod queue;
 mod retransmission;
 mod schedule;
@@ -34,6 +36,7 @@ use std::time::Duration;
 use self::connection::Connection;
 pub(crate) use self::connection::PacketDigest;
 pub(crate) use self::handshake::Listener;
+pub(crate) use self::options::Options;
 use self::schedule::Schedule;
 pub(crate) use self::schedule::{ConnectionIndex, Due};
 use super::hosts::{self, HostId, Hosts};
@@ -41,25 +44,26 @@ use super::journal::Journal;
 use crate::fault::FaultIndex;
 use crate::name::{ConnectionId, HostName, Link, Side};
 use crate::plane::{Effect, Hold, HostAct, Plane};
+use crate::scenario::LinkParameters;
 use crate::seed::{Draws, SeedTree};
 use crate::trace::{ConnectionEvent, FaultEvent, What};
 
-/// How long packets take, one way.
+/// What the network between hosts is like.
 #[derive(Clone, Debug)]
-pub(crate) struct Latencies {
+pub(crate) struct Links {
     /// Between hosts that have no entry of their own.
-    pub(crate) default: Duration,
+    pub(crate) usual: LinkParameters,
     /// By pair; both orders are looked up.
-    pub(crate) pairs: BTreeMap<(HostName, HostName), Duration>,
+    pub(crate) pairs: BTreeMap<(HostName, HostName), LinkParameters>,
 }
 
-impl Latencies {
-    fn between(&self, a: &HostName, b: &HostName) -> Duration {
+impl Links {
+    fn between(&self, a: &HostName, b: &HostName) -> LinkParameters {
         if a == b {
-            return Duration::ZERO;
+            return LinkParameters { latency: Duration::ZERO, ..self.usual };
         }
         let pair = self.pairs.get(&(a.clone(), b.clone())).or_else(|| self.pairs.get(&(b.clone(), a.clone())));
-        pair.copied().unwrap_or(self.default)
+        pair.copied().unwrap_or(self.usual)
     }
 }
 
@@ -85,7 +89,7 @@ pub(crate) struct Network {
     pub(crate) journal: Journal,
     pub(crate) plane: Plane,
     pub(crate) schedule: Schedule,
-    latencies: Latencies,
+    links: Links,
     connections: Vec<Connection>,
     listeners: Vec<Listener>,
     nth_on_link: BTreeMap<Link, u32>,
@@ -105,14 +109,14 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    pub(crate) fn new(plane: Plane, latencies: Latencies, seeds: &SeedTree, interleaved: bool) -> Self {
+    pub(crate) fn new(plane: Plane, links: Links, seeds: &SeedTree, interleaved: bool) -> Self {
         Self {
             now: Duration::ZERO,
             hosts: Hosts::default(),
             journal: Journal::new(),
             plane,
             schedule: Schedule::new(seeds.child("ties").draws()),
-            latencies,
+            links,
             connections: Vec::new(),
             listeners: Vec::new(),
             nth_on_link: BTreeMap::new(),
@@ -154,6 +158,8 @@ impl Network {
                 Some(Due::Space(index, direction)) => self.regain_space(index, direction),
                 Some(Due::SynRetry(index, n)) => self.retry_syn(index, n),
                 Some(Due::RetryBudget(index, direction)) => self.spend_retry_budget(index, direction),
+                Some(Due::UserTimeout(index, direction)) => self.check_blocked(index, direction),
+                Some(Due::KeepAlive(index, direction)) => self.probe(index, direction),
                 Some(Due::Retransmit(index, direction)) => self.retransmit(index, direction),
                 Some(Due::Start(host)) => starts.push(host),
                 // What the plane did may be due at once.

@@ -36,6 +36,10 @@ pub(crate) enum Due {
     SynRetry(ConnectionIndex, u32),
     /// Unacknowledged data has been sent for the last time.
     RetryBudget(ConnectionIndex, Direction),
+    /// A closed window has kept data from being sent for so long.
+    UserTimeout(ConnectionIndex, Direction),
+    /// A connection may have been idle for so long that its peer is asked whether it is there.
+    KeepAlive(ConnectionIndex, Direction),
     /// Lost data is sent again.
     Retransmit(ConnectionIndex, Direction),
     /// A stopped host starts its next life.

@@ -16,7 +16,11 @@ impl Network {
             return;
         }
         let unread = end.received_bytes > 0;
-        if end.reset || matches!(end.state, EndState::Connecting | EndState::SynReceived) || unread || end.linger_zero {
+        if end.reset
+            || matches!(end.state, EndState::Connecting | EndState::SynReceived)
+            || unread
+            || end.options.linger_zero
+        {
             self.abort_end(socket);
             return;
         }
@@ -57,7 +61,7 @@ impl Network {
     }
 
     /// An endpoint's own RST: a silent path swallows it for good, because nobody sends an RST twice.
-    fn send_rst(&mut self, index: ConnectionIndex, direction: Direction) {
+    pub(super) fn send_rst(&mut self, index: ConnectionIndex, direction: Direction) {
         match self.connection(index).path(direction).mode {
             crate::plane::Mode::Pass => self.put(index, direction, Packet::Rst { forged: None }),
             crate::plane::Mode::Silent(_, fault) => {

@@ -4,18 +4,19 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::connection::{EndState, Fin, Packet, Return, sender, take_bytes};
-use super::retransmission::{ORPHAN_BUDGET, RETRY_BUDGET, next_attempt};
+use super::connection::{EndState, Fin, Packet, Return, SEGMENT_BYTES, sender, take_bytes};
+use super::retransmission::next_attempt;
 use super::{ConnectionIndex, Due, Network, Socket};
 use crate::fault::{FaultIndex, HalfOpenKind};
 use crate::name::Direction;
 use crate::plane::{Mode, Passage};
 
-/// The most that one packet carries: what a kernel with segmentation offload hands to its network card at once.
-pub(super) const LARGEST_PACKET_BYTES: usize = 64 * 1024;
+/// The most that one packet carries, in whole segments: what a kernel with segmentation offload hands to its network card
+/// at once, at most 64 KiB.
+pub(super) const LARGEST_PACKET_BYTES: usize = 44 * SEGMENT_BYTES;
 
 impl Network {
-    /// Sends what the peer's window takes.
+    /// Sends what the peer's window takes, and what is not held back because it is small.
     pub(super) fn transmit(&mut self, socket: Socket) {
         let direction = socket.side.sends();
         loop {
@@ -32,21 +33,28 @@ impl Network {
                 return;
             }
             if end.window == 0 {
+                self.note_blocked(socket.connection, direction);
                 self.await_space(socket.connection, direction);
                 return;
             }
-            let bytes = self.take_unsent(socket);
+            let most = end.unsent_bytes.min(end.window).min(LARGEST_PACKET_BYTES);
+            // Only the last segment is small, and what a FIN follows is not held back.
+            let is_last = most == end.unsent_bytes && end.fin == Fin::Open;
+            let held = if is_last { end.held_back(most) } else { 0 };
+            if held == most {
+                self.await_space(socket.connection, direction);
+                return;
+            }
+            let bytes = self.take_unsent(socket, most - held);
             self.transmit_bytes(socket.connection, direction, bytes);
         }
     }
 
-    fn take_unsent(&mut self, socket: Socket) -> Bytes {
+    fn take_unsent(&mut self, socket: Socket, most: usize) -> Bytes {
         let end = self.connection_mut(socket.connection).end_mut(socket.side);
-        let most = end.window.min(LARGEST_PACKET_BYTES);
         let bytes = take_bytes(&mut end.unsent, most);
         end.unsent_bytes -= bytes.len();
-        end.window -= bytes.len();
-        end.unacknowledged += bytes.len();
+        end.note_sent(bytes.len());
         self.buffered_bytes = self.buffered_bytes.saturating_sub(bytes.len());
         bytes
     }
@@ -141,49 +149,6 @@ impl Network {
         self.connection_mut(index).path_mut(direction).lost.push_back(bytes);
     }
 
-    /// From the first loss on the sender's kernel tries again, until it gives up.
-    pub(super) fn begin_loss(&mut self, index: ConnectionIndex, direction: Direction) {
-        let now = self.now;
-        let closed = self.connection(index).end(sender(direction)).state == EndState::Closed;
-        let path = self.connection_mut(index).path_mut(direction);
-        if path.lost_since.is_none() {
-            path.lost_since = Some(now);
-            let budget = if closed { ORPHAN_BUDGET } else { RETRY_BUDGET };
-            self.schedule.push(now + budget, Due::RetryBudget(index, direction));
-        }
-    }
-
-    /// The kernel has sent for the last time: `ETIMEDOUT`.
-    pub(super) fn spend_retry_budget(&mut self, index: ConnectionIndex, direction: Direction) {
-        let now = self.now;
-        let side = sender(direction);
-        let connection = self.connection_mut(index);
-        let budget = if connection.end(side).state == EndState::Closed { ORPHAN_BUDGET } else { RETRY_BUDGET };
-        let path = connection.path_mut(direction);
-        let Some(since) = path.lost_since else { return };
-        if now < since + budget {
-            self.schedule.push(since + budget, Due::RetryBudget(index, direction));
-            return;
-        }
-        path.lost.clear();
-        path.lost_fin = false;
-        path.unanswered.clear();
-        path.held.clear();
-        path.unreported = 0;
-        path.lost_since = None;
-        let mut wakers = std::mem::take(&mut self.to_wake);
-        let end = self.connection_mut(index).end_mut(side);
-        if !end.reset {
-            end.reset = true;
-            end.error = Some(std::io::ErrorKind::TimedOut);
-            end.wake_all(&mut wakers);
-            let unsent = end.discard_unsent();
-            self.buffered_bytes = self.buffered_bytes.saturating_sub(unsent);
-        }
-        self.to_wake = wakers;
-        self.maybe_end(index);
-    }
-
     /// A heal lets lost data through at the kernel's next attempt (a blackhole) or at once (a reopened window).
     pub(super) fn recover_lost(&mut self, index: ConnectionIndex, direction: Direction, kind: HalfOpenKind) {
         let now = self.now;
@@ -227,7 +192,13 @@ impl Network {
     }
 
     /// The other side no longer exists as the sender knows it: its bytes draw an RST.
-    fn answer_severed(&mut self, index: ConnectionIndex, direction: Direction, bytes: usize, fault: FaultIndex) {
+    pub(super) fn answer_severed(
+        &mut self,
+        index: ConnectionIndex,
+        direction: Direction,
+        bytes: usize,
+        fault: FaultIndex,
+    ) {
         self.bite(fault, index, || format!("{direction} data, {bytes} bytes"));
         let path = self.connection_mut(index).path_mut(direction);
         if !std::mem::replace(&mut path.answered_severed, true) {
@@ -248,7 +219,7 @@ impl Network {
         }
         let extra = self.shaping(index, direction, &packet);
         let connection = &mut self.connections[index.0 as usize];
-        let latency = connection.latency;
+        let latency = connection.link.latency;
         let path = connection.path_mut(direction);
         let at = (self.now + latency + extra).max(path.last_arrival);
         path.last_arrival = at;
@@ -290,7 +261,7 @@ impl Network {
             self.begin_loss(index, direction);
             return;
         }
-        let at = now + connection.latency;
+        let at = now + connection.link.latency;
         match connection.path_mut(direction).returns.back_mut() {
             Some(last) if last.at == at => {
                 last.acknowledged += acknowledged;
@@ -299,7 +270,7 @@ impl Network {
             Some(_) | None => connection.path_mut(direction).returns.push_back(Return { at, acknowledged, window }),
         }
         let end = connection.end(sender(direction));
-        let waits = !end.writers.is_empty() || (end.window == 0 && end.unsent_bytes > 0);
+        let waits = !end.writers.is_empty() || end.unsent_bytes > 0;
         if waits {
             self.schedule.push(at, Due::Space(index, direction));
         }
@@ -344,6 +315,12 @@ impl Network {
             let Some(back) = path.returns.pop_front() else { return };
             end.unacknowledged = end.unacknowledged.saturating_sub(back.acknowledged);
             end.window += back.window;
+            if back.window > 0 {
+                path.blocked_since = None;
+            }
+            if end.is_probed {
+                end.heard(back.at);
+            }
         }
     }
 }
