@@ -96,13 +96,24 @@ fn starts_again(verb: &Verb) -> bool {
         | Verb::Drop { .. }
         | Verb::Close { .. }
         | Verb::HalfOpen { .. }
+        | Verb::Illegal { .. }
         | Verb::Cut { .. }
         | Verb::TruncateClean
         | Verb::Freeze { .. }
         | Verb::Partition { .. }
         | Verb::Refuse { .. }
+        | Verb::ConnectHang { .. }
+        | Verb::HandshakeStall { .. }
+        | Verb::AcceptThenReset { .. }
         | Verb::Delay { .. }
         | Verb::Jitter { .. }
+        | Verb::Throttle { .. }
+        | Verb::Drip { .. }
+        | Verb::Split { .. }
+        | Verb::Corrupt
+        | Verb::DuplicateMessage { .. }
+        | Verb::ReorderMessages { .. }
+        | Verb::Upstream(_)
         | Verb::IoError { .. } => false,
     }
 }

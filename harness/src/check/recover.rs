@@ -241,7 +241,7 @@ mod tests {
 
     #[test]
     fn the_bound_counts_from_the_heal() {
-        let verb = Verb::Partition { heal_after: Some(Duration::from_secs(30)) };
+        let verb = Verb::Partition { one_way: false, heal_after: Some(Duration::from_secs(30)) };
         let tale = Tale::new()
             .struck(5000, "alice", "chat", verb)
             .value(25_000, "alice", Detected, "s-1", "1006")

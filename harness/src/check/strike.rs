@@ -52,6 +52,7 @@ impl Strike<'_> {
             | Verb::Drop { .. }
             | Verb::Close { .. }
             | Verb::HalfOpen { .. }
+            | Verb::Illegal { .. }
             | Verb::Cut { .. }
             | Verb::Freeze { .. }
             | Verb::Partition { .. }
@@ -60,8 +61,18 @@ impl Strike<'_> {
             | Verb::Restart { .. } => true,
             Verb::TruncateClean
             | Verb::Refuse { .. }
+            | Verb::ConnectHang { .. }
+            | Verb::HandshakeStall { .. }
+            | Verb::AcceptThenReset { .. }
             | Verb::Delay { .. }
             | Verb::Jitter { .. }
+            | Verb::Throttle { .. }
+            | Verb::Drip { .. }
+            | Verb::Split { .. }
+            | Verb::Corrupt
+            | Verb::DuplicateMessage { .. }
+            | Verb::ReorderMessages { .. }
+            | Verb::Upstream(_)
             | Verb::IoError { .. } => false,
         }
     }
@@ -80,12 +91,23 @@ impl Strike<'_> {
                 Ending::Silence => false,
             },
             Verb::HalfOpen { .. }
+            | Verb::Illegal { .. }
             | Verb::TruncateClean
             | Verb::Freeze { .. }
             | Verb::Partition { .. }
             | Verb::Refuse { .. }
+            | Verb::ConnectHang { .. }
+            | Verb::HandshakeStall { .. }
+            | Verb::AcceptThenReset { .. }
             | Verb::Delay { .. }
             | Verb::Jitter { .. }
+            | Verb::Throttle { .. }
+            | Verb::Drip { .. }
+            | Verb::Split { .. }
+            | Verb::Corrupt
+            | Verb::DuplicateMessage { .. }
+            | Verb::ReorderMessages { .. }
+            | Verb::Upstream(_)
             | Verb::IoError { .. } => false,
         }
     }

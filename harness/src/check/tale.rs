@@ -110,7 +110,7 @@ impl Tale {
     /// A fault that is in the plan and fires.
     pub(crate) fn struck(self, ms: u64, client: &str, server: &str, verb: Verb) -> Self {
         let on = connection(client, server, 1).to_string();
-        let text = story::verb(&verb);
+        let text = verb.to_string();
         let tale = self.planned(client, server, verb);
         let number = u32::try_from(tale.faults.len()).expect("a handful of faults") - 1;
         tale.fault(ms, number, FaultEvent::Fired { on, verb: text })
@@ -119,7 +119,7 @@ impl Tale {
     /// A fault on a host that is in the plan and fires.
     pub(crate) fn struck_host(mut self, ms: u64, host: &str, verb: Verb) -> Self {
         let number = u32::try_from(self.faults.len()).expect("a handful of faults");
-        let event = FaultEvent::Fired { on: format!("host {host}"), verb: story::verb(&verb) };
+        let event = FaultEvent::Fired { on: format!("host {host}"), verb: verb.to_string() };
         self.faults.push(Fault { target: Target::Host(host.into()), trigger: Trigger::Connect, verb });
         self.fault(ms, number, event)
     }

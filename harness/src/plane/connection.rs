@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::awaited::Awaited;
 use super::encode::close_frame;
 use super::exchange::Exchanges;
-use super::leg::{Awaited, Fate, Halt, Leg};
-use super::watch::Watch;
+use super::leg::{Fate, Halt, Leg};
+use super::watch::{Due, Watch};
 use super::{ConnectionKey, Effect, Mode};
 use crate::fault::{Fault, FaultIndex, HalfOpenKind};
 use crate::name::{ConnectionId, Direction, Side};
@@ -27,6 +28,8 @@ pub(super) struct Connection {
     /// The closing handshakes that a fault has begun with the client and with the server.
     closing_client: Option<Closing>,
     closing_server: Option<Closing>,
+    /// The fault that resets it as soon as it is established.
+    pub(super) stillborn: Option<FaultIndex>,
 }
 
 /// A closing handshake with one end.
@@ -45,8 +48,8 @@ struct Closing {
 pub(super) enum Progress {
     /// Nothing more to do until something arrives.
     Idle,
-    /// A fault's trigger has come true at an offset.
-    Strike(FaultIndex, u64),
+    /// A fault's trigger has come true.
+    Strike(FaultIndex, Due),
 }
 
 impl Connection {
@@ -62,7 +65,7 @@ impl Connection {
         };
         let (to_server, to_client) = (leg(Direction::ToServer), leg(Direction::ToClient));
         let exchanges = Exchanges::default();
-        Self { key, id, to_server, to_client, exchanges, closing_client: None, closing_server: None }
+        Self { key, id, to_server, to_client, exchanges, closing_client: None, closing_server: None, stillborn: None }
     }
 
     /// Whether a fault can still change anything.
@@ -77,6 +80,13 @@ impl Connection {
         }
     }
 
+    pub(super) fn leg_of(&self, direction: Direction) -> &Leg {
+        match direction {
+            Direction::ToServer => &self.to_server,
+            Direction::ToClient => &self.to_client,
+        }
+    }
+
     fn closing(&mut self, side: Side) -> &mut Option<Closing> {
         match side {
             Side::Client => &mut self.closing_client,
@@ -86,10 +96,7 @@ impl Connection {
 
     /// Whether a direction's bytes pass as they come, and there is nothing to be read in them.
     pub(super) fn is_indifferent(&self, direction: Direction) -> bool {
-        match direction {
-            Direction::ToServer => self.to_server.is_indifferent(),
-            Direction::ToClient => self.to_client.is_indifferent(),
-        }
+        self.leg_of(direction).is_indifferent()
     }
 
     /// Reads bytes of a direction that is [plain](Leg::is_plain) and passes.
@@ -136,13 +143,33 @@ impl Connection {
                     self.pass_fin(direction, out);
                     return Progress::Idle;
                 }
-                Halt::Strike(fault, at) => return Progress::Strike(fault, at),
-                Halt::Boundary(Awaited::Frame(_)) => {
-                    self.send_close(reader(direction), out);
-                    self.settle_closing(out);
-                }
-                Halt::Boundary(Awaited::Chunk(fault)) => self.end_body(fault, out),
+                Halt::Strike(fault, due) => return Progress::Strike(fault, due),
+                Halt::Boundary(awaited) => self.go_on(direction, awaited, out),
             }
+        }
+    }
+
+    /// A boundary that a fault has waited for is here.
+    fn go_on(&mut self, direction: Direction, awaited: Awaited, out: &mut Vec<Effect>) {
+        let connection = self.key;
+        let leg = self.leg(direction);
+        let read = leg.read();
+        match awaited {
+            Awaited::Close => {
+                leg.pass(read, out);
+                self.send_close(reader(direction), out);
+                self.settle_closing(out);
+            }
+            Awaited::Frame { fault, bytes } => {
+                leg.pass(read, out);
+                out.push(Effect::Inject { connection, direction, bytes, fault });
+            }
+            Awaited::BodyEnd { fault, event } => {
+                leg.pass(read, out);
+                self.end_body(&event, fault, out);
+            }
+            Awaited::Emptied(fault) => leg.swallow(read, fault, out),
+            Awaited::Place(parcel) => self.put_in_place(direction, parcel, out),
         }
     }
 
@@ -155,17 +182,29 @@ impl Connection {
 
     /// The sender has finished.
     pub(super) fn fin(&mut self, direction: Direction, out: &mut Vec<Effect>) {
-        let awaited = self.leg(direction).awaited.take();
+        let awaited = std::mem::take(&mut self.leg(direction).awaited);
         self.leg(direction).fin_waits = true;
-        match (self.leg(direction).fate(), awaited) {
-            // The boundary will never come: the FIN must do without the Close frame.
-            (Fate::Pass, Some(Awaited::Frame(_))) => {
-                self.finish_closing(reader(direction), out);
-                self.finish_closing(sender(direction), out);
+        match self.leg(direction).fate() {
+            Fate::Pass => {
+                let mut closes = false;
+                for awaited in awaited {
+                    match awaited {
+                        Awaited::Close => closes = true,
+                        Awaited::Place(parcel) => self.put_at_the_end(direction, parcel, out),
+                        // The boundary will never come.
+                        Awaited::Frame { .. } | Awaited::BodyEnd { .. } | Awaited::Emptied(_) => {}
+                    }
+                }
+                if closes {
+                    // The FIN must do without the Close frame.
+                    self.finish_closing(reader(direction), out);
+                    self.finish_closing(sender(direction), out);
+                } else {
+                    self.pass_fin(direction, out);
+                }
             }
-            (Fate::Pass, Some(Awaited::Chunk(_)) | None) => self.pass_fin(direction, out),
-            (Fate::Drained(_), _) => self.finish_closing(sender(direction), out),
-            (Fate::Silent(..) | Fate::Discarded(_) | Fate::Severed, _) => {}
+            Fate::Drained(_) => self.finish_closing(sender(direction), out),
+            Fate::Silent(..) | Fate::Discarded(_) | Fate::Severed => {}
         }
     }
 
@@ -188,6 +227,12 @@ impl Connection {
     pub(super) fn forge_rst(&mut self, to: Side, fault: FaultIndex, out: &mut Vec<Effect>) {
         out.push(Effect::Rst { connection: self.key, to, fault });
         self.sever(to.sends(), fault, out);
+    }
+
+    /// Both ends learn that the connection was reset.
+    pub(super) fn reset_both(&mut self, fault: FaultIndex, out: &mut Vec<Effect>) {
+        self.forge_rst(Side::Client, fault, out);
+        self.forge_rst(Side::Server, fault, out);
     }
 
     fn sever(&mut self, direction: Direction, fault: FaultIndex, out: &mut Vec<Effect>) {
@@ -253,7 +298,7 @@ impl Connection {
             if leg.is_between_frames() || leg.is_closed() {
                 self.send_close(*side, out);
             } else {
-                leg.awaited = Some(Awaited::Frame(fault));
+                leg.awaited.push(Awaited::Close);
             }
         }
         self.settle_closing(out);
@@ -292,7 +337,7 @@ impl Connection {
     fn finish_closing(&mut self, side: Side, out: &mut Vec<Effect>) {
         let Some(closing) = self.closing(side).take() else { return };
         let unheard = side.peer().sends();
-        self.leg(unheard).awaited = None;
+        self.leg(unheard).awaited.retain(|awaited| !matches!(awaited, Awaited::Close));
         if !closing.sent && closing.both {
             self.leg(unheard).drain(closing.fault);
         } else if !closing.sent {

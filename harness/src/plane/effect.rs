@@ -20,6 +20,8 @@ pub enum ConnectVerdict {
     Proceed,
     /// Answer with RST.
     Refuse(FaultIndex),
+    /// The SYN vanishes. If it is sent again, [`Plane::retry`](super::Plane::retry) says what becomes of that one.
+    Hang(FaultIndex),
 }
 
 /// What becomes of bytes that were shown to the plane.
@@ -122,18 +124,18 @@ pub enum Effect {
         /// Which.
         fault: FaultIndex,
     },
-    /// Packets of a connection take longer until `Unshape` of the same fault.
+    /// Packets of a direction travel otherwise until `Unshape` of the same fault.
     Shape {
-        /// Which connection.
+        /// On which connection.
         connection: ConnectionKey,
-        /// Added to each packet.
-        delay: Duration,
-        /// At most this is added to each packet, drawn.
-        jitter: Duration,
+        /// Which way.
+        direction: Direction,
+        /// How.
+        shaping: Shaping,
         /// Why.
         fault: FaultIndex,
     },
-    /// Packets take their usual time again.
+    /// Packets travel as usual again, both ways.
     Unshape {
         /// Which connection.
         connection: ConnectionKey,
@@ -204,6 +206,27 @@ pub enum Mode {
     Severed(FaultIndex),
 }
 
+/// How packets travel on a shaped path. Their order is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shaping {
+    /// Each takes so much longer.
+    Delay(Duration),
+    /// Each takes longer by a time that is drawn, at most so much.
+    Jitter(Duration),
+    /// Data arrives when so fast a line has carried its last byte.
+    Throttle {
+        /// At least 1.
+        bytes_per_second: u64,
+    },
+    /// Data arrives in pieces, each so long after the one before.
+    Pieces {
+        /// The largest, at least 1 byte.
+        bytes: u32,
+        /// Between pieces.
+        every: Duration,
+    },
+}
+
 /// Whose packets are held.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Hold {
@@ -211,6 +234,13 @@ pub enum Hold {
     Host(HostName),
     /// All between two hosts.
     Between(HostName, HostName),
+    /// All from one host to another, acknowledgements of what travels the other way included.
+    OneWay {
+        /// Who sends them.
+        from: HostName,
+        /// To whom.
+        to: HostName,
+    },
 }
 
 /// What happens to a host.

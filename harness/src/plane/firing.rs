@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::connection::CLOSE_ANSWER;
 use super::plane::{Due, Plane};
-use super::planned::Refusing;
+use super::planned::Strikes;
 use super::verbs::Point;
 use super::{ConnectionKey, Effect, Hold, HostAct};
-use crate::fault::{Fault, FaultIndex, IoCall, Target, Verb};
+use crate::fault::{Fault, FaultIndex, IoCall, Target, Upstream, Verb};
 use crate::name::{Direction, HostName};
 
 /// Where a trigger has come true.
@@ -33,18 +33,18 @@ impl Plane {
         self.changes += 1;
         let Fault { target, verb, .. } = self.planned(fault).fault.clone();
         if let Site::On(key, Some(point)) = site
-            && verb != Verb::TruncateClean
+            && !verb.rewrites()
             && let Some(connection) = self.connections.get_mut(key)
         {
             connection.leg(point.direction).pass(point.at, out);
         }
         match (&verb, target) {
             (Verb::Freeze { .. }, Target::Host(host)) => self.hold(fault, Hold::Host(host), now, out),
-            (Verb::Partition { .. }, Target::Between(one, other)) => {
-                self.hold(fault, Hold::Between(one, other), now, out);
+            (Verb::Partition { one_way, .. }, Target::Between(one, other)) => {
+                self.hold(fault, between(one, other, *one_way), now, out);
             }
-            (Verb::Partition { .. }, Target::Link { link, .. }) => {
-                self.hold(fault, Hold::Between(link.client, link.server), now, out);
+            (Verb::Partition { one_way, .. }, Target::Link { link, .. }) => {
+                self.hold(fault, between(link.client, link.server, *one_way), now, out);
             }
             (Verb::Crash { .. }, Target::Host(host)) => self.act(fault, host, HostAct::Crash, now, out),
             (Verb::PowerLoss { .. }, Target::Host(host)) => self.act(fault, host, HostAct::PowerLoss, now, out),
@@ -55,7 +55,13 @@ impl Plane {
             (Verb::Freeze { .. } | Verb::Crash { .. } | Verb::PowerLoss { .. } | Verb::Restart { .. }, _) => {
                 self.give_up(fault, "the target is not a host");
             }
-            (Verb::Refuse { .. }, _) => self.begin_refusing(fault, now, out),
+            (
+                Verb::Refuse { .. }
+                | Verb::ConnectHang { .. }
+                | Verb::HandshakeStall { .. }
+                | Verb::AcceptThenReset { .. },
+                _,
+            ) => self.await_attempts(fault, now, out),
             (Verb::IoError { call: IoCall::Accept, kind, nth, .. }, Target::Link { link, .. }) => {
                 self.fire(fault, link.to_string(), out);
                 out.push(Effect::AcceptError { link, kind: *kind, nth: *nth, fault });
@@ -65,10 +71,18 @@ impl Plane {
                 | Verb::Drop { .. }
                 | Verb::Close { .. }
                 | Verb::HalfOpen { .. }
+                | Verb::Illegal { .. }
                 | Verb::Cut { .. }
                 | Verb::TruncateClean
                 | Verb::Delay { .. }
                 | Verb::Jitter { .. }
+                | Verb::Throttle { .. }
+                | Verb::Drip { .. }
+                | Verb::Split { .. }
+                | Verb::Corrupt
+                | Verb::DuplicateMessage { .. }
+                | Verb::ReorderMessages { .. }
+                | Verb::Upstream(_)
                 | Verb::IoError { .. },
                 _,
             ) => self.strike(fault, &verb, site, now, out),
@@ -85,7 +99,7 @@ impl Plane {
         let mut obstacle = "no connection was open";
         let (mut keys, mut on) = (Vec::new(), Vec::new());
         for connection in meant {
-            match connection.obstacle(verb) {
+            match connection.obstacle(verb, point) {
                 _ if !connection.is_open() => {}
                 Some(reason) => obstacle = reason,
                 None => {
@@ -119,6 +133,7 @@ impl Plane {
         let on = match &between {
             Hold::Host(host) => format!("host {host}"),
             Hold::Between(one, other) => format!("between {one} and {other}"),
+            Hold::OneWay { from, to } => format!("from {from} to {to}"),
         };
         self.fire(fault, on, out);
         out.push(Effect::Hold { between, fault });
@@ -131,42 +146,13 @@ impl Plane {
         self.heal_after(fault, now);
     }
 
-    fn begin_refusing(&mut self, fault: FaultIndex, now: Duration, out: &mut Vec<Effect>) {
-        if let Verb::Refuse { lasting: Some(_) } = self.planned(fault).fault.verb {
-            let on = self.planned(fault).fault.target.to_string();
-            self.fire(fault, on, out);
-            self.planned_mut(fault).refusing = Refusing::All;
-            self.heal_after(fault, now);
-        } else {
-            self.disarm(fault);
-            self.planned_mut(fault).refusing = Refusing::Next;
-        }
-    }
-
     fn give_up(&mut self, fault: FaultIndex, obstacle: &'static str) {
         self.disarm(fault);
         self.planned_mut(fault).obstacle = Some(obstacle);
     }
 
-    fn heal_after(&mut self, fault: FaultIndex, now: Duration) {
-        let delay = match self.planned(fault).fault.verb {
-            Verb::HalfOpen { heal_after: delay, .. }
-            | Verb::Freeze { thaw_after: delay }
-            | Verb::Partition { heal_after: delay }
-            | Verb::Refuse { lasting: delay }
-            | Verb::Delay { lasting: delay, .. }
-            | Verb::Jitter { lasting: delay, .. }
-            | Verb::Crash { restart_after: delay }
-            | Verb::PowerLoss { restart_after: delay } => delay,
-            Verb::Reset { .. }
-            | Verb::Drop { .. }
-            | Verb::Close { .. }
-            | Verb::Cut { .. }
-            | Verb::TruncateClean
-            | Verb::IoError { .. }
-            | Verb::Restart { .. } => None,
-        };
-        if let Some(delay) = delay {
+    pub(super) fn heal_after(&mut self, fault: FaultIndex, now: Duration) {
+        if let Some(delay) = duration(&self.planned(fault).fault.verb) {
             self.set_deadline(now + delay, Due::Heal(fault));
         }
     }
@@ -183,8 +169,8 @@ impl Plane {
             }
             _ => {}
         }
-        self.planned_mut(fault).refusing = Refusing::No;
-        let shaped = matches!(self.planned(fault).fault.verb, Verb::Delay { .. } | Verb::Jitter { .. });
+        self.planned_mut(fault).strikes = Strikes::None;
+        let shaped = shapes(&self.planned(fault).fault.verb);
         for key in &struck {
             let Some(connection) = self.connections.get_mut(*key) else { continue };
             connection.heal(fault, out);
@@ -199,4 +185,50 @@ impl Plane {
             }
         }
     }
+}
+
+fn between(from: HostName, to: HostName, one_way: bool) -> Hold {
+    if one_way { Hold::OneWay { from, to } } else { Hold::Between(from, to) }
+}
+
+/// How long a verb lasts, if it ends by itself.
+fn duration(verb: &Verb) -> Option<Duration> {
+    match verb {
+        Verb::HalfOpen { heal_after: time, .. }
+        | Verb::Freeze { thaw_after: time }
+        | Verb::Partition { heal_after: time, .. }
+        | Verb::Refuse { lasting: time }
+        | Verb::ConnectHang { lasting: time }
+        | Verb::HandshakeStall { lasting: time }
+        | Verb::AcceptThenReset { lasting: time }
+        | Verb::Delay { lasting: time, .. }
+        | Verb::Jitter { lasting: time, .. }
+        | Verb::Throttle { lasting: time, .. }
+        | Verb::Drip { lasting: time, .. }
+        | Verb::Split { lasting: time, .. }
+        | Verb::Upstream(Upstream::Stall { heal_after: time })
+        | Verb::Crash { restart_after: time }
+        | Verb::PowerLoss { restart_after: time } => *time,
+        Verb::Upstream(Upstream::SlowHead { by }) => Some(*by),
+        Verb::Reset { .. }
+        | Verb::Drop { .. }
+        | Verb::Close { .. }
+        | Verb::Illegal { .. }
+        | Verb::Cut { .. }
+        | Verb::TruncateClean
+        | Verb::Corrupt
+        | Verb::DuplicateMessage { .. }
+        | Verb::ReorderMessages { .. }
+        | Verb::Upstream(Upstream::Status { .. } | Upstream::MissingDone | Upstream::ErrorEvent { .. })
+        | Verb::IoError { .. }
+        | Verb::Restart { .. } => None,
+    }
+}
+
+/// Whether a verb changes how packets travel.
+fn shapes(verb: &Verb) -> bool {
+    matches!(
+        verb,
+        Verb::Delay { .. } | Verb::Jitter { .. } | Verb::Throttle { .. } | Verb::Drip { .. } | Verb::Split { .. }
+    )
 }

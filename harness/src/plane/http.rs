@@ -55,15 +55,29 @@ pub(super) struct Chunk {
     pub(super) payload: Option<(u64, u64)>,
 }
 
+impl Chunk {
+    /// Whether it is the one that ends the body.
+    pub(super) fn is_last(&self) -> bool {
+        matches!(self.payload, Some((_, 0)))
+    }
+
+    /// How much of its payload lies behind an offset in it.
+    pub(super) fn payload_behind(&self, at: u64) -> u64 {
+        self.payload.map_or(0, |(start, size)| (start + size).saturating_sub(at))
+    }
+}
+
 /// The body in passage, for those who want to end it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Body {
     /// Chunks; the one in passage.
     Chunked(Option<Chunk>),
+    /// So many bytes as its head has said.
+    Fixed,
     /// It ends with the connection.
     UntilClose,
-    /// Neither.
-    Other,
+    /// None is in passage.
+    None,
 }
 
 /// What a direction goes on as.
@@ -94,12 +108,18 @@ impl Http {
         matches!(self.state, State::Fixed { .. } | State::ChunkData { .. } | State::UntilClose)
     }
 
+    /// Whether an event, or what may be one, is in passage.
+    pub(super) fn is_in_event(&self) -> bool {
+        self.sse.as_ref().is_some_and(Sse::is_in_block)
+    }
+
     /// The body in passage.
     pub(super) fn body(&self) -> Body {
         match self.state {
             State::ChunkSize | State::ChunkData { .. } | State::ChunkTail | State::Trailer => Body::Chunked(self.chunk),
+            State::Fixed { .. } => Body::Fixed,
             State::UntilClose => Body::UntilClose,
-            State::Between | State::Head | State::Fixed { .. } => Body::Other,
+            State::Between | State::Head => Body::None,
         }
     }
 
@@ -328,7 +348,7 @@ fn trim_line_end(line: &[u8]) -> &[u8] {
 }
 
 /// The size of a chunk, from its line without the line end; extensions are passed over (RFC 9112, 7.1.1).
-fn chunk_size(line: &[u8]) -> Option<u64> {
+pub(super) fn chunk_size(line: &[u8]) -> Option<u64> {
     let digits = line.split(|byte| *byte == b';').next()?;
     let digits = std::str::from_utf8(digits).ok()?.trim();
     if digits.starts_with('+') {

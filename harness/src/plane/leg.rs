@@ -4,12 +4,13 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
+use super::awaited::Awaited;
 use super::exchange::{Exchanges, Switch};
 use super::http::{Body, Chunk};
-use super::mark::Mark;
+use super::mark::{Mark, What};
 use super::pieces::Pieces;
 use super::protocol::Protocol;
-use super::watch::Watch;
+use super::watch::{Due, Watch};
 use super::{ConnectionKey, Effect};
 use crate::fault::{FaultIndex, HalfOpenKind};
 use crate::name::Direction;
@@ -25,8 +26,8 @@ pub(super) struct Leg {
     key: ConnectionKey,
     direction: Direction,
     ending: Option<Ending>,
-    /// What a fault waits for.
-    pub(super) awaited: Option<Awaited>,
+    /// What faults wait for.
+    pub(super) awaited: Vec<Awaited>,
     /// The sender's FIN is here and has not been passed.
     pub(super) fin_waits: bool,
     /// Bytes given back to the actuator that have been read already: they come again.
@@ -41,7 +42,7 @@ pub(super) struct Leg {
     units: VecDeque<(u64, Unit)>,
     /// Units that begin before this offset did not arrive whole.
     lost_to: u64,
-    /// The chunk in which a fault that truncates may strike, as long as its size has not left.
+    /// The chunk in which a fault that writes chunks anew may strike, as long as its size has not left.
     kept_chunk: Option<Chunk>,
 }
 
@@ -69,23 +70,14 @@ pub(super) enum Fate {
     Severed,
 }
 
-/// A boundary at which a fault goes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Awaited {
-    /// The end of the WebSocket frame in passage.
-    Frame(FaultIndex),
-    /// The end of the chunk in passage.
-    Chunk(FaultIndex),
-}
-
 /// Why reading stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Halt {
     /// Everything that has arrived is read, and what may leave has left.
     Idle,
-    /// A fault's trigger has come true at an offset. Nothing beyond it has left, what lies before it may still be here.
-    Strike(FaultIndex, u64),
-    /// The awaited boundary is here, and everything before it has left.
+    /// A fault's trigger has come true. Nothing beyond that place has left, what lies before it may still be here.
+    Strike(FaultIndex, Due),
+    /// An awaited boundary has been read. What lies before it may still be here.
     Boundary(Awaited),
 }
 
@@ -105,7 +97,7 @@ impl Leg {
             kept_chunk: None,
             silences: Vec::new(),
             ending: None,
-            awaited: None,
+            awaited: Vec::new(),
             fin_waits: false,
         }
     }
@@ -128,7 +120,7 @@ impl Leg {
             && self.pieces.is_empty()
             && self.silences.is_empty()
             && self.ending.is_none()
-            && self.awaited.is_none()
+            && self.awaited.is_empty()
             && self.known == 0
             && !self.fin_waits
     }
@@ -168,16 +160,12 @@ impl Leg {
         self.watches.retain(|watch| armed.get(watch.fault.0 as usize).is_some_and(|armed| *armed));
         loop {
             if self.pieces.arrived() > 0
-                && let Some((fault, at)) = self.due()
+                && let Some((fault, due)) = self.due()
             {
-                return Halt::Strike(fault, at);
+                return Halt::Strike(fault, due);
             }
-            if let Some(awaited) = self.awaited
-                && self.is_at(awaited)
-            {
-                self.awaited = None;
-                self.pass(self.pieces.read(), out);
-                return Halt::Boundary(awaited);
+            if let Some(n) = self.awaited.iter().position(|awaited| self.is_at(awaited)) {
+                return Halt::Boundary(self.awaited.remove(n));
             }
             if self.pieces.unread().is_empty() {
                 break;
@@ -202,10 +190,7 @@ impl Leg {
             self.step(exchanges, false);
         }
         let gone = self.forget();
-        if gone > 0 {
-            let bytes = usize::try_from(gone).unwrap_or(usize::MAX);
-            out.push(Effect::Discard { connection: self.key, direction: self.direction, bytes, fault });
-        }
+        self.say_discarded(gone, fault, out);
     }
 
     /// Lets what has been read leave, up to an offset, and tells of the units that are whole with it.
@@ -217,16 +202,35 @@ impl Leg {
     }
 
     /// Tells of the units that have left whole.
-    fn tell_units(&mut self, out: &mut Vec<Effect>) {
+    pub(super) fn tell_units(&mut self, out: &mut Vec<Effect>) {
         while let Some((_, unit)) = self.units.pop_front_if(|(end, _)| *end <= self.pieces.left()) {
             out.push(Effect::Unit { connection: self.key, direction: self.direction, unit });
         }
     }
 
+    /// A copy of what lies between two offsets and is here.
+    pub(super) fn copy(&self, from: u64, to: u64) -> Vec<u8> {
+        self.pieces.copy(from, to)
+    }
+
+    /// What lies between two offsets leaves as something else: units that end there, or begin before its end and end
+    /// later, are not told of, but for the control frames of a WebSocket.
+    pub(super) fn disown(&mut self, from: u64, to: u64) {
+        self.lost_to = self.lost_to.max(to);
+        self.units.retain(|(end, unit)| *end <= from || matches!(unit, Unit::WsControl { .. }));
+    }
+
     /// Throws read bytes away, up to an offset.
     pub(super) fn swallow(&mut self, to: u64, fault: FaultIndex, out: &mut Vec<Effect>) {
-        while let Some(bytes) = self.pieces.leave(to) {
-            out.push(Effect::Discard { connection: self.key, direction: self.direction, bytes: bytes.len(), fault });
+        let before = self.pieces.left();
+        while self.pieces.leave(to).is_some() {}
+        self.say_discarded(self.pieces.left() - before, fault, out);
+    }
+
+    fn say_discarded(&self, bytes: u64, fault: FaultIndex, out: &mut Vec<Effect>) {
+        if bytes > 0 {
+            let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+            out.push(Effect::Discard { connection: self.key, direction: self.direction, bytes, fault });
         }
     }
 
@@ -273,6 +277,11 @@ impl Leg {
         self.protocol.frames().is_some_and(|frames| frames.boundary() == self.pieces.left())
     }
 
+    /// Whether a message or an event is in passage.
+    pub(super) fn is_in_unit(&self) -> bool {
+        self.protocol.is_in_unit()
+    }
+
     /// The body in passage.
     pub(super) fn body(&self) -> Body {
         self.protocol.body()
@@ -280,7 +289,12 @@ impl Leg {
 
     /// The chunk whose size has not left, if one is kept.
     pub(super) fn kept_chunk(&self) -> Option<Chunk> {
-        self.kept_chunk.filter(|chunk| chunk.head >= self.pieces.left())
+        self.kept_chunk.filter(|chunk| self.is_kept(chunk.head))
+    }
+
+    /// Whether nothing from an offset on has left, nor had to because it is more than may wait.
+    pub(super) fn is_kept(&self, from: u64) -> bool {
+        from >= self.pieces.left() && self.pieces.read().saturating_sub(from) <= HELD_BYTES
     }
 
     /// A half-open begins.
@@ -303,22 +317,33 @@ impl Leg {
     /// From now on nothing passes; `false` if that was so.
     pub(super) fn sever(&mut self) -> bool {
         self.forget();
-        self.awaited = None;
+        self.awaited.clear();
         self.ending.replace(Ending::Severed) != Some(Ending::Severed)
     }
 
     /// The watch that strikes first takes its leave.
-    fn due(&mut self) -> Option<(FaultIndex, u64)> {
+    fn due(&mut self) -> Option<(FaultIndex, Due)> {
         let due = self.watches.iter().enumerate().filter_map(|(n, watch)| Some((watch.due()?, watch.fault, n))).min();
-        let (at, fault, n) = due?;
+        let (due, fault, n) = due?;
         self.watches.remove(n);
-        Some((fault, at))
+        Some((fault, due))
     }
 
-    fn is_at(&self, awaited: Awaited) -> bool {
+    fn is_at(&self, awaited: &Awaited) -> bool {
         match awaited {
-            Awaited::Frame(_) => self.protocol.frames().is_none_or(|frames| frames.boundary() == self.pieces.read()),
-            Awaited::Chunk(_) => !matches!(self.protocol.body(), Body::Chunked(Some(_))),
+            Awaited::Close | Awaited::Frame { .. } => {
+                self.protocol.frames().is_none_or(|frames| frames.boundary() == self.pieces.read())
+            }
+            Awaited::BodyEnd { .. } | Awaited::Emptied(_) => !matches!(self.protocol.body(), Body::Chunked(Some(_))),
+            Awaited::Place(parcel) => {
+                let due = parcel.behind == 0 && !self.is_in_unit();
+                match self.protocol.body() {
+                    Body::Chunked(Some(chunk)) if chunk.is_last() => true,
+                    Body::Chunked(Some(chunk)) => due && chunk.payload.is_some() && self.kept_chunk() == Some(chunk),
+                    Body::Chunked(None) | Body::Fixed | Body::UntilClose => due,
+                    Body::None => due || parcel.what == What::SseEvent,
+                }
+            }
         }
     }
 
@@ -340,6 +365,9 @@ impl Leg {
                 watch.on_mark(mark);
             }
         }
+        for awaited in self.awaited.iter_mut().filter(|_| arriving) {
+            self.marks.iter().for_each(|mark| awaited.on_mark(mark));
+        }
         self.note_units(arriving);
         self.keep_chunk();
     }
@@ -356,26 +384,33 @@ impl Leg {
         }
     }
 
-    /// A chunk is kept from its size on while a fault that truncates may still strike in it.
+    /// A chunk is kept from its size on while a fault that writes it anew may still strike in it.
     fn keep_chunk(&mut self) {
-        if !self.watches.iter().any(|watch| watch.truncates) {
+        if !self.keeps_chunks() {
             return;
         }
-        let undecided = self.watches.iter().any(|watch| watch.truncates && watch.holds_from().is_some());
-        let struck = self.watches.iter().any(|watch| watch.truncates && watch.due().is_some());
+        let mut keepers = self.watches.iter().filter(|watch| watch.keeps_chunks());
+        let struck = keepers.any(|watch| watch.holds_from().is_some() || watch.due().is_some());
         let current = match self.protocol.body() {
             Body::Chunked(chunk) => chunk,
-            Body::UntilClose | Body::Other => None,
+            Body::Fixed | Body::UntilClose | Body::None => None,
         };
         let same = matches!((current, self.kept_chunk), (Some(now), Some(kept)) if now.head == kept.head);
-        if same || !(undecided || struck) || self.kept_chunk.is_none() {
+        if same || !struck || self.kept_chunk.is_none() {
             self.kept_chunk = current.filter(|chunk| chunk.head >= self.pieces.left());
         }
     }
 
+    fn keeps_chunks(&self) -> bool {
+        self.watches.iter().any(Watch::keeps_chunks) || self.awaited.iter().any(Awaited::keeps_chunks)
+    }
+
     /// From where on bytes have to wait.
     fn held_from(&self) -> u64 {
-        let chunk = self.watches.iter().any(|watch| watch.truncates).then(|| self.kept_chunk()).flatten();
+        if self.awaited.iter().any(Awaited::holds_everything) {
+            return self.pieces.left();
+        }
+        let chunk = self.keeps_chunks().then(|| self.kept_chunk()).flatten();
         let watches = self.watches.iter().filter_map(Watch::holds_from);
         watches.chain(chunk.map(|chunk| chunk.head)).min().unwrap_or(u64::MAX)
     }

@@ -5,33 +5,41 @@
 //!
 //! - `effect`: the answers;
 //! - `plane`: [`Plane`], what an actuator calls: triggers by time, event and connection;
-//! - `planned`: one fault and how far its life has come; `firing`: how faults fire and heal;
-//! - `verbs`: what each verb does to a connection;
+//! - `planned`: one fault and how far its life has come; `firing`: how faults fire and heal; `attempts`: what befalls
+//!   connections before they are any;
+//! - `verbs`: what each verb does to a connection; `bodies`: to the body of a response; `editing` (with `edit`): to single
+//!   messages and events;
 //! - `connection`: two legs, and what their protocols and faults share; `connections`: all of them;
-//! - `leg`: one direction: reads, lets pass, holds, throws away;
+//! - `leg`: one direction: reads, lets pass, holds, throws away; `awaited`: the boundaries that faults wait for in it;
 //! - `watch`: one fault over one leg: counts units and finds the byte at which to strike;
 //! - `pieces`: the bytes between arrival and departure;
 //! - `protocol`, `http` (with `head` and `exchange`), `websocket`, `sse`: where units begin and end; `mark` is how they say it;
-//! - `encode`: the bytes that faults forge;
-//! - `describe`: faults in words.
+//! - `encode`: the bytes that faults forge.
 //!
 //! # What passes, and when
 //!
-//! Bytes pass as they came, whole slices at once, and at once. Only three armed faults make bytes wait:
+//! Bytes pass as they came, whole slices at once, and at once. Only armed faults make bytes wait:
 //!
 //! - before or inside the nth SSE event: from the point on, until a `data` field shows that it is an event;
 //! - before or inside the nth HTTP head: from the point on, until the first line shows that it is HTTP;
-//! - [`TruncateClean`](crate::fault::Verb::TruncateClean) at a unit or byte: each chunk, until it is whole, because its size
-//!   may have to be written anew.
+//! - a message or event that is to be corrupted, duplicated or moved, or may be the `[DONE]` to be left out: from its
+//!   beginning to its end;
+//! - a fault that may have to write the size of a chunk anew, because it ends the body or changes an event: each chunk,
+//!   until it is whole.
 //!
-//! At most 1 MiB waits so. Only the last rewrites anything, and only the chunk in which it strikes.
+//! At most 1 MiB waits so; what is larger passes, and a fault that needed it whole does not fire. Nothing but the message
+//! itself and the chunks around it is ever rewritten.
 //!
 //! When a direction falls silent in the middle of a piece, the bytes of that call which the plane has neither forwarded nor
 //! discarded go back to the actuator, which shows them again after the heal.
 
+mod attempts;
+mod awaited;
+mod bodies;
 mod connection;
 mod connections;
-mod describe;
+mod edit;
+mod editing;
 mod effect;
 mod encode;
 mod exchange;
@@ -53,6 +61,5 @@ mod websocket;
 #[cfg(test)]
 mod tests;
 
-pub use describe::{describe_target, describe_trigger, describe_verb};
-pub use effect::{ConnectVerdict, ConnectionKey, Effect, Hold, HostAct, Mode, Passage};
+pub use effect::{ConnectVerdict, ConnectionKey, Effect, Hold, HostAct, Mode, Passage, Shaping};
 pub use plane::Plane;

@@ -89,6 +89,19 @@ impl Pieces {
         Some(slice)
     }
 
+    /// A copy of what lies between two offsets and is here.
+    pub(super) fn copy(&self, from: u64, to: u64) -> Vec<u8> {
+        let mut copy = Vec::new();
+        let mut start = self.left;
+        for piece in &self.queue {
+            let within =
+                |offset: u64| usize::try_from(offset.saturating_sub(start)).map_or(piece.len(), |n| n.min(piece.len()));
+            copy.extend_from_slice(&piece[within(from).min(within(to))..within(to)]);
+            start += piece.len() as u64;
+        }
+        copy
+    }
+
     /// Gives everything from the offset `from` on, as if it had not arrived; says how much of it had been read.
     pub(super) fn give_back(&mut self, from: u64) -> (Bytes, u64) {
         let from = from.clamp(self.left, self.arrived);

@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::connection::{Connection, Progress};
+use super::connection::Progress;
 use super::connections::Connections;
 use super::firing::Site;
 use super::leg::Fate;
-use super::planned::{Planned, Refusing};
+use super::planned::Planned;
 use super::verbs::Point;
-use super::{ConnectVerdict, ConnectionKey, Effect, Passage};
-use crate::fault::{Fault, FaultIndex, Trigger, Verb};
-use crate::name::{ConnectionId, Direction, HostName};
+use super::watch;
+use super::{ConnectionKey, Effect, Passage};
+use crate::fault::{Fault, FaultIndex, Trigger};
+use crate::name::{Direction, HostName};
 use crate::trace::Event;
 
 /// The faults of one run and the state of everything that they may strike. All times are since the start of the run.
@@ -42,6 +43,8 @@ pub struct Plane {
     /// By fault: whether it can still fire.
     armed: Vec<bool>,
     pub(super) connections: Connections,
+    /// Attempts whose SYNs vanish.
+    pub(super) hung: BTreeMap<ConnectionKey, FaultIndex>,
     /// The number keeps those of one instant in the order in which they were set.
     deadlines: BTreeMap<(Duration, u64), Due>,
     deadlines_set: u64,
@@ -69,6 +72,7 @@ impl Plane {
             faults: faults.iter().cloned().map(Planned::new).collect(),
             armed: vec![true; faults.len()],
             connections: Connections::default(),
+            hung: BTreeMap::new(),
             deadlines: BTreeMap::new(),
             deadlines_set: 0,
             unsettled: false,
@@ -80,32 +84,6 @@ impl Plane {
             }
         }
         plane
-    }
-
-    /// A connection is attempted: its first SYN is about to leave. From now on it is called `key`.
-    pub fn connect(
-        &mut self,
-        key: ConnectionKey,
-        id: &ConnectionId,
-        now: Duration,
-        out: &mut Vec<Effect>,
-    ) -> ConnectVerdict {
-        if let Some(fault) = self.refuse(id, now, out) {
-            self.settle(now, out);
-            return ConnectVerdict::Refuse(fault);
-        }
-        let faults = self.faults.iter().enumerate().filter(|(n, planned)| self.armed[*n] && planned.aims_at(id));
-        let faults = faults.map(|(n, planned)| (FaultIndex(n as u32), &planned.fault));
-        let connection = Connection::new(key, id.clone(), faults);
-        self.connections.insert(key, connection);
-        for fault in self.indices() {
-            let planned = self.planned(fault);
-            if self.is_armed(fault) && planned.fault.trigger == Trigger::Connect && planned.aims_at(id) {
-                self.come_true(fault, Site::On(key, None), now, out);
-            }
-        }
-        self.settle(now, out);
-        ConnectVerdict::Proceed
     }
 
     /// An end of a connection has sent bytes. Those of a connection that the plane does not know pass.
@@ -157,6 +135,7 @@ impl Plane {
     /// Both ends are done with a connection: nothing can strike it any more.
     pub fn ended(&mut self, key: ConnectionKey) {
         self.connections.remove(key);
+        self.hung.remove(&key);
         self.deadlines.retain(|_, due| !matches!(due, Due::CloseAnswer(_, of) if *of == key));
     }
 
@@ -213,7 +192,7 @@ impl Plane {
         self.faults.get(fault.0 as usize).filter(|planned| !planned.fired)?.obstacle
     }
 
-    fn indices(&self) -> impl Iterator<Item = FaultIndex> + use<> {
+    pub(super) fn indices(&self) -> impl Iterator<Item = FaultIndex> + use<> {
         (0..self.faults.len() as u32).map(FaultIndex)
     }
 
@@ -225,7 +204,7 @@ impl Plane {
         &mut self.faults[fault.0 as usize]
     }
 
-    fn is_armed(&self, fault: FaultIndex) -> bool {
+    pub(super) fn is_armed(&self, fault: FaultIndex) -> bool {
         self.armed[fault.0 as usize]
     }
 
@@ -244,15 +223,15 @@ impl Plane {
         while let Some(connection) = self.connections.get_mut(key) {
             match connection.advance(direction, &self.armed, out) {
                 Progress::Idle => return,
-                Progress::Strike(fault, at) => {
-                    self.come_true(fault, Site::On(key, Some(Point { direction, at })), now, out);
+                Progress::Strike(fault, watch::Due { at, from }) => {
+                    self.come_true(fault, Site::On(key, Some(Point { direction, at, from })), now, out);
                 }
             }
         }
     }
 
     /// A fault that has fired on one connection no longer holds bytes on others.
-    fn settle(&mut self, now: Duration, out: &mut Vec<Effect>) {
+    pub(super) fn settle(&mut self, now: Duration, out: &mut Vec<Effect>) {
         while std::mem::take(&mut self.unsettled) {
             let keys: Vec<_> = self.connections.iter().map(|connection| connection.key).collect();
             for key in keys {
@@ -261,30 +240,5 @@ impl Plane {
                 }
             }
         }
-    }
-
-    /// The fault that refuses an attempt, if one does.
-    fn refuse(&mut self, id: &ConnectionId, now: Duration, out: &mut Vec<Effect>) -> Option<FaultIndex> {
-        for fault in self.indices() {
-            let planned = self.planned(fault);
-            let Verb::Refuse { lasting } = planned.fault.verb else { continue };
-            let strikes = match planned.refusing {
-                Refusing::All if planned.refuses(id) => return Some(fault),
-                Refusing::Next => planned.refuses(id),
-                Refusing::All | Refusing::No => {
-                    self.is_armed(fault) && planned.fault.trigger == Trigger::Connect && planned.aims_at(id)
-                }
-            };
-            if strikes {
-                self.planned_mut(fault).refusing = Refusing::No;
-                self.fire(fault, id.to_string(), out);
-                if let Some(lasting) = lasting {
-                    self.planned_mut(fault).refusing = Refusing::All;
-                    self.set_deadline(now + lasting, Due::Heal(fault));
-                }
-                return Some(fault);
-            }
-        }
-        None
     }
 }

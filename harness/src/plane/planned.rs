@@ -14,18 +14,18 @@ pub(super) struct Planned {
     pub(super) fired: bool,
     /// How many events have matched.
     matched: u32,
-    pub(super) refusing: Refusing,
+    pub(super) strikes: Strikes,
     /// The connections that feel it until it heals.
     pub(super) struck: Vec<ConnectionKey>,
     /// Why it did not fire although its trigger came true.
     pub(super) obstacle: Option<&'static str>,
 }
 
-/// Which attempts a fault refuses.
+/// Which connection attempts a fault strikes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refusing {
+pub(super) enum Strikes {
     /// None.
-    No,
+    None,
     /// The next attempt; the fault fires with it.
     Next,
     /// All attempts until the fault heals.
@@ -35,7 +35,7 @@ pub(super) enum Refusing {
 impl Planned {
     /// A fault that has not fired.
     pub(super) fn new(fault: Fault) -> Self {
-        Self { fault, fired: false, matched: 0, refusing: Refusing::No, struck: Vec::new(), obstacle: None }
+        Self { fault, fired: false, matched: 0, strikes: Strikes::None, struck: Vec::new(), obstacle: None }
     }
 
     /// Whether the fault may strike a connection.
@@ -50,8 +50,8 @@ impl Planned {
         }
     }
 
-    /// Whether the fault, once it refuses, refuses an attempt. A host refuses those who come to it.
-    pub(super) fn refuses(&self, id: &ConnectionId) -> bool {
+    /// Whether the fault, once it strikes attempts, strikes this one. A host's are those that come to it.
+    pub(super) fn strikes_attempt(&self, id: &ConnectionId) -> bool {
         match &self.fault.target {
             Target::Link { link, connection } => *link == id.link && connection.is_none_or(|nth| nth <= id.nth),
             Target::Host(host) => *host == id.link.server,

@@ -54,6 +54,15 @@ impl Protocol {
         matches!(self, Self::Http(http) if http.in_payload())
     }
 
+    /// Whether a message or an event is in passage.
+    pub(super) fn is_in_unit(&self) -> bool {
+        match self {
+            Self::Http(http) => http.is_in_event(),
+            Self::WebSocket(frames) => frames.is_in_message(),
+            Self::Opaque => false,
+        }
+    }
+
     /// The frames, where there are any.
     pub(super) fn frames(&self) -> Option<&WebSocket> {
         match self {
@@ -66,7 +75,7 @@ impl Protocol {
     pub(super) fn body(&self) -> Body {
         match self {
             Self::Http(http) => http.body(),
-            Self::WebSocket(_) | Self::Opaque => Body::Other,
+            Self::WebSocket(_) | Self::Opaque => Body::None,
         }
     }
 }

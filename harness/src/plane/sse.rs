@@ -78,6 +78,11 @@ impl Sse {
         used
     }
 
+    /// Whether a block is in passage.
+    pub(super) fn is_in_block(&self) -> bool {
+        self.block.is_some()
+    }
+
     /// The body is over: what is unfinished is no event ("any pending data must be discarded").
     pub(super) fn end(&mut self, at: u64, marks: &mut Vec<Mark>) {
         if std::mem::take(&mut self.blank_cr) {

@@ -1,14 +1,17 @@
 //! What each verb does to a connection.
 
-use super::Effect;
-use super::connection::{Connection, reader};
-use super::encode::{TERMINAL_CHUNK, chunk_head};
-use super::http::{Body, Chunk};
-use super::leg::Awaited;
-use crate::fault::{Ending, Ends, FaultIndex, HalfOpenKind, Verb};
-use crate::name::{Direction, Side};
-use bytes::Bytes;
 use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::awaited::Awaited;
+use super::connection::{Connection, reader};
+use super::editing::Edit;
+use super::encode::{error_event, illegal_bytes};
+use super::http::Body;
+use super::{Effect, Shaping};
+use crate::fault::{Ending, Ends, FaultIndex, HalfOpenKind, IllegalKind, Upstream, Verb};
+use crate::name::{Direction, Side};
 
 /// Where in a connection's bytes a fault strikes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,35 +20,66 @@ pub(super) struct Point {
     pub(super) direction: Direction,
     /// At which offset.
     pub(super) at: u64,
+    /// Where the unit begins that the trigger counts.
+    pub(super) from: u64,
+}
+
+impl Verb {
+    /// Whether it writes bytes anew that lie before its point, so that they must not leave before it strikes.
+    pub(super) fn rewrites(&self) -> bool {
+        let truncates = matches!(self, Self::TruncateClean | Self::Upstream(Upstream::ErrorEvent { .. }));
+        truncates || Edit::of(self).is_some()
+    }
 }
 
 impl Connection {
     /// Why a verb cannot be done to this connection now, if it cannot.
-    pub(super) fn obstacle(&self, verb: &Verb) -> Option<&'static str> {
+    pub(super) fn obstacle(&self, verb: &Verb, point: Option<Point>) -> Option<&'static str> {
+        if let Some(edit) = Edit::of(verb) {
+            return self.edit_obstacle(edit, point);
+        }
         match verb {
-            Verb::Close { .. } if !self.has_frames() => Some("the connection is not a WebSocket"),
-            Verb::TruncateClean if self.to_client.body() == Body::Other => {
-                Some("no body is in passage that is chunked or ends with its connection")
+            Verb::Close { .. } | Verb::Illegal { .. } if !self.has_frames() => {
+                Some("the connection is not a WebSocket")
             }
+            Verb::TruncateClean | Verb::Upstream(Upstream::ErrorEvent { .. }) => match self.to_client.body() {
+                Body::Chunked(_) | Body::UntilClose => None,
+                Body::Fixed | Body::None => Some("no body is in passage that is chunked or ends with its connection"),
+            },
             Verb::Freeze { .. } | Verb::Crash { .. } | Verb::PowerLoss { .. } | Verb::Restart { .. } => {
                 Some("a connection is no host")
             }
             Verb::Partition { .. }
             | Verb::Refuse { .. }
+            | Verb::ConnectHang { .. }
+            | Verb::HandshakeStall { .. }
+            | Verb::AcceptThenReset { .. }
             | Verb::Reset { .. }
             | Verb::Drop { .. }
             | Verb::Close { .. }
+            | Verb::Illegal { .. }
             | Verb::HalfOpen { .. }
             | Verb::Cut { .. }
-            | Verb::TruncateClean
             | Verb::Delay { .. }
             | Verb::Jitter { .. }
+            | Verb::Throttle { .. }
+            | Verb::Drip { .. }
+            | Verb::Split { .. }
+            | Verb::Corrupt
+            | Verb::DuplicateMessage { .. }
+            | Verb::ReorderMessages { .. }
+            | Verb::Upstream(
+                Upstream::Status { .. } | Upstream::SlowHead { .. } | Upstream::MissingDone | Upstream::Stall { .. },
+            )
             | Verb::IoError { .. } => None,
         }
     }
 
     /// Does a verb to this connection; `point` is where its trigger came true, if that was in its bytes.
     pub(super) fn strike(&mut self, fault: FaultIndex, verb: &Verb, point: Option<Point>, out: &mut Vec<Effect>) {
+        if let (Some(edit), Some(point)) = (Edit::of(verb), point) {
+            return self.edit(fault, edit, point, out);
+        }
         match verb {
             Verb::Reset { to } => {
                 told(*to).iter().for_each(|side| self.forge_rst(*side, fault, out));
@@ -56,24 +90,45 @@ impl Connection {
                 self.leave_in_silence(*to, fault, out);
             }
             Verb::Close { code, reason, to } => self.close(fault, told(*to), *code, reason, out),
+            Verb::Illegal { kind, to } => told(*to).iter().for_each(|side| self.send_illegal(*side, *kind, fault, out)),
             Verb::HalfOpen { kind, direction, .. } => {
-                for silent in Direction::BOTH {
-                    if direction.is_none_or(|only| only == silent) {
-                        self.silence(silent, *kind, fault, out);
-                    }
-                }
+                ways(*direction).for_each(|silent| self.silence(silent, *kind, fault, out));
             }
             Verb::Cut { ending } => self.cut(fault, *ending, point, out),
-            Verb::TruncateClean => self.truncate(fault, point, out),
-            Verb::Delay { by, .. } => self.shape(fault, *by, Duration::ZERO, out),
-            Verb::Jitter { up_to, .. } => self.shape(fault, Duration::ZERO, *up_to, out),
+            Verb::TruncateClean => self.truncate(fault, point, Bytes::new(), out),
+            Verb::Upstream(upstream) => match upstream {
+                Upstream::Status { status } => self.answer(*status, fault, out),
+                Upstream::SlowHead { .. } | Upstream::Stall { .. } => {
+                    self.silence(Direction::ToClient, HalfOpenKind::Stall, fault, out);
+                }
+                Upstream::ErrorEvent { message } => self.truncate(fault, point, error_event(message), out),
+                Upstream::MissingDone => {}
+            },
+            Verb::Delay { by, .. } => self.shape(fault, None, Shaping::Delay(*by), out),
+            Verb::Jitter { up_to, .. } => self.shape(fault, None, Shaping::Jitter(*up_to), out),
+            Verb::Throttle { bytes_per_second, direction, .. } => {
+                self.shape(fault, *direction, Shaping::Throttle { bytes_per_second: *bytes_per_second }, out);
+            }
+            Verb::Drip { bytes, every, direction, .. } => {
+                self.shape(fault, *direction, Shaping::Pieces { bytes: *bytes, every: *every }, out);
+            }
+            Verb::Split { bytes, direction, .. } => {
+                let every = Duration::from_millis(1);
+                self.shape(fault, *direction, Shaping::Pieces { bytes: *bytes, every }, out);
+            }
             Verb::IoError { call, kind, nth, side } => {
                 let (call, kind, nth, side) = (*call, *kind, *nth, *side);
                 out.push(Effect::IoError { connection: self.key, side, call, kind, nth, fault });
             }
-            Verb::Freeze { .. }
+            Verb::Corrupt
+            | Verb::DuplicateMessage { .. }
+            | Verb::ReorderMessages { .. }
+            | Verb::Freeze { .. }
             | Verb::Partition { .. }
             | Verb::Refuse { .. }
+            | Verb::ConnectHang { .. }
+            | Verb::HandshakeStall { .. }
+            | Verb::AcceptThenReset { .. }
             | Verb::Crash { .. }
             | Verb::PowerLoss { .. }
             | Verb::Restart { .. } => {}
@@ -91,8 +146,22 @@ impl Connection {
         self.silence(untold.sends(), HalfOpenKind::Blackhole, fault, out);
     }
 
-    fn shape(&mut self, fault: FaultIndex, delay: Duration, jitter: Duration, out: &mut Vec<Effect>) {
-        out.push(Effect::Shape { connection: self.key, delay, jitter, fault });
+    fn shape(&mut self, fault: FaultIndex, way: Option<Direction>, shaping: Shaping, out: &mut Vec<Effect>) {
+        let connection = self.key;
+        out.extend(ways(way).map(|direction| Effect::Shape { connection, direction, shaping, fault }));
+    }
+
+    /// Illegal bytes stand between two frames, as every frame does.
+    fn send_illegal(&mut self, to: Side, kind: IllegalKind, fault: FaultIndex, out: &mut Vec<Effect>) {
+        let direction = to.peer().sends();
+        let bytes = illegal_bytes(kind, direction);
+        let connection = self.key;
+        let leg = self.leg(direction);
+        if leg.is_between_frames() {
+            out.push(Effect::Inject { connection, direction, bytes, fault });
+        } else {
+            leg.awaited.push(Awaited::Frame { fault, bytes });
+        }
     }
 
     /// The reader of the cut direction learns first.
@@ -108,61 +177,6 @@ impl Connection {
             }
         }
     }
-
-    /// Ends the body at the point, writing the size of the chunk around it anew; where the size has already passed, at the
-    /// chunk's end.
-    fn truncate(&mut self, fault: FaultIndex, point: Option<Point>, out: &mut Vec<Effect>) {
-        let chunk = match self.to_client.body() {
-            Body::Chunked(chunk) => self.to_client.kept_chunk().or(chunk),
-            Body::UntilClose | Body::Other => None,
-        };
-        let at = point.filter(|point| point.direction == Direction::ToClient).map(|point| point.at);
-        let at = at.unwrap_or(self.to_client.read());
-        match chunk {
-            Some(chunk) if self.to_client.kept_chunk().is_some() => {
-                self.resize(chunk, at, fault, out);
-                self.end_both(fault, out);
-            }
-            Some(_) => self.to_client.awaited = Some(Awaited::Chunk(fault)),
-            None => {
-                self.to_client.pass(at, out);
-                self.end_body(fault, out);
-            }
-        }
-    }
-
-    /// Passes a kept chunk up to a point, as a whole chunk, and the last chunk.
-    fn resize(&mut self, chunk: Chunk, at: u64, fault: FaultIndex, out: &mut Vec<Effect>) {
-        let connection = self.key;
-        let inject = |bytes, out: &mut Vec<Effect>| {
-            out.push(Effect::Inject { connection, direction: Direction::ToClient, bytes, fault });
-        };
-        self.to_client.pass(chunk.head, out);
-        let Some((payload, size)) = chunk.payload.filter(|(payload, size)| at > *payload && *size > 0) else {
-            return inject(Bytes::from_static(TERMINAL_CHUNK), out);
-        };
-        let passing = (at - payload).min(size);
-        if passing < size {
-            self.to_client.swallow(payload, fault, out);
-            inject(chunk_head(passing), out);
-        }
-        self.to_client.pass(payload + passing, out);
-        inject(Bytes::from([b"\r\n", TERMINAL_CHUNK].concat()), out);
-    }
-
-    /// Between chunks, or in a body that ends with the connection: the body ends here.
-    pub(super) fn end_body(&mut self, fault: FaultIndex, out: &mut Vec<Effect>) {
-        if matches!(self.to_client.body(), Body::Chunked(_)) {
-            let bytes = Bytes::from_static(TERMINAL_CHUNK);
-            out.push(Effect::Inject { connection: self.key, direction: Direction::ToClient, bytes, fault });
-        }
-        self.end_both(fault, out);
-    }
-
-    fn end_both(&mut self, fault: FaultIndex, out: &mut Vec<Effect>) {
-        self.forge_fin(Side::Client, fault, out);
-        self.forge_fin(Side::Server, fault, out);
-    }
 }
 
 fn told(ends: Ends) -> &'static [Side] {
@@ -171,4 +185,8 @@ fn told(ends: Ends) -> &'static [Side] {
         Ends::Client => &[Side::Client],
         Ends::Server => &[Side::Server],
     }
+}
+
+fn ways(only: Option<Direction>) -> impl Iterator<Item = Direction> {
+    Direction::BOTH.into_iter().filter(move |direction| only.is_none_or(|only| only == *direction))
 }

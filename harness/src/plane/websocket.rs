@@ -8,7 +8,7 @@ use crate::trace::Unit;
 const KEPT_TEXT_BYTES: u64 = 64 * 1024;
 
 /// The most that a control frame may carry (RFC 6455, 5.5); what is longer is illegal, and not kept.
-const CONTROL_PAYLOAD_BYTES: u64 = 125;
+pub(super) const CONTROL_BYTES: usize = 125;
 
 /// Two bytes, eight of length, four of mask (RFC 6455, 5.2).
 const HEADER_BYTES: usize = 14;
@@ -43,6 +43,41 @@ struct Frame {
     control: Vec<u8>,
 }
 
+/// What stands before a frame's payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Header {
+    /// Its own bytes.
+    pub(super) bytes: usize,
+    /// `None` for an opcode that nobody has defined.
+    pub(super) kind: Option<FrameKind>,
+    /// Whether a reserved bit is set: then the payload is an extension's (compressed, for one).
+    pub(super) reserved: bool,
+    /// The payload's bytes.
+    pub(super) length: u64,
+    /// Zeros, which change nothing, where there is none.
+    pub(super) mask: [u8; 4],
+}
+
+impl Header {
+    /// Reads the header with which `bytes` begin; `None` if it is not whole.
+    pub(super) fn of(bytes: &[u8]) -> Option<Self> {
+        let (first, second) = (bytes.first()?, bytes.get(1)?);
+        let header = bytes.get(..header_length(*second))?;
+        let masked = second & 0x80 != 0;
+        let (extended, key) = header[2..].split_at(header.len() - 2 - if masked { 4 } else { 0 });
+        let mut mask = [0; 4];
+        if masked {
+            mask.copy_from_slice(key);
+        }
+        let length = match second & 0x7F {
+            126 | 127 => extended.iter().fold(0, |value, byte| value << 8 | u64::from(*byte)),
+            short => u64::from(short),
+        };
+        let (kind, reserved) = (kind_of(first & 0x0F), first & 0x70 != 0);
+        Some(Self { bytes: header.len(), kind, reserved, length, mask })
+    }
+}
+
 #[derive(Debug)]
 struct Message {
     start: u64,
@@ -61,6 +96,11 @@ impl WebSocket {
     /// Where the last whole frame ended: bytes that are not part of its sender's frames may stand there.
     pub(super) fn boundary(&self) -> u64 {
         self.boundary
+    }
+
+    /// Whether a message is in passage.
+    pub(super) fn is_in_message(&self) -> bool {
+        self.message.is_some()
     }
 
     /// Whether a Close frame has ended in this direction.
@@ -98,7 +138,7 @@ impl WebSocket {
         let Some(kind) = kind else { return };
         marks.push(Mark::Begun { what: What::Frame(kind), at });
         if matches!(kind, FrameKind::Text | FrameKind::Binary) {
-            // With a reserved bit set the payload is an extension's (compressed, for one) and not text.
+            // An extension's payload is not text.
             let text = (kind == FrameKind::Text && first & 0x70 == 0).then(Vec::new);
             self.message = Some(Message { start: at, kind, bytes: 0, text });
             marks.push(Mark::Begun { what: What::Message, at });
@@ -123,15 +163,9 @@ impl WebSocket {
             self.state = State::Header { bytes, length };
             return used;
         }
-        let masked = bytes[1] & 0x80 != 0;
-        if masked {
-            self.frame.mask.copy_from_slice(&bytes[length - 4..length]);
-        }
-        let extended = &bytes[2..length - if masked { 4 } else { 0 }];
-        self.frame.length = match bytes[1] & 0x7F {
-            126 | 127 => extended.iter().fold(0, |value, byte| value << 8 | u64::from(*byte)),
-            short => u64::from(short),
-        };
+        let Some(header) = Header::of(&bytes[..length]) else { return used };
+        self.frame.mask = header.mask;
+        self.frame.length = header.length;
         if let Some(message) = self.message_in_frame() {
             message.0.bytes = message.0.bytes.saturating_add(message.1);
             if message.0.bytes > KEPT_TEXT_BYTES {
@@ -164,7 +198,7 @@ impl WebSocket {
                     text.extend(unmasked);
                 }
             }
-            Some(FrameKind::Close) if self.frame.length <= CONTROL_PAYLOAD_BYTES => self.frame.control.extend(unmasked),
+            Some(FrameKind::Close) if self.frame.length <= CONTROL_BYTES as u64 => self.frame.control.extend(unmasked),
             Some(FrameKind::Close | FrameKind::Ping | FrameKind::Pong) | None => {}
         }
     }

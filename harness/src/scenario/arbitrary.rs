@@ -8,7 +8,10 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::Scenario;
-use crate::fault::{Edge, Ending, Ends, Fault, FrameKind, HalfOpenKind, IoCall, IoErrorKind, Target, Trigger, Verb};
+use crate::fault::{
+    Edge, Ending, Ends, Fault, FrameKind, HalfOpenKind, IllegalKind, IoCall, IoErrorKind, Target, Trigger, Upstream,
+    Verb,
+};
 use crate::name::{Direction, HostName, Link, Side};
 
 /// A scenario with the hosts `alice`, `bob` and `chat` and all that a file can say.
@@ -99,11 +102,13 @@ pub(crate) fn fault() -> impl Strategy<Value = Fault> {
         trigger,
         verb,
     });
-    let partition = (pair(), timed(), option::of(duration())).prop_map(|((one, other), trigger, heal_after)| Fault {
-        target: Target::Between(one, other),
-        trigger,
-        verb: Verb::Partition { heal_after },
-    });
+    let partition = (pair(), timed(), any::<bool>(), option::of(duration())).prop_map(
+        |((one, other), trigger, one_way, heal_after)| Fault {
+            target: Target::Between(one, other),
+            trigger,
+            verb: Verb::Partition { one_way, heal_after },
+        },
+    );
     let on_link = (pair(), option::of(1..9_u32), trigger(), link_verb()).prop_map(
         |((client, server), connection, trigger, verb)| Fault {
             target: Target::Link { link: Link { client, server }, connection },
@@ -111,27 +116,69 @@ pub(crate) fn fault() -> impl Strategy<Value = Fault> {
             verb,
         },
     );
-    let refusal =
-        (pair(), option::of(1..9_u32), option::of(duration())).prop_map(|((client, server), connection, lasting)| {
-            Fault {
-                target: Target::Link { link: Link { client, server }, connection },
-                trigger: Trigger::Connect,
-                verb: Verb::Refuse { lasting },
-            }
-        });
-    let closing = (pair(), prop_oneof![timed(), websocket_unit()], code(), ".{0,30}", ends()).prop_map(
-        |((client, server), trigger, code, reason, to)| Fault {
-            target: Target::Link { link: Link { client, server }, connection: None },
-            trigger,
-            verb: Verb::Close { code, reason, to },
-        },
-    );
-    let truncation = (pair(), sse_event()).prop_map(|((client, server), trigger)| Fault {
-        target: Target::Link { link: Link { client, server }, connection: None },
-        trigger,
-        verb: Verb::TruncateClean,
+    let refusal = (pair(), option::of(1..9_u32), attempt_verb()).prop_map(|((client, server), connection, verb)| {
+        Fault { target: Target::Link { link: Link { client, server }, connection }, trigger: Trigger::Connect, verb }
     });
-    prop_oneof![on_host, partition, on_link, refusal, closing, truncation]
+    let closing = (pair(), prop_oneof![timed(), websocket_unit()], frame_verb())
+        .prop_map(|(link, trigger, verb)| on(link, trigger, verb));
+    let truncation = (pair(), sse_event()).prop_map(|(link, trigger)| on(link, trigger, Verb::TruncateClean));
+    let editing = (pair(), whole_unit(), edit()).prop_map(|(link, trigger, verb)| on(link, trigger, verb));
+    let upstream =
+        (pair(), upstream()).prop_map(|(link, (trigger, upstream))| on(link, trigger, Verb::Upstream(upstream)));
+    prop_oneof![on_host, partition, on_link, refusal, closing, truncation, editing, upstream]
+}
+
+fn on((client, server): (HostName, HostName), trigger: Trigger, verb: Verb) -> Fault {
+    Fault { target: Target::Link { link: Link { client, server }, connection: None }, trigger, verb }
+}
+
+fn attempt_verb() -> impl Strategy<Value = Verb> {
+    (0..4_u8, option::of(duration())).prop_map(|(which, lasting)| match which {
+        0 => Verb::Refuse { lasting },
+        1 => Verb::ConnectHang { lasting },
+        2 => Verb::HandshakeStall { lasting },
+        _ => Verb::AcceptThenReset { lasting },
+    })
+}
+
+fn frame_verb() -> impl Strategy<Value = Verb> {
+    prop_oneof![
+        (code(), ".{0,30}", ends()).prop_map(|(code, reason, to)| Verb::Close { code, reason, to }),
+        (select(IllegalKind::ALL.to_vec()), ends()).prop_map(|(kind, to)| Verb::Illegal { kind, to }),
+    ]
+}
+
+fn whole_unit() -> impl Strategy<Value = Trigger> {
+    prop_oneof![
+        (1_u32.., direction()).prop_map(|(n, direction)| Trigger::Message { n, direction, edge: Edge::After }),
+        (1_u32..).prop_map(|n| Trigger::SseEvent { n, edge: Edge::After }),
+    ]
+}
+
+fn edit() -> impl Strategy<Value = Verb> {
+    prop_oneof![
+        Just(Verb::Corrupt),
+        (1_u32..).prop_map(|copies| Verb::DuplicateMessage { copies }),
+        (1_u32..).prop_map(|by| Verb::ReorderMessages { by }),
+    ]
+}
+
+fn upstream() -> impl Strategy<Value = (Trigger, Upstream)> {
+    let of_response = prop_oneof![
+        (500..600_u16).prop_map(|status| Upstream::Status { status }),
+        duration().prop_map(|by| Upstream::SlowHead { by }),
+        Just(Upstream::MissingDone),
+    ];
+    let behind_event = prop_oneof![
+        ".{0,30}".prop_map(|message| Upstream::ErrorEvent { message }),
+        option::of(duration()).prop_map(|heal_after| Upstream::Stall { heal_after }),
+    ];
+    prop_oneof![
+        (1_u32.., of_response).prop_map(|(n, upstream)| {
+            (Trigger::HttpHead { n, direction: Direction::ToClient, edge: Edge::After }, upstream)
+        }),
+        (1_u32.., behind_event).prop_map(|(n, upstream)| (Trigger::SseEvent { n, edge: Edge::After }, upstream)),
+    ]
 }
 
 fn trigger() -> impl Strategy<Value = Trigger> {
@@ -186,9 +233,15 @@ fn link_verb() -> impl Strategy<Value = Verb> {
     let kinds = select(vec![HalfOpenKind::Blackhole, HalfOpenKind::Stall, HalfOpenKind::Discard]);
     let half_open = (kinds, option::of(direction()), option::of(duration()))
         .prop_map(|(kind, direction, heal_after)| Verb::HalfOpen { kind, direction, heal_after });
-    let shape = (duration(), option::of(duration()), any::<bool>()).prop_map(|(time, lasting, is_delay)| {
-        if is_delay { Verb::Delay { by: time, lasting } } else { Verb::Jitter { up_to: time, lasting } }
-    });
+    let shape = (0..5_u8, 1_u32.., duration(), option::of(direction()), option::of(duration())).prop_map(
+        |(which, bytes, time, direction, lasting)| match which {
+            0 => Verb::Delay { by: time, lasting },
+            1 => Verb::Jitter { up_to: time, lasting },
+            2 => Verb::Throttle { bytes_per_second: bytes.into(), direction, lasting },
+            3 => Verb::Drip { bytes, every: time, direction, lasting },
+            _ => Verb::Split { bytes, direction, lasting },
+        },
+    );
     prop_oneof![
         ends().prop_map(|to| Verb::Reset { to }),
         ends().prop_map(|to| Verb::Drop { to }),

@@ -24,7 +24,7 @@ impl Scenario {
     ///     .with_rule(Fault {
     ///         target: Target::Between("alice".into(), "chat".into()),
     ///         trigger: Trigger::At(Duration::from_secs(3)),
-    ///         verb: Verb::Partition { heal_after: Some(Duration::from_secs(10)) },
+    ///         verb: Verb::Partition { one_way: false, heal_after: Some(Duration::from_secs(10)) },
     ///     })
     ///     .checked()
     ///     .unwrap();

@@ -37,12 +37,20 @@
 //! | `reset`, `drop` | `to` |
 //! | `close` | `code`; `reason`, `to` |
 //! | `half_open` | `kind`; `direction`, `heal_after` |
+//! | `illegal` | `kind`; `to` |
 //! | `cut` | `ending` |
 //! | `truncate_clean` | |
-//! | `refuse` | `lasting` |
+//! | `refuse`, `connect_hang`, `handshake_stall`, `accept_then_reset` | `lasting` |
+//! | `throttle` | `bytes_per_second`; `direction`, `lasting` |
+//! | `drip` | `every`; `bytes`, `direction`, `lasting` |
+//! | `split` | `bytes`; `direction`, `lasting` |
+//! | `corrupt` | |
+//! | `duplicate_message` | `copies` |
+//! | `reorder_messages` | `by` |
+//! | `upstream` | `kind` and what that takes: `status` (`status`), `slow_head` (`by`), `missing_done`, `error_event` (`message`), `stall` (`heal_after`) |
 //! | `delay`, `jitter` | `by` or `up_to`; `lasting` |
 //! | `io_error` | `call`, `kind`, `side` (not for `accept`); `nth` |
-//! | `partition` (`between`) | `heal_after` |
+//! | `partition` (`between`) | `one_way`, `heal_after` |
 //! | `freeze` (`host`) | `thaw_after` |
 //! | `crash`, `power_loss` (`host`) | `restart_after` |
 //! | `restart` (`host`) | `pause` |

@@ -6,48 +6,47 @@ use toml::Value;
 use super::duration::{Millis, written};
 use super::error::{ScenarioError, list, nearest, unknown};
 use super::section::Section;
-use crate::fault::{IoCall, Verb};
-use crate::name::Side;
+use crate::fault::{IoCall, Upstream, Verb};
+use crate::name::{Direction, Side};
 
 /// Every verb with its parameters.
-pub(super) const VERBS: [(&str, &[&str]); 15] = [
+pub(super) const VERBS: [(&str, &[&str]); 26] = [
     ("reset", &["to"]),
     ("drop", &["to"]),
     ("close", &["code", "reason", "to"]),
     ("half_open", &["kind", "direction", "heal_after"]),
+    ("illegal", &["kind", "to"]),
     ("cut", &["ending"]),
     ("truncate_clean", &[]),
     ("freeze", &["thaw_after"]),
-    ("partition", &["heal_after"]),
+    ("partition", &["one_way", "heal_after"]),
     ("refuse", &["lasting"]),
+    ("connect_hang", &["lasting"]),
+    ("handshake_stall", &["lasting"]),
+    ("accept_then_reset", &["lasting"]),
     ("delay", &["by", "lasting"]),
     ("jitter", &["up_to", "lasting"]),
+    ("throttle", &["bytes_per_second", "direction", "lasting"]),
+    ("drip", &["bytes", "every", "direction", "lasting"]),
+    ("split", &["bytes", "direction", "lasting"]),
+    ("corrupt", &[]),
+    ("duplicate_message", &["copies"]),
+    ("reorder_messages", &["by"]),
+    ("upstream", &["kind", "status", "by", "message", "heal_after"]),
     ("io_error", &["call", "kind", "nth", "side"]),
     ("crash", &["restart_after"]),
     ("power_loss", &["restart_after"]),
     ("restart", &["pause"]),
 ];
 
-/// The verb's word.
-pub(crate) fn word(verb: &Verb) -> &'static str {
-    match verb {
-        Verb::Reset { .. } => "reset",
-        Verb::Drop { .. } => "drop",
-        Verb::Close { .. } => "close",
-        Verb::HalfOpen { .. } => "half_open",
-        Verb::Cut { .. } => "cut",
-        Verb::TruncateClean => "truncate_clean",
-        Verb::Freeze { .. } => "freeze",
-        Verb::Partition { .. } => "partition",
-        Verb::Refuse { .. } => "refuse",
-        Verb::Delay { .. } => "delay",
-        Verb::Jitter { .. } => "jitter",
-        Verb::IoError { .. } => "io_error",
-        Verb::Crash { .. } => "crash",
-        Verb::PowerLoss { .. } => "power_loss",
-        Verb::Restart { .. } => "restart",
-    }
-}
+/// What an upstream does wrong, with the parameters beside `kind`.
+const UPSTREAM: [(&str, &[&str]); 5] = [
+    ("status", &["status"]),
+    ("slow_head", &["by"]),
+    ("missing_done", &[]),
+    ("error_event", &["message"]),
+    ("stall", &["heal_after"]),
+];
 
 /// Reads the verbs of a fault, of which one is drawn. `beside` are the keys of the fault that are no parameters.
 pub(crate) fn read(fault: Section, beside: &[&str]) -> Result<Vec<Verb>, ScenarioError> {
@@ -112,8 +111,32 @@ fn parse(section: &Section, word: &str) -> Result<Verb, ScenarioError> {
         "cut" => Verb::Cut { ending: section.or("ending", Default::default())? },
         "truncate_clean" => Verb::TruncateClean,
         "freeze" => Verb::Freeze { thaw_after: lasting("thaw_after")? },
-        "partition" => Verb::Partition { heal_after: lasting("heal_after")? },
+        "partition" => Verb::Partition { one_way: section.or("one_way", false)?, heal_after: lasting("heal_after")? },
         "refuse" => Verb::Refuse { lasting: lasting("lasting")? },
+        "connect_hang" => Verb::ConnectHang { lasting: lasting("lasting")? },
+        "handshake_stall" => Verb::HandshakeStall { lasting: lasting("lasting")? },
+        "accept_then_reset" => Verb::AcceptThenReset { lasting: lasting("lasting")? },
+        "illegal" => Verb::Illegal { kind: section.required("kind")?, to: section.or("to", Default::default())? },
+        "throttle" => Verb::Throttle {
+            bytes_per_second: section.required("bytes_per_second")?,
+            direction: section.optional("direction")?,
+            lasting: lasting("lasting")?,
+        },
+        "drip" => Verb::Drip {
+            bytes: section.or("bytes", 1)?,
+            every: duration("every")?,
+            direction: section.optional("direction")?,
+            lasting: lasting("lasting")?,
+        },
+        "split" => Verb::Split {
+            bytes: section.required("bytes")?,
+            direction: section.optional("direction")?,
+            lasting: lasting("lasting")?,
+        },
+        "corrupt" => Verb::Corrupt,
+        "duplicate_message" => Verb::DuplicateMessage { copies: section.or("copies", 1)? },
+        "reorder_messages" => Verb::ReorderMessages { by: section.or("by", 1)? },
+        "upstream" => Verb::Upstream(upstream(section)?),
         "delay" => Verb::Delay { by: duration("by")?, lasting: lasting("lasting")? },
         "jitter" => Verb::Jitter { up_to: duration("up_to")?, lasting: lasting("lasting")? },
         "io_error" => {
@@ -133,9 +156,36 @@ fn parse(section: &Section, word: &str) -> Result<Verb, ScenarioError> {
     })
 }
 
+fn upstream(section: &Section) -> Result<Upstream, ScenarioError> {
+    let kind: String = section.required("kind")?;
+    let Some((_, parameters)) = UPSTREAM.iter().find(|(known, _)| *known == kind) else {
+        let error = unknown(format!("no upstream does `{kind}`"), &kind, UPSTREAM.map(|(kind, _)| kind));
+        return Err(section.place_of("kind").error_meaning(error));
+    };
+    let stranger = UPSTREAM
+        .iter()
+        .flat_map(|(_, keys)| *keys)
+        .find(|key| !parameters.contains(*key) && section.get(key).is_some());
+    if let Some(key) = stranger {
+        let error = format!("an upstream that does `{kind}` takes no `{key}`; {}", takes(parameters));
+        return Err(section.place_of(key).error(error));
+    }
+    Ok(match kind.as_str() {
+        "status" => Upstream::Status { status: section.required("status")? },
+        "slow_head" => Upstream::SlowHead { by: section.required::<Millis>("by")?.0 },
+        "missing_done" => Upstream::MissingDone,
+        "error_event" => Upstream::ErrorEvent { message: section.required("message")? },
+        "stall" => Upstream::Stall { heal_after: section.optional::<Millis>("heal_after")?.map(|time| time.0) },
+        unlisted => unreachable!("`{unlisted}` is listed and is not read"),
+    })
+}
+
 /// The verb's parameters, defaults included: what a plan means must not change with a default.
 pub(crate) fn parameters(verb: &Verb) -> Vec<(&'static str, Value)> {
-    let lasting = |key, time: &Option<_>| time.map(|time| (key, written(time))).into_iter().collect();
+    let lasting = |key, time: &Option<_>| time.map(|time| (key, written(time))).into_iter().collect::<Vec<_>>();
+    let way = |direction: &Option<Direction>| {
+        direction.map(|direction| ("direction", spelt(&direction))).into_iter().collect::<Vec<_>>()
+    };
     match verb {
         Verb::Reset { to } | Verb::Drop { to } => vec![("to", spelt(to))],
         Verb::Close { code, reason, to } => {
@@ -149,8 +199,40 @@ pub(crate) fn parameters(verb: &Verb) -> Vec<(&'static str, Value)> {
         Verb::Cut { ending } => vec![("ending", spelt(ending))],
         Verb::TruncateClean => Vec::new(),
         Verb::Freeze { thaw_after } => lasting("thaw_after", thaw_after),
-        Verb::Partition { heal_after } => lasting("heal_after", heal_after),
-        Verb::Refuse { lasting: time } => lasting("lasting", time),
+        Verb::Partition { one_way, heal_after } => {
+            [vec![("one_way", Value::Boolean(*one_way))], lasting("heal_after", heal_after)].concat()
+        }
+        Verb::Refuse { lasting: time }
+        | Verb::ConnectHang { lasting: time }
+        | Verb::HandshakeStall { lasting: time }
+        | Verb::AcceptThenReset { lasting: time } => lasting("lasting", time),
+        Verb::Illegal { kind, to } => vec![("kind", spelt(kind)), ("to", spelt(to))],
+        Verb::Throttle { bytes_per_second, direction, lasting: time } => {
+            // TOML's numbers end at 2^63 - 1, and nothing is as fast.
+            let rate = i64::try_from(*bytes_per_second).unwrap_or(i64::MAX);
+            [vec![("bytes_per_second", Value::Integer(rate))], way(direction), lasting("lasting", time)].concat()
+        }
+        Verb::Drip { bytes, every, direction, lasting: time } => {
+            let drops = vec![("bytes", Value::Integer((*bytes).into())), ("every", written(*every))];
+            [drops, way(direction), lasting("lasting", time)].concat()
+        }
+        Verb::Split { bytes, direction, lasting: time } => {
+            [vec![("bytes", Value::Integer((*bytes).into()))], way(direction), lasting("lasting", time)].concat()
+        }
+        Verb::Corrupt => Vec::new(),
+        Verb::DuplicateMessage { copies } => vec![("copies", Value::Integer((*copies).into()))],
+        Verb::ReorderMessages { by } => vec![("by", Value::Integer((*by).into()))],
+        Verb::Upstream(upstream) => {
+            let kind = ("kind", Value::String(upstream.name().to_owned()));
+            let more = match upstream {
+                Upstream::Status { status } => vec![("status", Value::Integer((*status).into()))],
+                Upstream::SlowHead { by } => vec![("by", written(*by))],
+                Upstream::MissingDone => Vec::new(),
+                Upstream::ErrorEvent { message } => vec![("message", Value::String(message.clone()))],
+                Upstream::Stall { heal_after } => lasting("heal_after", heal_after),
+            };
+            [vec![kind], more].concat()
+        }
         Verb::Delay { by, lasting: time } => [vec![("by", written(*by))], lasting("lasting", time)].concat(),
         Verb::Jitter { up_to, lasting: time } => [vec![("up_to", written(*up_to))], lasting("lasting", time)].concat(),
         Verb::IoError { call, kind, nth, side } => vec![
@@ -171,12 +253,4 @@ pub(crate) fn parameters(verb: &Verb) -> Vec<(&'static str, Value)> {
 /// If it is not made of words, strings and numbers, as all of them are.
 pub(crate) fn spelt<T: Serialize>(word: &T) -> Value {
     Value::try_from(word).expect("the harness's own words can be written as TOML")
-}
-
-/// A word as a string of its own.
-pub(crate) fn spelling<T: Serialize>(word: &T) -> String {
-    match spelt(word) {
-        Value::String(text) => text,
-        other => other.to_string(),
-    }
 }

@@ -106,14 +106,14 @@ fn fault_rule(text: &mut String, rule: &FaultRule) {
     if let [verb] = &rule.verbs[..] {
         lines(text, std::mem::take(&mut keys));
         whens(text, &rule.when);
-        lines(text, vec![("do", Value::String(verb::word(verb).to_owned()))]);
+        lines(text, vec![("do", Value::String(verb.name().to_owned()))]);
         lines(text, verb::parameters(verb));
         return;
     }
     lines(text, keys);
     whens(text, &rule.when);
     let choices = rule.verbs.iter().map(|verb| {
-        let mut choice = vec![("do", Value::String(verb::word(verb).to_owned()))];
+        let mut choice = vec![("do", Value::String(verb.name().to_owned()))];
         choice.extend(verb::parameters(verb));
         choice
     });

@@ -1,9 +1,9 @@
 //! The story of a broken law.
 
 use super::alias::Aliases;
+use super::headline;
 use super::phrase::numbered;
 use super::table::Table;
-use super::{headline, plan};
 use crate::check::{Evidence, Verdict, Violation};
 use crate::trace::Seconds;
 
@@ -25,7 +25,7 @@ pub fn report(scenario: &str, seed: &str, replay_line: &str, evidence: &Evidence
     text.push_str(&format!("seed {seed}, at {} of virtual time\nreplay\n  {replay_line}\n", Seconds(evidence.last.at)));
     text.push_str("plan\n");
     for (number, fault) in (1..).zip(evidence.faults) {
-        text.push_str(&format!("  {number}. {}\n", plan::fault(fault)));
+        text.push_str(&format!("  {number}. {}\n", fault));
     }
     if evidence.faults.is_empty() {
         text.push_str("  no fault\n");

@@ -5,7 +5,6 @@
 //! - [`failure`]: one broken law with its witness, who was waiting for what, and the socket tables.
 //! - [`report`]: what a failing test prints: every broken law, how to replay the run, its plan and last records.
 //! - [`exactly`]: one record, for telling two runs apart.
-//! - [`fault`], [`verb`], [`trigger`]: the words of a plan.
 //!
 //! Times have two significant digits ([`Seconds`](crate::trace::Seconds)), ids that are made at random become ordinals
 //! (`job-1`, `s-1`, `node-1`) in the order in which they appear, and no address is shown.
@@ -13,13 +12,11 @@
 mod alias;
 mod failure;
 mod phrase;
-mod plan;
 mod table;
 mod timeline;
 
 pub use failure::{failure, report};
 pub use phrase::exactly;
-pub use plan::{fault, trigger, verb};
 
 use crate::check::{Evidence, Verdict};
 

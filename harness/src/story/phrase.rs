@@ -1,9 +1,9 @@
 //! One record in words.
 
 use super::alias::Aliases;
-use super::plan;
 use super::table::Table;
 use crate::fact::{Fact, FactKind};
+use crate::fault::spelling;
 use crate::name::{ConnectionId, Direction, Side};
 use crate::trace::{ConnectionEvent, Event, FaultEvent, Level, ProcessEvent, Record, Seconds, Unit, What};
 
@@ -106,14 +106,14 @@ fn unit_text(unit: &Unit, direction: Direction) -> String {
         Unit::HttpResponse { status } => format!("HTTP {status}"),
         Unit::HttpChunk { bytes } => format!("chunk of {bytes} bytes"),
         Unit::WsControl { kind, code, reason } => {
-            let mut text = format!("{} frame", plan::frame(*kind));
+            let mut text = format!("{} frame", spelling(kind));
             text.extend(code.map(|code| format!(" {code}")));
             text.extend(reason.as_ref().filter(|reason| !reason.is_empty()).map(|reason| format!(" {reason:?}")));
             text
         }
         Unit::WsMessage { kind, text, bytes } => match text {
             Some(text) => excerpt(text),
-            None => format!("{} message of {bytes} bytes", plan::frame(*kind)),
+            None => format!("{} message of {bytes} bytes", spelling(kind)),
         },
         Unit::SseEvent { name, data, comment } => {
             let parts = [("event", name), ("data", data), ("comment", comment)];

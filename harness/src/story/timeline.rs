@@ -316,11 +316,11 @@ mod tests {
         for n in 4..=5 {
             tale = tale.fact(1000 * n, "alice", Offered, &format!("m-{n}"));
         }
-        insta::assert_snapshot!(rendered(&tale), @r"
-          1.0s  alice    offered m-1 to m-3 x3, until 3.0s
-          1.0s  chat     received m-1 to m-3 x3, until 3.0s
-          4.0s  fault 1  FIRED reset(both ends) on alice->chat#1
-           +0s  alice    offered m-4 to m-5 x2, until +1.0s
+        insta::assert_snapshot!(rendered(&tale), @"
+        1.0s  alice    offered m-1 to m-3 x3, until 3.0s
+        1.0s  chat     received m-1 to m-3 x3, until 3.0s
+        4.0s  fault 1  FIRED reset on alice->chat#1
+         +0s  alice    offered m-4 to m-5 x2, until +1.0s
         ");
     }
 

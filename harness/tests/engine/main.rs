@@ -1,7 +1,7 @@
 //! The simulated engine, from outside: services and actors are closures, and what they see is what Linux shows.
 //!
 //! - `stage`: how a test puts a run together and reads what was told;
-//! - `incarnations`, `outages`: how hosts and networks fail and come back;
+//! - `incarnations`, `outages`, `lines`: how hosts and networks fail and come back;
 //! - `sockets`, `endings`, `windows`: what socket calls answer; `options`: and what they are told in advance;
 //! - `identity`: which host a call belongs to;
 //! - `strays`: what would leave the simulation;
@@ -17,6 +17,7 @@ mod endings;
 mod entropy;
 mod identity;
 mod incarnations;
+mod lines;
 mod options;
 mod outages;
 mod panics;

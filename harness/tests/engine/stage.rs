@@ -62,7 +62,7 @@ impl Stage {
     /// Adds a partition between two hosts.
     pub(crate) fn part(self, at: Duration, hosts: (&str, &str), heal_after: Option<Duration>) -> Self {
         let target = Target::Between(hosts.0.into(), hosts.1.into());
-        self.fault(Trigger::At(at), target, Verb::Partition { heal_after })
+        self.fault(Trigger::At(at), target, Verb::Partition { one_way: false, heal_after })
     }
 
     pub(crate) fn fault(mut self, trigger: Trigger, target: Target, verb: Verb) -> Self {

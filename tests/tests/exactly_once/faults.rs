@@ -31,7 +31,7 @@ pub(crate) fn any(shape: Shape) -> impl Strategy<Value = Fault> {
     let between = (select(dialers.clone()), moment(), lasting()).prop_map(|(one, trigger, heal_after)| Fault {
         target: Target::Between(one.into(), SCHEDULER.into()),
         trigger,
-        verb: Verb::Partition { heal_after: Some(heal_after) },
+        verb: Verb::Partition { one_way: false, heal_after: Some(heal_after) },
     });
     let frozen =
         (select([&dialers[..], &[SCHEDULER]].concat()), moment(), lasting()).prop_map(|(host, trigger, thaw_after)| {
@@ -65,7 +65,7 @@ pub(crate) fn is_brief_on(fault: &Fault, talker: &str) -> bool {
         && match &fault.verb {
             Verb::Close { code, .. } => matches!(code, 1000 | 1001 | 1011 | 1012 | 1013),
             Verb::Delay { lasting, .. } | Verb::Jitter { lasting, .. } | Verb::Refuse { lasting } => brief(lasting),
-            Verb::Partition { heal_after } => brief(heal_after),
+            Verb::Partition { heal_after, .. } => brief(heal_after),
             Verb::Reset { .. }
             | Verb::Drop { .. }
             | Verb::HalfOpen { .. }

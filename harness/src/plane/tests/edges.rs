@@ -232,6 +232,6 @@ fn two_faults_at_one_point_strike_in_the_order_of_the_plan() {
     let faults: [Fault; 2] = [delay, reset].map(|verb| fault(message(1, TO_CLIENT, Edge::After), verb));
     let mut bench = Bench::websocket(&faults);
     let effects = lines(&bench.server_sends(&text("one")));
-    assert_eq!(effects[1..3], ["alice->chat#1: delay(1s)", "shape 1s 0ns"]);
-    assert_eq!(effects[3], "alice->chat#1: reset(client only)");
+    assert_eq!(effects[1..4], ["alice->chat#1: delay(1s)", "shape to_server Delay(1s)", "shape to_client Delay(1s)"]);
+    assert_eq!(effects[4], "alice->chat#1: reset(client only)");
 }

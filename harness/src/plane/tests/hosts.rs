@@ -3,7 +3,7 @@
 use super::{Bench, fault, lines, link, message, secs};
 use crate::fault::{Edge, Ends, Fault, FaultIndex, HalfOpenKind, IoCall, IoErrorKind, Target, Trigger, Verb};
 use crate::name::{Direction, Side};
-use crate::plane::{ConnectVerdict, Plane, describe_target, describe_trigger};
+use crate::plane::{ConnectVerdict, Plane};
 use crate::trace::{Event, Level};
 
 const RESET: Verb = Verb::Reset { to: Ends::Both };
@@ -136,8 +136,14 @@ fn packets_take_longer_for_a_time() {
     let delay = Verb::Delay { by: secs(2), lasting: Some(secs(9)) };
     let jitter = Verb::Jitter { up_to: secs(1), lasting: None };
     let mut bench = Bench::connected(&[fault(Trigger::At(secs(1)), delay), fault(Trigger::At(secs(2)), jitter)]);
-    assert_eq!(lines(&bench.wait()), ["alice->chat#1: delay(2s, for 9s)", "shape 2s 0ns"]);
-    assert_eq!(lines(&bench.wait()), ["alice->chat#1: jitter(1s)", "shape 0ns 1s"]);
+    assert_eq!(
+        lines(&bench.wait()),
+        ["alice->chat#1: delay(2s, for 9s)", "shape to_server Delay(2s)", "shape to_client Delay(2s)"]
+    );
+    assert_eq!(
+        lines(&bench.wait()),
+        ["alice->chat#1: jitter(1s)", "shape to_server Jitter(1s)", "shape to_client Jitter(1s)"]
+    );
     assert_eq!(lines(&bench.wait()), ["unshape", "healed"]);
     assert_eq!(bench.plane.next_deadline(), None);
 }
@@ -189,7 +195,7 @@ fn a_freeze_holds_a_host_and_a_partition_two() {
     assert_eq!(lines(&bench.wait()), ["host chat: freeze(thaws after 1s)", "hold chat"]);
     assert_eq!(lines(&bench.wait()), ["release", "healed"]);
     let target = Target::Between("chat".into(), "alice".into());
-    let verb = Verb::Partition { heal_after: Some(secs(1)) };
+    let verb = Verb::Partition { one_way: false, heal_after: Some(secs(1)) };
     let mut bench = Bench::connected(&[Fault { target, trigger: Trigger::At(secs(1)), verb }]);
     let said = ["between chat and alice: partition(heals after 1s)", "hold chat alice"];
     assert_eq!(lines(&bench.wait()), said);
@@ -212,12 +218,12 @@ fn triggers_and_targets_read_as_words() {
         n: 2,
         after: secs(3),
     };
-    let words = r#"3s after event "job started" #2 on chat with job=7 and try=1"#;
-    assert_eq!(describe_trigger(&event), words);
+    let words = r#"3s after event "job started" #2 of chat with job=7 and try=1"#;
+    assert_eq!(event.to_string(), words);
     let inside = message(2, Direction::ToClient, Edge::Inside(1));
-    assert_eq!(describe_trigger(&inside), "1 byte into to_client message 2");
-    assert_eq!(describe_target(&Target::Link { link: link(), connection: Some(2) }), "alice->chat#2");
-    assert_eq!(describe_target(&Target::Between("a".into(), "b".into())), "between a and b");
+    assert_eq!(inside.to_string(), "1 byte into message 2 to_client");
+    assert_eq!(Target::Link { link: link(), connection: Some(2) }.to_string(), "alice->chat#2");
+    assert_eq!(Target::Between("a".into(), "b".into()).to_string(), "everything between a and b");
     assert_eq!(format!("{:>10}|", Target::Host("a".into())), "    host a|");
 }
 

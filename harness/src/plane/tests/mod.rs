@@ -1,13 +1,17 @@
 //! The plane as an actuator sees it: bytes and times in, effects out.
 
+mod attempts;
 mod closing;
 mod edges;
+mod editing;
 mod hosts;
 mod http;
+mod illegal;
 mod silence;
 mod splits;
 mod streams;
 mod truncation;
+mod upstream;
 
 use std::time::Duration;
 
@@ -207,7 +211,8 @@ fn line(effect: &Effect) -> String {
         Effect::Hold { between: Hold::Host(host), .. } => format!("hold {host}"),
         Effect::Hold { between: Hold::Between(one, other), .. } => format!("hold {one} {other}"),
         Effect::Release { .. } => "release".to_owned(),
-        Effect::Shape { delay, jitter, .. } => format!("shape {delay:?} {jitter:?}"),
+        Effect::Hold { between: Hold::OneWay { from, to }, .. } => format!("hold from {from} to {to}"),
+        Effect::Shape { direction, shaping, .. } => format!("shape {direction} {shaping:?}"),
         Effect::Unshape { .. } => "unshape".to_owned(),
         Effect::IoError { connection, side, call, kind, nth, .. } => {
             format!("{call:?} {nth} of {side} of #{}: {kind:?}", connection.0 / 10)

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::streams::{self, Conversation};
 use super::{Bench, arriving, fault, frame, lines, masked, units};
-use crate::fault::{Edge, Ending, Ends, Fault, FrameKind, HalfOpenKind, Trigger, Verb};
+use crate::fault::{Edge, Ending, Ends, Fault, FrameKind, HalfOpenKind, IllegalKind, Trigger, Upstream, Verb};
 use crate::name::Direction;
 use crate::plane::Effect;
 use crate::trace::Unit;
@@ -44,7 +44,7 @@ fn a_cut_at_any_byte_changes_nothing_about_a_fault() {
             let whole = outcome(&play(&faults, &conversation, &[]));
             for cut in 1..conversation.length() {
                 let cut_outcome = outcome(&play(&faults, &conversation, &[cut]));
-                assert_eq!(cut_outcome, whole, "{} cut at {cut} under {}", conversation.name, faults[0].trigger);
+                assert_eq!(cut_outcome, whole, "{} cut at {cut} under {}", conversation.name, faults[0]);
             }
         }
     }
@@ -202,6 +202,26 @@ fn faults_inside_streams() -> Vec<Fault> {
         let kind = FrameKind::Ping;
         faults.push(fault(Trigger::Frame { kind, n: 1, direction: Direction::ToServer, edge }, cut()));
     }
+    for verb in [
+        Verb::Corrupt,
+        Verb::DuplicateMessage { copies: 2 },
+        Verb::ReorderMessages { by: 1 },
+        Verb::ReorderMessages { by: 9 },
+    ] {
+        for direction in Direction::BOTH {
+            faults.push(fault(Trigger::Message { n: 1, direction, edge: Edge::After }, verb.clone()));
+        }
+        faults.push(fault(Trigger::Message { n: 2, direction: Direction::ToClient, edge: Edge::After }, verb.clone()));
+        faults.push(fault(Trigger::SseEvent { n: 2, edge: Edge::After }, verb));
+    }
+    let illegal = Verb::Illegal { kind: IllegalKind::Close1006, to: Ends::Both };
+    faults.push(fault(Trigger::Message { n: 2, direction: Direction::ToClient, edge: Edge::Inside(2) }, illegal));
+    let message = "gone".to_owned();
+    let error = Verb::Upstream(Upstream::ErrorEvent { message });
+    faults.push(fault(Trigger::SseEvent { n: 2, edge: Edge::After }, error));
+    let head = |n| Trigger::HttpHead { n, direction: Direction::ToClient, edge: Edge::After };
+    faults.push(fault(head(2), Verb::Upstream(Upstream::Status { status: 500 })));
+    faults.push(fault(head(1), Verb::Upstream(Upstream::MissingDone)));
     let discard = Verb::HalfOpen { kind: HalfOpenKind::Discard, direction: None, heal_after: None };
     faults.push(fault(Trigger::Bytes { n: 150, direction: Direction::ToClient }, discard));
     faults.push(fault(Trigger::Bytes { n: 0, direction: Direction::ToClient }, Verb::Reset { to: Ends::Both }));

@@ -206,7 +206,7 @@ fn a_verb_has_its_own_parameters_targets_and_triggers() {
         (FAULT, "when = { at = \"1s\" }\ndo = \"crash\"\n"),
         (FAULT, "host = \"chat\"\nconnection = 1\nwhen = { at = \"1s\" }\ndo = \"crash\"\n"),
     ];
-    insta::assert_snapshot!(errors(&mistakes), @r"
+    insta::assert_snapshot!(errors(&mistakes), @"
     idle.toml:23: there is no verb `clsoe`; did you mean `close`?
     idle.toml:24: `reset` takes no `code`; its only parameter is `to`
     idle.toml:24: `half_open` takes no `code`; its parameters are `kind`, `direction` and `heal_after`
@@ -214,7 +214,7 @@ fn a_verb_has_its_own_parameters_targets_and_triggers() {
     idle.toml:23: `half_open` needs `kind`
     idle.toml:23: `crash` strikes what `host` names, and this fault has `link`
     idle.toml:23: `partition` strikes what `between` names, and this fault has `link`
-    idle.toml:23: `refuse` answers attempts to connect: it takes `connect`, `at` or `event`
+    idle.toml:23: `refuse` strikes attempts to connect: it takes `connect`, `at` or `event`
     idle.toml:23: `truncate_clean` ends a chunked body, and WebSocket has none
     idle.toml:23: `io_error` needs `side`
     idle.toml:23: `close` sends a WebSocket frame, and SSE has none

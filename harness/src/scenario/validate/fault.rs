@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use super::{Checked, known, pair, virtual_time};
-use crate::fault::{Edge, IoCall, Target, Trigger, Verb};
+use crate::fault::{Edge, IoCall, Target, Trigger, Upstream, Verb};
 use crate::name::{Direction, Side};
 use crate::scenario::error::Flaw;
-use crate::scenario::verb::word;
 use crate::scenario::{FaultRule, Scenario, When};
 
 /// RFC 6455, 5.5: a control frame has at most 125 bytes, of which the code takes two.
@@ -102,22 +101,55 @@ fn aimed(trigger: &Trigger, target: &Target, path: &str) -> Checked {
 fn parameters(verb: &Verb, path: &str) -> Checked {
     let time =
         |key: &str, time: &Option<Duration>| time.map_or(Ok(()), |time| virtual_time(time, &format!("{path}/{key}")));
+    let at_least_1 = |key: &str, n: u64| match n {
+        0 => Err(Flaw::new(format!("{path}/{key}"), format!("`{key}` is at least 1"))),
+        _ => Ok(()),
+    };
     match verb {
         Verb::Close { code, reason, .. } => close(*code, reason, path),
         Verb::IoError { nth: 0, .. } => Err(Flaw::new(format!("{path}/nth"), "calls are counted from 1")),
         Verb::IoError { call: IoCall::Accept, side: Side::Client, .. } => {
             Err(Flaw::new(format!("{path}/side"), "only the server accepts"))
         }
-        Verb::HalfOpen { heal_after, .. } | Verb::Partition { heal_after } => time("heal_after", heal_after),
+        Verb::HalfOpen { heal_after, .. }
+        | Verb::Partition { heal_after, .. }
+        | Verb::Upstream(Upstream::Stall { heal_after }) => time("heal_after", heal_after),
         Verb::Freeze { thaw_after } => time("thaw_after", thaw_after),
-        Verb::Refuse { lasting } => time("lasting", lasting),
+        Verb::Refuse { lasting }
+        | Verb::ConnectHang { lasting }
+        | Verb::HandshakeStall { lasting }
+        | Verb::AcceptThenReset { lasting } => time("lasting", lasting),
+        Verb::Throttle { bytes_per_second: rate, lasting, .. } => {
+            at_least_1("bytes_per_second", *rate)?;
+            time("lasting", lasting)
+        }
+        Verb::Drip { bytes, every, lasting, .. } => {
+            at_least_1("bytes", (*bytes).into())?;
+            time("every", &Some(*every)).and_then(|()| time("lasting", lasting))
+        }
+        Verb::Split { bytes, lasting, .. } => {
+            at_least_1("bytes", (*bytes).into())?;
+            time("lasting", lasting)
+        }
+        Verb::DuplicateMessage { copies: n } => at_least_1("copies", (*n).into()),
+        Verb::ReorderMessages { by: n } => at_least_1("by", (*n).into()),
+        Verb::Upstream(Upstream::SlowHead { by }) => time("by", &Some(*by)),
+        Verb::Upstream(Upstream::Status { status }) if !matches!(status, 429 | 500..=599) => {
+            let sentence = format!("an upstream that fails answers 429 or 500 to 599, not {status}");
+            Err(Flaw::new(format!("{path}/status"), sentence))
+        }
         Verb::Delay { by, lasting } => time("by", &Some(*by)).and_then(|()| time("lasting", lasting)),
         Verb::Jitter { up_to, lasting } => time("up_to", &Some(*up_to)).and_then(|()| time("lasting", lasting)),
         Verb::Crash { restart_after } | Verb::PowerLoss { restart_after } => time("restart_after", restart_after),
         Verb::Restart { pause } => time("pause", &Some(*pause)),
-        Verb::Reset { .. } | Verb::Drop { .. } | Verb::Cut { .. } | Verb::TruncateClean | Verb::IoError { .. } => {
-            Ok(())
-        }
+        Verb::Reset { .. }
+        | Verb::Drop { .. }
+        | Verb::Illegal { .. }
+        | Verb::Cut { .. }
+        | Verb::TruncateClean
+        | Verb::Corrupt
+        | Verb::Upstream(Upstream::Status { .. } | Upstream::MissingDone | Upstream::ErrorEvent { .. })
+        | Verb::IoError { .. } => Ok(()),
     }
 }
 
@@ -143,11 +175,22 @@ fn strikes(verb: &Verb, target: &Target, path: &str) -> Checked {
         | Verb::Drop { .. }
         | Verb::Close { .. }
         | Verb::HalfOpen { .. }
+        | Verb::Illegal { .. }
         | Verb::Cut { .. }
         | Verb::TruncateClean
         | Verb::Refuse { .. }
+        | Verb::ConnectHang { .. }
+        | Verb::HandshakeStall { .. }
+        | Verb::AcceptThenReset { .. }
         | Verb::Delay { .. }
         | Verb::Jitter { .. }
+        | Verb::Throttle { .. }
+        | Verb::Drip { .. }
+        | Verb::Split { .. }
+        | Verb::Corrupt
+        | Verb::DuplicateMessage { .. }
+        | Verb::ReorderMessages { .. }
+        | Verb::Upstream(_)
         | Verb::IoError { .. } => "link",
         Verb::Partition { .. } => "between",
         Verb::Freeze { .. } | Verb::Crash { .. } | Verb::PowerLoss { .. } | Verb::Restart { .. } => "host",
@@ -160,34 +203,103 @@ fn strikes(verb: &Verb, target: &Target, path: &str) -> Checked {
     if wanted == given {
         return Ok(());
     }
-    Err(Flaw::new(path, format!("`{}` strikes what `{wanted}` names, and this fault has `{given}`", word(verb))))
+    Err(Flaw::new(path, format!("`{}` strikes what `{wanted}` names, and this fault has `{given}`", verb.name())))
 }
 
 /// Some verbs need what other triggers than theirs announce.
 fn agree(verb: &Verb, trigger: &Trigger, path: &str) -> Checked {
-    let is_websocket = matches!(trigger, Trigger::Message { .. } | Trigger::Frame { .. });
-    let is_to_server = match trigger {
-        Trigger::Bytes { direction, .. } | Trigger::HttpHead { direction, .. } => *direction == Direction::ToServer,
-        Trigger::At(_)
-        | Trigger::Message { .. }
-        | Trigger::Frame { .. }
-        | Trigger::SseEvent { .. }
-        | Trigger::Event { .. }
-        | Trigger::Connect => false,
+    let sentence = match verb {
+        Verb::TruncateClean => truncates(trigger),
+        Verb::Close { .. } | Verb::Illegal { .. } => sends_frames(verb, trigger),
+        Verb::Refuse { .. } | Verb::ConnectHang { .. } | Verb::HandshakeStall { .. } | Verb::AcceptThenReset { .. } => {
+            let fits = matches!(trigger, Trigger::At(_) | Trigger::Event { .. } | Trigger::Connect);
+            let name = verb.name();
+            (!fits).then(|| format!("`{name}` strikes attempts to connect: it takes `connect`, `at` or `event`"))
+        }
+        Verb::Corrupt | Verb::DuplicateMessage { .. } | Verb::ReorderMessages { .. } => one_unit(verb, trigger),
+        Verb::Upstream(upstream) => response(upstream, trigger),
+        Verb::Reset { .. }
+        | Verb::Drop { .. }
+        | Verb::HalfOpen { .. }
+        | Verb::Cut { .. }
+        | Verb::Freeze { .. }
+        | Verb::Partition { .. }
+        | Verb::Delay { .. }
+        | Verb::Jitter { .. }
+        | Verb::Throttle { .. }
+        | Verb::Drip { .. }
+        | Verb::Split { .. }
+        | Verb::IoError { .. }
+        | Verb::Crash { .. }
+        | Verb::PowerLoss { .. }
+        | Verb::Restart { .. } => None,
     };
-    let sentence = match (verb, trigger) {
-        (Verb::TruncateClean, Trigger::Connect) => "`truncate_clean` ends a body, and at `connect` there is none",
-        (Verb::TruncateClean, _) if is_websocket => "`truncate_clean` ends a chunked body, and WebSocket has none",
-        (Verb::TruncateClean, _) if is_to_server => {
+    sentence.map_or(Ok(()), |sentence| Err(Flaw::new(path, sentence)))
+}
+
+fn truncates(trigger: &Trigger) -> Option<String> {
+    let sentence = match trigger {
+        Trigger::Connect => "`truncate_clean` ends a body, and at `connect` there is none",
+        Trigger::Message { .. } | Trigger::Frame { .. } => {
+            "`truncate_clean` ends a chunked body, and WebSocket has none"
+        }
+        Trigger::Bytes { direction: Direction::ToServer, .. }
+        | Trigger::HttpHead { direction: Direction::ToServer, .. } => {
             "`truncate_clean` ends the body of a response: it takes `to_client`"
         }
-        (Verb::Close { .. }, Trigger::Connect) => {
-            "`close` sends a WebSocket frame, and at `connect` there is no WebSocket"
-        }
-        (Verb::Close { .. }, Trigger::SseEvent { .. }) => "`close` sends a WebSocket frame, and SSE has none",
-        (Verb::Refuse { .. }, Trigger::At(_) | Trigger::Event { .. } | Trigger::Connect) => return Ok(()),
-        (Verb::Refuse { .. }, _) => "`refuse` answers attempts to connect: it takes `connect`, `at` or `event`",
-        _ => return Ok(()),
+        Trigger::At(_)
+        | Trigger::Event { .. }
+        | Trigger::SseEvent { .. }
+        | Trigger::Bytes { direction: Direction::ToClient, .. }
+        | Trigger::HttpHead { direction: Direction::ToClient, .. } => return None,
     };
-    Err(Flaw::new(path, sentence))
+    Some(sentence.to_owned())
+}
+
+fn sends_frames(verb: &Verb, trigger: &Trigger) -> Option<String> {
+    let lacks = match trigger {
+        Trigger::Connect => "at `connect` there is no WebSocket",
+        Trigger::SseEvent { .. } => "SSE has none",
+        Trigger::At(_)
+        | Trigger::Event { .. }
+        | Trigger::Message { .. }
+        | Trigger::Frame { .. }
+        | Trigger::Bytes { .. }
+        | Trigger::HttpHead { .. } => return None,
+    };
+    Some(format!("`{}` sends a WebSocket frame, and {lacks}", verb.name()))
+}
+
+/// What changes a message changes one that a trigger names, and all of it.
+fn one_unit(verb: &Verb, trigger: &Trigger) -> Option<String> {
+    let name = verb.name();
+    match trigger {
+        Trigger::Message { edge: Edge::After, .. } | Trigger::SseEvent { edge: Edge::After, .. } => None,
+        Trigger::Message { .. } | Trigger::SseEvent { .. } => {
+            Some(format!("`{name}` changes a whole message or event: its trigger has no `edge`"))
+        }
+        Trigger::At(_)
+        | Trigger::Event { .. }
+        | Trigger::Frame { .. }
+        | Trigger::Bytes { .. }
+        | Trigger::HttpHead { .. }
+        | Trigger::Connect => Some(format!("`{name}` changes one message or event: it takes `message` or `sse_event`")),
+    }
+}
+
+fn response(upstream: &Upstream, trigger: &Trigger) -> Option<String> {
+    let name = upstream.name();
+    match (upstream, trigger) {
+        (
+            Upstream::Status { .. } | Upstream::SlowHead { .. } | Upstream::MissingDone,
+            Trigger::HttpHead { direction: Direction::ToClient, edge: Edge::After, .. },
+        )
+        | (Upstream::ErrorEvent { .. } | Upstream::Stall { .. }, Trigger::SseEvent { edge: Edge::After, .. }) => None,
+        (Upstream::Status { .. } | Upstream::SlowHead { .. } | Upstream::MissingDone, _) => {
+            Some(format!("`{name}` is about one response: it takes `http_head`, `to_client`, without an `edge`"))
+        }
+        (Upstream::ErrorEvent { .. } | Upstream::Stall { .. }, _) => {
+            Some(format!("`{name}` comes behind an event: it takes `sse_event`, without an `edge`"))
+        }
+    }
 }

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use super::duration;
 use super::error::{Flaw, list, unknown};
-use super::verb::spelling;
 use super::{Role, Scenario};
 use crate::check::{Expectations, GaugeLaw};
 use crate::fact::FactKind;
+use crate::fault::spelling;
 use crate::mapping::Origin;
 use crate::name::HostName;
 pub(crate) use fault::rule;

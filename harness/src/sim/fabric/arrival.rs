@@ -16,7 +16,12 @@ impl Network {
             let path = self.connection_mut(index).path_mut(direction);
             match path.in_flight.front() {
                 Some((at, _)) if *at <= now => {
-                    let Some((_, packet)) = path.in_flight.pop_front() else { return };
+                    let packet = if path.shapes.is_empty() {
+                        path.in_flight.pop_front().map(|(_, packet)| packet)
+                    } else {
+                        self.take_carried(index, direction)
+                    };
+                    let Some(packet) = packet else { break };
                     self.deliver(index, direction, packet);
                 }
                 Some((at, _)) => {

@@ -12,6 +12,7 @@ use tokio::io::ReadBuf;
 use super::hosts::{HostId, LifeId};
 use super::options::Options;
 use super::queue::Queue;
+use super::shaping::Shape;
 use crate::fault::{FaultIndex, IoCall};
 use crate::name::{ConnectionId, Direction, Side};
 use crate::plane::Mode;
@@ -212,13 +213,6 @@ pub(crate) struct Return {
     pub(crate) at: Duration,
     pub(crate) acknowledged: usize,
     pub(crate) window: usize,
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Shape {
-    pub(crate) fault: FaultIndex,
-    pub(crate) delay: Duration,
-    pub(crate) jitter: Duration,
 }
 
 pub(crate) struct Connection {

@@ -3,7 +3,8 @@
 use std::io;
 use std::time::Duration;
 
-use super::connection::{ArmedError, Packet, Shape};
+use super::connection::{ArmedError, Packet};
+use super::shaping::Shape;
 use super::{ConnectionIndex, HostOrder, Network, Socket};
 use crate::fault::{FaultIndex, HalfOpenKind, IoCall, IoErrorKind};
 use crate::name::{Direction, Link};
@@ -63,18 +64,11 @@ impl Network {
             }
             Effect::Hold { between, fault } => self.hold(between, fault),
             Effect::Release { fault } => self.release(fault),
-            Effect::Shape { connection, delay, jitter, fault } => {
-                for direction in Direction::BOTH {
-                    let path = self.connection_mut(connection.into()).path_mut(direction);
-                    path.shapes.push(Shape { fault, delay, jitter });
-                }
+            Effect::Shape { connection, direction, shaping, fault } => {
+                let path = self.connection_mut(connection.into()).path_mut(direction);
+                path.shapes.push(Shape::new(fault, shaping));
             }
-            Effect::Unshape { connection, fault } => {
-                for direction in Direction::BOTH {
-                    let path = self.connection_mut(connection.into()).path_mut(direction);
-                    path.shapes.retain(|shape| shape.fault != fault);
-                }
-            }
+            Effect::Unshape { connection, fault } => self.unshape(connection.into(), fault),
             Effect::IoError { connection, side, call, kind, nth, fault } => {
                 let armed = ArmedError { call, kind: error_kind(kind), countdown: nth.max(1), fault };
                 self.arm(Socket { connection: connection.into(), side }, armed);
@@ -132,19 +126,32 @@ impl Network {
         self.holds.retain(|(held_by, _)| *held_by != fault);
         for n in 0..self.connections.len() {
             let index = ConnectionIndex(n as u32);
-            if self.holding(index).is_some() {
-                continue;
-            }
             for direction in Direction::BOTH {
-                let path = self.connection_mut(index).path_mut(direction);
-                if path.held.is_empty() {
-                    continue;
+                if self.holding(index, direction).is_none() {
+                    self.let_go(index, direction);
                 }
+            }
+        }
+    }
+
+    fn let_go(&mut self, index: ConnectionIndex, direction: Direction) {
+        let path = self.connection_mut(index).path_mut(direction);
+        if !path.held.is_empty() {
+            path.lost_since = None;
+            for packet in std::mem::take(&mut path.held) {
+                self.put(index, direction, packet);
+            }
+        }
+        // Acknowledgements of what came the other way were held with them.
+        let acknowledged = direction.reverse();
+        if !self.blackholed(index, direction) {
+            let path = self.connection_mut(index).path_mut(acknowledged);
+            let unreported = std::mem::take(&mut path.unreported);
+            if path.held.is_empty() && path.lost.is_empty() && path.unanswered.is_empty() && !path.lost_fin {
                 path.lost_since = None;
-                let held = std::mem::take(&mut path.held);
-                for packet in held {
-                    self.put(index, direction, packet);
-                }
+            }
+            if unreported > 0 {
+                self.schedule_return(index, acknowledged, unreported, unreported);
             }
         }
     }

@@ -3,15 +3,19 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use super::connection::{Connection, End, EndState, Packet, Path, Wakers};
 use super::hosts::{HostId, LifeId};
 use super::options::Options;
 use super::retransmission::{syn_gives_up, syn_wait};
 use super::{ConnectionIndex, Due, Network, Socket};
-use crate::name::{Direction, Side};
-use crate::plane::ConnectVerdict;
+use crate::name::{ConnectionId, Direction, Side};
+use crate::plane::{ConnectVerdict, ConnectionKey, Effect, Plane};
 use crate::trace::ConnectionEvent;
+
+/// The plane's question at a first SYN, or at a later one.
+type AskPlane = fn(&mut Plane, ConnectionKey, &ConnectionId, Duration, &mut Vec<Effect>) -> ConnectVerdict;
 
 /// A listening socket.
 pub(crate) struct Listener {
@@ -99,25 +103,29 @@ impl Network {
             ended: false,
         });
         self.record_connection(index, ConnectionEvent::Attempted);
-        let mut effects = std::mem::take(&mut self.effects);
-        let verdict = self.plane.connect(index.into(), &id, self.now, &mut effects);
-        self.apply(&mut effects);
-        self.effects = effects;
-        match verdict {
-            ConnectVerdict::Proceed => self.send_syn(index),
-            ConnectVerdict::Refuse(fault) => {
-                self.bite(fault, index, || Packet::Syn.describe(Direction::ToServer));
-                self.put(index, Direction::ToClient, Packet::Rst { forged: Some(fault) });
-            }
-        }
+        self.try_syn(index, Plane::connect);
         Socket { connection: index, side: Side::Client }
     }
 
-    fn send_syn(&mut self, index: ConnectionIndex) {
+    /// A SYN leaves, if the plane lets it.
+    fn try_syn(&mut self, index: ConnectionIndex, ask: AskPlane) {
+        let id = self.connection(index).id.clone();
+        let mut effects = std::mem::take(&mut self.effects);
+        let verdict = ask(&mut self.plane, index.into(), &id, self.now, &mut effects);
+        self.apply(&mut effects);
+        self.effects = effects;
+        match verdict {
+            ConnectVerdict::Proceed => self.put(index, Direction::ToServer, Packet::Syn),
+            ConnectVerdict::Refuse(fault) => {
+                self.bite(fault, index, || Packet::Syn.describe(Direction::ToServer));
+                self.put(index, Direction::ToClient, Packet::Rst { forged: Some(fault) });
+                return;
+            }
+            ConnectVerdict::Hang(fault) => self.bite(fault, index, || Packet::Syn.describe(Direction::ToServer)),
+        }
         let connection = self.connection_mut(index);
         connection.syns += 1;
         let n = connection.syns;
-        self.put(index, Direction::ToServer, Packet::Syn);
         if let Some(wait) = syn_wait(n) {
             self.schedule.push(self.now + wait, Due::SynRetry(index, n));
         }
@@ -130,7 +138,7 @@ impl Network {
             return;
         }
         if !syn_gives_up(n) {
-            self.send_syn(index);
+            self.try_syn(index, Plane::retry);
             return;
         }
         let mut wakers = std::mem::take(&mut self.to_wake);
@@ -220,7 +228,12 @@ impl Network {
             None => false,
         };
         self.to_wake = wakers;
-        if !accepted {
+        if accepted {
+            let mut effects = std::mem::take(&mut self.effects);
+            self.plane.established(index.into(), &mut effects);
+            self.apply(&mut effects);
+            self.effects = effects;
+        } else {
             self.abort_end(Socket { connection: index, side: Side::Server });
         }
     }

@@ -10,6 +10,7 @@
 //! - `arrival`: from a path into a receiver.
 //! - `handshake`: SYN, listeners, refusals.
 //! - `effects`: what the plane's answers do.
+//! - `shaping`: delays, and lines that are slow.
 //! - `severance`: how sockets end with their process or machine.
 //! - `retransmission`: Linux's timers; `patience`: when it gives up; `options`: what its sockets are told.
 //! - `census`: what is open, for reports.
@@ -26,6 +27,7 @@ mod queue;
 mod retransmission;
 mod schedule;
 mod severance;
+mod shaping;
 mod transmit;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,9 +43,9 @@ use self::schedule::Schedule;
 pub(crate) use self::schedule::{ConnectionIndex, Due};
 use super::hosts::{self, HostId, Hosts};
 use super::journal::Journal;
-use crate::fault::FaultIndex;
-use crate::name::{ConnectionId, HostName, Link, Side};
-use crate::plane::{Effect, Hold, HostAct, Plane};
+use crate::fault::{FaultIndex, HalfOpenKind};
+use crate::name::{ConnectionId, Direction, HostName, Link, Side};
+use crate::plane::{Effect, Hold, HostAct, Mode, Plane};
 use crate::scenario::LinkParameters;
 use crate::seed::{Draws, SeedTree};
 use crate::trace::{ConnectionEvent, FaultEvent, What};
@@ -257,19 +259,29 @@ impl Network {
         ConnectionId { nth: *nth, link }
     }
 
-    /// Whether packets between the two ends of a connection are held, and by which fault.
-    fn holding(&self, index: ConnectionIndex) -> Option<FaultIndex> {
+    /// Whether packets of one direction of a connection are held, and by which fault.
+    fn holding(&self, index: ConnectionIndex, direction: Direction) -> Option<FaultIndex> {
         if self.holds.is_empty() {
             return None;
         }
         let Link { client, server } = &self.connection(index).id.link;
+        let (sender, receiver) = match direction {
+            Direction::ToServer => (client, server),
+            Direction::ToClient => (server, client),
+        };
         self.holds
             .iter()
             .find(|(_, hold)| match hold {
-                Hold::Host(host) => host == client || host == server,
-                Hold::Between(a, b) => (a == client && b == server) || (a == server && b == client),
+                Hold::Host(host) => host == sender || host == receiver,
+                Hold::Between(a, b) => (a == sender && b == receiver) || (a == receiver && b == sender),
+                Hold::OneWay { from, to } => from == sender && to == receiver,
             })
             .map(|(fault, _)| *fault)
+    }
+
+    /// Whether packets of a direction vanish, acknowledgements included.
+    fn blackholed(&self, index: ConnectionIndex, direction: Direction) -> bool {
+        matches!(self.connection(index).path(direction).mode, Mode::Silent(HalfOpenKind::Blackhole, _))
     }
 
     /// Stops the plane's interest in a connection that both ends are done with.

@@ -1,7 +1,5 @@
 //! From a sender's buffer, through the fault plane, onto a path.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 
 use super::connection::{EndState, Fin, Packet, Return, SEGMENT_BYTES, sender, take_bytes};
@@ -209,15 +207,19 @@ impl Network {
     /// Puts a packet onto a path, behind everything already there.
     pub(super) fn put(&mut self, index: ConnectionIndex, direction: Direction, packet: Packet) {
         self.journal.absorb_packet(self.now, index.0, direction, &packet);
-        if let Some(fault) = self.holding(index) {
+        if let Some(fault) = self.holding(index, direction) {
             self.bite(fault, index, || packet.describe(direction));
-            if !matches!(packet, Packet::Syn) {
-                self.begin_loss(index, direction);
-                self.connection_mut(index).path_mut(direction).held.push_back(packet);
+            match packet {
+                // Those that are sent again as they are, or not at all.
+                Packet::Syn | Packet::Probe | Packet::ProbeAnswer => {}
+                Packet::SynAck | Packet::Ack | Packet::Data { .. } | Packet::Fin { .. } | Packet::Rst { .. } => {
+                    self.begin_loss(index, direction);
+                    self.connection_mut(index).path_mut(direction).held.push_back(packet);
+                }
             }
             return;
         }
-        let extra = self.shaping(index, direction, &packet);
+        let extra = self.delay(index, direction, &packet);
         let connection = &mut self.connections[index.0 as usize];
         let latency = connection.link.latency;
         let path = connection.path_mut(direction);
@@ -230,20 +232,6 @@ impl Network {
         }
     }
 
-    fn shaping(&mut self, index: ConnectionIndex, direction: Direction, packet: &Packet) -> Duration {
-        if self.connection(index).path(direction).shapes.is_empty() {
-            return Duration::ZERO;
-        }
-        let shapes = self.connection(index).path(direction).shapes.clone();
-        let mut extra = Duration::ZERO;
-        for shape in shapes {
-            let jitter_ms = shape.jitter.as_millis() as u64;
-            extra += shape.delay + Duration::from_millis(self.jitter.below(jitter_ms + 1));
-            self.bite(shape.fault, index, || packet.describe(direction));
-        }
-        extra
-    }
-
     /// Schedules the acknowledgement of `acknowledged` bytes and the reopening of `window` bytes to the sender of
     /// `direction`. Nobody is woken for it unless somebody waits.
     pub(super) fn schedule_return(
@@ -253,14 +241,14 @@ impl Network {
         acknowledged: usize,
         window: usize,
     ) {
-        let now = self.now;
-        let connection = self.connection_mut(index);
-        let silent = matches!(connection.path(direction.reverse()).mode, Mode::Silent(HalfOpenKind::Blackhole, _));
-        if silent {
-            connection.path_mut(direction).unreported += acknowledged.max(window);
+        let back = direction.reverse();
+        if self.blackholed(index, back) || self.holding(index, back).is_some() {
+            self.connection_mut(index).path_mut(direction).unreported += acknowledged.max(window);
             self.begin_loss(index, direction);
             return;
         }
+        let now = self.now;
+        let connection = self.connection_mut(index);
         let at = now + connection.link.latency;
         match connection.path_mut(direction).returns.back_mut() {
             Some(last) if last.at == at => {

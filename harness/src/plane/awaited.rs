@@ -1,0 +1,80 @@
+//! What faults wait for in a direction before they go on.
+
+use bytes::Bytes;
+
+use super::mark::{Mark, What};
+use crate::fault::{FaultIndex, FrameKind};
+use crate::trace::Unit;
+
+/// A boundary at which a fault goes on.
+#[derive(Debug)]
+pub(super) enum Awaited {
+    /// The end of the WebSocket frame in passage: a Close frame follows it.
+    Close,
+    /// The same: these bytes follow it.
+    Frame {
+        /// Whose.
+        fault: FaultIndex,
+        /// Which.
+        bytes: Bytes,
+    },
+    /// The end of the chunk in passage: the body ends with it, or with this event.
+    BodyEnd {
+        /// Whose.
+        fault: FaultIndex,
+        /// Nothing, if the body simply ends.
+        event: Bytes,
+    },
+    /// The end of the chunk in passage, of which nothing is to pass.
+    Emptied(FaultIndex),
+    /// The place of what was taken out.
+    Place(Parcel),
+}
+
+/// A message or event that was taken out of its place.
+#[derive(Debug)]
+pub(super) struct Parcel {
+    /// Whose.
+    pub(super) fault: FaultIndex,
+    /// Its bytes.
+    pub(super) bytes: Bytes,
+    /// How the trace tells of it.
+    pub(super) units: Vec<Unit>,
+    /// What it is.
+    pub(super) what: What,
+    /// Behind how many more of its kind it arrives.
+    pub(super) behind: u32,
+}
+
+impl Awaited {
+    /// A boundary was read.
+    pub(super) fn on_mark(&mut self, mark: &Mark) {
+        let Self::Place(parcel) = self else { return };
+        match mark {
+            Mark::Ended { what, .. } if *what == parcel.what => parcel.behind = parcel.behind.saturating_sub(1),
+            // Nothing may follow a Close frame (RFC 6455, 5.5.1).
+            Mark::Begun { what: What::Frame(FrameKind::Close), .. } => parcel.behind = 0,
+            Mark::Candidate { .. }
+            | Mark::Dismissed { .. }
+            | Mark::Begun { .. }
+            | Mark::Ended { .. }
+            | Mark::Aside { .. } => {}
+        }
+    }
+
+    /// Whether chunks must wait until they are whole, because something may have to stand in them.
+    pub(super) fn keeps_chunks(&self) -> bool {
+        match self {
+            Self::Place(parcel) => parcel.what == What::SseEvent,
+            Self::Close | Self::Frame { .. } | Self::BodyEnd { .. } | Self::Emptied(_) => false,
+        }
+    }
+
+    /// Whether nothing may leave.
+    pub(super) fn holds_everything(&self) -> bool {
+        match self {
+            Self::Emptied(_) => true,
+            Self::Close | Self::Frame { .. } | Self::BodyEnd { .. } | Self::Place(_) => false,
+        }
+    }
+}
