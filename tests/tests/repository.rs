@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use halfopen::fault::{IllegalKind, Upstream, Verb};
 use halfopen_scenarios::catalogue;
 
 /// Folders that are not the repository's own.
@@ -40,6 +41,24 @@ fn every_scenario_says_in_a_sentence_what_it_proves() {
 
 /// A law that cannot convict is no law: each file with a check has a test that builds a run and has it convicted
 /// (`broken` and `failure` of the tests' `Tale` panic on a verdict of "held").
+#[test]
+fn every_verb_and_each_of_its_kinds_strikes_in_a_scenario() {
+    let scenarios = catalogue().scenarios().expect("the catalogue has no mistakes");
+    let verbs: Vec<_> = scenarios.iter().flat_map(|scenario| &scenario.rules).flat_map(|rule| &rule.verbs).collect();
+    let missing: Vec<_> = Verb::NAMES.iter().filter(|name| verbs.iter().all(|verb| verb.name() != **name)).collect();
+    assert!(missing.is_empty(), "no scenario has {missing:?}");
+    for kind in IllegalKind::ALL {
+        let has = |verb: &&Verb| matches!(verb, Verb::Illegal { kind: has, .. } if *has == kind);
+        assert!(verbs.iter().any(has), "no scenario has illegal {kind:?}");
+    }
+    for name in Upstream::NAMES {
+        let has = |verb: &&Verb| matches!(verb, Verb::Upstream(upstream) if upstream.name() == name);
+        assert!(verbs.iter().any(has), "no scenario has upstream {name}");
+    }
+    let one_way = |verb: &&Verb| matches!(verb, Verb::Partition { one_way: true, .. });
+    assert!(verbs.iter().any(one_way), "no scenario has a partition that is one way");
+}
+
 #[test]
 fn every_check_has_a_test_in_which_it_convicts() {
     let mut checks = 0;

@@ -43,6 +43,36 @@ impl Display for Verb {
 }
 
 impl Verb {
+    /// Every verb's word.
+    pub const NAMES: [&str; 26] = [
+        "reset",
+        "drop",
+        "close",
+        "half_open",
+        "illegal",
+        "cut",
+        "truncate_clean",
+        "freeze",
+        "partition",
+        "refuse",
+        "connect_hang",
+        "handshake_stall",
+        "accept_then_reset",
+        "delay",
+        "jitter",
+        "throttle",
+        "drip",
+        "split",
+        "corrupt",
+        "duplicate_message",
+        "reorder_messages",
+        "upstream",
+        "io_error",
+        "crash",
+        "power_loss",
+        "restart",
+    ];
+
     /// The verb's word, as files write it under `do`.
     pub fn name(&self) -> &'static str {
         match self {
@@ -126,6 +156,9 @@ impl Verb {
 }
 
 impl Upstream {
+    /// Every kind's word.
+    pub const NAMES: [&str; 5] = ["status", "slow_head", "missing_done", "error_event", "stall"];
+
     /// The kind's word, as files write it under `kind`.
     pub fn name(&self) -> &'static str {
         match self {

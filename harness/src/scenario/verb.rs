@@ -40,7 +40,7 @@ pub(super) const VERBS: [(&str, &[&str]); 26] = [
 ];
 
 /// What an upstream does wrong, with the parameters beside `kind`.
-const UPSTREAM: [(&str, &[&str]); 5] = [
+pub(super) const UPSTREAM: [(&str, &[&str]); 5] = [
     ("status", &["status"]),
     ("slow_head", &["by"]),
     ("missing_done", &[]),

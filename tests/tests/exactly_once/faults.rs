@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use halfopen::fault::{Edge, Ending, Ends, Fault, FrameKind, HalfOpenKind, IoCall, IoErrorKind, Target, Trigger, Verb};
+use halfopen::fault::{
+    Edge, Ending, Ends, Fault, FrameKind, HalfOpenKind, IllegalKind, IoCall, IoErrorKind, Target, Trigger, Verb,
+};
 use halfopen::name::{Direction, HostName, Link, Side};
 use proptest::option;
 use proptest::prelude::*;
@@ -27,12 +29,18 @@ pub(crate) struct Shape {
 pub(crate) fn any(shape: Shape) -> impl Strategy<Value = Fault> {
     let dialers: Vec<_> = shape.talkers.iter().chain(shape.nodes).copied().collect();
     let on_link = (select(dialers.clone()), option::of(1..=3_u32), verb_and_trigger())
-        .prop_map(|(client, connection, (verb, trigger))| Fault { target: link(client, connection), trigger, verb });
-    let between = (select(dialers.clone()), moment(), lasting()).prop_map(|(one, trigger, heal_after)| Fault {
-        target: Target::Between(one.into(), SCHEDULER.into()),
-        trigger,
-        verb: Verb::Partition { one_way: false, heal_after: Some(heal_after) },
-    });
+        .prop_map(|(client, connection, (verb, trigger))| Fault { target: link(client, connection), trigger, verb })
+        .boxed();
+    let pair = (select(dialers.clone()), proptest::bool::ANY);
+    let pair = pair.prop_map(|(one, from)| if from { (one, SCHEDULER) } else { (SCHEDULER, one) });
+    let between =
+        (pair, moment(), proptest::bool::ANY, lasting()).prop_map(|((one, other), trigger, one_way, heal_after)| {
+            Fault {
+                target: Target::Between(one.into(), other.into()),
+                trigger,
+                verb: Verb::Partition { one_way, heal_after: Some(heal_after) },
+            }
+        });
     let frozen =
         (select([&dialers[..], &[SCHEDULER]].concat()), moment(), lasting()).prop_map(|(host, trigger, thaw_after)| {
             Fault { target: Target::Host(host.into()), trigger, verb: Verb::Freeze { thaw_after: Some(thaw_after) } }
@@ -64,14 +72,27 @@ pub(crate) fn is_brief_on(fault: &Fault, talker: &str) -> bool {
     on_leg
         && match &fault.verb {
             Verb::Close { code, .. } => matches!(code, 1000 | 1001 | 1011 | 1012 | 1013),
-            Verb::Delay { lasting, .. } | Verb::Jitter { lasting, .. } | Verb::Refuse { lasting } => brief(lasting),
+            Verb::Delay { lasting, .. }
+            | Verb::Jitter { lasting, .. }
+            | Verb::Throttle { lasting, .. }
+            | Verb::Drip { lasting, .. }
+            | Verb::Split { lasting, .. }
+            | Verb::Refuse { lasting }
+            | Verb::ConnectHang { lasting }
+            | Verb::HandshakeStall { lasting }
+            | Verb::AcceptThenReset { lasting } => brief(lasting),
             Verb::Partition { heal_after, .. } => brief(heal_after),
             Verb::Reset { .. }
             | Verb::Drop { .. }
             | Verb::HalfOpen { .. }
             | Verb::Cut { .. }
+            | Verb::DuplicateMessage { .. }
+            | Verb::ReorderMessages { .. }
             | Verb::IoError { call: IoCall::Read | IoCall::Write | IoCall::Flush, .. } => true,
             Verb::IoError { .. }
+            | Verb::Illegal { .. }
+            | Verb::Corrupt
+            | Verb::Upstream(_)
             | Verb::TruncateClean
             | Verb::Freeze { .. }
             | Verb::Crash { .. }
@@ -84,16 +105,19 @@ fn link(client: &str, connection: Option<u32>) -> Target {
     Target::Link { link: Link { client: client.into(), server: SCHEDULER.into() }, connection }
 }
 
-fn verb_and_trigger() -> impl Strategy<Value = (Verb, Trigger)> {
+fn verb_and_trigger() -> BoxedStrategy<(Verb, Trigger)> {
     prop_oneof![
         6 => (anywhere_verb(), prop_oneof![moment(), on_the_wire()]),
         2 => (close(), prop_oneof![moment(), on_the_wire()]),
         1 => (lasting_verb(), prop_oneof![moment(), on_the_wire()]),
-        1 => (option::of(lasting()).prop_map(|lasting| Verb::Refuse { lasting }), prop_oneof![moment(), Just(Trigger::Connect)]),
+        2 => (attempt_verb(), prop_oneof![moment(), Just(Trigger::Connect)]),
+        1 => (message_verb(), whole_message()),
+        1 => (illegal(), prop_oneof![moment(), on_the_wire()]),
     ]
+    .boxed()
 }
 
-fn anywhere_verb() -> impl Strategy<Value = Verb> {
+fn anywhere_verb() -> BoxedStrategy<Verb> {
     let half_open = (
         select(vec![HalfOpenKind::Blackhole, HalfOpenKind::Stall, HalfOpenKind::Discard]),
         option::of(direction()),
@@ -106,14 +130,49 @@ fn anywhere_verb() -> impl Strategy<Value = Verb> {
         select(vec![Ending::Fin, Ending::Rst, Ending::Silence]).prop_map(|ending| Verb::Cut { ending }),
         io_error(),
     ]
+    .boxed()
 }
 
-fn lasting_verb() -> impl Strategy<Value = Verb> {
+fn attempt_verb() -> BoxedStrategy<Verb> {
+    (option::of(lasting()), 0..4)
+        .prop_map(|(lasting, which)| match which {
+            0 => Verb::Refuse { lasting },
+            1 => Verb::ConnectHang { lasting },
+            2 => Verb::HandshakeStall { lasting },
+            _ => Verb::AcceptThenReset { lasting },
+        })
+        .boxed()
+}
+
+/// What changes the order and number of messages and not what they say.
+fn message_verb() -> BoxedStrategy<Verb> {
     prop_oneof![
+        (1..4_u32).prop_map(|copies| Verb::DuplicateMessage { copies }),
+        (1..4_u32).prop_map(|by| Verb::ReorderMessages { by }),
+    ]
+    .boxed()
+}
+
+fn illegal() -> impl Strategy<Value = Verb> {
+    (select(IllegalKind::ALL.to_vec()), ends()).prop_map(|(kind, to)| Verb::Illegal { kind, to })
+}
+
+fn lasting_verb() -> BoxedStrategy<Verb> {
+    let drip = (1..100_u32, 1..50_u64, option::of(direction()), lasting());
+    let split = (1..20_u32, option::of(direction()), lasting());
+    prop_oneof![
+        (50..5_000_u64, option::of(direction()), lasting()).prop_map(|(bytes_per_second, direction, lasting)| {
+            Verb::Throttle { bytes_per_second, direction, lasting: Some(lasting) }
+        }),
+        drip.prop_map(|(bytes, every, direction, lasting)| {
+            Verb::Drip { bytes, every: millis(every), direction, lasting: Some(lasting) }
+        }),
+        split.prop_map(|(bytes, direction, lasting)| Verb::Split { bytes, direction, lasting: Some(lasting) }),
         (1..20_000_u64, lasting()).prop_map(|(by, lasting)| Verb::Delay { by: millis(by), lasting: Some(lasting) }),
         (1..3_000_u64, lasting())
             .prop_map(|(up_to, lasting)| Verb::Jitter { up_to: millis(up_to), lasting: Some(lasting) }),
     ]
+    .boxed()
 }
 
 /// The usual codes, those that blame a message, and the application's own, which the network has no business sending.
@@ -151,7 +210,7 @@ fn death(restart_after: BoxedStrategy<Option<Duration>>) -> impl Strategy<Value 
 }
 
 /// A moment of virtual time, or one that a service's own log marks.
-fn moment() -> impl Strategy<Value = Trigger> {
+fn moment() -> BoxedStrategy<Trigger> {
     let events = vec![
         "submit acknowledged",
         "submit accepted",
@@ -173,10 +232,11 @@ fn moment() -> impl Strategy<Value = Trigger> {
         1 => (0..LATEST_FAULT_MS).prop_map(|at| Trigger::At(millis(at))),
         2 => event,
     ]
+    .boxed()
 }
 
 /// A point in what travels.
-fn on_the_wire() -> impl Strategy<Value = Trigger> {
+fn on_the_wire() -> BoxedStrategy<Trigger> {
     let kind = select(vec![FrameKind::Text, FrameKind::Close, FrameKind::Ping, FrameKind::Pong]);
     prop_oneof![
         4 => (1..9_u32, direction(), edge()).prop_map(|(n, direction, edge)| Trigger::Message { n, direction, edge }),
@@ -185,6 +245,11 @@ fn on_the_wire() -> impl Strategy<Value = Trigger> {
         1 => (0..2_000_u64, direction()).prop_map(|(n, direction)| Trigger::Bytes { n, direction }),
         1 => (direction(), edge()).prop_map(|(direction, edge)| Trigger::HttpHead { n: 1, direction, edge }),
     ]
+    .boxed()
+}
+
+fn whole_message() -> impl Strategy<Value = Trigger> {
+    (1..9_u32, direction()).prop_map(|(n, direction)| Trigger::Message { n, direction, edge: Edge::After })
 }
 
 fn edge() -> impl Strategy<Value = Edge> {
