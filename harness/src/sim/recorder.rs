@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use tracing::Dispatch;
 use tracing::field::{Field, Visit};
+use tracing::subscriber::NoSubscriber;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 
 use super::engine;
@@ -16,10 +17,16 @@ const LIBRARIES: [&str; 7] = ["tokio", "hyper", "tungstenite", "mio", "want", "a
 
 /// What takes tracing events on the threads of runs. One serves them all: every new one would have each callsite of the
 /// process registered again.
+///
+/// As long as a process has only one, tracing asks the thread that first reaches a callsite whether anybody listens, and
+/// takes its answer for the whole process: a callsite first reached outside of every run would be mute in all of them. So
+/// there is a second one, which listens to nothing.
 pub(crate) fn dispatch() -> &'static Dispatch {
-    static DISPATCH: LazyLock<Dispatch> =
-        LazyLock::new(|| Dispatch::new(tracing_subscriber::registry().with(Recorder)));
-    &DISPATCH
+    static DISPATCHES: LazyLock<(Dispatch, Dispatch)> = LazyLock::new(|| {
+        let deaf = Dispatch::new(NoSubscriber::default());
+        (Dispatch::new(tracing_subscriber::registry().with(Recorder)), deaf)
+    });
+    &DISPATCHES.0
 }
 
 /// A layer that gives every event to the run of its thread. A console filter does not concern it.

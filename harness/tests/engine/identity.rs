@@ -198,3 +198,22 @@ impl Drop for Crier {
         tracing::info!("dropped {}", self.0);
     }
 }
+
+#[test]
+fn an_event_is_heard_in_a_run_although_it_was_first_told_outside_of_every_run() {
+    fn tell_it() {
+        tracing::info!("told twice");
+    }
+    let silent = Stage::new("silent").actor("teller", |_| async { Ok(()) });
+    silent.run();
+    std::thread::spawn(tell_it).join().expect("telling does not panic");
+    let told = Stage::new("told").actor("teller", |_| async {
+        tell_it();
+        Ok(())
+    });
+    let events = told.run().trace.records.into_iter().filter(|record| match &record.what {
+        What::Event(event) => event.message == "told twice",
+        _ => false,
+    });
+    assert_eq!(events.count(), 1);
+}

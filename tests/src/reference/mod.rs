@@ -13,4 +13,4 @@
 mod sockets;
 mod world;
 
-pub use world::{Program, Rules, play};
+pub use world::{Program, play};

@@ -17,15 +17,6 @@ use super::sockets::{Listener, Sockets, Stream};
 /// What a host runs.
 pub type Program = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()>>> + Send>;
 
-/// What happens to packets from now on.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Rules {
-    /// Those of the first host are lost.
-    pub lose_of_first: bool,
-    /// Those of the second host are lost.
-    pub lose_of_second: bool,
-}
-
 /// Everything of one run, on its thread.
 pub(super) struct World {
     guard: EnterGuard,
@@ -36,7 +27,6 @@ pub(super) struct World {
     collected: Vec<Packet>,
     clock: Option<Pin<Box<Sleep>>>,
     armed_for: Option<Instant>,
-    rules: Rules,
     pub(super) streams: BTreeMap<u64, Stream>,
     pub(super) listeners: BTreeMap<u64, Listener>,
     pub(super) next_key: u64,
@@ -88,11 +78,6 @@ pub fn play(latency: Duration, actors: Vec<(String, Program)>, servers: Vec<(Str
     }
 }
 
-/// Changes what happens to packets, from inside a program.
-pub(crate) fn set_rules(rules: Rules) {
-    with(|world| world.rules = rules);
-}
-
 fn play_here(latency: Duration, actors: Vec<(String, Program)>, servers: Vec<(String, Program)>) {
     // Its retransmission counts passes instead of time, so it is switched off: what is lost stays lost.
     let mut net = Net::with_config(KernelConfig::default().retx_threshold(u32::MAX));
@@ -111,7 +96,6 @@ fn play_here(latency: Duration, actors: Vec<(String, Program)>, servers: Vec<(St
         collected: Vec::new(),
         clock: None,
         armed_for: None,
-        rules: Rules::default(),
         streams: BTreeMap::new(),
         listeners: BTreeMap::new(),
         next_key: 1,
@@ -220,15 +204,8 @@ impl World {
     }
 
     fn send(&mut self, packet: Packet) {
-        let lost =
-            self.hosts.iter().position(|(_, _, address)| *address == packet.src).is_some_and(|host| match host {
-                0 => self.rules.lose_of_first,
-                _ => self.rules.lose_of_second,
-            });
-        if !lost {
-            self.sent += 1;
-            self.packets.push(Reverse(Due(Instant::now() + self.latency, self.sent, packet)));
-        }
+        self.sent += 1;
+        self.packets.push(Reverse(Due(Instant::now() + self.latency, self.sent, packet)));
     }
 
     fn deliver_due(&mut self) {

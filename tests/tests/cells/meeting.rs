@@ -1,0 +1,74 @@
+//! How observer and peer agree on moments: in one process, beside the network.
+
+use std::cell::Cell;
+
+use tokio::sync::watch;
+
+/// What the two of one run share. Every run has a thread of its own, so it is the thread's.
+struct Meeting {
+    /// The port of the one who listens.
+    port: watch::Sender<Option<u16>>,
+    /// How often the observer has said that the peer may go on.
+    struck: watch::Sender<u32>,
+    /// How often the peer has come to rest.
+    rested: watch::Sender<u32>,
+    /// How many messages of a flood went out.
+    flooded: Cell<usize>,
+}
+
+thread_local! {
+    static MEETING: Meeting = Meeting {
+        port: watch::Sender::new(None),
+        struck: watch::Sender::new(0),
+        rested: watch::Sender::new(0),
+        flooded: Cell::new(0),
+    };
+}
+
+/// Says on which port somebody listens.
+pub(crate) fn announce(port: u16) {
+    MEETING.with(|meeting| meeting.port.send_replace(Some(port)));
+}
+
+/// Waits until somebody listens.
+pub(crate) async fn port() -> u16 {
+    let mut port = MEETING.with(|meeting| meeting.port.subscribe());
+    let known = port.wait_for(Option::is_some).await.expect("the meeting lasts as long as its thread");
+    known.expect("it was waited for")
+}
+
+/// The observer lets the peer go on from its nth rest, and waits until it rests again.
+pub(crate) async fn strike(n: u32) {
+    let mut rested = MEETING.with(|meeting| meeting.rested.subscribe());
+    rested.wait_for(|rests| *rests >= n).await.expect("the meeting lasts as long as its thread");
+    tracing::info!("strike");
+    MEETING.with(|meeting| meeting.struck.send_replace(n));
+    rested.wait_for(|rests| *rests > n).await.expect("the meeting lasts as long as its thread");
+}
+
+/// The peer rests for the nth time, until the observer lets it go on.
+pub(crate) async fn rest(n: u32) {
+    MEETING.with(|meeting| meeting.rested.send_replace(n));
+    let mut struck = MEETING.with(|meeting| meeting.struck.subscribe());
+    struck.wait_for(|strikes| *strikes >= n).await.expect("the meeting lasts as long as its thread");
+}
+
+/// The peer lets the observer go on as if it rested for the nth time, and does not wait itself.
+pub(crate) fn go_on(n: u32) {
+    MEETING.with(|meeting| meeting.rested.send_replace(n));
+}
+
+/// The peer has nothing more to do.
+pub(crate) fn rest_for_good() {
+    MEETING.with(|meeting| meeting.rested.send_replace(u32::MAX));
+}
+
+/// The observer has sent so many messages until one did not go out.
+pub(crate) fn flooded(messages: usize) {
+    MEETING.with(|meeting| meeting.flooded.set(messages));
+}
+
+/// How many messages of a flood went out.
+pub(crate) fn flood() -> usize {
+    MEETING.with(|meeting| meeting.flooded.get())
+}

@@ -1,0 +1,218 @@
+//! What verbs do that end nothing, or that no row of the oracle is about.
+
+use std::time::Duration;
+
+use halfopen::fault::{Edge, Ending, IoCall, IoErrorKind, Trigger, Upstream, Verb};
+use halfopen::name::{Direction, Side};
+
+use crate::cell::Cell;
+use crate::client::{self, Client};
+use crate::frames::{chunked, events, text};
+use crate::peer::{Peer, Step};
+use crate::server::{self, Handler, Server};
+use crate::websocket::{Act, WebSocket};
+
+const PAUSE: Duration = Duration::from_millis(5);
+const NO_ROW: &str = "-";
+
+pub(super) fn cells() -> Vec<Cell> {
+    [slow(), other(), streams(), calls()].concat()
+}
+
+/// Says hello and world, one after the other, at once.
+fn says() -> Peer {
+    Peer::listening(&[Step::Upgrade, Step::Strike, Step::Send([text("hello"), text("world")].concat())])
+}
+
+/// The same bytes, so many at a time.
+fn says_in_pieces(bytes: usize) -> Peer {
+    let all = [text("hello"), text("world")].concat();
+    let pieces = all.chunks(bytes).flat_map(|piece| [Step::Send(piece.to_vec()), Step::Pause(PAUSE)]);
+    Peer::listening(&[Step::Upgrade, Step::Strike].into_iter().chain(pieces).collect::<Vec<_>>())
+}
+
+/// What takes its time and arrives.
+fn slow() -> Vec<Cell> {
+    let both = WebSocket::client(&[Act::Strike, Act::Next, Act::Next]);
+    let sees = ["next: \"hello\"", "next: \"world\""];
+    let direction = Some(Direction::ToClient);
+    let late = Peer::listening(&[
+        Step::Upgrade,
+        Step::Strike,
+        Step::Pause(20 * PAUSE),
+        Step::Send([text("hello"), text("world")].concat()),
+    ]);
+    let cell = |fault, peer, verb| Cell::new(NO_ROW, fault, both.clone(), peer, &sees).verb(verb, says());
+    vec![
+        cell(
+            "what is written at once arrives in pieces",
+            says_in_pieces(3),
+            Verb::Split { bytes: 3, direction, lasting: None },
+        ),
+        cell(
+            "bytes arrive one at a time",
+            says_in_pieces(1),
+            Verb::Drip { bytes: 1, every: PAUSE, direction, lasting: None },
+        ),
+        cell(
+            "a line that carries 200 bytes a second",
+            says_in_pieces(1),
+            Verb::Throttle { bytes_per_second: 200, direction, lasting: None },
+        ),
+        cell("packets that take longer", late.clone(), Verb::Delay { by: 20 * PAUSE, lasting: None }),
+        cell(
+            "packets that take longer, some more than others",
+            late,
+            Verb::Jitter { up_to: 20 * PAUSE, lasting: None },
+        ),
+    ]
+}
+
+/// Messages that arrive otherwise than they were sent.
+fn other() -> Vec<Cell> {
+    let first = Trigger::Message { n: 1, direction: Direction::ToClient, edge: Edge::After };
+    let cell = |fault, acts: &[Act], bytes: Vec<u8>, sees: &[&'static str], verb| {
+        let peer = Peer::listening(&[Step::Upgrade, Step::Strike, Step::Send(bytes)]);
+        Cell::new(NO_ROW, fault, WebSocket::client(acts), peer, sees).verb_at(first.clone(), verb, says())
+    };
+    vec![
+        cell(
+            "a message twice",
+            &[Act::Strike, Act::Next, Act::Next, Act::Next],
+            [text("hello"), text("hello"), text("world")].concat(),
+            &["next: \"hello\"", "next: \"hello\"", "next: \"world\""],
+            Verb::DuplicateMessage { copies: 1 },
+        ),
+        cell(
+            "a message behind the next",
+            &[Act::Strike, Act::Next, Act::Next],
+            [text("world"), text("hello")].concat(),
+            &["next: \"world\"", "next: \"hello\""],
+            Verb::ReorderMessages { by: 1 },
+        ),
+        cell(
+            "a message with another character",
+            &[Act::Strike, Act::NextAlmost("hello"), Act::Next],
+            [text("hallo"), text("world")].concat(),
+            &["next: as long as \"hello\", 1 character another", "next: \"world\""],
+            Verb::Corrupt,
+        ),
+    ]
+}
+
+/// What an upstream server's stream does.
+fn streams() -> Vec<Cell> {
+    let whole = events(&["one", "two", "[DONE]"]);
+    let answers = |bytes: Vec<u8>| Peer::listening(&[Step::ReadHead, Step::Send(bytes)]);
+    let head = |edge| Trigger::HttpHead { n: 1, direction: Direction::ToClient, edge };
+    let first = Trigger::SseEvent { n: 1, edge: Edge::After };
+    let read = [client::Act::Get, client::Act::Body];
+    let open = chunked("b\r\ndata: one\n\n\r\n");
+    let cell = |fault, acts: &[client::Act], peer, sees: &[&'static str], trigger, verb| {
+        Cell::new(NO_ROW, fault, Client::new(acts), peer, sees).verb_at(trigger, verb, answers(whole.clone()))
+    };
+    vec![
+        cell(
+            "a chunked stream ends too early, and properly",
+            &read,
+            answers(events(&["one"])),
+            &["response: 200", "body: \"data: one\\n\\n\" then the end"],
+            first.clone(),
+            Verb::TruncateClean,
+        ),
+        cell(
+            "a stream falls silent",
+            &[client::Act::Get, client::Act::BodyNever],
+            answers(open.clone()),
+            &["response: 200", "body: pending"],
+            first.clone(),
+            Verb::Cut { ending: Ending::Silence },
+        ),
+        cell(
+            "an upstream's stream falls silent",
+            &[client::Act::Get, client::Act::BodyNever],
+            answers(open),
+            &["response: 200", "body: pending"],
+            first.clone(),
+            Verb::Upstream(Upstream::Stall { heal_after: None }),
+        ),
+        cell(
+            "another status",
+            &[client::Act::Get],
+            answers(b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 4\r\n\r\nbusy".to_vec()),
+            &["response: 503"],
+            head(Edge::Before),
+            Verb::Upstream(Upstream::Status { status: 503 }),
+        ),
+        cell(
+            "an answer that begins late",
+            &read,
+            Peer::listening(&[Step::ReadHead, Step::Pause(20 * PAUSE), Step::Send(whole.clone())]),
+            &["response: 200", "body: \"data: one\\n\\ndata: two\\n\\ndata: [DONE]\\n\\n\" then the end"],
+            head(Edge::Before),
+            Verb::Upstream(Upstream::SlowHead { by: 20 * PAUSE }),
+        ),
+        cell(
+            "a stream without [DONE]",
+            &read,
+            answers(events(&["one", "two"])),
+            &["response: 200", "body: \"data: one\\n\\ndata: two\\n\\n\" then the end"],
+            head(Edge::After),
+            Verb::Upstream(Upstream::MissingDone),
+        ),
+        cell(
+            "an error's event in the stream",
+            &read,
+            answers(events(&[
+                "one",
+                "{\"error\":{\"message\":\"overloaded\",\"type\":\"server_error\",\"param\":null,\"code\":null}}",
+            ])),
+            &[
+                "response: 200",
+                "body: \"data: one\\n\\ndata: {\\\"error\\\":{\\\"message\\\":\\\"overloaded\\\",\\\"type\\\":\\\"server_error\\\",\\\"param\\\":null,\\\"code\\\":null}}\\n\\n\" then the end",
+            ],
+            first,
+            Verb::Upstream(Upstream::ErrorEvent { message: "overloaded".to_owned() }),
+        ),
+    ]
+}
+
+/// Ends of the observer's own, and of its peer's.
+fn calls() -> Vec<Cell> {
+    let gone = Peer::listening(&[Step::Upgrade, Step::Strike, Step::Close]);
+    let well = Peer::listening(&[Step::Upgrade, Step::ReadAll, Step::Strike]);
+    let no_call = "no peer can make a local call fail; what the simulation returns is what the call documents";
+    let fails = Verb::IoError { call: IoCall::Write, kind: IoErrorKind::ConnectionReset, nth: 1, side: Side::Client };
+    vec![
+        Cell::new(
+            NO_ROW,
+            "the peer is told to stop, and starts again",
+            WebSocket::client(&[Act::Strike, Act::Next, Act::Next]),
+            gone,
+            &["next: Err(Protocol(ResetWithoutClosingHandshake))", "next: None"],
+        )
+        .verb(Verb::Restart { pause: Duration::from_secs(30) }, well.clone()),
+        Cell::new(
+            NO_ROW,
+            "the observer's own write fails",
+            WebSocket::client(&[Act::Strike, Act::Send("one"), Act::Send("two"), Act::NextNever]),
+            well.clone(),
+            &["send: Err(Io(ConnectionReset))", "send: Ok", "next: pending"],
+        )
+        .only_by_verb(no_call)
+        .not_on_linux(no_call)
+        .verb(fails, well),
+        Cell::new(
+            NO_ROW,
+            "the client's machine dies while an event stream is idle",
+            Server::new(Handler::Events, &[server::Act::Asked, server::Act::Strike, server::Act::ConnectionNever]),
+            Peer::dialling(&[Step::Send(crate::frames::request("")), Step::ReadAll, Step::Strike, Step::Deafen]),
+            &["connection: pending"],
+        )
+        .only_by_verb("a peer's socket calls lose no packets; a plan does")
+        .verb(
+            Verb::PowerLoss { restart_after: None },
+            Peer::dialling(&[Step::Send(crate::frames::request("")), Step::ReadAll, Step::Strike]),
+        ),
+    ]
+}
