@@ -48,7 +48,7 @@ impl Ground {
         Self { said: Said::Lines(lines.clone()), is_linux: false, never: Duration::from_secs(12) }
     }
 
-    fn simulated(cx: Cx) -> Self {
+    pub(crate) fn simulated(cx: Cx) -> Self {
         Self { said: Said::Facts(cx), is_linux: false, never: Duration::from_secs(12) }
     }
 
@@ -85,6 +85,13 @@ impl Ground {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 
+    /// Lets what was done reach the other end. On Linux it has: loopback delivers within the call.
+    pub(crate) async fn pass(&self) {
+        if !self.is_linux {
+            self.settle().await;
+        }
+    }
+
     /// What comes of something that is expected to come to an end; `None` if it does not.
     pub(crate) async fn soon<T>(&self, what: impl Future<Output = T>) -> Option<T> {
         tokio::time::timeout(Duration::from_secs(10), what).await.ok()
@@ -102,15 +109,20 @@ const SEEN: &str = "seen";
 /// What is seen on Linux.
 pub(crate) fn on_linux(cell: &Cell) -> Vec<String> {
     let (observer, peer) = (cell.observer.clone(), cell.peer.clone());
+    linux(move |ground| async move {
+        let peer = tokio::task::spawn_local(peer::play(ground.clone(), peer));
+        observe(ground, observer).await;
+        peer.abort();
+    })
+}
+
+/// What a program says on Linux.
+pub(crate) fn linux<R: Future<Output = ()>>(program: impl FnOnce(Ground) -> R + Send + 'static) -> Vec<String> {
     let lines = Arc::<Mutex<Vec<String>>>::default();
     let ground = Ground::real(&lines);
     let thread = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        runtime.block_on(LocalSet::new().run_until(async {
-            let peer = tokio::task::spawn_local(peer::play(ground.clone(), peer));
-            observe(ground, observer).await;
-            peer.abort();
-        }));
+        runtime.block_on(LocalSet::new().run_until(program(ground)));
     });
     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
     taken(&lines)
@@ -119,12 +131,24 @@ pub(crate) fn on_linux(cell: &Cell) -> Vec<String> {
 /// What is seen on turmoil-net.
 pub(crate) fn on_turmoil(cell: &Cell) -> Vec<String> {
     let (observer, peer) = (cell.observer.clone(), cell.peer.clone());
+    turmoil(("observer", move |ground| observe(ground, observer)), ("peer", move |ground| peer::play(ground, peer)))
+}
+
+/// What two programs say on turmoil-net, each on a host of its own, until the first has ended.
+pub(crate) fn turmoil<A, B>(
+    actor: (&str, impl FnOnce(Ground) -> A + Send + 'static),
+    server: (&str, impl FnOnce(Ground) -> B + Send + 'static),
+) -> Vec<String>
+where
+    A: Future<Output = ()> + 'static,
+    B: Future<Output = ()> + 'static,
+{
+    type Running = Pin<Box<dyn Future<Output = ()>>>;
     let lines = Arc::<Mutex<Vec<String>>>::default();
     let (here, there) = (Ground::reference(&lines), Ground::reference(&lines));
-    type Running = Pin<Box<dyn Future<Output = ()>>>;
-    let observer: reference::Program = Box::new(move || Box::pin(observe(here, observer)) as Running);
-    let peer: reference::Program = Box::new(move || Box::pin(peer::play(there, peer)) as Running);
-    reference::play(LATENCY, vec![("observer".to_owned(), observer)], vec![("peer".to_owned(), peer)]);
+    let first: reference::Program = Box::new(move || Box::pin((actor.1)(here)) as Running);
+    let second: reference::Program = Box::new(move || Box::pin((server.1)(there)) as Running);
+    reference::play(LATENCY, vec![(actor.0.to_owned(), first)], vec![(server.0.to_owned(), second)]);
     taken(&lines)
 }
 
@@ -199,12 +223,18 @@ fn simulate(cell: &Cell, peer: &Peer, faults: Vec<Fault>, seed: u64, interleaved
     let mut scenario = Scenario::new(format!("cell_{}_by_{way}", cell.row), cell.fault)
         .with_host(HostSpec::host("peer", "peer"))
         .with_host(HostSpec::actor("observer", "observer"));
-    scenario.network.link.latency = LATENCY;
     scenario.network.interleaved = interleaved;
+    simulation(&catalogue, scenario, faults, seed)
+}
+
+/// What the programs of a scenario say.
+pub(crate) fn simulation(catalogue: &Catalogue, mut scenario: Scenario, faults: Vec<Fault>, seed: u64) -> Vec<String> {
+    scenario.network.link.latency = LATENCY;
     scenario.settle = Duration::from_secs(1);
     let scenario = scenario.checked().unwrap_or_else(|error| panic!("{error}"));
+    let name = scenario.name.clone();
     let plan = Plan { scenario, seed: Seed(seed), faults };
-    let outcome = catalogue.run(&plan).unwrap_or_else(|error| panic!("{}: {error}", cell.row));
+    let outcome = catalogue.run(&plan).unwrap_or_else(|error| panic!("{name}: {error}"));
     let seen = outcome.trace.records.iter().filter_map(|record| match &record.what {
         What::Fact(fact) if fact.key == SEEN => Some(fact.value.clone().unwrap_or_default()),
         What::Violation { rule, detail } => Some(format!("VIOLATION {rule}: {detail}")),

@@ -11,9 +11,11 @@
 //!   moments.
 //! - `words`: outcomes as kinds.
 //! - `page`: the page.
+//! - `differential`: random operations instead of rows.
 
 mod cell;
 mod client;
+mod differential;
 mod frames;
 mod ground;
 mod linux;

@@ -14,6 +14,8 @@ struct Meeting {
     rested: watch::Sender<u32>,
     /// How many messages of a flood went out.
     flooded: Cell<usize>,
+    /// Which step of a script is next.
+    turn: watch::Sender<usize>,
 }
 
 thread_local! {
@@ -22,6 +24,7 @@ thread_local! {
         struck: watch::Sender::new(0),
         rested: watch::Sender::new(0),
         flooded: Cell::new(0),
+        turn: watch::Sender::new(0),
     };
 }
 
@@ -71,4 +74,15 @@ pub(crate) fn flooded(messages: usize) {
 /// How many messages of a flood went out.
 pub(crate) fn flood() -> usize {
     MEETING.with(|meeting| meeting.flooded.get())
+}
+
+/// Waits until a script is at its nth step, from 0.
+pub(crate) async fn turn(n: usize) {
+    let mut turn = MEETING.with(|meeting| meeting.turn.subscribe());
+    turn.wait_for(|turn| *turn >= n).await.expect("the meeting lasts as long as its thread");
+}
+
+/// A step of a script is done.
+pub(crate) fn next_turn() {
+    MEETING.with(|meeting| meeting.turn.send_modify(|turn| *turn += 1));
 }
