@@ -16,12 +16,12 @@ use halfopen::Catalogue;
 
 /// Everything that the scenarios of this crate may name.
 pub fn catalogue() -> Catalogue {
-    Catalogue::new(env!("CARGO_MANIFEST_DIR"), "scenarios")
+    let services = Catalogue::new(env!("CARGO_MANIFEST_DIR"), "scenarios")
         .host("scheduler", services::scheduler)
         .host("node", services::node)
         .host("gateway", services::gateway)
         .host("model", model::run)
-        .host("specimen_send_counts_as_delivered", specimens::send_counts_as_delivered::run)
         .actor("talker", actors::talker::play)
-        .actor("reader", actors::reader::play)
+        .actor("reader", actors::reader::play);
+    specimens::with_specimens(services)
 }

@@ -1,10 +1,10 @@
 //! A user who reads answers as they stream, and may leave in the middle.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use bytes::Bytes;
 use halfopen::{BoxError, Cx, FactKind};
-use halfopen_gateway::sse::SseParser;
 use halfopen_net::TcpStream;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
@@ -12,6 +12,8 @@ use hyper::{Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use tokio::time::{Instant, sleep_until, timeout};
+
+use super::decoder::{Decoder, Decoding};
 
 /// What the user does.
 #[derive(Clone, Debug, Deserialize)]
@@ -27,6 +29,12 @@ pub struct Script {
     /// 45 s is one and a half of them.
     #[serde(default = "silence", with = "humantime_serde")]
     pub silence: Duration,
+    /// What reads the stream.
+    #[serde(default)]
+    pub decoding: Decoding,
+    /// What no error may tell the user. How often one did is the gauge `secrets_told`, if there are any.
+    #[serde(default)]
+    pub secrets: Vec<String>,
 }
 
 /// One question.
@@ -43,9 +51,6 @@ pub struct Question {
     pub leave_after: Option<usize>,
 }
 
-/// The largest event that is read, in bytes.
-const LARGEST_EVENT: usize = 1 << 20;
-
 fn silence() -> Duration {
     Duration::from_secs(45)
 }
@@ -57,13 +62,17 @@ fn silence() -> Duration {
 pub async fn play(cx: Cx) -> Result<(), BoxError> {
     let script: Script = cx.config()?;
     let started = Instant::now();
+    let told = Cell::new(0);
+    if !script.secrets.is_empty() {
+        cx.fact(FactKind::Gauge, "secrets_told", 0);
+    }
     for question in &script.questions {
         sleep_until(started + question.at).await;
-        let stream = Stream { cx: &cx, script: &script, question, key: key(&question.text) };
+        let stream = Stream { cx: &cx, script: &script, question, key: key(&question.text), secrets_told: &told };
         cx.offered(stream.key);
         match stream.read().await {
             Ok(()) => {}
-            Err(error) => cx.fact(FactKind::StreamError, stream.key, error),
+            Err(error) => stream.failed(&error.to_string()),
         }
     }
     Ok(())
@@ -78,6 +87,7 @@ struct Stream<'a> {
     script: &'a Script,
     question: &'a Question,
     key: &'a str,
+    secrets_told: &'a Cell<usize>,
 }
 
 impl Stream<'_> {
@@ -116,7 +126,7 @@ impl Stream<'_> {
     }
 
     async fn events(&self, mut body: hyper::body::Incoming) -> Result<(), BoxError> {
-        let mut parser = SseParser::new(LARGEST_EVENT);
+        let mut decoder = Decoder::new(self.script.decoding);
         let mut seen = 0;
         loop {
             let Some(frame) = timeout(self.script.silence, body.frame()).await? else {
@@ -124,10 +134,8 @@ impl Stream<'_> {
                 return Ok(());
             };
             let Ok(bytes) = frame?.into_data() else { continue };
-            let mut events = Vec::new();
-            parser.push(&bytes, &mut events)?;
-            for event in events {
-                self.tell(&event.data);
+            for data in decoder.push(&bytes)? {
+                self.tell(&data)?;
                 seen += 1;
                 if self.question.leave_after.is_some_and(|after| seen >= after) {
                     self.cx.fact(FactKind::StreamLeft, self.key, format!("after {seen} events"));
@@ -137,22 +145,32 @@ impl Stream<'_> {
         }
     }
 
-    fn tell(&self, data: &str) {
+    /// Tells what an event says. One that is not JSON ends the reading, as it does in SDKs.
+    fn tell(&self, data: &str) -> Result<(), BoxError> {
         if data == "[DONE]" {
             self.cx.fact(FactKind::StreamTerminator, self.key, data);
             self.cx.received(self.key);
-            return;
+            return Ok(());
         }
         match serde_json::from_str::<serde_json::Value>(data) {
             Ok(json) if json.get("error").is_some() => {
-                self.cx.fact(FactKind::StreamError, self.key, json["error"]["message"].as_str().unwrap_or("an error"));
+                self.failed(json["error"]["message"].as_str().unwrap_or("an error"));
             }
             Ok(json) => {
                 if let Some(word) = json["choices"][0]["delta"]["content"].as_str().filter(|word| !word.is_empty()) {
                     self.cx.fact(FactKind::StreamEvent, self.key, word);
                 }
             }
-            Err(_) => self.cx.fact(FactKind::StreamError, self.key, "an event that is not JSON"),
+            Err(_) => return Err("an event that is not JSON".into()),
+        }
+        Ok(())
+    }
+
+    fn failed(&self, error: &str) {
+        self.cx.fact(FactKind::StreamError, self.key, error);
+        if self.script.secrets.iter().any(|secret| error.contains(secret.as_str())) {
+            self.secrets_told.set(self.secrets_told.get() + 1);
+            self.cx.fact(FactKind::Gauge, "secrets_told", self.secrets_told.get());
         }
     }
 }

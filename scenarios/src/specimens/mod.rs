@@ -1,4 +1,54 @@
 //! Defective services. Each reproduces the pattern of one production defect and nothing else; the scenario that convicts
 //! it acquits the real service under the same plan.
+//!
+//! - [`send_counts_as_delivered`], [`scheduler`]: field reports B and D.
+//! - [`client`]: field report C.
+//! - [`gateway`]: field report E.
 
+pub mod client;
+pub mod gateway;
+pub mod scheduler;
 pub mod send_counts_as_delivered;
+
+use halfopen::Catalogue;
+
+use client::Defect as OfClient;
+use gateway::Defect as OfGateway;
+use scheduler::Defect as OfScheduler;
+
+/// Adds every specimen to a catalogue, by the name that scenarios run it by.
+pub(crate) fn with_specimens(catalogue: Catalogue) -> Catalogue {
+    let of_scheduler = [
+        ("specimen_closes_twice", OfScheduler::ClosesTwice),
+        ("specimen_closes_without_bound", OfScheduler::ClosesWithoutBound),
+        ("specimen_every_error_is_an_error", OfScheduler::EveryErrorIsAnError),
+        ("specimen_stays_registered", OfScheduler::StaysRegistered),
+        ("specimen_node_at_submit", OfScheduler::NodeAtSubmit),
+        ("specimen_timer_outlives_result", OfScheduler::TimerOutlivesResult),
+        ("specimen_cleanup_by_id", OfScheduler::CleanupById),
+        ("specimen_seen_before_processed", OfScheduler::SeenBeforeProcessed),
+    ];
+    let of_client = [
+        ("specimen_wrong_flag", OfClient::WrongFlag),
+        ("specimen_counter_reset_at_open", OfClient::CounterResetAtOpen),
+        ("specimen_no_hello_timeout", OfClient::NoHelloTimeout),
+    ];
+    let of_gateway = [
+        ("specimen_exits_with_its_client", OfGateway::ExitsWithItsClient),
+        ("specimen_exits_with_its_upstream", OfGateway::ExitsWithItsUpstream),
+        ("specimen_quiet_truncation", OfGateway::QuietTruncation),
+        ("specimen_secret_in_errors", OfGateway::SecretInErrors),
+        ("specimen_id_with_heartbeats", OfGateway::IdWithHeartbeats),
+    ];
+    let mut catalogue = catalogue.host("specimen_send_counts_as_delivered", send_counts_as_delivered::run);
+    for (name, defect) in of_scheduler {
+        catalogue = catalogue.host(name, move |cx| scheduler::run(cx, defect));
+    }
+    for (name, defect) in of_client {
+        catalogue = catalogue.actor(name, move |cx| client::play(cx, defect));
+    }
+    for (name, defect) in of_gateway {
+        catalogue = catalogue.host(name, move |cx| gateway::run(cx, defect));
+    }
+    catalogue
+}

@@ -1,0 +1,281 @@
+//! Field report C: a client that is right but for one defect.
+//!
+//! It speaks the sentences of the talker's script over a session of its own, reconnects, resumes, resubmits and pings; a
+//! user and a client in one, because nobody else uses it.
+
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use halfopen::{BoxError, Cx, FactKind};
+use halfopen_link::decode::{decode, encode};
+use halfopen_link::id;
+use halfopen_link::message::{FromSession, Resume, Submit, ToSession};
+use halfopen_net::TcpStream;
+use halfopen_net::tungstenite::connect_async;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tracing::info;
+
+use crate::actors::talker::Script;
+
+const TARGET: &str = "halfopen_client";
+
+/// What its authors got wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Defect {
+    /// The monitor asks whether the client has closed the connection, not whether it is closed.
+    WrongFlag,
+    /// The count of attempts begins anew when a socket opens, not when a session is up.
+    CounterResetAtOpen,
+    /// The answer to the hello is waited for as long as that takes.
+    NoHelloTimeout,
+}
+
+/// For the connection and its upgrade, and for the hello (field report C).
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Between looks at the connection, and between pings.
+const MONITOR: Duration = Duration::from_secs(5);
+const PING: Duration = Duration::from_secs(20);
+/// Reconnects: 1 s, doubling to 30 s, ten at most; counted anew once a session has been up for 10 s.
+const MOST_ATTEMPTS: u32 = 10;
+const LONGEST_DELAY: Duration = Duration::from_secs(30);
+const STEADY: Duration = Duration::from_secs(10);
+/// How long a close may take (field report B).
+const CLOSE: Duration = Duration::from_secs(2);
+
+type Socket = WebSocketStream<TcpStream>;
+
+/// Plays the talker's script.
+///
+/// # Errors
+/// If the script cannot be read.
+pub async fn play(cx: Cx, defect: Defect) -> Result<(), BoxError> {
+    let script: Script = cx.config()?;
+    let last = script.sentences.last().map_or(Duration::ZERO, |sentence| sentence.at);
+    let started = Instant::now();
+    let leaves = started + (last + script.patience).max(script.stay);
+    let mut client = Client { cx, script, defect, started, said: 0, jobs: Vec::new(), resume: None, attempts: 0 };
+    // Whoever is still waited for when patience ends is what the checks are about.
+    let _ = tokio::time::timeout_at(leaves, client.live()).await;
+    Ok(())
+}
+
+struct Client {
+    cx: Cx,
+    script: Script,
+    defect: Defect,
+    started: Instant,
+    /// Sentences that were said.
+    said: usize,
+    jobs: Vec<Job>,
+    resume: Option<Resume>,
+    attempts: u32,
+}
+
+struct Job {
+    submit: Submit,
+    is_settled: bool,
+}
+
+/// How a session's connection ended.
+enum End {
+    /// All was said and done.
+    Done,
+    Lost(u16),
+}
+
+impl Client {
+    async fn live(&mut self) {
+        loop {
+            let url = self.script.client.url.clone();
+            let opening = async { timeout(PATIENCE, connect_async(url)).await };
+            if let Ok(Ok((mut socket, _))) = self.while_speaking(opening).await {
+                if self.defect == Defect::CounterResetAtOpen {
+                    self.attempts = 0;
+                }
+                if self.greet(&mut socket).await {
+                    let ready = Instant::now();
+                    match self.converse(socket).await {
+                        End::Done => return,
+                        End::Lost(close_code) => self.lost(close_code),
+                    }
+                    if ready.elapsed() >= STEADY {
+                        self.attempts = 0;
+                    }
+                }
+            }
+            if self.attempts == MOST_ATTEMPTS {
+                return;
+            }
+            let delay = LONGEST_DELAY.min(Duration::from_secs(1 << self.attempts.min(5)));
+            self.attempts += 1;
+            info!(target: TARGET, attempt = self.attempts, delay_ms = delay.as_millis() as u64, "reconnecting");
+            self.while_speaking(sleep(delay)).await;
+        }
+    }
+
+    /// The user speaks, whatever the client is waiting for.
+    async fn while_speaking<T>(&mut self, what: impl Future<Output = T>) -> T {
+        let mut what = std::pin::pin!(what);
+        loop {
+            tokio::select! {
+                biased;
+                outcome = &mut what => return outcome,
+                () = self.next_sentence() => self.say(),
+            }
+        }
+    }
+
+    async fn next_sentence(&self) {
+        match self.script.sentences.get(self.said) {
+            Some(sentence) => sleep_until(self.started + sentence.at).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn say(&mut self) {
+        let text = self.script.sentences[self.said].text.clone();
+        let submit = Submit {
+            job_id: id::job(),
+            utterance_index: self.said as u64,
+            text,
+            src_lang: "zh".to_owned(),
+            tgt_lang: "en".to_owned(),
+            trace_id: id::trace(),
+        };
+        self.said += 1;
+        self.cx.offered(&submit.job_id);
+        self.jobs.push(Job { submit, is_settled: false });
+    }
+
+    /// Says hello and hears the answer.
+    async fn greet(&mut self, socket: &mut Socket) -> bool {
+        let hello = FromSession::SessionInit { client_version: "1".to_owned(), resume: self.resume.clone() };
+        if socket.send(Message::text(encode(&hello))).await.is_err() {
+            return false;
+        }
+        let bound = if self.defect == Defect::NoHelloTimeout { Duration::MAX } else { PATIENCE };
+        let answer = async {
+            timeout(bound, async {
+                while let Some(Ok(message)) = socket.next().await {
+                    if let Message::Text(text) = message {
+                        return decode::<ToSession>(&text).ok();
+                    }
+                }
+                None
+            })
+            .await
+        };
+        let answer = self.while_speaking(answer).await;
+        let Ok(Some(ToSession::SessionInitAck { session_id, token, epoch, resumed, .. })) = answer else {
+            return false;
+        };
+        info!(target: TARGET, %session_id, resumed, "session ready");
+        let last_seq = self.resume.take().filter(|_| resumed).map_or(0, |resume| resume.last_seq);
+        self.resume = Some(Resume { session_id, token, epoch, last_seq });
+        true
+    }
+
+    async fn converse(&mut self, mut socket: Socket) -> End {
+        let (mut sent, mut heard) = (0, Instant::now());
+        let mut is_open = true;
+        let mut monitor = tokio::time::interval(MONITOR);
+        let mut pinged = Instant::now();
+        loop {
+            while let Some(job) = self.jobs.get(sent) {
+                sent += 1;
+                if job.is_settled {
+                    continue;
+                }
+                let message = Message::text(encode(&FromSession::Submit(job.submit.clone())));
+                if let Err(error) = socket.send(message).await {
+                    self.cx.fact(FactKind::ClaimedFailed, &job.submit.job_id, error);
+                }
+            }
+            let is_done = self.said == self.script.sentences.len() && self.jobs.iter().all(|job| job.is_settled);
+            if is_done && self.started.elapsed() >= self.script.stay {
+                return leave(socket).await;
+            }
+            tokio::select! {
+                biased;
+                message = socket.next(), if is_open => match message {
+                    Some(Ok(message)) => {
+                        heard = Instant::now();
+                        if let Message::Close(frame) = &message {
+                            let code = frame.as_ref().map_or(1005, |frame| frame.code.into());
+                            if self.defect != Defect::WrongFlag {
+                                return End::Lost(code);
+                            }
+                        }
+                        self.take(message, &mut socket).await;
+                    }
+                    // The reading ends, and nobody is told.
+                    Some(Err(_)) | None if self.defect == Defect::WrongFlag => is_open = false,
+                    Some(Err(_)) | None => return End::Lost(1006),
+                },
+                () = self.next_sentence() => self.say(),
+                _ = monitor.tick() => {
+                    // The wrong flag: nobody here has closed anything.
+                    let closed_by_us = false;
+                    if self.defect == Defect::WrongFlag {
+                        if closed_by_us {
+                            return End::Lost(1000);
+                        }
+                    } else if heard.elapsed() >= 2 * PING {
+                        return End::Lost(1006);
+                    } else if pinged.elapsed() >= PING {
+                        pinged = Instant::now();
+                        // A connection that takes no ping is found by its silence.
+                        let _ = socket.send(Message::Ping(Vec::new().into())).await;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn take(&mut self, message: Message, socket: &mut Socket) {
+        let Message::Text(text) = message else { return };
+        match decode::<ToSession>(&text) {
+            Ok(ToSession::SubmitAck { job_id }) => info!(target: TARGET, %job_id, "submit acknowledged"),
+            Ok(ToSession::Result { seq, job_id, .. }) => self.settle(seq, job_id, None, socket).await,
+            Ok(ToSession::JobFailed { seq, job_id, code, .. }) => {
+                self.settle(seq, job_id, Some(code.name()), socket).await;
+            }
+            Ok(ToSession::SessionInitAck { .. } | ToSession::SessionClose | ToSession::Error { .. }) | Err(_) => {}
+        }
+    }
+
+    async fn settle(&mut self, seq: u64, job_id: String, failure: Option<&str>, socket: &mut Socket) {
+        let job = self.jobs.iter_mut().find(|job| job.submit.job_id == job_id && !job.is_settled);
+        if let Some(job) = job {
+            job.is_settled = true;
+            info!(target: TARGET, %job_id, outcome = failure.unwrap_or("result"), "outcome received");
+            match failure {
+                None => self.cx.received(&job_id),
+                Some(code) => self.cx.fact(FactKind::ClaimedFailed, &job_id, code),
+            }
+        }
+        if let Some(resume) = &mut self.resume {
+            resume.last_seq = resume.last_seq.max(seq);
+        }
+        // A lost acknowledgement is made good by the next, or by the resume.
+        let _ = socket.send(Message::text(encode(&FromSession::Ack { upto_seq: seq }))).await;
+    }
+
+    fn lost(&self, close_code: u16) {
+        let session_id = self.resume.as_ref().map_or("none", |resume| resume.session_id.as_str());
+        info!(target: TARGET, session_id, close_code, by = "peer", "session lost");
+    }
+}
+
+async fn leave(mut socket: Socket) -> End {
+    let goodbye = async {
+        // A connection that is gone needs no goodbye.
+        let _ = socket.send(Message::text(encode(&FromSession::SessionClose))).await;
+        let _ = socket.close(None).await;
+        while socket.next().await.is_some_and(|read| read.is_ok()) {}
+    };
+    let _ = timeout(CLOSE, goodbye).await;
+    End::Done
+}

@@ -1,0 +1,86 @@
+//! A small scheduler that is right but for one defect: what the real one would be if its authors had made the mistake of a
+//! field report, and no other.
+//!
+//! - `tables`: sessions, jobs and the node.
+//! - `connection`: a WebSocket's two tasks.
+//!
+//! It serves one node, forgets nothing while it runs, and keeps what is not acknowledged.
+
+mod connection;
+mod tables;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use halfopen::{BoxError, Cx};
+use halfopen_net::TcpListener;
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval};
+
+use tables::Tables;
+
+const TARGET: &str = "halfopen_scheduler";
+
+/// What its authors got wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Defect {
+    /// Field report B: the reading and the writing task both close a connection when they find it broken, and the second
+    /// one takes for granted what the first has removed.
+    ClosesTwice,
+    /// Field report B: whoever closes waits for the peer's answer for as long as that takes.
+    ClosesWithoutBound,
+    /// Field report B: a peer that goes is logged as an error, however it goes.
+    EveryErrorIsAnError,
+    /// Field report D, defect 2: the tasks of a broken connection end without telling the registry.
+    StaysRegistered,
+    /// Field report D, defect 3: a job's node is looked up when it is submitted; a node that comes later is not for it.
+    NodeAtSubmit,
+    /// Field report D, defect 4: the timer of a dispatched job runs on after its result.
+    TimerOutlivesResult,
+    /// Field report D, defect 5: a connection's end removes its session's entry, whoever's connection that holds by now.
+    CleanupById,
+    /// Field report D, defect 6: a result is noted as seen before it is processed, so a second try of a failed one is
+    /// taken for a duplicate.
+    SeenBeforeProcessed,
+}
+
+/// How often timers are looked at.
+const TICK: Duration = Duration::from_millis(500);
+
+/// Serves sessions and a node.
+///
+/// # Errors
+/// If the configuration is wrong or the port is taken.
+pub async fn run(cx: Cx, defect: Defect) -> Result<(), BoxError> {
+    let config: halfopen_scheduler::Config = cx.config()?;
+    let listener = TcpListener::bind(config.listen).await?;
+    let shared = Shared(Arc::new(Mutex::new(Tables::new(defect))));
+    let mut connections = JoinSet::new();
+    let mut ticks = interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut next = 0;
+    loop {
+        tokio::select! {
+            biased;
+            () = cx.stopped() => return Ok(()),
+            accepted = listener.accept() => {
+                let (socket, _) = accepted?;
+                socket.set_nodelay(true)?;
+                next += 1;
+                connections.spawn(connection::serve(socket, shared.clone(), next));
+            }
+            _ = ticks.tick() => shared.tables().tick(),
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+/// The tables, as connections have them.
+#[derive(Clone)]
+struct Shared(Arc<Mutex<Tables>>);
+
+impl Shared {
+    fn tables(&self) -> MutexGuard<'_, Tables> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,324 @@
+//! Sessions, jobs and the node.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use halfopen_link::decode::{Protocol, encode};
+use halfopen_link::id;
+use halfopen_link::message::{FailureCode, FromNode, FromSession, Resume, Submit, ToNode, ToSession};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::Message;
+use tracing::{debug, info};
+
+use super::{Defect, TARGET};
+
+/// From a submit to its failure when there is no node (field report D).
+const NO_NODE: Duration = Duration::from_secs(10);
+/// From a dispatch, or the last progress, to giving the job up (field report D).
+const NO_PROGRESS: Duration = Duration::from_secs(30);
+
+/// A connection's number, in the order of their being accepted: an entry's generation.
+pub(super) type Generation = u64;
+
+pub(super) struct Tables {
+    pub(super) defect: Defect,
+    epoch: String,
+    sessions: BTreeMap<String, Session>,
+    node: Option<Node>,
+    jobs: BTreeMap<String, Job>,
+    finished: BTreeSet<String>,
+    /// Results that were looked at.
+    seen: BTreeSet<String>,
+    attempts: u64,
+    /// Connections that nobody has closed yet.
+    pub(super) open: BTreeSet<Generation>,
+}
+
+struct Session {
+    token: String,
+    connection: Option<(Generation, UnboundedSender<Message>)>,
+    next_seq: u64,
+    /// What its client has not acknowledged.
+    outbox: BTreeMap<u64, (String, ToSession)>,
+}
+
+struct Node {
+    generation: Generation,
+    outgoing: UnboundedSender<Message>,
+    capacity: usize,
+}
+
+struct Job {
+    session: String,
+    submit: Submit,
+    order: u64,
+    submitted: Instant,
+    /// Since when a node has it, without a word.
+    dispatched: Option<Instant>,
+    /// Whether it may still be given to a node.
+    waits: bool,
+}
+
+impl Tables {
+    pub(super) fn new(defect: Defect) -> Self {
+        Self {
+            defect,
+            epoch: id::epoch(),
+            sessions: BTreeMap::new(),
+            node: None,
+            jobs: BTreeMap::new(),
+            finished: BTreeSet::new(),
+            seen: BTreeSet::new(),
+            attempts: 0,
+            open: BTreeSet::new(),
+        }
+    }
+
+    /// The session that a hello begins or takes up again.
+    pub(super) fn hello(
+        &mut self,
+        generation: Generation,
+        outgoing: &UnboundedSender<Message>,
+        resume: Option<Resume>,
+    ) -> String {
+        let known = resume.filter(|resume| {
+            resume.epoch == self.epoch
+                && self.sessions.get(&resume.session_id).is_some_and(|session| session.token == resume.token)
+        });
+        let (id, last_seq) = match &known {
+            Some(resume) => (resume.session_id.clone(), resume.last_seq),
+            None => (id::session(), 0),
+        };
+        let session = self.sessions.entry(id.clone()).or_insert_with(|| Session {
+            token: id::token(),
+            connection: None,
+            next_seq: 1,
+            outbox: BTreeMap::new(),
+        });
+        session.connection = Some((generation, outgoing.clone()));
+        info!(target: TARGET, session_id = %id, generation, resumed = known.is_some(), "session connected");
+        let ack = ToSession::SessionInitAck {
+            session_id: id.clone(),
+            token: session.token.clone(),
+            epoch: self.epoch.clone(),
+            resumed: known.is_some(),
+            next_seq: session.next_seq,
+        };
+        tell(outgoing, &ack);
+        for (_, message) in session.outbox.range(last_seq + 1..).map(|(_, kept)| kept) {
+            tell(outgoing, message);
+        }
+        self.gauges();
+        id
+    }
+
+    pub(super) fn from_session(&mut self, id: &str, message: FromSession) {
+        match message {
+            FromSession::Submit(submit) => self.submit(id, submit),
+            FromSession::Ack { upto_seq } => self.acknowledged(id, upto_seq),
+            FromSession::SessionClose => {
+                self.sessions.remove(id);
+                self.jobs.retain(|_, job| job.session != id);
+            }
+            FromSession::SessionInit { .. } | FromSession::Error { .. } => {}
+        }
+        self.gauges();
+    }
+
+    fn submit(&mut self, session: &str, submit: Submit) {
+        let job_id = submit.job_id.clone();
+        if let Some((_, outgoing)) = self.sessions.get(session).and_then(|session| session.connection.as_ref()) {
+            tell(outgoing, &ToSession::SubmitAck { job_id: job_id.clone() });
+        }
+        if self.jobs.contains_key(&job_id) || self.finished.contains(&job_id) {
+            return;
+        }
+        info!(target: TARGET, session_id = session, %job_id, trace_id = %submit.trace_id, "submit accepted");
+        let waits = self.defect != Defect::NodeAtSubmit || self.node.is_some();
+        let order = self.attempts + self.jobs.len() as u64;
+        let session = session.to_owned();
+        let job = Job { session, submit, order, submitted: Instant::now(), dispatched: None, waits };
+        self.jobs.insert(job_id, job);
+        self.assign();
+    }
+
+    fn acknowledged(&mut self, id: &str, upto_seq: u64) {
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        let later = session.outbox.split_off(&(upto_seq + 1));
+        for (seq, (job_id, message)) in std::mem::replace(&mut session.outbox, later) {
+            if let ToSession::Result { .. } = message {
+                info!(target: TARGET, session_id = id, %job_id, seq, "result delivered");
+            }
+        }
+    }
+
+    /// Gives waiting jobs to the node, the oldest first, as many as it takes.
+    fn assign(&mut self) {
+        let Some(node) = &self.node else { return };
+        let mut busy = self.jobs.values().filter(|job| job.waits && job.dispatched.is_some()).count();
+        let mut waiting: Vec<_> = self.jobs.values_mut().filter(|job| job.waits && job.dispatched.is_none()).collect();
+        waiting.sort_by_key(|job| job.order);
+        for job in waiting {
+            if busy >= node.capacity {
+                return;
+            }
+            busy += 1;
+            self.attempts += 1;
+            job.dispatched = Some(Instant::now());
+            let assignment = ToNode::JobAssign {
+                job_id: job.submit.job_id.clone(),
+                attempt_id: format!("{}-{}", self.epoch, self.attempts),
+                text: job.submit.text.clone(),
+                src_lang: job.submit.src_lang.clone(),
+                tgt_lang: job.submit.tgt_lang.clone(),
+                trace_id: job.submit.trace_id.clone(),
+            };
+            tell(&node.outgoing, &assignment);
+        }
+    }
+
+    pub(super) fn from_node(&mut self, generation: Generation, outgoing: &UnboundedSender<Message>, message: FromNode) {
+        match message {
+            FromNode::NodeRegister { node_id, token, capacity } => {
+                self.requeue();
+                self.node = Some(Node { generation, outgoing: outgoing.clone(), capacity: capacity as usize });
+                let (node_id, token) = (node_id.unwrap_or_else(id::node), token.unwrap_or_else(id::token));
+                tell(outgoing, &ToNode::NodeRegisterAck { node_id, token, epoch: self.epoch.clone() });
+            }
+            FromNode::JobAck { job_id, .. } | FromNode::JobProgress { job_id, .. } => {
+                if let Some(job) = self.jobs.get_mut(&job_id).filter(|job| job.dispatched.is_some()) {
+                    job.dispatched = Some(Instant::now());
+                }
+            }
+            FromNode::JobResult { job_id, attempt_id, ok: true, text } => {
+                if let Some(accepted) = self.result(&job_id, &attempt_id, text) {
+                    tell(outgoing, &ToNode::ResultAck { job_id, attempt_id, accepted });
+                }
+            }
+            FromNode::JobResult { job_id, attempt_id, ok: false, .. } => {
+                tell(outgoing, &ToNode::ResultAck { job_id: job_id.clone(), attempt_id, accepted: false });
+                if let Some(job) = self.jobs.get_mut(&job_id) {
+                    job.dispatched = None;
+                }
+            }
+            FromNode::NodeHeartbeat => {}
+        }
+        self.assign();
+        self.gauges();
+    }
+
+    /// Takes a result in; whether it is the job's outcome, or nothing if that could not be settled.
+    fn result(&mut self, job_id: &str, attempt_id: &str, text: String) -> Option<bool> {
+        if self.defect == Defect::SeenBeforeProcessed {
+            if !self.seen.insert(attempt_id.to_owned()) {
+                return Some(false);
+            }
+            let job = self.jobs.get(job_id)?;
+            let away = self.sessions.get(&job.session).is_none_or(|session| session.connection.is_none());
+            if away {
+                debug!(target: TARGET, job_id, "its session is away; the node will have to send it again");
+                return None;
+            }
+        }
+        let Some(job) = self.jobs.get_mut(job_id) else { return Some(false) };
+        let session = job.session.clone();
+        if self.defect == Defect::TimerOutlivesResult {
+            job.waits = false;
+        } else {
+            self.jobs.remove(job_id);
+        }
+        let fresh = self.finished.insert(job_id.to_owned());
+        if fresh {
+            info!(target: TARGET, job_id, session_id = %session, outcome = "result", "job finished");
+            let (job_id, attempt_id) = (job_id.to_owned(), attempt_id.to_owned());
+            self.deliver(&session, job_id.clone(), |seq| ToSession::Result {
+                seq,
+                job_id,
+                attempt_id,
+                text,
+                redelivered: false,
+            });
+        }
+        Some(fresh)
+    }
+
+    fn fail(&mut self, job_id: &str, code: FailureCode) {
+        let Some(job) = self.jobs.remove(job_id) else { return };
+        self.finished.insert(job_id.to_owned());
+        info!(target: TARGET, job_id, session_id = %job.session, outcome = code.name(), "job finished");
+        let id = job_id.to_owned();
+        let message = "the job took too long".to_owned();
+        self.deliver(&job.session, id.clone(), |seq| ToSession::JobFailed { seq, job_id: id, code, message });
+    }
+
+    /// Puts an outcome into a session's outbox, and sends it if somebody is there.
+    fn deliver(&mut self, session: &str, job_id: String, outcome: impl FnOnce(u64) -> ToSession) {
+        let Some(session) = self.sessions.get_mut(session) else { return };
+        let message = outcome(session.next_seq);
+        if let Some((_, outgoing)) = &session.connection {
+            tell(outgoing, &message);
+        }
+        session.outbox.insert(session.next_seq, (job_id, message));
+        session.next_seq += 1;
+    }
+
+    /// Ends what has waited too long.
+    pub(super) fn tick(&mut self) {
+        let now = Instant::now();
+        let homeless = self.node.is_none() || self.defect == Defect::NodeAtSubmit;
+        let late = self.jobs.iter().filter_map(|(id, job)| match job.dispatched {
+            Some(since) => (now - since >= NO_PROGRESS).then(|| (id.clone(), FailureCode::JobTimeout)),
+            None if homeless => (now - job.submitted >= NO_NODE).then(|| (id.clone(), FailureCode::NoAvailableNode)),
+            None => None,
+        });
+        for (job_id, code) in late.collect::<Vec<_>>() {
+            self.fail(&job_id, code);
+        }
+        self.assign();
+        self.gauges();
+    }
+
+    /// A session's connection has ended.
+    pub(super) fn session_lost(&mut self, id: &str, generation: Generation) {
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        let is_its_own = session.connection.as_ref().is_some_and(|(current, _)| *current == generation);
+        if is_its_own || self.defect == Defect::CleanupById {
+            session.connection = None;
+        }
+        self.gauges();
+    }
+
+    /// A node's connection has ended.
+    pub(super) fn node_lost(&mut self, generation: Generation) {
+        if self.node.as_ref().is_some_and(|node| node.generation == generation) {
+            self.node = None;
+            self.requeue();
+        }
+        self.gauges();
+    }
+
+    fn requeue(&mut self) {
+        self.jobs.values_mut().for_each(|job| job.dispatched = None);
+    }
+
+    fn gauges(&self) {
+        let connected = self.sessions.values().filter(|session| session.connection.is_some()).count();
+        let undelivered: usize = self.sessions.values().map(|session| session.outbox.len()).sum();
+        let gauges = [
+            ("connected_sessions", connected),
+            ("connected_nodes", usize::from(self.node.is_some())),
+            ("open_jobs", self.jobs.len()),
+            ("undelivered_outcomes", undelivered),
+        ];
+        for (name, value) in gauges {
+            debug!(target: TARGET, name, value, "gauge");
+        }
+    }
+}
+
+/// Puts a message into a connection's queue; one that nobody empties any more takes it as well.
+fn tell<M: Protocol>(outgoing: &UnboundedSender<Message>, message: &M) {
+    // Whoever is gone is noticed by its connection's tasks.
+    let _ = outgoing.send(Message::text(encode(message)));
+}
