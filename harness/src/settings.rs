@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use crate::seed::{Seed, SeedError};
 
-/// How many seeds a test or `run` plays when nobody says.
+/// How many seeds a test plays when nobody says.
 pub const DEFAULT_SEEDS: u32 = 64;
 
 /// The environment's wishes.

@@ -12,11 +12,17 @@ use crate::causes::chain;
 use crate::plan::Plan;
 use crate::settings::Settings;
 
+/// Seeds of each scenario when nobody says: more than a test plays, since who runs a catalogue wants to know.
+const SEEDS: u32 = 256;
+
 pub(super) fn run(catalogue: &Catalogue, arguments: &Run) -> Result<u8, Refusal> {
     let mut settings = Settings::from_env()?;
     if arguments.seed.is_some() || arguments.seeds.is_some() {
         settings.seed = arguments.seed;
         settings.seeds = arguments.seeds;
+    }
+    if settings.seed.is_none() {
+        settings.seeds.get_or_insert(SEEDS);
     }
     settings.jobs = arguments.jobs.or(settings.jobs);
     let all = scenarios(catalogue)?;
@@ -60,6 +66,10 @@ fn report(summaries: &[Summary], wall: Duration, one_seed: bool) -> Result<u8, R
     let width = table::width(summaries);
     for summary in summaries {
         say(&table::line(summary, width));
+    }
+    let defects = table::defects(summaries);
+    if !defects.is_empty() {
+        say(&format!("\n{}", defects.trim_end()));
     }
     let mut code = HELD;
     for summary in summaries {

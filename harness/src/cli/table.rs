@@ -24,6 +24,34 @@ pub(super) fn line(summary: &Summary, width: usize) -> String {
     )
 }
 
+/// Each defect, the scenario that tries it, the laws that must convict it, and where they did; empty without specimens.
+pub(super) fn defects(summaries: &[Summary]) -> String {
+    let rows = summaries.iter().filter_map(|summary| {
+        let specimen = summary.specimen.as_ref()?;
+        let seeds = match &summary.verdict {
+            Judgement::Convicted { by, .. } => {
+                by.iter().map(|(_, seed)| format!("seed {seed}")).collect::<Vec<_>>().join(", ")
+            }
+            Judgement::WentFree { .. } => "nowhere".to_owned(),
+            Judgement::Held | Judgement::Broken(_) | Judgement::Nondeterministic { .. } | Judgement::Faulty(_) => {
+                verdict(&summary.verdict).to_owned()
+            }
+        };
+        Some([specimen.name.clone(), summary.scenario.clone(), specimen.convicted_by.join(", "), seeds])
+    });
+    let rows: Vec<_> = rows.collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    let head = ["defect", "scenario", "law", "convicted at"].map(str::to_owned);
+    let width = |column: usize| rows.iter().chain([&head]).map(|row| row[column].len()).max().unwrap_or(0);
+    let widths = [width(0), width(1), width(2)];
+    let line = |[defect, scenario, law, seeds]: &[String; 4]| {
+        format!("{defect:0$}  {scenario:1$}  {law:2$}  {seeds}\n", widths[0], widths[1], widths[2])
+    };
+    [&head].into_iter().chain(&rows).map(line).collect()
+}
+
 /// The width of the widest name.
 pub(super) fn width(summaries: &[Summary]) -> usize {
     let widths = summaries.iter().map(|summary| match &summary.specimen {
