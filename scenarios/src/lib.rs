@@ -2,12 +2,14 @@
 //!
 //! - `services`: the scheduler, its node and the gateway, as scenarios configure them.
 //! - `model`: a model server that streams, for the far end of the gateway.
-//! - `actors`: the users: [`actors::talker`] with sentences, [`actors::reader`] of a stream.
+//! - `engine`: a speech engine that takes its time to start.
+//! - `actors`: the users: [`actors::talker`] with sentences, [`actors::reader`] of a stream, [`actors::prober`] of an engine.
 //! - `specimens`: defective services, one defect each, that the catalogue must convict.
 //!
 //! The scenarios lie in `scenarios/*.toml`, a family a folder; `scenarios/base/` holds what they share.
 
 pub mod actors;
+pub mod engine;
 pub mod model;
 pub mod services;
 pub mod specimens;
@@ -21,7 +23,9 @@ pub fn catalogue() -> Catalogue {
         .host("node", services::node)
         .host("gateway", services::gateway)
         .host("model", model::run)
+        .host("engine", engine::run)
         .actor("talker", actors::talker::play)
-        .actor("reader", actors::reader::play);
+        .actor("reader", actors::reader::play)
+        .actor("prober", actors::prober::play);
     specimens::with_specimens(services)
 }

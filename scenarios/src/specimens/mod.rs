@@ -1,12 +1,14 @@
 //! Defective services. Each reproduces the pattern of one production defect and nothing else; the scenario that convicts
 //! it acquits the real service under the same plan.
 //!
+//! - [`prober`]: field report A.
 //! - [`send_counts_as_delivered`], [`scheduler`]: field reports B and D.
 //! - [`client`]: field report C.
 //! - [`gateway`]: field report E.
 
 pub mod client;
 pub mod gateway;
+pub mod prober;
 pub mod scheduler;
 pub mod send_counts_as_delivered;
 
@@ -14,10 +16,16 @@ use halfopen::Catalogue;
 
 use client::Defect as OfClient;
 use gateway::Defect as OfGateway;
+use prober::Defect as OfProber;
 use scheduler::Defect as OfScheduler;
 
 /// Adds every specimen to a catalogue, by the name that scenarios run it by.
 pub(crate) fn with_specimens(catalogue: Catalogue) -> Catalogue {
+    let of_prober = [
+        ("specimen_body_unread", OfProber::BodyUnread),
+        ("specimen_error_level_noise", OfProber::ErrorLevelNoise),
+        ("specimen_refused_is_failure", OfProber::RefusedIsFailure),
+    ];
     let of_scheduler = [
         ("specimen_closes_twice", OfScheduler::ClosesTwice),
         ("specimen_closes_without_bound", OfScheduler::ClosesWithoutBound),
@@ -41,6 +49,9 @@ pub(crate) fn with_specimens(catalogue: Catalogue) -> Catalogue {
         ("specimen_id_with_heartbeats", OfGateway::IdWithHeartbeats),
     ];
     let mut catalogue = catalogue.host("specimen_send_counts_as_delivered", send_counts_as_delivered::run);
+    for (name, defect) in of_prober {
+        catalogue = catalogue.actor(name, move |cx| prober::play(cx, defect));
+    }
     for (name, defect) in of_scheduler {
         catalogue = catalogue.host(name, move |cx| scheduler::run(cx, defect));
     }
