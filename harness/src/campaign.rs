@@ -1,6 +1,6 @@
 //! Many runs: scenarios times seeds, on all cores, and what they say together.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::num::NonZeroUsize;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -72,6 +72,11 @@ pub enum Judgement {
         /// The laws' names.
         missing: Vec<String>,
     },
+    /// Every law held, and no run reached these states: see [`Sometimes`](crate::check::Sometimes).
+    NeverReached {
+        /// The states' names.
+        missing: Vec<String>,
+    },
     /// Two runs of one plan differed: nothing that any run says can be trusted.
     Nondeterministic {
         /// The seed.
@@ -111,6 +116,7 @@ struct Tally {
     failures: BTreeMap<Signature, Failure>,
     convictions: BTreeMap<String, Seed>,
     example: Option<Failure>,
+    reached: BTreeSet<String>,
     difference: Option<(Seed, String)>,
     error: Option<SimError>,
 }
@@ -195,6 +201,9 @@ impl<'a> Campaign<'a> {
                 {
                     tally.difference.get_or_insert((seed, difference));
                 }
+                if let Some(sometimes) = &series.scenario.checks.sometimes {
+                    tally.reached.extend(sometimes.reached(&outcome.evidence()));
+                }
                 tally.take(plan, outcome, series.specimen.as_ref());
             }
         }
@@ -230,12 +239,21 @@ impl Tally {
 }
 
 impl Series {
+    /// The states that none of the runs has reached.
+    fn unreached(&self, reached: &BTreeSet<String>) -> Vec<String> {
+        let sometimes = self.scenario.checks.sometimes.iter();
+        sometimes.flat_map(|states| states.missing(reached)).map(str::to_owned).collect()
+    }
+
     fn summary(&self, tally: Tally) -> Summary {
         let verdict = match (tally.error, tally.difference) {
             (Some(error), _) => Judgement::Faulty(error),
             (None, Some((seed, difference))) => Judgement::Nondeterministic { seed, difference },
             (None, None) => match &self.specimen {
-                None if tally.failures.is_empty() => Judgement::Held,
+                None if tally.failures.is_empty() => match self.unreached(&tally.reached) {
+                    missing if missing.is_empty() => Judgement::Held,
+                    missing => Judgement::NeverReached { missing },
+                },
                 None => Judgement::Broken(tally.failures.into_values().collect()),
                 Some(specimen) => {
                     let missing: Vec<_> = specimen

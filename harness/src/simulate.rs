@@ -69,8 +69,11 @@ impl Catalogue {
                         failures.iter().map(|failure| failure.outcome.failure_report(&replay_line(failure.plan.seed)));
                     return Err(reports.collect::<Vec<_>>().join("\n"));
                 }
-                // One seed that somebody asked for need not be one that convicts.
-                Judgement::WentFree { .. } if settings.seed.is_some() => {}
+                // One seed that somebody asked for need not be one that convicts, or that reaches every state.
+                Judgement::WentFree { .. } | Judgement::NeverReached { .. } if settings.seed.is_some() => {}
+                Judgement::NeverReached { missing } => {
+                    return Err(format!("{name}: no run reached {}", missing.join(", ")));
+                }
                 Judgement::WentFree { missing } => {
                     let specimen = summary.specimen.map(|specimen| specimen.name).unwrap_or_default();
                     return Err(format!(

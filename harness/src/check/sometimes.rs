@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Evidence;
 use crate::fact::FactKind;
 use crate::name::HostName;
-use crate::trace::{Record, What};
+use crate::trace::{FaultEvent, Record, What};
 
 /// Named states each of which some run of a sweep must reach: a sweep that never saw a resumed session has proved
 /// nothing about resuming.
@@ -50,6 +50,12 @@ pub struct Sign {
     /// On this host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<HostName>,
+    /// A fault by this verb that has fired.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
+    /// On this link (`alice -> chat`) or host, whichever of its connections.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<String>,
 }
 
 impl Sometimes {
@@ -66,7 +72,7 @@ impl Sometimes {
 }
 
 impl Sign {
-    /// A sign that names neither an event nor a fact is shown by nothing.
+    /// A sign that names neither an event nor a fact nor a fault is shown by nothing.
     fn is_shown_by(&self, record: &Record) -> bool {
         if self.host.is_some() && self.host != record.host {
             return false;
@@ -77,6 +83,9 @@ impl Sign {
                     && self.fields.iter().all(|(name, value)| event.has(name, value))
             }
             What::Fact(fact) => self.fact == Some(fact.kind) && (self.value.is_none() || self.value == fact.value),
+            What::Fault { event: FaultEvent::Fired { on, verb }, .. } => {
+                self.fault.as_deref() == verb.split('(').next() && self.is_on(on)
+            }
             What::Connection { .. }
             | What::Unit { .. }
             | What::Fault { .. }
@@ -84,6 +93,13 @@ impl Sign {
             | What::Observed { .. }
             | What::Violation { .. } => false,
         }
+    }
+
+    /// Whether a fault's place, as a trace writes it (`alice->chat#2`), is the one that is meant.
+    fn is_on(&self, place: &str) -> bool {
+        let Some(on) = &self.on else { return true };
+        let link = place.split('#').next().unwrap_or(place);
+        link.split("->").map(str::trim).eq(on.split("->").map(str::trim))
     }
 }
 
@@ -116,5 +132,22 @@ mod tests {
         let reached = states.reached(&tale.evidence());
         assert_eq!(reached.iter().collect::<Vec<_>>(), ["abnormal", "ready"]);
         assert_eq!(states.missing(&reached), ["elsewhere", "normal", "nothing", "resumed"]);
+    }
+    #[test]
+    fn a_fault_shows_the_sign_of_its_verb_and_place() {
+        let states: Sometimes = toml::from_str(
+            r#"
+            reset = { fault = "reset" }
+            there = { fault = "close", on = "alice -> chat" }
+            elsewhere = { fault = "close", on = "bob -> chat" }
+            other = { fault = "drop", on = "alice -> chat" }
+            "#,
+        )
+        .expect("well-formed");
+        let tale = Tale::new()
+            .fault(1000, 0, FaultEvent::Fired { on: "alice->chat#2".to_owned(), verb: "close(1000)".to_owned() })
+            .fault(2000, 1, FaultEvent::Fired { on: "bob->chat#1".to_owned(), verb: "reset".to_owned() });
+        let reached = states.reached(&tale.evidence());
+        assert_eq!(reached.iter().collect::<Vec<_>>(), ["reset", "there"]);
     }
 }

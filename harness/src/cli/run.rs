@@ -61,7 +61,7 @@ fn progress_bar(total: usize) -> ProgressBar {
     bar
 }
 
-/// `one_seed` was asked for: it need not be one under which a specimen is convicted.
+/// `one_seed` was asked for: it need not be one under which a specimen is convicted, nor one that reaches every state.
 fn report(summaries: &[Summary], wall: Duration, one_seed: bool) -> Result<u8, Refusal> {
     let width = table::width(summaries);
     for summary in summaries {
@@ -73,7 +73,7 @@ fn report(summaries: &[Summary], wall: Duration, one_seed: bool) -> Result<u8, R
     }
     let mut code = HELD;
     for summary in summaries {
-        let free = matches!(summary.verdict, Judgement::WentFree { .. });
+        let free = matches!(summary.verdict, Judgement::WentFree { .. } | Judgement::NeverReached { .. });
         if !(one_seed && free) {
             code = code.max(explain(summary)?);
         }
@@ -110,6 +110,14 @@ fn explain(summary: &Summary) -> Result<u8, Refusal> {
             let specimen = summary.specimen.as_ref().map(|specimen| specimen.name.as_str()).unwrap_or_default();
             complain(&format!(
                 "{}: the specimen `{specimen}` was not convicted by {} under any seed: the check cannot see this defect",
+                summary.scenario,
+                missing.join(", ")
+            ));
+            Ok(BROKEN)
+        }
+        Judgement::NeverReached { missing } => {
+            complain(&format!(
+                "{}: no run reached {}: play more seeds, or a scenario that leads there",
                 summary.scenario,
                 missing.join(", ")
             ));

@@ -33,9 +33,11 @@ pub(super) fn defects(summaries: &[Summary]) -> String {
                 by.iter().map(|(_, seed)| format!("seed {seed}")).collect::<Vec<_>>().join(", ")
             }
             Judgement::WentFree { .. } => "nowhere".to_owned(),
-            Judgement::Held | Judgement::Broken(_) | Judgement::Nondeterministic { .. } | Judgement::Faulty(_) => {
-                verdict(&summary.verdict).to_owned()
-            }
+            Judgement::Held
+            | Judgement::Broken(_)
+            | Judgement::NeverReached { .. }
+            | Judgement::Nondeterministic { .. }
+            | Judgement::Faulty(_) => verdict(&summary.verdict).to_owned(),
         };
         Some([specimen.name.clone(), summary.scenario.clone(), specimen.convicted_by.join(", "), seeds])
     });
@@ -67,6 +69,7 @@ fn verdict(verdict: &Judgement) -> &'static str {
         Judgement::Broken(_) => "LAW BROKEN",
         Judgement::Convicted { .. } => "convicted (expected)",
         Judgement::WentFree { .. } => "WENT FREE",
+        Judgement::NeverReached { .. } => "NEVER REACHED",
         Judgement::Nondeterministic { .. } => "NONDETERMINISTIC",
         Judgement::Faulty(_) => "HARNESS AT FAULT",
     }
@@ -78,9 +81,11 @@ fn convicted_by(verdict: &Judgement) -> String {
             by.iter().map(|(check, seed)| format!("{check} at seed {seed}")).collect::<Vec<_>>().join(", ")
         }
         Judgement::WentFree { missing } => format!("not convicted by {}", missing.join(", ")),
-        Judgement::Held | Judgement::Broken(_) | Judgement::Nondeterministic { .. } | Judgement::Faulty(_) => {
-            String::new()
-        }
+        Judgement::Held
+        | Judgement::Broken(_)
+        | Judgement::NeverReached { .. }
+        | Judgement::Nondeterministic { .. }
+        | Judgement::Faulty(_) => String::new(),
     }
 }
 

@@ -10,7 +10,7 @@ use super::error::{Flaw, list, unknown};
 use super::{Role, Scenario};
 use crate::check::{Expectations, GaugeLaw};
 use crate::fact::FactKind;
-use crate::fault::spelling;
+use crate::fault::{Verb, spelling};
 use crate::mapping::Origin;
 use crate::name::HostName;
 pub(crate) use fault::rule;
@@ -194,7 +194,16 @@ fn checks(scenario: &Scenario) -> Checked {
             return Err(Flaw::new(format!("checks/{check}"), sentence));
         }
     }
-    named_hosts(&scenario.checks).into_iter().try_for_each(|(path, host)| known(host, path, scenario))
+    named_hosts(&scenario.checks).into_iter().try_for_each(|(path, host)| known(host, path, scenario))?;
+    let signs = scenario.checks.sometimes.iter().flat_map(|sometimes| &sometimes.0);
+    let verbs = signs.filter_map(|(state, sign)| Some((state, sign.fault.as_deref()?)));
+    verbs.into_iter().try_for_each(|(state, verb)| {
+        if Verb::NAMES.contains(&verb) {
+            return Ok(());
+        }
+        let sentence = unknown(format!("`{verb}` is no verb"), verb, Verb::NAMES);
+        Err(Flaw::unknown(format!("checks/sometimes/{state}/fault"), sentence))
+    })
 }
 
 /// The hosts that checks name, and where.
