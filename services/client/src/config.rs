@@ -36,6 +36,9 @@ pub struct Config {
     /// From the upgrade to the scheduler's hello. Default 10 s.
     #[serde(with = "humantime_serde")]
     pub hello_timeout: Duration,
+    /// How often the monitor looks whether the connection has ended unnoticed. Default 5 s.
+    #[serde(with = "humantime_serde")]
+    pub monitor_interval: Duration,
     /// When and how often to try again.
     pub reconnect: Reconnect,
     /// In which order handles resolve. Default completion.
@@ -89,6 +92,7 @@ impl Default for Config {
             tgt_lang: "en".into(),
             connect_timeout: Duration::from_secs(10),
             hello_timeout: Duration::from_secs(10),
+            monitor_interval: Duration::from_secs(5),
             reconnect: Reconnect::default(),
             order: Order::default(),
             open_jobs: 1_000,
@@ -137,6 +141,7 @@ impl Config {
         let durations = [
             ("connect_timeout", self.connect_timeout),
             ("hello_timeout", self.hello_timeout),
+            ("monitor_interval", self.monitor_interval),
             ("reconnect.first_delay", self.reconnect.first_delay),
             ("reconnect.longest_delay", self.reconnect.longest_delay),
             ("reconnect.stable_after", self.reconnect.stable_after),
@@ -192,6 +197,20 @@ mod tests {
         assert_eq!(config.validate(), Ok(()));
         assert_eq!(config.endpoint(), Ok(("127.0.0.1".into(), 5010)));
         assert_eq!(config.link.silence_bound(), Duration::from_secs(40));
+    }
+
+    #[test]
+    fn the_example_shows_every_setting_at_its_default() {
+        let example = include_str!("../client.example.toml");
+        let config: Config = toml::from_str(example).expect("a good example");
+        assert_eq!(config, Config::default());
+        let shown: toml::Table = example.parse().expect("a good example");
+        let all = toml::Table::try_from(Config::default()).expect("plain data");
+        for (key, value) in &all {
+            let inner = value.as_table().map(|table| table.keys().collect::<Vec<_>>());
+            let shown = shown.get(key).unwrap_or_else(|| panic!("`{key}` is not shown"));
+            assert_eq!(shown.as_table().map(|table| table.keys().collect::<Vec<_>>()), inner, "{key}");
+        }
     }
 
     #[test]

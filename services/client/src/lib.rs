@@ -7,6 +7,8 @@
 //! - [`client`]: the public face: submit, events, callbacks, close. Start here.
 //! - [`config`]: every timing and limit, with its default.
 //! - [`core`]: what the client does and when, as a state machine without sockets or clocks.
+//! - [`closing`]: what the client does after each close code, as a table.
+//! - `monitor`: the second line of detection.
 //! - `driver`: the task that gives the core its sockets, clock and handles.
 //! - [`connector`]: how a stream is opened, so that another transport can take TCP's place.
 //! - [`event`], [`outcome`]: what an application is told.
@@ -32,17 +34,22 @@
 //! [`Outcome::Unknown`]: the job may or may not have been done.
 
 pub mod client;
+pub mod closing;
 pub mod config;
 pub mod connector;
 pub mod core;
 mod driver;
 pub mod event;
 mod journal;
+mod monitor;
+mod notice;
 pub mod outcome;
 pub mod run;
+mod sentences;
 
 pub use client::{Client, JobHandle, SubmitError, connect, connect_with};
 pub use config::{Config, ConfigError};
 pub use event::{Event, Events, State};
+pub use halfopen_link::{By, Ending};
 pub use outcome::Outcome;
 pub use run::run;
