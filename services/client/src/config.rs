@@ -126,9 +126,20 @@ pub enum ConfigError {
         /// What is wrong.
         problem: &'static str,
     },
-    /// A number is out of range.
+    /// A language is no BCP 47 tag.
+    #[error("{setting} must be a BCP 47 tag such as \"zh\" or \"pt-BR\", not {value:?}")]
+    Language {
+        /// The setting's name as it stands in a file.
+        setting: &'static str,
+        /// As configured.
+        value: String,
+    },
+    /// A setting is out of range.
     #[error(transparent)]
     Setting(#[from] BadSetting),
+    /// One of the connection's settings is out of range.
+    #[error("link.{0}")]
+    Link(#[source] BadSetting),
 }
 
 impl Config {
@@ -138,6 +149,11 @@ impl Config {
     /// Names the first setting that is wrong.
     pub fn validate(&self) -> Result<(), ConfigError> {
         self.endpoint()?;
+        for (setting, value) in [("src_lang", &self.src_lang), ("tgt_lang", &self.tgt_lang)] {
+            if !is_language(value) {
+                return Err(ConfigError::Language { setting, value: value.clone() });
+            }
+        }
         let durations = [
             ("connect_timeout", self.connect_timeout),
             ("hello_timeout", self.hello_timeout),
@@ -165,7 +181,7 @@ impl Config {
                 return Err(BadSetting { setting, rule }.into());
             }
         }
-        Ok(self.link.validate()?)
+        self.link.validate().map_err(ConfigError::Link)
     }
 
     /// Host and port of [`url`](Self::url).
@@ -184,6 +200,12 @@ impl Config {
         let host = host.trim_start_matches('[').trim_end_matches(']');
         Ok((host.to_owned(), uri.port_u16().unwrap_or(80)))
     }
+}
+
+/// Whether a language has the form of a tag: subtags of one to eight letters and digits (RFC 5646, section 2.1).
+fn is_language(tag: &str) -> bool {
+    let subtag = |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    tag.split('-').all(subtag)
 }
 
 #[cfg(test)]
@@ -230,7 +252,10 @@ mod tests {
             ("[reconnect]\nattempts = 0", "reconnect.attempts must be at least 1"),
             ("[reconnect]\njitter_percent = 11", "reconnect.jitter_percent must be at most 10"),
             ("[reconnect]\nfirst_delay = \"31s\"", "reconnect.longest_delay must be at least first_delay"),
-            ("[link]\nqueue = 0", "queue must be at least 1"),
+            ("[link]\nqueue = 0", "link.queue must be at least 1"),
+            ("src_lang = \"\"", "src_lang must be a BCP 47 tag such as \"zh\" or \"pt-BR\", not \"\""),
+            ("tgt_lang = \"en_US\"", "tgt_lang must be a BCP 47 tag such as \"zh\" or \"pt-BR\", not \"en_US\""),
+            ("monitor_interval = \"0s\"", "monitor_interval must be between 1ms and 1day"),
         ];
         for (text, message) in cases {
             let config: Config = toml::from_str(text).expect("well-formed");

@@ -48,6 +48,8 @@ pub enum Input {
     Message(ToSession),
     /// A text that is no message.
     Malformed(String),
+    /// A message of a type that this client does not know; gives the type.
+    UnknownType(String),
     /// The connection has ended. Only for the connection that is in use: one that was abandoned has no say.
     Ended(Ending),
     /// The application closes the client.
@@ -160,6 +162,7 @@ impl Core {
             Input::ConnectFailed(detail) => self.connect_failed(Ending::by_network(detail), now),
             Input::Message(message) => self.message(message, now),
             Input::Malformed(detail) => self.abandon(Ending::by_us(code::INVALID, detail), "malformed message", now),
+            Input::UnknownType(name) => self.unknown_type(&name),
             Input::Ended(ending) => self.lost(ending, now),
             Input::Close => self.close(now),
         }
@@ -302,6 +305,15 @@ impl Core {
                 self.abandon(Ending::by_us(code::POLICY, "message out of turn"), "message out of turn", now);
             }
             (Phase::Connecting { .. } | Phase::Reconnecting { .. } | Phase::Closed, _) => {}
+        }
+    }
+
+    /// It may come from a newer scheduler: it is answered with an `error`, and the connection stays.
+    fn unknown_type(&mut self, name: &str) {
+        if matches!(self.phase, Phase::Handshaking { .. } | Phase::Ready { .. } | Phase::Leaving { .. }) {
+            // The name is as long as the sender likes; the answer is not.
+            let message = format!("unknown type {:?}", name.chars().take(40).collect::<String>());
+            self.outputs.push(Output::Send(FromSession::Error { code: "unknown_type".into(), message }));
         }
     }
 

@@ -63,7 +63,6 @@ enum Link<S> {
 enum Arrival<S> {
     Opened(Socket<S>),
     Input(Input),
-    Nothing,
 }
 
 pub(crate) struct Driver<C: Connector> {
@@ -76,7 +75,8 @@ pub(crate) struct Driver<C: Connector> {
     slots: BTreeMap<String, Slot>,
     link: Link<C::Stream>,
     monitor: Monitor,
-    /// What the connection's queue had no room for yet: the submits of open jobs, one ack, and a greeting or goodbye.
+    /// What the connection's queue had no room for yet: the submits of open jobs, one ack, one error,
+    /// and a greeting or goodbye.
     unsent: VecDeque<FromSession>,
     /// Drivers of this connection and of earlier ones that are still closing.
     sockets: JoinSet<()>,
@@ -149,7 +149,6 @@ impl<C: Connector> Driver<C> {
                 Input::Connected
             }
             Arrival::Input(input) => input,
-            Arrival::Nothing => return,
         };
         if matches!(input, Input::ConnectFailed(_) | Input::Ended(_)) {
             self.forget_link();
@@ -218,9 +217,9 @@ impl<C: Connector> Driver<C> {
         if self.unsent.is_empty() && connection.outbox.try_send(encode(&message)).is_ok() {
             return;
         }
-        if matches!(message, FromSession::Ack { .. }) {
-            // Cumulative: the later one says it all, so a peer that sends and does not read costs no memory.
-            self.unsent.retain(|waiting| !matches!(waiting, FromSession::Ack { .. }));
+        // A peer that sends and does not read costs no memory: the latest ack says it all, and so does one complaint.
+        if matches!(message, FromSession::Ack { .. } | FromSession::Error { .. }) {
+            self.unsent.retain(|waiting| std::mem::discriminant(waiting) != std::mem::discriminant(&message));
         }
         self.unsent.push_back(message);
     }
@@ -301,20 +300,20 @@ async fn arrival<S>(link: &mut Link<S>) -> Arrival<S> {
 }
 
 fn arrival_of<S>(incoming: Incoming) -> Arrival<S> {
-    match incoming {
+    Arrival::Input(match incoming {
         Incoming::Text(text) => understood(&text),
-        Incoming::Ended(ending) => Arrival::Input(Input::Ended(ending)),
-    }
+        Incoming::Ended(ending) => Input::Ended(ending),
+    })
 }
 
-fn understood<S>(text: &str) -> Arrival<S> {
+fn understood(text: &str) -> Input {
     match decode::<ToSession>(text) {
-        Ok(message) => Arrival::Input(Input::Message(message)),
+        Ok(message) => Input::Message(message),
         Err(Undecodable::UnknownType(name)) => {
             tracing::debug!(r#type = name, "message of an unknown type ignored");
-            Arrival::Nothing
+            Input::UnknownType(name)
         }
-        Err(Undecodable::Malformed(detail)) => Arrival::Input(Input::Malformed(detail)),
+        Err(Undecodable::Malformed(detail)) => Input::Malformed(detail),
     }
 }
 

@@ -19,15 +19,20 @@
 //! | what happened | noticed |
 //! |---|---|
 //! | Close frame, end of stream, reset | at once |
+//! | the connection ended and nobody said so (the second line, a monitor) | 5 s |
 //! | the link went silent | within ping interval 20 s + pong timeout 20 s = 40 s |
 //! | the peer stopped reading | within the same 40 s, or when no byte has left for 20 s |
 //! | nobody answers a connect or an upgrade | 10 s |
 //! | no hello after the upgrade | 10 s |
 //!
 //! All of these are configuration. A loss has one handler, whoever noticed it, and a close code: the peer's, 1005 if
-//! its Close frame had none, 1006 if there was no such frame.
+//! its Close frame had none, 1006 if there was no such frame. [`Client::ending`] has it from the moment of the loss until
+//! the next connection is established, whoever closed; what follows after each code is the table of [`closing`].
 //!
 //! # What is guaranteed
+//!
+//! Memory is bounded: by `open_jobs` sentences of at most `largest_message` bytes, the connection's two queues, and the
+//! events kept for slow receivers. An ack that waits behind a peer that does not read is replaced by the next one.
 //!
 //! While the process lives, every submitted job reaches exactly one outcome. Execution is at-least-once: a job may be
 //! sent again, under the same id. If the client gives up, is closed, or is dropped, open handles resolve

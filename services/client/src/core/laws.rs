@@ -35,22 +35,44 @@ enum Step {
     Submit,
     Connected,
     ConnectFailed,
-    Hello { resumed: bool, ahead: u8 },
-    Accept { job: u64 },
-    Outcome { ahead: i8, job: u64, ok: bool },
-    Lose { close_code: u16, by: By },
+    Hello {
+        resumed: bool,
+        ahead: u8,
+    },
+    Accept {
+        job: u64,
+    },
+    Outcome {
+        ahead: i8,
+        job: u64,
+        ok: bool,
+    },
+    Lose {
+        close_code: u16,
+        by: By,
+    },
+    /// A loss and the way back, so that histories get far.
+    Return {
+        close_code: u16,
+        resumed: bool,
+    },
     Malformed,
+    Unknown,
     SessionClose,
-    Wait { ms: u64 },
+    Wait {
+        ms: u64,
+    },
     Close,
 }
 
 fn step() -> impl Strategy<Value = Step> {
     let ahead = || prop_oneof![8 => Just(1_i8), 1 => Just(0), 1 => Just(2), 1 => Just(-3)];
-    let codes = prop_oneof![
-        20 => proptest::sample::select(vec![1000_u16, 1003, 1005, 1006, 1007, 1008, 1009, 1012, 3000, 4000, 4003]),
-        1 => Just(4001),
-    ];
+    let codes = || {
+        prop_oneof![
+            20 => proptest::sample::select(vec![1000_u16, 1003, 1005, 1006, 1007, 1008, 1009, 1012, 3000, 4000, 4003]),
+            1 => Just(4001),
+        ]
+    };
     prop_oneof![
         6 => Just(Step::Submit),
         6 => Just(Step::Connected),
@@ -59,9 +81,12 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(resumed, ahead)| Step::Hello { resumed, ahead }),
         6 => (0..30_u64).prop_map(|job| Step::Accept { job }),
         10 => (ahead(), 0..30_u64, any::<bool>()).prop_map(|(ahead, job, ok)| Step::Outcome { ahead, job, ok }),
-        3 => (codes, prop_oneof![4 => Just(By::Peer), 1 => Just(By::Network), 1 => Just(By::Timeout)])
+        3 => (codes(), prop_oneof![4 => Just(By::Peer), 1 => Just(By::Network), 1 => Just(By::Timeout)])
             .prop_map(|(close_code, by)| Step::Lose { close_code, by }),
+        4 => (codes(), prop_oneof![3 => Just(true), 1 => Just(false)])
+            .prop_map(|(close_code, resumed)| Step::Return { close_code, resumed }),
         1 => Just(Step::Malformed),
+        1 => Just(Step::Unknown),
         1 => Just(Step::SessionClose),
         1 => prop_oneof![9 => Just(Step::Submit), 1 => Just(Step::Close)],
         8 => (0..40_000_u64).prop_map(|ms| Step::Wait { ms }),
@@ -178,7 +203,14 @@ impl History {
                 }
                 Input::Ended(Ending { close_code, by, detail: String::new() })
             }
+            Step::Return { close_code, resumed } => {
+                self.apply(Step::Lose { close_code, by: By::Peer })?;
+                self.apply(Step::Wait { ms: 30_000 })?;
+                self.apply(Step::Connected)?;
+                return self.apply(Step::Hello { resumed, ahead: 0 });
+            }
             Step::Malformed => Input::Malformed("not JSON".into()),
+            Step::Unknown => Input::UnknownType("news".into()),
             Step::SessionClose => Input::Message(ToSession::SessionClose),
             Step::Wait { ms } => {
                 self.now += Duration::from_millis(ms);

@@ -175,6 +175,17 @@ fn closing_with_nothing_open_waits_for_nobody() {
 }
 
 #[test]
+fn a_message_of_an_unknown_type_is_answered_with_an_error_and_costs_nothing() {
+    let mut client = Played::ready();
+    let outputs = client.tell(Input::UnknownType("n".repeat(1_000)));
+    let [Output::Send(FromSession::Error { code, message })] = &outputs[..] else { panic!("{outputs:?}") };
+    assert_eq!((code.as_str(), message.len()), ("unknown_type", 55));
+    assert_eq!(client.core.state(), State::Ready);
+    client.lose(1006);
+    assert_eq!(client.tell(Input::UnknownType("news".into())), [], "nobody is there to be told");
+}
+
+#[test]
 fn an_error_of_the_scheduler_leaves_the_connection_alone() {
     let mut client = Played::ready();
     let error = ToSession::Error { code: "unknown_type".into(), message: "what?".into() };
