@@ -37,7 +37,9 @@ impl Notices {
             Event::Reconnecting { attempt, delay } => {
                 format!("reconnecting in {} (attempt {attempt} of {})", seconds(*delay), self.attempts)
             }
-            Event::GaveUp { attempts } => format!("gave up after {attempts} attempts"),
+            Event::GaveUp { attempts } => {
+                format!("gave up after {attempts} attempt{}", if *attempts == 1 { "" } else { "s" })
+            }
             Event::Replaced => "the session belongs to another connection now".into(),
             Event::Closed => return None,
             Event::Lagged(missed) => format!("{missed} notices were missed"),
