@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use halfopen_link::decode::encode;
-use halfopen_link::id;
 use halfopen_link::message::{FromSession, Submit};
+use halfopen_link::{Ending, id};
 use tokio::sync::{Semaphore, broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
@@ -16,7 +16,7 @@ use crate::config::{Config, ConfigError};
 use crate::connector::{Connector, Tcp};
 use crate::core::NewJob;
 use crate::driver::{Command, Driver, Slot};
-use crate::event::{Event, Events, State};
+use crate::event::{Event, Events, State, Status};
 use crate::journal;
 use crate::outcome::Outcome;
 
@@ -52,20 +52,20 @@ pub fn connect_with<C: Connector>(config: Config, connector: C) -> Result<Client
     let seed = config.seed.unwrap_or_else(id::seed);
     let (commands, asked) = mpsc::unbounded_channel();
     let (events, _) = broadcast::channel(config.events);
-    let (state, told) = watch::channel(State::Connecting);
+    let (status, told) = watch::channel(Status { state: State::Connecting, ending: None });
     // Weak: the stream of events is to end with the driver.
     let listeners = events.downgrade();
     let room = Arc::new(Semaphore::new(config.open_jobs));
     let mut tasks = JoinSet::new();
     let first = events.subscribe();
-    tasks.spawn(Driver::new(config.clone(), seed, connector, asked, events, state).run());
+    tasks.spawn(Driver::new(config.clone(), seed, connector, asked, events, status).run());
     Ok(Client {
         config,
         commands,
         room,
         listeners,
         first: Mutex::new(Some(first)),
-        state: told,
+        status: told,
         tasks: Mutex::new(tasks),
     })
 }
@@ -79,7 +79,7 @@ pub struct Client {
     listeners: broadcast::WeakSender<Event>,
     /// Kept from the start so that the first to ask for events misses none.
     first: Mutex<Option<broadcast::Receiver<Event>>>,
-    state: watch::Receiver<State>,
+    status: watch::Receiver<Status>,
     tasks: Mutex<JoinSet<()>>,
 }
 
@@ -161,13 +161,21 @@ impl Client {
     /// Where the client stands at this moment.
     #[must_use]
     pub fn state(&self) -> State {
-        *self.state.borrow()
+        // A driver that is gone without a word (it can only have panicked) leaves a client that does nothing any more.
+        if self.status.has_changed().is_err() { State::Closed } else { self.status.borrow().state }
+    }
+
+    /// How the latest connection ended: the peer's close code, 1005 if its Close frame had none, 1006 if there was no such
+    /// frame or no connection could be had, and by whom. `None` while a connection is established, and before the first.
+    #[must_use]
+    pub fn ending(&self) -> Option<Ending> {
+        self.status.borrow().ending.clone()
     }
 
     /// Waits until the client is closed for good: replaced or given up.
     pub async fn ended(&self) {
         // A driver that is gone has closed as well.
-        let _ = self.state.clone().wait_for(|state| *state == State::Closed).await;
+        let _ = self.status.clone().wait_for(|status| status.state == State::Closed).await;
     }
 
     /// Says goodbye and waits until the connection is closed and every task has ended. Open handles resolve with what

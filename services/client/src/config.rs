@@ -36,6 +36,9 @@ pub struct Config {
     /// From the upgrade to the scheduler's hello. Default 10 s.
     #[serde(with = "humantime_serde")]
     pub hello_timeout: Duration,
+    /// How often the monitor looks whether the connection has ended unnoticed. Default 5 s.
+    #[serde(with = "humantime_serde")]
+    pub monitor_interval: Duration,
     /// When and how often to try again.
     pub reconnect: Reconnect,
     /// In which order handles resolve. Default completion.
@@ -89,6 +92,7 @@ impl Default for Config {
             tgt_lang: "en".into(),
             connect_timeout: Duration::from_secs(10),
             hello_timeout: Duration::from_secs(10),
+            monitor_interval: Duration::from_secs(5),
             reconnect: Reconnect::default(),
             order: Order::default(),
             open_jobs: 1_000,
@@ -122,9 +126,20 @@ pub enum ConfigError {
         /// What is wrong.
         problem: &'static str,
     },
-    /// A number is out of range.
+    /// A language is no BCP 47 tag.
+    #[error("{setting} must be a BCP 47 tag such as \"zh\" or \"pt-BR\", not {value:?}")]
+    Language {
+        /// The setting's name as it stands in a file.
+        setting: &'static str,
+        /// As configured.
+        value: String,
+    },
+    /// A setting is out of range.
     #[error(transparent)]
     Setting(#[from] BadSetting),
+    /// One of the connection's settings is out of range.
+    #[error("link.{0}")]
+    Link(#[source] BadSetting),
 }
 
 impl Config {
@@ -134,9 +149,15 @@ impl Config {
     /// Names the first setting that is wrong.
     pub fn validate(&self) -> Result<(), ConfigError> {
         self.endpoint()?;
+        for (setting, value) in [("src_lang", &self.src_lang), ("tgt_lang", &self.tgt_lang)] {
+            if !is_language(value) {
+                return Err(ConfigError::Language { setting, value: value.clone() });
+            }
+        }
         let durations = [
             ("connect_timeout", self.connect_timeout),
             ("hello_timeout", self.hello_timeout),
+            ("monitor_interval", self.monitor_interval),
             ("reconnect.first_delay", self.reconnect.first_delay),
             ("reconnect.longest_delay", self.reconnect.longest_delay),
             ("reconnect.stable_after", self.reconnect.stable_after),
@@ -160,7 +181,7 @@ impl Config {
                 return Err(BadSetting { setting, rule }.into());
             }
         }
-        Ok(self.link.validate()?)
+        self.link.validate().map_err(ConfigError::Link)
     }
 
     /// Host and port of [`url`](Self::url).
@@ -181,6 +202,12 @@ impl Config {
     }
 }
 
+/// Whether a language has the form of a tag: subtags of one to eight letters and digits (RFC 5646, section 2.1).
+fn is_language(tag: &str) -> bool {
+    let subtag = |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    tag.split('-').all(subtag)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -192,6 +219,20 @@ mod tests {
         assert_eq!(config.validate(), Ok(()));
         assert_eq!(config.endpoint(), Ok(("127.0.0.1".into(), 5010)));
         assert_eq!(config.link.silence_bound(), Duration::from_secs(40));
+    }
+
+    #[test]
+    fn the_example_shows_every_setting_at_its_default() {
+        let example = include_str!("../client.example.toml");
+        let config: Config = toml::from_str(example).expect("a good example");
+        assert_eq!(config, Config::default());
+        let shown: toml::Table = example.parse().expect("a good example");
+        let all = toml::Table::try_from(Config::default()).expect("plain data");
+        for (key, value) in &all {
+            let inner = value.as_table().map(|table| table.keys().collect::<Vec<_>>());
+            let shown = shown.get(key).unwrap_or_else(|| panic!("`{key}` is not shown"));
+            assert_eq!(shown.as_table().map(|table| table.keys().collect::<Vec<_>>()), inner, "{key}");
+        }
     }
 
     #[test]
@@ -211,7 +252,10 @@ mod tests {
             ("[reconnect]\nattempts = 0", "reconnect.attempts must be at least 1"),
             ("[reconnect]\njitter_percent = 11", "reconnect.jitter_percent must be at most 10"),
             ("[reconnect]\nfirst_delay = \"31s\"", "reconnect.longest_delay must be at least first_delay"),
-            ("[link]\nqueue = 0", "queue must be at least 1"),
+            ("[link]\nqueue = 0", "link.queue must be at least 1"),
+            ("src_lang = \"\"", "src_lang must be a BCP 47 tag such as \"zh\" or \"pt-BR\", not \"\""),
+            ("tgt_lang = \"en_US\"", "tgt_lang must be a BCP 47 tag such as \"zh\" or \"pt-BR\", not \"en_US\""),
+            ("monitor_interval = \"0s\"", "monitor_interval must be between 1ms and 1day"),
         ];
         for (text, message) in cases {
             let config: Config = toml::from_str(text).expect("well-formed");

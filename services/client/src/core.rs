@@ -14,18 +14,23 @@ mod jobs;
 #[cfg(test)]
 mod laws;
 #[cfg(test)]
+mod losses;
+#[cfg(test)]
+mod played;
+#[cfg(test)]
 mod rules;
 
 use std::time::Duration;
 
+use halfopen_link::Ending;
 use halfopen_link::close::code;
 use halfopen_link::message::{FromSession, Resume, ToSession};
-use halfopen_link::{By, Ending};
 use tokio::time::Instant;
 
 use self::backoff::Backoff;
 use self::jobs::{Jobs, Loss};
 pub use self::jobs::{NewJob, Settled};
+use crate::closing::{Aftermath, aftermath};
 use crate::config::Config;
 use crate::event::{Event, State};
 use crate::outcome::Outcome;
@@ -43,6 +48,8 @@ pub enum Input {
     Message(ToSession),
     /// A text that is no message.
     Malformed(String),
+    /// A message of a type that this client does not know; gives the type.
+    UnknownType(String),
     /// The connection has ended. Only for the connection that is in use: one that was abandoned has no say.
     Ended(Ending),
     /// The application closes the client.
@@ -119,6 +126,8 @@ pub struct Core {
     session: Option<Session>,
     /// Every outcome up to this `seq` is recorded.
     last_seq: u64,
+    /// How the latest connection ended; `None` while one is established.
+    ending: Option<Ending>,
     jobs: Jobs,
     backoff: Backoff,
     outputs: Vec<Output>,
@@ -136,6 +145,7 @@ impl Core {
             phase: Phase::Closed,
             session: None,
             last_seq: 0,
+            ending: None,
             jobs: Jobs::new(config.order),
             backoff: Backoff::new(config.reconnect.clone(), seed),
             outputs: Vec::new(),
@@ -149,9 +159,10 @@ impl Core {
         match input {
             Input::Submit(job) => self.submit(job),
             Input::Connected => self.greet(now),
-            Input::ConnectFailed(detail) => self.connect_failed(&detail, now),
+            Input::ConnectFailed(detail) => self.connect_failed(Ending::by_network(detail), now),
             Input::Message(message) => self.message(message, now),
             Input::Malformed(detail) => self.abandon(Ending::by_us(code::INVALID, detail), "malformed message", now),
+            Input::UnknownType(name) => self.unknown_type(&name),
             Input::Ended(ending) => self.lost(ending, now),
             Input::Close => self.close(now),
         }
@@ -189,7 +200,8 @@ impl Core {
         match self.phase {
             Phase::Connecting { .. } => {
                 self.outputs.push(Output::Abandon { close_code: code::AWAY, reason: "connecting took too long" });
-                self.retry(now);
+                let detail = format!("no connection within {:?}", self.connect_timeout);
+                self.connect_failed(Ending::by_timeout(detail), now);
             }
             Phase::Handshaking { .. } => {
                 let detail = format!("no hello within {:?}", self.hello_timeout);
@@ -205,6 +217,13 @@ impl Core {
     /// What is to be done, oldest first.
     pub fn take_outputs(&mut self) -> Vec<Output> {
         std::mem::take(&mut self.outputs)
+    }
+
+    /// How the latest connection ended, 1006 if none could be had; `None` while one is established and before the first
+    /// attempt has ended. Always there once the client is closed.
+    #[must_use]
+    pub fn ending(&self) -> Option<&Ending> {
+        self.ending.as_ref()
     }
 
     /// Where the client stands.
@@ -233,9 +252,10 @@ impl Core {
         self.outputs.push(Output::Connect);
     }
 
-    fn connect_failed(&mut self, detail: &str, now: Instant) {
+    fn connect_failed(&mut self, ending: Ending, now: Instant) {
         if matches!(self.phase, Phase::Connecting { .. }) {
-            tracing::debug!(detail, "connect failed");
+            self.outputs.push(Output::Tell(Event::ConnectFailed { detail: ending.detail.clone() }));
+            self.ending = Some(ending);
             self.retry(now);
         }
     }
@@ -245,6 +265,7 @@ impl Core {
             return;
         }
         self.phase = Phase::Handshaking { until: now + self.hello_timeout };
+        self.ending = None;
         let resume = self.session.clone().map(|session| Resume {
             session_id: session.id,
             token: session.token,
@@ -287,7 +308,25 @@ impl Core {
         }
     }
 
+    /// It may come from a newer scheduler: it is answered with an `error`, and the connection stays.
+    fn unknown_type(&mut self, name: &str) {
+        if matches!(self.phase, Phase::Handshaking { .. } | Phase::Ready { .. } | Phase::Leaving { .. }) {
+            // The name is as long as the sender likes; the answer is not.
+            let message = format!("unknown type {:?}", name.chars().take(40).collect::<String>());
+            self.outputs.push(Output::Send(FromSession::Error { code: "unknown_type".into(), message }));
+        }
+    }
+
     fn ready(&mut self, session: Session, resumed: bool, next_seq: u64, now: Instant) {
+        let asked = self.session.as_ref().is_some_and(|asked| asked.id == session.id);
+        // A lower number is an ack that was lost: those outcomes come again.
+        if resumed && !(asked && next_seq <= self.last_seq + 1) {
+            // What such a session holds is nothing to go on with; a new one gets every job without an outcome.
+            self.session = None;
+            let detail = format!("session {} cannot go on at {next_seq} after {}", session.id, self.last_seq);
+            self.abandon(Ending::by_us(code::POLICY, detail), "not the session that was asked for", now);
+            return;
+        }
         if !resumed {
             self.last_seq = next_seq.saturating_sub(1);
         }
@@ -328,37 +367,43 @@ impl Core {
 
     /// The one handler of losses, whoever noticed.
     fn lost(&mut self, ending: Ending, now: Instant) {
-        let by_peer = ending.by == By::Peer;
+        let aftermath = aftermath(&ending);
         let (session_id, loss) = match &self.phase {
             Phase::Handshaking { .. } => (self.session.as_ref().map(|session| session.id.clone()), Loss::BeforeReady),
             Phase::Ready { session_id, stable_at } => {
                 if now >= *stable_at {
                     self.backoff.reset();
                 }
-                let blamed =
-                    matches!(ending.close_code, code::UNSUPPORTED | code::INVALID | code::POLICY | code::TOO_BIG);
-                let loss = if by_peer && blamed { Loss::Blamed(ending.close_code) } else { Loss::Ordinary };
+                let loss = match aftermath {
+                    Aftermath::Suspect => Loss::Blamed(ending.close_code),
+                    Aftermath::Resume | Aftermath::Renew | Aftermath::Stop => Loss::Ordinary,
+                };
                 (Some(session_id.clone()), loss)
             }
             Phase::Leaving { session_id, .. } => {
-                self.outputs.push(Output::Tell(Event::Lost { session_id: Some(session_id.clone()), ending }));
+                let session_id = Some(session_id.clone());
+                self.tell_lost(session_id, ending);
                 self.finish(Event::Closed);
                 return;
             }
             Phase::Connecting { .. } | Phase::Reconnecting { .. } | Phase::Closed => return,
         };
-        let close_code = ending.close_code;
-        self.outputs.push(Output::Tell(Event::Lost { session_id, ending }));
+        self.tell_lost(session_id, ending);
         let rejected = self.jobs.connection_lost(loss);
         self.settle(rejected);
-        if by_peer && close_code == code::REPLACED {
-            self.finish(Event::Replaced);
-            return;
+        match aftermath {
+            Aftermath::Resume | Aftermath::Suspect => self.retry(now),
+            Aftermath::Renew => {
+                self.session = None;
+                self.retry(now);
+            }
+            Aftermath::Stop => self.finish(Event::Replaced),
         }
-        if by_peer && close_code == code::WRONG_TOKEN {
-            self.session = None;
-        }
-        self.retry(now);
+    }
+
+    fn tell_lost(&mut self, session_id: Option<String>, ending: Ending) {
+        self.ending = Some(ending.clone());
+        self.outputs.push(Output::Tell(Event::Lost { session_id, ending }));
     }
 
     fn retry(&mut self, now: Instant) {
@@ -380,6 +425,7 @@ impl Core {
             }
             Phase::Connecting { .. } | Phase::Handshaking { .. } => {
                 self.outputs.push(Output::Abandon { close_code: code::NORMAL, reason: "bye" });
+                self.ending = Some(Ending::by_us(code::NORMAL, "closed by its owner"));
                 self.finish(Event::Closed);
             }
             Phase::Leaving { .. } => self.leave(),
@@ -391,8 +437,8 @@ impl Core {
     fn leave(&mut self) {
         self.outputs.push(Output::Abandon { close_code: code::NORMAL, reason: "bye" });
         if let Phase::Leaving { session_id, .. } = &self.phase {
-            let ending = Ending::by_us(code::NORMAL, "closed by its owner");
-            self.outputs.push(Output::Tell(Event::Lost { session_id: Some(session_id.clone()), ending }));
+            let session_id = Some(session_id.clone());
+            self.tell_lost(session_id, Ending::by_us(code::NORMAL, "closed by its owner"));
         }
         self.finish(Event::Closed);
     }

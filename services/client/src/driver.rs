@@ -2,23 +2,25 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::future::{Future, pending};
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use halfopen_link::decode::{Undecodable, decode, encode};
-use halfopen_link::message::ToSession;
+use halfopen_link::message::{FromSession, ToSession};
 use halfopen_link::{Connection, Ending, Incoming, LinkConfig, Metered, Outbox, connection};
 use tokio::sync::{OwnedSemaphorePermit, broadcast, mpsc, oneshot, watch};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet, coop};
 use tokio::time::{Instant, sleep_until};
-use tokio_tungstenite::tungstenite::Utf8Bytes;
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use crate::config::Config;
 use crate::connector::Connector;
 use crate::core::{Core, Input, NewJob, Output, Settled};
-use crate::event::{Event, State};
+use crate::event::{Event, State, Status};
 use crate::journal;
+use crate::monitor::{Monitor, Sight};
 use crate::outcome::Outcome;
 
 /// What the public face asks for. Bounded by the permits that submits carry.
@@ -50,14 +52,17 @@ type Opening<S> = Pin<Box<dyn Future<Output = Result<Socket<S>, String>> + Send>
 enum Link<S> {
     None,
     Opening(Opening<S>),
-    Open(Connection),
+    Open {
+        connection: Connection,
+        /// The task that moves its bytes.
+        mover: AbortHandle,
+    },
 }
 
 /// Something from the connection.
 enum Arrival<S> {
     Opened(Socket<S>),
     Input(Input),
-    Nothing,
 }
 
 pub(crate) struct Driver<C: Connector> {
@@ -66,11 +71,13 @@ pub(crate) struct Driver<C: Connector> {
     connector: Arc<C>,
     commands: mpsc::UnboundedReceiver<Command>,
     events: broadcast::Sender<Event>,
-    state: watch::Sender<State>,
+    status: watch::Sender<Status>,
     slots: BTreeMap<String, Slot>,
     link: Link<C::Stream>,
-    /// What the connection's queue had no room for yet.
-    unsent: VecDeque<Utf8Bytes>,
+    monitor: Monitor,
+    /// What the connection's queue had no room for yet: the submits of open jobs, one ack, one error,
+    /// and a greeting or goodbye.
+    unsent: VecDeque<FromSession>,
     /// Drivers of this connection and of earlier ones that are still closing.
     sockets: JoinSet<()>,
 }
@@ -82,15 +89,17 @@ impl<C: Connector> Driver<C> {
         connector: C,
         commands: mpsc::UnboundedReceiver<Command>,
         events: broadcast::Sender<Event>,
-        state: watch::Sender<State>,
+        status: watch::Sender<Status>,
     ) -> Self {
+        let now = Instant::now();
         Self {
-            core: Core::new(&config, seed, Instant::now()),
+            core: Core::new(&config, seed, now),
+            monitor: Monitor::new(config.monitor_interval, config.link.close_timeout, now),
             config,
             connector: Arc::new(connector),
             commands,
             events,
-            state,
+            status,
             slots: BTreeMap::new(),
             link: Link::None,
             unsent: VecDeque::new(),
@@ -104,11 +113,13 @@ impl<C: Connector> Driver<C> {
         while self.core.state() != State::Closed {
             let deadline = self.core.next_deadline();
             let outbox = self.outbox();
+            let look = outbox.is_some().then(|| self.monitor.next_look());
             tokio::select! {
                 command = self.commands.recv() => self.command(command.unwrap_or(Command::Close)),
                 arrival = arrival(&mut self.link) => self.arrived(arrival),
                 () = send_first(outbox, self.unsent.front()) => drop(self.unsent.pop_front()),
                 () = until(deadline) => self.core.handle_timeout(Instant::now()),
+                () = until(look) => self.look(),
                 Some(_) = self.sockets.join_next() => {}
             }
             self.act();
@@ -132,17 +143,41 @@ impl<C: Connector> Driver<C> {
         let input = match arrival {
             Arrival::Opened(socket) => {
                 let (connection, driver) = connection::open(socket, self.config.link.clone());
-                self.sockets.spawn(async move { drop(driver.await) });
-                self.link = Link::Open(connection);
+                let mover = self.sockets.spawn(async move { drop(driver.await) });
+                self.link = Link::Open { connection, mover };
+                self.monitor.restart(Instant::now());
                 Input::Connected
             }
             Arrival::Input(input) => input,
-            Arrival::Nothing => return,
         };
         if matches!(input, Input::ConnectFailed(_) | Input::Ended(_)) {
             self.forget_link();
         }
         self.core.handle(input, Instant::now());
+    }
+
+    /// The second line: whatever the connection has to say, and how it ended, is taken from it if it has ended.
+    fn look(&mut self) {
+        let Link::Open { connection, mover } = &mut self.link else { return };
+        let sight = match (mover.is_finished(), connection.outbox.is_closed()) {
+            (true, _) => Sight::Gone,
+            (false, true) => Sight::Closed,
+            (false, false) => Sight::Open,
+        };
+        if !self.monitor.look(sight, Instant::now()) {
+            return;
+        }
+        tracing::debug!("the monitor found the connection closed");
+        // Unconstrained: a used-up budget must not look like an empty queue.
+        while let Link::Open { connection, .. } = &mut self.link {
+            match coop::unconstrained(connection.inbox.next()).now_or_never() {
+                Some(incoming) => self.arrived(arrival_of(incoming)),
+                None => {
+                    let ending = Ending::by_timeout("the connection closed without a word");
+                    self.arrived(Arrival::Input(Input::Ended(ending)));
+                }
+            }
+        }
     }
 
     /// Does what the core asks for, until it asks for nothing more.
@@ -151,12 +186,13 @@ impl<C: Connector> Driver<C> {
             match output {
                 Output::Connect => {
                     self.forget_link();
-                    self.link = Link::Opening(Box::pin(open(self.config.clone(), Arc::clone(&self.connector))));
+                    let opening = open(self.config.clone(), Arc::clone(&self.connector));
+                    self.link = Link::Opening(Box::pin(unless_it_panics(opening)));
                 }
                 Output::Abandon { close_code, reason } => self.abandon(close_code, reason),
                 Output::Send(message) => {
                     journal::sent(&message);
-                    self.send(encode(&message).into());
+                    self.send(message);
                 }
                 Output::Accepted { job_id, trace_id } => journal::accepted(&job_id, &trace_id),
                 Output::Settle(settled) => self.settle(settled),
@@ -167,20 +203,31 @@ impl<C: Connector> Driver<C> {
                 }
             }
         }
-        let state = self.core.state();
-        self.state.send_if_modified(|told| std::mem::replace(told, state) != state);
+        let status = Status { state: self.core.state(), ending: self.core.ending().cloned() };
+        self.status.send_if_modified(|told| {
+            let news = *told != status;
+            *told = status;
+            news
+        });
     }
 
-    fn send(&mut self, text: Utf8Bytes) {
-        let Link::Open(connection) = &self.link else { return };
+    fn send(&mut self, message: FromSession) {
+        let Link::Open { connection, .. } = &self.link else { return };
         // Order is kept: nothing overtakes what waits. A connection that is closed reports its ending by itself.
-        if !self.unsent.is_empty() || connection.outbox.try_send(text.clone()).is_err() {
-            self.unsent.push_back(text);
+        if self.unsent.is_empty() && connection.outbox.try_send(encode(&message)).is_ok() {
+            return;
         }
+        // A peer that sends and does not read costs no memory: the latest ack says it all, and so does one complaint.
+        if matches!(message, FromSession::Ack { .. } | FromSession::Error { .. }) {
+            self.unsent.retain(|waiting| std::mem::discriminant(waiting) != std::mem::discriminant(&message));
+        }
+        self.unsent.push_back(message);
     }
 
     fn settle(&mut self, settled: Settled) {
         journal::settled(&settled);
+        // Its submit may not even have left: a job that has its outcome is not sent.
+        self.unsent.retain(|waiting| !matches!(waiting, FromSession::Submit(job) if job.job_id == settled.job_id));
         if let Some(Slot { resolve, permit }) = self.slots.remove(&settled.job_id) {
             // Room for the next job is there before anybody can see this one's outcome.
             drop(permit);
@@ -191,9 +238,9 @@ impl<C: Connector> Driver<C> {
 
     /// Closes the connection in the background; nothing that it still has to say is heard.
     fn abandon(&mut self, close_code: u16, reason: &'static str) {
-        if let Link::Open(connection) = std::mem::replace(&mut self.link, Link::None) {
-            for text in self.unsent.drain(..) {
-                if connection.outbox.try_send(text).is_err() {
+        if let Link::Open { connection, .. } = std::mem::replace(&mut self.link, Link::None) {
+            for message in self.unsent.drain(..) {
+                if connection.outbox.try_send(encode(&message)).is_err() {
                     break;
                 }
             }
@@ -204,7 +251,7 @@ impl<C: Connector> Driver<C> {
 
     fn outbox(&self) -> Option<Outbox> {
         match &self.link {
-            Link::Open(connection) => Some(connection.outbox.clone()),
+            Link::Open { connection, .. } => Some(connection.outbox.clone()),
             Link::None | Link::Opening(_) => None,
         }
     }
@@ -235,6 +282,11 @@ async fn open<C: Connector>(config: Config, connector: Arc<C>) -> Result<Socket<
         .map_err(|error| Ending::from_error(&error).detail)
 }
 
+/// The connector is the application's own: its mistakes cost an attempt, not the client.
+async fn unless_it_panics<T>(opening: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+    AssertUnwindSafe(opening).catch_unwind().await.unwrap_or_else(|_| Err("the connector panicked".into()))
+}
+
 /// What comes next from the connection; pends while there is none. Cancel-safe.
 async fn arrival<S>(link: &mut Link<S>) -> Arrival<S> {
     match link {
@@ -243,28 +295,32 @@ async fn arrival<S>(link: &mut Link<S>) -> Arrival<S> {
             Ok(socket) => Arrival::Opened(socket),
             Err(detail) => Arrival::Input(Input::ConnectFailed(detail)),
         },
-        Link::Open(connection) => match connection.inbox.next().await {
-            Incoming::Text(text) => understood(&text),
-            Incoming::Ended(ending) => Arrival::Input(Input::Ended(ending)),
-        },
+        Link::Open { connection, .. } => arrival_of(connection.inbox.next().await),
     }
 }
 
-fn understood<S>(text: &str) -> Arrival<S> {
+fn arrival_of<S>(incoming: Incoming) -> Arrival<S> {
+    Arrival::Input(match incoming {
+        Incoming::Text(text) => understood(&text),
+        Incoming::Ended(ending) => Input::Ended(ending),
+    })
+}
+
+fn understood(text: &str) -> Input {
     match decode::<ToSession>(text) {
-        Ok(message) => Arrival::Input(Input::Message(message)),
+        Ok(message) => Input::Message(message),
         Err(Undecodable::UnknownType(name)) => {
             tracing::debug!(r#type = name, "message of an unknown type ignored");
-            Arrival::Nothing
+            Input::UnknownType(name)
         }
-        Err(Undecodable::Malformed(detail)) => Arrival::Input(Input::Malformed(detail)),
+        Err(Undecodable::Malformed(detail)) => Input::Malformed(detail),
     }
 }
 
-/// Queues the first text that waits as soon as the connection has room. Cancel-safe: a text is queued or stays first.
-async fn send_first(outbox: Option<Outbox>, first: Option<&Utf8Bytes>) {
-    let (Some(outbox), Some(text)) = (outbox, first) else { return pending().await };
-    if outbox.send(text.clone()).await.is_err() {
+/// Queues the first message that waits as soon as the connection has room. Cancel-safe: it is queued or stays first.
+async fn send_first(outbox: Option<Outbox>, first: Option<&FromSession>) {
+    let (Some(outbox), Some(message)) = (outbox, first) else { return pending().await };
+    if outbox.send(encode(message)).await.is_err() {
         // Closed: its ending is about to arrive, and empties the queue.
         pending().await
     }

@@ -22,6 +22,13 @@ pub enum State {
     Closed,
 }
 
+/// What can be asked of a client at any moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Status {
+    pub(crate) state: State,
+    pub(crate) ending: Option<Ending>,
+}
+
 /// Something that happened to the connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -38,6 +45,11 @@ pub enum Event {
         session_id: Option<String>,
         /// Close code, culprit and detail.
         ending: Ending,
+    },
+    /// A connection could not be had: refused, unreachable, not upgraded, or not within the time for it.
+    ConnectFailed {
+        /// Why, for people; without addresses.
+        detail: String,
     },
     /// The next attempt is on its way.
     Reconnecting {

@@ -37,6 +37,7 @@ pub(crate) fn event(event: &Event) {
             tracing::info!(target: TARGET, session_id = %session_id, resumed, "session ready");
         }
         Event::Lost { session_id, ending } => lost(session_id.as_deref().unwrap_or("none"), ending),
+        Event::ConnectFailed { detail } => tracing::debug!(target: TARGET, detail = %detail, "connect failed"),
         Event::Reconnecting { attempt, delay } => {
             let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
             tracing::info!(target: TARGET, attempt, delay_ms, "reconnecting");

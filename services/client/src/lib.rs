@@ -7,6 +7,8 @@
 //! - [`client`]: the public face: submit, events, callbacks, close. Start here.
 //! - [`config`]: every timing and limit, with its default.
 //! - [`core`]: what the client does and when, as a state machine without sockets or clocks.
+//! - [`closing`]: what the client does after each close code, as a table.
+//! - `monitor`: the second line of detection.
 //! - `driver`: the task that gives the core its sockets, clock and handles.
 //! - [`connector`]: how a stream is opened, so that another transport can take TCP's place.
 //! - [`event`], [`outcome`]: what an application is told.
@@ -17,32 +19,42 @@
 //! | what happened | noticed |
 //! |---|---|
 //! | Close frame, end of stream, reset | at once |
+//! | the connection ended and nobody said so (the second line, a monitor) | 5 s |
 //! | the link went silent | within ping interval 20 s + pong timeout 20 s = 40 s |
 //! | the peer stopped reading | within the same 40 s, or when no byte has left for 20 s |
 //! | nobody answers a connect or an upgrade | 10 s |
 //! | no hello after the upgrade | 10 s |
 //!
 //! All of these are configuration. A loss has one handler, whoever noticed it, and a close code: the peer's, 1005 if
-//! its Close frame had none, 1006 if there was no such frame.
+//! its Close frame had none, 1006 if there was no such frame. [`Client::ending`] has it from the moment of the loss until
+//! the next connection is established, whoever closed; what follows after each code is the table of [`closing`].
 //!
 //! # What is guaranteed
+//!
+//! Memory is bounded: by `open_jobs` sentences of at most `largest_message` bytes, the connection's two queues, and the
+//! events kept for slow receivers. An ack that waits behind a peer that does not read is replaced by the next one.
 //!
 //! While the process lives, every submitted job reaches exactly one outcome. Execution is at-least-once: a job may be
 //! sent again, under the same id. If the client gives up, is closed, or is dropped, open handles resolve
 //! [`Outcome::Unknown`]: the job may or may not have been done.
 
 pub mod client;
+pub mod closing;
 pub mod config;
 pub mod connector;
 pub mod core;
 mod driver;
 pub mod event;
 mod journal;
+mod monitor;
+mod notice;
 pub mod outcome;
 pub mod run;
+mod sentences;
 
 pub use client::{Client, JobHandle, SubmitError, connect, connect_with};
 pub use config::{Config, ConfigError};
 pub use event::{Event, Events, State};
+pub use halfopen_link::{By, Ending};
 pub use outcome::Outcome;
 pub use run::run;

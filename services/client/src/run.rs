@@ -1,4 +1,4 @@
-//! The program: sentences in, translations out.
+//! The program: sentences in, translations out, and a line for everything that happens to the connection.
 
 use std::future::Future;
 use std::io;
@@ -6,13 +6,16 @@ use std::pin::Pin;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncWrite, AsyncWriteExt, BufReader, Lines};
+use halfopen_link::close::code;
+use tokio::io::{AsyncBufRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio_util::sync::CancellationToken;
 
 use crate::client::{Client, JobHandle, SubmitError, connect};
 use crate::config::{Config, ConfigError};
-use crate::event::State;
+use crate::event::{Event, Events, State};
+use crate::notice::Notices;
 use crate::outcome::Outcome;
+use crate::sentences::{Sentence, Sentences};
 
 /// Why the program ended other than well.
 #[derive(Debug, thiserror::Error)]
@@ -20,96 +23,181 @@ pub enum RunError {
     /// The configuration is wrong; nothing was opened.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// Sentences could not be read, or results not written.
-    #[error("failed to read sentences or write results")]
-    Io(#[from] io::Error),
-    /// The scheduler could not be reached any more, or the session has another owner.
+    /// Sentences could not be read.
+    #[error("failed to read sentences")]
+    Read(#[source] io::Error),
+    /// Answers could not be written.
+    #[error("failed to write answers")]
+    Write(#[source] io::Error),
+    /// The scheduler could not be reached any more.
     #[error("the connection was given up")]
     GaveUp,
+    /// Another connection owns the session (close code 4001).
+    #[error("the session was taken over by another connection")]
+    Replaced,
+    /// The input has ended, and so many sentences have a failure for an answer.
+    #[error("{0} of the sentences could not be translated")]
+    Unanswered(u64),
 }
 
-/// Translates the lines of standard input onto standard output until the input ends and every sentence has its
-/// outcome, or `shutdown` is cancelled. When it returns, no task of it lives on.
+/// Translates the lines of standard input onto standard output, with notices on standard error, until the input ends and
+/// every sentence has its answer, or `shutdown` is cancelled. When it returns, no task of it lives on.
 ///
 /// # Errors
 /// See [`RunError`].
 pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), RunError> {
-    run_lines(config, shutdown, BufReader::new(tokio::io::stdin()), tokio::io::stdout()).await
+    let sentences = BufReader::new(tokio::io::stdin());
+    run_lines(config, shutdown, sentences, tokio::io::stdout(), tokio::io::stderr()).await
 }
 
-/// As [`run`], between any reader and writer. Each outcome is one line: the sentence's number from 1, a tab, and the
-/// translation, or `!` with the name of the failure.
+/// As [`run`], between any reader and writers. Each answer is one line: the sentence's number from 1, a tab, and the
+/// translation, or `!` with the name of the failure. Blank lines are no sentences. Notices begin with `--`; that they
+/// cannot be written stops nothing.
 ///
 /// # Errors
 /// See [`RunError`].
-pub async fn run_lines<R, W>(
+pub async fn run_lines<R, W, N>(
     config: Config,
     shutdown: CancellationToken,
     sentences: R,
-    mut answers: W,
+    answers: W,
+    notices: N,
 ) -> Result<(), RunError>
 where
     R: AsyncBufRead + Unpin,
     W: AsyncWrite + Unpin,
+    N: AsyncWrite + Unpin,
 {
+    let mut sentences = Sentences::new(sentences, config.link.largest_message);
+    let words = Notices::new(config.reconnect.attempts);
     let client = connect(config)?;
+    let mut events = client.events();
+    let mut console = Console { answers, notices, words, open: FuturesUnordered::new(), number: 0, failed: 0 };
     let ended = tokio::select! {
         biased;
         () = shutdown.cancelled() => Ok(()),
-        ended = translate(&client, sentences.lines(), &mut answers) => ended,
+        ended = console.translate(&client, &mut events, &mut sentences) => ended,
     };
     client.close().await;
+    while let Some(event) = events.next().await {
+        console.notice(&event).await;
+    }
+    // Whoever stops the program still learns what became of the sentences that were under way.
+    while let Some((number, outcome)) = console.open.next().await {
+        let told = console.answer(number, &outcome).await;
+        if ended.is_ok() {
+            told?;
+        }
+    }
     ended
 }
 
 type Answer = Pin<Box<dyn Future<Output = (u64, Outcome)> + Send>>;
 
-async fn translate<R, W>(client: &Client, mut sentences: Lines<R>, answers: &mut W) -> Result<(), RunError>
-where
-    R: AsyncBufRead + Unpin,
-    W: AsyncWrite + Unpin,
-{
-    let mut open: FuturesUnordered<Answer> = FuturesUnordered::new();
-    let mut waiting: Option<String> = None;
-    let mut number = 0;
-    let mut more = true;
-    while more || waiting.is_some() || !open.is_empty() {
-        tokio::select! {
-            Some((number, outcome)) = open.next() => {
-                answers.write_all(line(number, &outcome).as_bytes()).await?;
-                answers.flush().await?;
-            }
-            sentence = sentences.next_line(), if more && waiting.is_none() => {
-                waiting = sentence?;
-                more = waiting.is_some();
-            }
-            () = client.ended(), if more || waiting.is_some() => (more, waiting) = (false, None),
-        }
-        let Some(sentence) = waiting.take().filter(|sentence| !sentence.trim().is_empty()) else { continue };
-        match client.submit(sentence.as_str()) {
-            Ok(handle) => {
-                number += 1;
-                open.push(answer(number, handle));
-            }
-            Err(SubmitError::Full { .. }) => waiting = Some(sentence),
-            Err(SubmitError::TooLarge { bytes, most }) => {
-                number += 1;
-                answers.write_all(format!("{number}\t! TOO_LARGE ({bytes} bytes of {most})\n").as_bytes()).await?;
-            }
-            Err(SubmitError::Closed) => more = false,
-        }
-    }
-    if client.state() == State::Closed { Err(RunError::GaveUp) } else { Ok(()) }
+/// What stands between a person and a client.
+struct Console<W, N> {
+    answers: W,
+    notices: N,
+    words: Notices,
+    open: FuturesUnordered<Answer>,
+    /// Of the latest sentence.
+    number: u64,
+    failed: u64,
 }
 
-fn answer(number: u64, handle: JobHandle) -> Answer {
+impl<W: AsyncWrite + Unpin, N: AsyncWrite + Unpin> Console<W, N> {
+    async fn translate<R>(
+        &mut self,
+        client: &Client,
+        events: &mut Events,
+        sentences: &mut Sentences<R>,
+    ) -> Result<(), RunError>
+    where
+        R: AsyncBufRead + Unpin,
+    {
+        // A sentence that finds no room waits here, and no further one is read.
+        let mut waiting: Option<Sentence> = None;
+        let mut more = true;
+        while more || waiting.is_some() || !self.open.is_empty() {
+            tokio::select! {
+                Some(event) = events.next() => self.notice(&event).await,
+                Some((number, outcome)) = self.open.next() => self.answer(number, &outcome).await?,
+                sentence = sentences.next(), if more && waiting.is_none() => {
+                    waiting = sentence.map_err(RunError::Read)?;
+                    more = waiting.is_some();
+                }
+                () = client.ended(), if more => more = false,
+            }
+            if let Some(sentence) = waiting.take() {
+                waiting = self.say(client, sentence).await?;
+            }
+        }
+        self.verdict(client)
+    }
+
+    /// Hands a sentence in; gives it back if there is no room for it yet.
+    async fn say(&mut self, client: &Client, sentence: Sentence) -> Result<Option<Sentence>, RunError> {
+        let refusal = match &sentence {
+            Sentence::Text(text) => match client.submit(text.as_str()) {
+                Ok(handle) => {
+                    self.number += 1;
+                    self.open.push(answered(self.number, handle));
+                    return Ok(None);
+                }
+                Err(SubmitError::Full { .. }) => return Ok(Some(sentence)),
+                Err(SubmitError::TooLarge { bytes, most }) => format!("TOO_LARGE ({bytes} bytes of {most})"),
+                Err(SubmitError::Closed) => "NOT_SENT (the client is closed)".into(),
+            },
+            Sentence::TooLong => "TOO_LARGE (the line is longer than a message may be)".into(),
+            Sentence::NotText => "NOT_TEXT (the line is not UTF-8)".into(),
+        };
+        self.number += 1;
+        self.failed += 1;
+        self.write(&format!("{}\t! {refusal}\n", self.number)).await?;
+        Ok(None)
+    }
+
+    fn verdict(&self, client: &Client) -> Result<(), RunError> {
+        if client.state() == State::Closed {
+            let replaced = client.ending().is_some_and(|ending| ending.close_code == code::REPLACED);
+            return Err(if replaced { RunError::Replaced } else { RunError::GaveUp });
+        }
+        if self.failed > 0 { Err(RunError::Unanswered(self.failed)) } else { Ok(()) }
+    }
+
+    async fn answer(&mut self, number: u64, outcome: &Outcome) -> Result<(), RunError> {
+        self.failed += u64::from(!matches!(outcome, Outcome::Result { .. }));
+        self.write(&line(number, outcome)).await
+    }
+
+    async fn write(&mut self, line: &str) -> Result<(), RunError> {
+        self.answers.write_all(line.as_bytes()).await.map_err(RunError::Write)?;
+        self.answers.flush().await.map_err(RunError::Write)
+    }
+
+    async fn notice(&mut self, event: &Event) {
+        if let Some(line) = self.words.of(event)
+            && self.notices.write_all(line.as_bytes()).await.is_ok()
+        {
+            // A closed stderr is no reason to stop translating.
+            let _ = self.notices.flush().await;
+        }
+    }
+}
+
+fn answered(number: u64, handle: JobHandle) -> Answer {
     Box::pin(async move { (number, handle.await) })
 }
 
 fn line(number: u64, outcome: &Outcome) -> String {
     match outcome {
-        Outcome::Result { text } => format!("{number}\t{text}\n"),
-        Outcome::Failed { message, .. } => format!("{number}\t! {} ({message})\n", outcome.name()),
+        // An answer is one line, whatever it is made of.
+        Outcome::Result { text } => format!("{number}\t{}\n", one_line(text)),
+        Outcome::Failed { message, .. } => format!("{number}\t! {} ({})\n", outcome.name(), one_line(message)),
         Outcome::Rejected { .. } | Outcome::Unknown => format!("{number}\t! {}\n", outcome.name()),
     }
+}
+
+fn one_line(text: &str) -> String {
+    text.replace(['\n', '\r'], " ")
 }

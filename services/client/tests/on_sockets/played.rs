@@ -9,7 +9,8 @@ use halfopen_client::{Client, Config, Event, Events, JobHandle};
 use halfopen_link::decode::{decode, encode};
 use halfopen_link::message::{FromSession, Submit, ToSession};
 use halfopen_link::{Ending, LinkConfig};
-use tokio::net::{TcpListener, TcpStream};
+use halfopen_net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
@@ -69,11 +70,11 @@ impl Scheduler {
 }
 
 /// One accepted connection.
-pub(crate) struct Peer {
-    pub(crate) socket: WebSocketStream<TcpStream>,
+pub(crate) struct Peer<S = TcpStream> {
+    pub(crate) socket: WebSocketStream<S>,
 }
 
-impl Peer {
+impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
     pub(crate) async fn hello(&mut self, resumed: bool) {
         let (session_id, token, epoch) = ("s-00000001".into(), "secret".into(), "1".into());
         self.send(&ToSession::SessionInitAck { session_id, token, epoch, resumed, next_seq: 1 }).await;
@@ -126,7 +127,9 @@ impl Peer {
             }
         }
     }
+}
 
+impl Peer {
     /// Ends the connection with a reset.
     pub(crate) fn reset(self) {
         self.socket.get_ref().set_zero_linger().expect("a TCP option");

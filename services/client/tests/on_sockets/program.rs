@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 use crate::played::{Scheduler, soon};
 use halfopen_client::run::{RunError, run_lines};
 use halfopen_client::{Config, config::Order};
-use tokio::io::{AsyncWriteExt, BufReader};
+use tokio::io::{AsyncWriteExt, BufReader, sink};
 use tokio_util::sync::CancellationToken;
 
 #[tokio::test]
@@ -20,7 +20,7 @@ async fn sentences_go_in_and_translations_come_out() {
         peer.until_close().await
     });
     let mut answers = Vec::new();
-    let running = run_lines(config, CancellationToken::new(), &b"early\n\n  \nlate\n"[..], &mut answers);
+    let running = run_lines(config, CancellationToken::new(), &b"early\n\n  \nlate\n"[..], &mut answers, sink());
     soon("the program", running).await.expect("a good end");
     assert_eq!(String::from_utf8(answers).expect("text"), "1\tearly\n2\tlate\n");
     assert_eq!(soon("the goodbye", serving).await.expect("the peer").1, 1000);
@@ -32,7 +32,7 @@ async fn a_shutdown_ends_the_program_while_it_waits_for_sentences() {
     let (_more, sentences) = tokio::io::duplex(64);
     let shutdown = CancellationToken::new();
     let running =
-        tokio::spawn(run_lines(scheduler.config(), shutdown.clone(), BufReader::new(sentences), tokio::io::sink()));
+        tokio::spawn(run_lines(scheduler.config(), shutdown.clone(), BufReader::new(sentences), sink(), sink()));
     let peer = scheduler.greet(false).await;
     let watching = tokio::spawn(peer.until_close());
     shutdown.cancel();
@@ -48,8 +48,10 @@ async fn a_program_whose_connection_is_given_up_does_not_wait_for_more_sentences
     let (mut more, sentences) = tokio::io::duplex(64);
     more.write_all(b"hello\n").await.expect("room");
     let mut answers = Vec::new();
-    let ended =
-        soon("the program", run_lines(config, CancellationToken::new(), BufReader::new(sentences), &mut answers));
+    let ended = soon(
+        "the program",
+        run_lines(config, CancellationToken::new(), BufReader::new(sentences), &mut answers, sink()),
+    );
     assert!(matches!(ended.await, Err(RunError::GaveUp)));
     assert_eq!(String::from_utf8(answers).expect("text"), "1\t! UNKNOWN\n");
 }

@@ -3,7 +3,7 @@
 use futures_util::SinkExt;
 use halfopen_client::{Config, Event, Outcome, SubmitError, connect};
 use halfopen_link::By;
-use halfopen_link::message::ToSession;
+use halfopen_link::message::{FromSession, ToSession};
 
 use crate::played::{Peer, Scheduler, lost, ms, soon, submit};
 
@@ -176,12 +176,14 @@ async fn a_job_that_breaks_the_connection_twice_is_rejected_and_the_rest_goes_on
 }
 
 #[tokio::test]
-async fn what_is_not_json_is_answered_with_1007_and_an_unknown_type_is_ignored() {
+async fn what_is_not_json_is_answered_with_1007_and_an_unknown_type_with_an_error() {
     let scheduler = Scheduler::start().await;
     let client = connect(scheduler.config()).expect("a valid configuration");
     let mut events = client.events();
     let mut peer = scheduler.greet(false).await;
     raw(&mut peer, r#"{"type":"news","from":"the future"}"#).await;
+    let error = FromSession::Error { code: "unknown_type".into(), message: "unknown type \"news\"".into() };
+    assert_eq!(peer.next().await, error);
     raw(&mut peer, "this is not JSON").await;
     let ending = lost(&mut events).await;
     assert_eq!((ending.close_code, ending.by), (1007, By::Us));

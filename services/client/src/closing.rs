@@ -1,0 +1,129 @@
+//! What the client does after each way in which a connection can end.
+//!
+//! | close code | what it says | session | jobs without an outcome | log |
+//! |---|---|---|---|---|
+//! | 1000 | finished; the scheduler's idle close | resumed | kept | info |
+//! | 1001 | the peer goes away | resumed | kept | info |
+//! | 1002 | the peer found our framing broken | resumed | kept | warn |
+//! | 1003 | the peer does not take such data | resumed | kept, those in flight under suspicion | warn |
+//! | 1005 | a Close frame without a code | resumed | kept | warn |
+//! | 1006 | no Close frame: a reset, an end of stream, silence | resumed | kept | warn |
+//! | 1007 | data that contradicts its type | resumed | kept, those in flight under suspicion | warn |
+//! | 1008 | a rule of the application was broken | resumed | kept, those in flight under suspicion | warn |
+//! | 1009 | a message was too big | resumed | kept, those in flight under suspicion | warn |
+//! | 1010, 1011 | the peer failed | resumed | kept | warn |
+//! | 1012 | the service restarts | resumed; a new one if it is not known any more | kept | info |
+//! | 1013 | overloaded, or we did not read | resumed | kept | info |
+//! | 3000 to 3999 | a library's or framework's own code | resumed | kept | warn |
+//! | 4001 | another connection owns the session | left to it, for good | `Unknown` | warn |
+//! | 4003 | the token is wrong | a new one | kept, all sent again | warn |
+//! | 4008 | our hello did not come in time | resumed | kept | warn |
+//! | 4000 to 4999 | another code of the application | resumed | kept | warn |
+//!
+//! Each of them, except 4001, is followed by attempts to reconnect after 1, 2, 4, 8, 16 and then 30 s. The codes of the
+//! table are the peer's. When it is the client that ends a connection (by `us`: 1007 for what is not JSON, 1008 for a
+//! message out of turn) nothing is held against any job.
+//!
+//! A job under suspicion is sent again, by itself; in flight at a second such close, without another kind of close
+//! between the two, it resolves [`Rejected`](crate::Outcome::Rejected). In flight means sent and not acknowledged.
+//!
+//! tungstenite reports a code that must not travel (0 to 999, 1004 to 1006, 1014 to 2999, 5000 and above) as 1002.
+
+use halfopen_link::close::code;
+use halfopen_link::{By, Ending};
+
+/// What becomes of the session and of its open jobs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aftermath {
+    /// The session is asked for again, and what may not have arrived is sent again.
+    Resume,
+    /// The same, but a message of ours is to blame: the jobs in flight are suspects.
+    Suspect,
+    /// The session is not ours any more; a new one is asked for and gets every job without an outcome.
+    Renew,
+    /// The session has another owner: final.
+    Stop,
+}
+
+/// What follows after an ending; the table of this module.
+#[must_use]
+pub fn aftermath(ending: &Ending) -> Aftermath {
+    match (ending.by, ending.close_code) {
+        (By::Peer, code::REPLACED) => Aftermath::Stop,
+        (By::Peer, code::WRONG_TOKEN) => Aftermath::Renew,
+        (By::Peer, code::UNSUPPORTED | code::INVALID | code::POLICY | code::TOO_BIG) => Aftermath::Suspect,
+        (By::Peer | By::Us | By::Network | By::Timeout, _) => Aftermath::Resume,
+    }
+}
+
+/// What a close code says, for people.
+#[must_use]
+pub fn meaning(close_code: u16) -> &'static str {
+    match close_code {
+        code::NORMAL => "normal closure",
+        code::AWAY => "going away",
+        code::PROTOCOL => "protocol error",
+        code::UNSUPPORTED => "unsupported data",
+        code::NONE_GIVEN => "no code given",
+        code::ABNORMAL => "no Close frame",
+        code::INVALID => "invalid data",
+        code::POLICY => "policy violation",
+        code::TOO_BIG => "message too big",
+        1010 => "extension missing",
+        code::INTERNAL => "internal error",
+        code::RESTART => "service restart",
+        code::TRY_LATER => "try again later",
+        code::REPLACED => "session taken over by another connection",
+        code::WRONG_TOKEN => "wrong token",
+        code::NO_HELLO => "no hello in time",
+        3000..=3999 => "a library's own code",
+        4000..=4999 => "an application's own code",
+        _ => "a code that must not travel",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_of_the_peers_has_its_row() {
+        use Aftermath::{Renew, Resume, Stop, Suspect};
+        let rows = [
+            (1000, Resume, "normal closure"),
+            (1001, Resume, "going away"),
+            (1002, Resume, "protocol error"),
+            (1003, Suspect, "unsupported data"),
+            (1005, Resume, "no code given"),
+            (1006, Resume, "no Close frame"),
+            (1007, Suspect, "invalid data"),
+            (1008, Suspect, "policy violation"),
+            (1009, Suspect, "message too big"),
+            (1010, Resume, "extension missing"),
+            (1011, Resume, "internal error"),
+            (1012, Resume, "service restart"),
+            (1013, Resume, "try again later"),
+            (3000, Resume, "a library's own code"),
+            (3999, Resume, "a library's own code"),
+            (4000, Resume, "an application's own code"),
+            (4001, Stop, "session taken over by another connection"),
+            (4003, Renew, "wrong token"),
+            (4008, Resume, "no hello in time"),
+            (4999, Resume, "an application's own code"),
+        ];
+        for (close_code, expected, words) in rows {
+            let ending = Ending { close_code, by: By::Peer, detail: String::new() };
+            assert_eq!((aftermath(&ending), meaning(close_code)), (expected, words), "{close_code}");
+        }
+    }
+
+    #[test]
+    fn only_the_peer_can_blame_a_job_or_take_the_session_away() {
+        for by in [By::Us, By::Network, By::Timeout] {
+            for close_code in [1003, 1006, 1007, 1008, 1009, 4001, 4003] {
+                let ending = Ending { close_code, by, detail: String::new() };
+                assert_eq!(aftermath(&ending), Aftermath::Resume, "{ending}");
+            }
+        }
+    }
+}
