@@ -214,7 +214,12 @@ mod tests {
 
     fn outcome(tale: Tale) -> Outcome {
         let expect = Expectations {
-            delivery: Some(Delivery { law: DeliveryLaw::ExactlyOnce, order: true, allowed_losses: Vec::new() }),
+            delivery: Some(Delivery {
+                law: DeliveryLaw::ExactlyOnce,
+                order: true,
+                order_of: Vec::new(),
+                allowed_losses: Vec::new(),
+            }),
             detect: Some(Detect {
                 within: Duration::from_secs(40),
                 observers: vec!["alice".into()],

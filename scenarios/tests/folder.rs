@@ -102,7 +102,7 @@ fn a_mistake_in_a_file_ends_with_2_and_one_sentence_and_nothing_runs() {
         (
             "verb and trigger disagree",
             fault("link = \"alice -> tower\"\ndo = \"refuse\"\nwhen = { message = 1, direction = \"to_server\" }"),
-            "`refuse` answers attempts to connect",
+            "`refuse` strikes attempts to connect",
         ),
         ("no unit", GOOD.replace("\"1s\"", "\"1\""), "2: `settle`: `1` has no unit"),
         ("two hosts of one name", GOOD.replace("actor.alice", "actor.tower"), "two hosts are named `tower`"),

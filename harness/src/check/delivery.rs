@@ -23,6 +23,9 @@ pub struct Delivery {
     /// Whether things of one sender arrive in the order in which it offered them.
     #[serde(default)]
     pub order: bool,
+    /// The senders whose things arrive in the order in which they offered them, when it is not all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub order_of: Vec<HostName>,
     /// Which losses are no violation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allowed_losses: Vec<AllowedLoss>,
@@ -117,8 +120,8 @@ impl Check for Delivery {
                 lost += 1;
             }
         }
-        if self.order {
-            in_order(evidence.records)?;
+        if self.order || !self.order_of.is_empty() {
+            in_order(evidence.records, |sender| self.order || self.order_of.contains(sender))?;
         }
         let mut summary = format!("delivered {delivered} of {offered}");
         for (count, word) in [(refused, "refused"), (lost, "lost with a reason")] {
@@ -233,8 +236,8 @@ fn invented(account: &Account) -> Result<(), Finding> {
 /// A sender and a receiver.
 type Pair<'a> = (Option<&'a HostName>, Option<&'a HostName>);
 
-/// Between one sender and one receiver, the first receipts come in the order of the offers.
-fn in_order(records: &[Record]) -> Result<(), Finding> {
+/// Between one sender that is judged and one receiver, the first receipts come in the order of the offers.
+fn in_order(records: &[Record], is_judged: impl Fn(&HostName) -> bool) -> Result<(), Finding> {
     let mut offers: BTreeMap<&str, (Option<&HostName>, usize)> = BTreeMap::new();
     // For each sender and receiver the receipt of what was offered last, with the place of that offer.
     let mut newest: BTreeMap<Pair, (usize, Entry)> = BTreeMap::new();
@@ -244,6 +247,9 @@ fn in_order(records: &[Record]) -> Result<(), Finding> {
     }
     for receipt in facts(records).filter(|entry| entry.kind == FactKind::Received) {
         let Some(&(sender, offered)) = offers.get(receipt.key) else { continue };
+        if !sender.is_none_or(&is_judged) {
+            continue;
+        }
         if !seen.insert((receipt.host, receipt.key)) {
             continue;
         }
@@ -321,6 +327,9 @@ mod tests {
             .fact(1300, "chat", Received, "m-1");
         let ordered = Delivery { order: true, ..law(DeliveryLaw::ExactlyOnce) };
         assert_eq!(tale.broken(&ordered), "delivery: out of order @ chat");
+        let of = |sender: &str| Delivery { order_of: vec![sender.into()], ..law(DeliveryLaw::ExactlyOnce) };
+        assert_eq!(tale.broken(&of("alice")), "delivery: out of order @ chat");
+        assert_eq!(tale.held(&of("bob")), tale.held(&law(DeliveryLaw::ExactlyOnce)));
         assert_eq!(tale.held(&law(DeliveryLaw::ExactlyOnce)), "delivered 2 of 2");
     }
 
@@ -350,6 +359,6 @@ mod tests {
     }
 
     fn law(law: DeliveryLaw) -> Delivery {
-        Delivery { law, order: false, allowed_losses: Vec::new() }
+        Delivery { law, order: false, order_of: Vec::new(), allowed_losses: Vec::new() }
     }
 }

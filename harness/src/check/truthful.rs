@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ledger::{Account, Ledger};
+use super::ledger::{Account, Entry, Ledger};
 use super::{Check, Evidence, Finding};
 use crate::fact::FactKind;
+use crate::name::HostName;
 use crate::trace::Seconds;
 
 /// What is claimed to be delivered was received before the claim, and what is claimed to have failed was not received.
@@ -18,6 +19,10 @@ pub struct Truthful {
     /// (once) by a retry.
     #[serde(default)]
     pub deduplicated: bool,
+    /// The hosts that hold back what has come before its turn, so that their receipts may follow the claim. They must
+    /// follow all the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held_back_by: Vec<HostName>,
 }
 
 impl Check for Truthful {
@@ -37,7 +42,7 @@ impl Check for Truthful {
         let kinds = [FactKind::ClaimedDelivered, FactKind::ClaimedFailed, FactKind::Received, FactKind::Offered];
         let (mut delivered, mut failed) = (0, 0);
         for account in Ledger::of(evidence.records, &kinds).accounts() {
-            delivered += delivered_claims(account)?;
+            delivered += self.delivered_claims(account)?;
             failed += self.failed_claims(account)?;
         }
         Ok(format!("claims were true: {delivered} delivered, {failed} failed"))
@@ -64,29 +69,34 @@ impl Truthful {
             .role(claim.host)
             .role(receipt.host))
     }
-}
 
-fn delivered_claims(account: &Account) -> Result<u32, Finding> {
-    let mut claims = 0;
-    for claim in account.all(FactKind::ClaimedDelivered) {
-        claims += 1;
-        let receipt = account.first(FactKind::Received);
-        if receipt.is_some_and(|receipt| receipt.at <= claim.at) {
-            continue;
-        }
-        let start = format!("{} claimed at {} that {} was delivered, but", claim.by(), Seconds(claim.at), account.key);
-        let (sentence, late) = match receipt {
-            Some(late) => {
-                (format!("{start} {} received it only at {}.", late.by(), Seconds(late.at)), Some(late.index))
+    fn delivered_claims(&self, account: &Account) -> Result<u32, Finding> {
+        let mut claims = 0;
+        for claim in account.all(FactKind::ClaimedDelivered) {
+            claims += 1;
+            let receipt = account.first(FactKind::Received);
+            if receipt.is_some_and(|receipt| receipt.at <= claim.at || self.holds_back(receipt)) {
+                continue;
             }
-            None => (format!("{start} nobody ever received it."), None),
-        };
-        let offer = account.first(FactKind::Offered).map(|offer| offer.index);
-        return Err(Finding::new("claimed, not received", sentence)
-            .witness(offer.into_iter().chain([claim.index]).chain(late))
-            .role(claim.host));
+            let start =
+                format!("{} claimed at {} that {} was delivered, but", claim.by(), Seconds(claim.at), account.key);
+            let (sentence, late) = match receipt {
+                Some(late) => {
+                    (format!("{start} {} received it only at {}.", late.by(), Seconds(late.at)), Some(late.index))
+                }
+                None => (format!("{start} nobody ever received it."), None),
+            };
+            let offer = account.first(FactKind::Offered).map(|offer| offer.index);
+            return Err(Finding::new("claimed, not received", sentence)
+                .witness(offer.into_iter().chain([claim.index]).chain(late))
+                .role(claim.host));
+        }
+        Ok(claims)
     }
-    Ok(claims)
+
+    fn holds_back(&self, receipt: &Entry) -> bool {
+        receipt.host.is_some_and(|host| self.held_back_by.contains(host))
+    }
 }
 
 #[cfg(test)]
@@ -124,9 +134,21 @@ mod tests {
     fn a_failure_that_arrives_all_the_same_is_a_lie_unless_the_receiver_deduplicates() {
         let tale = Tale::new().fact(1000, "scheduler", ClaimedFailed, "job-1").fact(1010, "alice", Received, "job-1");
         assert_eq!(tale.broken(&Truthful::default()), "truthful: failed, yet received @ scheduler, alice");
-        let deduplicated = Truthful { deduplicated: true };
+        let deduplicated = Truthful { deduplicated: true, ..Truthful::default() };
         assert_eq!(tale.held(&deduplicated), "claims were true: 0 delivered, 1 failed");
         let twice = tale.fact(1020, "alice", Received, "job-1");
         assert_eq!(twice.broken(&deduplicated), "truthful: failed, yet received @ scheduler, alice");
+    }
+
+    #[test]
+    fn who_holds_back_may_receive_after_the_claim_but_must_receive() {
+        let late =
+            Tale::new().fact(1000, "scheduler", ClaimedDelivered, "job-1").fact(9000, "alice", Received, "job-1");
+        let never = Tale::new().fact(1000, "scheduler", ClaimedDelivered, "job-1");
+        let law = Truthful { held_back_by: vec!["alice".into()], ..Truthful::default() };
+        assert_eq!(late.held(&law), "claims were true: 1 delivered, 0 failed");
+        assert_eq!(never.broken(&law), "truthful: claimed, not received @ scheduler");
+        let other = Truthful { held_back_by: vec!["bob".into()], ..Truthful::default() };
+        assert_eq!(late.broken(&other), "truthful: claimed, not received @ scheduler");
     }
 }

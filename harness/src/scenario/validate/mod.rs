@@ -215,6 +215,10 @@ fn named_hosts(checks: &Expectations) -> Vec<(&'static str, &HostName)> {
         named.extend(terminal.at.as_ref().map(|host| ("checks/terminal/at", host)));
         named.extend(terminal.while_alive.as_ref().map(|host| ("checks/terminal/while_alive", host)));
     }
+    let order = checks.delivery.iter().flat_map(|delivery| &delivery.order_of);
+    named.extend(order.map(|host| ("checks/delivery/order_of", host)));
+    let held_back = checks.truthful.iter().flat_map(|truthful| &truthful.held_back_by);
+    named.extend(held_back.map(|host| ("checks/truthful/held_back_by", host)));
     let codes = checks.close_code.iter().flat_map(|codes| codes.in_order.keys());
     named.extend(codes.map(|host| ("checks/close_code/in_order", host)));
     let detect = checks.detect.iter().flat_map(|detect| &detect.observers);
