@@ -5,11 +5,13 @@ use std::time::Duration;
 use halfopen_link::LinkConfig;
 use halfopen_link::config::BadSetting;
 use hyper::Uri;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::process::Configuration;
+
 /// A node's settings. Durations are written `"5s"`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct NodeConfig {
     /// The scheduler, as `host:port`.
@@ -33,6 +35,9 @@ pub struct NodeConfig {
     /// From the upgrade to the scheduler's `node_register_ack`.
     #[serde(with = "humantime_serde")]
     pub hello_timeout: Duration,
+    /// From the order to stop to the last goodbye: what is at work may finish. Zero stops at once.
+    #[serde(with = "humantime_serde")]
+    pub shutdown_grace: Duration,
     /// Results kept for a scheduler that is away; the oldest goes first.
     pub results_kept: usize,
     /// Ping, pong, close and sizes of the WebSocket.
@@ -50,6 +55,7 @@ impl Default for NodeConfig {
             retry_interval: Duration::from_secs(5),
             connect_timeout: Duration::from_secs(10),
             hello_timeout: Duration::from_secs(10),
+            shutdown_grace: Duration::from_secs(10),
             results_kept: 1000,
             link: LinkConfig::default(),
         }
@@ -57,7 +63,7 @@ impl Default for NodeConfig {
 }
 
 /// Who does a node's work.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum WorkerConfig {
     /// Answers with the text itself, after a while: needs nothing else.
@@ -71,7 +77,7 @@ pub enum WorkerConfig {
 }
 
 /// The gateway and how to ask it.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GatewayConfig {
     /// As `http://host:port`, with or without a path before `/v1`.
@@ -194,8 +200,40 @@ pub enum NodeConfigError {
     #[error("accept `worker.base_url` = {0:?}: it must be http://host:port")]
     BaseUrl(String),
     /// A setting of the link.
-    #[error("accept the link's settings")]
-    Link(#[from] BadSetting),
+    #[error("accept `link`: link.{0}")]
+    Link(BadSetting),
+}
+
+impl From<BadSetting> for NodeConfigError {
+    fn from(setting: BadSetting) -> Self {
+        Self::Link(setting)
+    }
+}
+
+impl NodeConfigError {
+    /// The settings that it is about, as dotted names.
+    #[must_use]
+    pub fn settings(&self) -> Vec<String> {
+        match self {
+            Self::Parse(_) => Vec::new(),
+            Self::Zero(name) => vec![(*name).to_owned()],
+            Self::Scheduler(_) => vec!["scheduler".to_owned()],
+            Self::BaseUrl(_) => vec!["worker.base_url".to_owned()],
+            Self::Link(BadSetting { setting, .. }) => vec![format!("link.{setting}")],
+        }
+    }
+}
+
+impl Configuration for NodeConfig {
+    type Refusal = NodeConfigError;
+
+    fn check(&self) -> Result<(), NodeConfigError> {
+        self.validate()
+    }
+
+    fn settings(refusal: &NodeConfigError) -> Vec<String> {
+        refusal.settings()
+    }
 }
 
 #[cfg(test)]
