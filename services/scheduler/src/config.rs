@@ -175,7 +175,7 @@ impl Timings {
 }
 
 /// The longest duration a setting may have: far beyond use, and safe to add to any instant.
-const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+pub(crate) const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// Bounds on memory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,6 +8,7 @@ use hyper::Uri;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::config::LONGEST;
 use crate::process::Configuration;
 
 /// A node's settings. Durations are written `"5s"`.
@@ -168,6 +169,14 @@ impl NodeConfig {
         if let Some((name, _)) = durations.iter().find(|(_, value)| value.is_zero()) {
             return Err(NodeConfigError::Zero(name));
         }
+        // Zero means at once.
+        durations.push(("shutdown_grace", self.shutdown_grace));
+        if let WorkerConfig::Echo { work_time } = &self.worker {
+            durations.push(("worker.work_time", *work_time));
+        }
+        if let Some((name, _)) = durations.iter().find(|(_, value)| *value > LONGEST) {
+            return Err(NodeConfigError::TooLong(name));
+        }
         if self.capacity == 0 {
             return Err(NodeConfigError::Zero("capacity"));
         }
@@ -193,6 +202,9 @@ pub enum NodeConfigError {
     /// A setting that must be more than zero.
     #[error("accept `{0}`: it must be more than zero")]
     Zero(&'static str),
+    /// A duration beyond a year.
+    #[error("accept `{0}`: it must be at most a year")]
+    TooLong(&'static str),
     /// Not an address.
     #[error("accept `scheduler` = {0:?}: it must be host:port")]
     Scheduler(String),
@@ -216,7 +228,7 @@ impl NodeConfigError {
     pub fn settings(&self) -> Vec<String> {
         match self {
             Self::Parse(_) => Vec::new(),
-            Self::Zero(name) => vec![(*name).to_owned()],
+            Self::Zero(name) | Self::TooLong(name) => vec![(*name).to_owned()],
             Self::Scheduler(_) => vec!["scheduler".to_owned()],
             Self::BaseUrl(_) => vec!["worker.base_url".to_owned()],
             Self::Link(BadSetting { setting, .. }) => vec![format!("link.{setting}")],
@@ -255,6 +267,8 @@ mod tests {
     #[test]
     fn what_cannot_work_is_refused_with_its_name() {
         assert_eq!(NodeConfig::from_toml("capacity = 0"), Err(NodeConfigError::Zero("capacity")));
+        let refused = NodeConfig::from_toml("shutdown_grace = \"500years\"");
+        assert_eq!(refused, Err(NodeConfigError::TooLong("shutdown_grace")));
         let refused = NodeConfig::from_toml("scheduler = \"ws://here\"");
         assert_eq!(refused, Err(NodeConfigError::Scheduler("ws://here".to_owned())));
         let refused = NodeConfig::from_toml("[worker]\nkind = \"gateway\"\nbase_url = \"https://there\"");
