@@ -201,7 +201,8 @@ pub enum FromNode {
         attempt_id: String,
         /// Whether `text` is the translation (else it is the error).
         ok: bool,
-        /// The translation, or what went wrong.
+        /// The translation, or what went wrong; a node may call that `error` instead.
+        #[serde(alias = "error")]
         text: String,
     },
 }

@@ -194,6 +194,32 @@ async fn a_driver_that_is_dropped_leaves_an_ending_behind() {
     assert_eq!(ended(&mut link).await.close_code, 1001);
 }
 
+#[tokio::test(start_paused = true)]
+async fn many_closers_and_a_lost_peer_are_one_ending_within_the_close_timeout() {
+    for peer_leaves in [false, true] {
+        let config = LinkConfig::default();
+        let (mut link, peer, driver) = linked(config.clone()).await;
+        let started = Instant::now();
+        let closers: Vec<_> = (0..8_u16)
+            .map(|number| {
+                let outbox = link.outbox.clone();
+                tokio::spawn(async move { outbox.close(4000 + number, "one of many") })
+            })
+            .collect();
+        let silent = if peer_leaves { None } else { Some(peer) };
+        for closer in closers {
+            closer.await.expect("no panic");
+        }
+        let ending = ended(&mut link).await;
+        assert_eq!(driver.await.expect("the driver"), ending, "one ending, whoever asks");
+        assert!(started.elapsed() <= config.close_timeout, "{:?}", started.elapsed());
+        assert_eq!(link.outbox.try_send("late"), Err(SendError::Closed));
+        link.outbox.close(1000, "after the end");
+        assert_eq!(ended(&mut link).await, ending, "a late closer changes nothing");
+        drop(silent);
+    }
+}
+
 /// Lets a few bytes through every so often.
 async fn trickle(mut peer: Peer, every: Duration) {
     let mut some = [0; 64];

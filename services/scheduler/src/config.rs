@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use halfopen_link::LinkConfig;
 use halfopen_link::config::BadSetting;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::process::Configuration;
+
 /// What the scheduler is told before it binds anything.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Where to listen. Port 0 lets the operating system choose.
@@ -56,6 +58,11 @@ impl Config {
         if self.link.largest_message < SMALLEST_MESSAGE {
             return Err(ConfigError::SmallMessages(self.link.largest_message));
         }
+        // The largest submit, and the largest result of it.
+        if self.limits.session_bytes < 2 * self.link.largest_message {
+            let (bytes, largest) = (self.limits.session_bytes, self.link.largest_message);
+            return Err(ConfigError::SmallSessions { bytes, largest });
+        }
         let burst = (2 * self.limits.window_outcomes).max(2 * self.limits.node_capacity as usize);
         if self.link.queue <= burst {
             return Err(ConfigError::ShortQueue { queue: self.link.queue, burst });
@@ -65,7 +72,7 @@ impl Config {
 }
 
 /// Durations, written `"10s"` or `"5min"` in the file.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Timings {
     /// From the upgrade to the hello; then the connection is closed with 4008.
@@ -137,19 +144,19 @@ impl Default for Timings {
 impl Timings {
     fn validate(&self) -> Result<(), ConfigError> {
         let all = [
-            ("hello_timeout", self.hello_timeout),
-            ("no_node_timeout", self.no_node_timeout),
-            ("queue_timeout", self.queue_timeout),
-            ("job_ack_timeout", self.job_ack_timeout),
-            ("progress_timeout", self.progress_timeout),
-            ("job_timeout", self.job_timeout),
-            ("node_timeout", self.node_timeout),
-            ("idle_timeout", self.idle_timeout),
-            ("result_kept", self.result_kept),
-            ("forget_after", self.forget_after),
-            ("ack_timeout", self.ack_timeout),
-            ("header_timeout", self.header_timeout),
-            ("accept_pause", self.accept_pause),
+            ("timings.hello_timeout", self.hello_timeout),
+            ("timings.no_node_timeout", self.no_node_timeout),
+            ("timings.queue_timeout", self.queue_timeout),
+            ("timings.job_ack_timeout", self.job_ack_timeout),
+            ("timings.progress_timeout", self.progress_timeout),
+            ("timings.job_timeout", self.job_timeout),
+            ("timings.node_timeout", self.node_timeout),
+            ("timings.idle_timeout", self.idle_timeout),
+            ("timings.result_kept", self.result_kept),
+            ("timings.forget_after", self.forget_after),
+            ("timings.ack_timeout", self.ack_timeout),
+            ("timings.header_timeout", self.header_timeout),
+            ("timings.accept_pause", self.accept_pause),
         ];
         if let Some((name, _)) = all.iter().find(|(_, value)| value.is_zero()) {
             return Err(ConfigError::Zero(name));
@@ -158,7 +165,7 @@ impl Timings {
             return Err(ConfigError::TooLong(name));
         }
         if self.shutdown_grace > LONGEST {
-            return Err(ConfigError::TooLong("shutdown_grace"));
+            return Err(ConfigError::TooLong("timings.shutdown_grace"));
         }
         if self.result_kept > self.forget_after {
             return Err(ConfigError::KeptPastForgetting);
@@ -168,10 +175,10 @@ impl Timings {
 }
 
 /// The longest duration a setting may have: far beyond use, and safe to add to any instant.
-const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+pub(crate) const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// Bounds on memory.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Attempts at one job.
@@ -196,6 +203,9 @@ pub struct Limits {
     pub window_outcomes: usize,
     /// The same in bytes of text; one outcome always fits.
     pub window_bytes: usize,
+    /// Bytes of text that one session's open jobs and unacknowledged outcomes may hold. A submit or an outcome beyond
+    /// closes it with 1013; an absent session's oldest results expire.
+    pub session_bytes: usize,
 }
 
 impl Default for Limits {
@@ -212,6 +222,7 @@ impl Default for Limits {
             connections: 20_000,
             window_outcomes: 64,
             window_bytes: 4 << 20,
+            session_bytes: 64 << 20,
         }
     }
 }
@@ -219,17 +230,18 @@ impl Default for Limits {
 impl Limits {
     fn validate(&self) -> Result<(), ConfigError> {
         let all = [
-            ("attempts", self.attempts as usize),
-            ("queued_jobs", self.queued_jobs),
-            ("results_kept", self.results_kept),
-            ("settled_kept", self.settled_kept),
-            ("unsettled_jobs", self.unsettled_jobs),
-            ("sessions", self.sessions),
-            ("nodes", self.nodes),
-            ("node_capacity", self.node_capacity as usize),
-            ("connections", self.connections),
-            ("window_outcomes", self.window_outcomes),
-            ("window_bytes", self.window_bytes),
+            ("limits.attempts", self.attempts as usize),
+            ("limits.queued_jobs", self.queued_jobs),
+            ("limits.results_kept", self.results_kept),
+            ("limits.settled_kept", self.settled_kept),
+            ("limits.unsettled_jobs", self.unsettled_jobs),
+            ("limits.sessions", self.sessions),
+            ("limits.nodes", self.nodes),
+            ("limits.node_capacity", self.node_capacity as usize),
+            ("limits.connections", self.connections),
+            ("limits.window_outcomes", self.window_outcomes),
+            ("limits.window_bytes", self.window_bytes),
+            ("limits.session_bytes", self.session_bytes),
         ];
         if let Some((name, _)) = all.iter().find(|(_, value)| *value == 0) {
             return Err(ConfigError::Zero(name));
@@ -254,14 +266,22 @@ pub enum ConfigError {
     #[error("accept `{0}`: it must be at most a year")]
     TooLong(&'static str),
     /// A result would outlive its session.
-    #[error("accept `result_kept`: it must not be longer than `forget_after`")]
+    #[error("accept `timings.result_kept`: it must not be longer than `timings.forget_after`")]
     KeptPastForgetting,
     /// A setting of the link.
-    #[error("accept the link's settings")]
-    Link(#[from] BadSetting),
+    #[error("accept `link`: link.{0}")]
+    Link(BadSetting),
     /// Messages too small for the protocol.
     #[error("accept `link.largest_message` = {0}: the protocol's messages need 4096")]
     SmallMessages(usize),
+    /// A session could not hold one large job.
+    #[error("accept `limits.session_bytes` = {bytes}: it must be at least twice `link.largest_message`, {}", 2 * largest)]
+    SmallSessions {
+        /// As configured.
+        bytes: usize,
+        /// The largest message.
+        largest: usize,
+    },
     /// A healthy peer could fill the queue.
     #[error("accept `link.queue` = {queue}: a healthy peer may be sent {burst} messages at once")]
     ShortQueue {
@@ -270,6 +290,42 @@ pub enum ConfigError {
         /// What it must exceed.
         burst: usize,
     },
+}
+
+impl From<BadSetting> for ConfigError {
+    fn from(setting: BadSetting) -> Self {
+        Self::Link(setting)
+    }
+}
+
+impl ConfigError {
+    /// The settings that it is about, as dotted names, the one to be changed first.
+    #[must_use]
+    pub fn settings(&self) -> Vec<String> {
+        match self {
+            Self::Parse(_) => Vec::new(),
+            Self::Zero(name) | Self::TooLong(name) => vec![(*name).to_owned()],
+            Self::KeptPastForgetting => vec!["timings.result_kept".to_owned(), "timings.forget_after".to_owned()],
+            Self::Link(BadSetting { setting, .. }) => vec![format!("link.{setting}")],
+            Self::SmallMessages(_) => vec!["link.largest_message".to_owned()],
+            Self::SmallSessions { .. } => vec!["limits.session_bytes".to_owned(), "link.largest_message".to_owned()],
+            Self::ShortQueue { .. } => {
+                ["link.queue", "limits.window_outcomes", "limits.node_capacity"].map(str::to_owned).to_vec()
+            }
+        }
+    }
+}
+
+impl Configuration for Config {
+    type Refusal = ConfigError;
+
+    fn check(&self) -> Result<(), ConfigError> {
+        self.validate()
+    }
+
+    fn settings(refusal: &ConfigError) -> Vec<String> {
+        refusal.settings()
+    }
 }
 
 #[cfg(test)]
@@ -298,8 +354,8 @@ mod tests {
 
     #[test]
     fn settings_that_mean_nothing_are_refused() {
-        assert_eq!(Config::from_toml("[limits]\nattempts = 0"), Err(ConfigError::Zero("attempts")));
-        assert_eq!(Config::from_toml("[timings]\nack_timeout = \"0s\""), Err(ConfigError::Zero("ack_timeout")));
+        assert_eq!(Config::from_toml("[limits]\nattempts = 0"), Err(ConfigError::Zero("limits.attempts")));
+        assert_eq!(Config::from_toml("[timings]\nack_timeout = \"0s\""), Err(ConfigError::Zero("timings.ack_timeout")));
         assert_eq!(Config::from_toml("[timings]\nresult_kept = \"20min\""), Err(ConfigError::KeptPastForgetting));
         assert_eq!(Config::from_toml("[link]\nqueue = 64"), Err(ConfigError::ShortQueue { queue: 64, burst: 200 }));
     }

@@ -6,14 +6,12 @@
 //! - [`server`]: the shell; sockets, tasks, and the one task that owns the core.
 //! - [`node`]: the worker; it has a core and a shell of its own.
 //! - [`process`]: what both binaries are as processes.
-//! - `wire`: text frames to messages.
 
 pub mod broker;
 pub mod config;
 pub mod node;
 pub mod process;
 pub mod server;
-mod wire;
 
 pub use config::Config;
 pub use server::{Exit, RunError, Server, run};

@@ -62,6 +62,7 @@ impl Broker {
             self.timers.set(Timer::Attempt(attempt), None);
         }
         self.queue.clear();
+        self.job_bytes = 0;
         let connections: Vec<ConnectionId> = self.connections.keys().copied().collect();
         for connection in connections {
             self.close(connection, code::RESTART, By::Us, "shutting down");

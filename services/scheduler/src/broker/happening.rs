@@ -26,7 +26,9 @@ pub enum Happening {
     /// A job has its outcome; `None` is a result.
     JobFinished { job: JobId, session: SessionId, trace: String, failure: Option<FailureCode> },
     /// The session has acknowledged the outcome; `None` is a result.
-    Delivered { session: SessionId, job: JobId, seq: u64, failure: Option<FailureCode> },
+    Delivered { session: SessionId, job: JobId, seq: u64, trace: String, failure: Option<FailureCode> },
+    /// A result waited for its absent session longer, or among more, than results are kept: in its place stands a failure.
+    ResultExpired { session: SessionId, job: JobId, seq: u64, trace: String },
     /// A node has a connection.
     NodeRegistered { node: NodeId, generation: Generation },
     /// A node has lost the connection of this generation.
@@ -46,6 +48,19 @@ pub enum SpentReason {
     Failed(String),
 }
 
+impl SpentReason {
+    /// The reason without its particulars, as metrics count it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::NotAcknowledged => "not_acknowledged",
+            Self::NoProgress => "no_progress",
+            Self::NodeLost => "node_lost",
+            Self::Failed(_) => "failed",
+        }
+    }
+}
+
 impl std::fmt::Display for SpentReason {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -60,16 +75,7 @@ impl std::fmt::Display for SpentReason {
 /// The failure code as it stands on the wire; `result` for none.
 #[must_use]
 pub fn outcome_name(failure: Option<FailureCode>) -> &'static str {
-    match failure {
-        None => "result",
-        Some(FailureCode::NoAvailableNode) => "NO_AVAILABLE_NODE",
-        Some(FailureCode::QueueTimeout) => "QUEUE_TIMEOUT",
-        Some(FailureCode::JobTimeout) => "JOB_TIMEOUT",
-        Some(FailureCode::NodeUnavailable) => "NODE_UNAVAILABLE",
-        Some(FailureCode::ResultExpired) => "RESULT_EXPIRED",
-        Some(FailureCode::SessionClosed) => "SESSION_CLOSED",
-        Some(FailureCode::Rejected) => "REJECTED",
-    }
+    failure.map_or("result", |code| code.name())
 }
 
 /// How many there are of what must come back to nothing.
@@ -81,6 +87,10 @@ pub struct Gauges {
     pub connected_nodes: usize,
     /// Jobs without an outcome.
     pub open_jobs: usize,
+    /// Jobs of these that wait for a node.
+    pub queued_jobs: usize,
     /// Outcomes without an acknowledgement.
     pub undelivered_outcomes: usize,
+    /// Bytes of text that open jobs and unacknowledged outcomes hold.
+    pub buffered_bytes: usize,
 }

@@ -18,6 +18,8 @@ use super::timers::Timer;
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) submit: Submit,
+    /// What it weighs against its session's bound, in bytes.
+    pub(super) bytes: usize,
     submitted_at: Instant,
     /// Since when it has had no current attempt; meaningful while it has none.
     waiting_since: Instant,
@@ -48,6 +50,12 @@ pub(super) enum AttemptState {
     Spent,
     /// The node has said that it failed.
     Failed,
+}
+
+/// What a submit holds in memory, in bytes.
+pub(super) fn weight(submit: &Submit) -> usize {
+    let Submit { job_id, utterance_index: _, text, src_lang, tgt_lang, trace_id } = submit;
+    [job_id, text, src_lang, tgt_lang, trace_id].into_iter().map(String::len).sum()
 }
 
 /// Whether the assignment made of this submit fits a message.
@@ -90,8 +98,11 @@ impl Broker {
     }
 
     fn insert_job(&mut self, key: JobKey, submit: Submit) {
+        let bytes = weight(&submit);
+        self.job_bytes += bytes;
         let job = Job {
             submit,
+            bytes,
             submitted_at: self.now,
             waiting_since: self.now,
             current: None,
@@ -104,6 +115,7 @@ impl Broker {
     /// Gives an open job its outcome, tells the losers, and posts it. The only way in which a job ends.
     pub(super) fn finish(&mut self, key: &JobKey, outcome: Outcome) {
         let Some(job) = self.jobs.remove(key) else { return };
+        self.job_bytes -= job.bytes;
         if job.current.is_none() {
             self.queue.retain(|waiting| waiting != key);
         }
@@ -116,8 +128,9 @@ impl Broker {
             self.release(id, winner == Some(id));
         }
         let trace = job.submit.trace_id;
-        self.happened(Happening::JobFinished { job: key.job.clone(), session: key.session.clone(), trace, failure });
-        self.post(key, outcome);
+        let (id, session) = (key.job.clone(), key.session.clone());
+        self.happened(Happening::JobFinished { job: id, session, trace: trace.clone(), failure });
+        self.post(key, job.bytes, trace, outcome);
     }
 
     /// Forgets an attempt at a finished job; its node, if it may be at work on it, is told to stop.
@@ -151,11 +164,13 @@ impl Broker {
         }
     }
 
-    /// A result of any attempt. The first good one of an open job is its outcome, however late; every one is
-    /// acknowledged, so that no node keeps one for ever.
+    /// A result of any attempt. The first good one of an open job is its outcome, however late and whoever brings it (a
+    /// node may have had another name when it began); every one is acknowledged, so that no node keeps one for ever. A
+    /// failure is taken only from the node that has the attempt: nobody spends the attempts of others.
     pub(super) fn result(
         &mut self,
         connection: ConnectionId,
+        node: &NodeId,
         job_id: String,
         attempt_id: String,
         good: Result<String, String>,
@@ -175,7 +190,9 @@ impl Broker {
                 true
             }
             (Some(_), Err(error)) => {
-                self.attempt_failed(&id, &error);
+                if self.attempts.get(&id).is_some_and(|attempt| attempt.node == *node) {
+                    self.attempt_failed(&id, &error);
+                }
                 false
             }
             (None, Ok(_)) => self.winners.contains(&id),
@@ -259,12 +276,11 @@ impl Broker {
     }
 
     fn waited_too_long(&mut self, key: &JobKey, why: &str) {
-        let outcome = if self.live_nodes.is_empty() {
-            Outcome::Failed { code: FailureCode::NoAvailableNode, message: "no node is connected".to_owned() }
-        } else {
-            Outcome::Failed { code: FailureCode::QueueTimeout, message: why.to_owned() }
+        let (code, message) = match self.live_nodes.is_empty() {
+            true => (FailureCode::NoAvailableNode, format!("{why}: no node is connected")),
+            false => (FailureCode::QueueTimeout, why.to_owned()),
         };
-        self.finish(key, outcome);
+        self.finish(key, Outcome::Failed { code, message });
     }
 
     /// How long a job may wait: since it has waited, and since there have been nodes, or none.

@@ -42,7 +42,7 @@ use sessions::Session;
 use timers::{Timer, Timers};
 
 /// Which protocol a connection speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Leg {
     /// `/ws/session`.
     Session,
@@ -141,6 +141,9 @@ pub struct Broker {
     /// Sessions with a connection, and outcomes in all outboxes: counted, because they are asked for all the time.
     present_sessions: usize,
     undelivered: usize,
+    /// Bytes of text in open jobs, and in all outboxes; counted as well.
+    job_bytes: usize,
+    outbox_bytes: usize,
     timers: Timers,
     draining: Option<drain::Draining>,
     outputs: Vec<Output>,
@@ -170,6 +173,8 @@ impl Broker {
             liveness_changed: now,
             present_sessions: 0,
             undelivered: 0,
+            job_bytes: 0,
+            outbox_bytes: 0,
             timers: Timers::default(),
             draining: None,
             outputs: Vec::new(),
@@ -217,7 +222,9 @@ impl Broker {
             connected_sessions: self.present_sessions,
             connected_nodes: self.live_nodes.len(),
             open_jobs: self.jobs.len(),
+            queued_jobs: self.queue.len(),
             undelivered_outcomes: self.undelivered,
+            buffered_bytes: self.job_bytes + self.outbox_bytes,
         }
     }
 

@@ -51,7 +51,7 @@ impl Broker {
                         self.at_work(&node, &job_id, &attempt_id);
                     }
                     FromNode::JobResult { job_id, attempt_id, ok, text } => {
-                        self.result(connection, job_id, attempt_id, if ok { Ok(text) } else { Err(text) });
+                        self.result(connection, &node, job_id, attempt_id, if ok { Ok(text) } else { Err(text) });
                     }
                 }
             }

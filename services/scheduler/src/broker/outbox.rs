@@ -23,6 +23,8 @@ pub(crate) enum Outcome {
 pub(crate) struct Entry {
     pub(crate) seq: u64,
     pub(crate) job: JobId,
+    /// The job's, for the log.
+    pub(crate) trace: String,
     pub(crate) outcome: Outcome,
     /// When the job ended.
     ready_at: Instant,
@@ -64,6 +66,14 @@ impl Entry {
     }
 }
 
+/// A result that has given its place to a failure.
+#[derive(Debug)]
+pub(crate) struct Expired {
+    pub(crate) seq: u64,
+    pub(crate) job: JobId,
+    pub(crate) trace: String,
+}
+
 /// An acknowledgement of something never sent.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct AckBeyondSent;
@@ -75,11 +85,12 @@ pub(crate) struct Outbox {
     next_seq: u64,
     sent_upto: u64,
     results: usize,
+    bytes: usize,
 }
 
 impl Outbox {
     pub(crate) fn new() -> Self {
-        Self { entries: VecDeque::new(), next_seq: 1, sent_upto: 0, results: 0 }
+        Self { entries: VecDeque::new(), next_seq: 1, sent_upto: 0, results: 0, bytes: 0 }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -90,14 +101,21 @@ impl Outbox {
         self.entries.len()
     }
 
+    /// Bytes of text in all entries.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// The `seq` of the first outcome that is not acknowledged, present or to come.
     pub(crate) fn first_unacknowledged(&self) -> u64 {
         self.next_seq - self.entries.len() as u64
     }
 
-    pub(crate) fn push(&mut self, job: JobId, outcome: Outcome, now: Instant) {
+    pub(crate) fn push(&mut self, job: JobId, trace: String, outcome: Outcome, now: Instant) {
         self.results += usize::from(matches!(outcome, Outcome::Translated { .. }));
-        self.entries.push_back(Entry { seq: self.next_seq, job, outcome, ready_at: now, sent: false });
+        let entry = Entry { seq: self.next_seq, job, trace, outcome, ready_at: now, sent: false };
+        self.bytes += entry.text_bytes();
+        self.entries.push_back(entry);
         self.next_seq += 1;
     }
 
@@ -124,6 +142,7 @@ impl Outbox {
         let mut settled = Vec::new();
         while let Some(entry) = self.entries.pop_front_if(|entry| entry.seq <= upto) {
             self.results -= usize::from(matches!(entry.outcome, Outcome::Translated { .. }));
+            self.bytes -= entry.text_bytes();
             settled.push(entry);
         }
         Ok(settled)
@@ -141,31 +160,34 @@ impl Outbox {
     }
 
     /// Replaces, each in its place, the results that have been ready for `kept` or longer.
-    pub(crate) fn expire_older_than(&mut self, kept: Duration, now: Instant) {
-        for entry in self.entries.iter_mut().take_while(|entry| entry.ready_at + kept <= now) {
-            self.results -= usize::from(expire(entry));
-        }
+    pub(crate) fn expire_older_than(&mut self, kept: Duration, now: Instant) -> Vec<Expired> {
+        let old = self.entries.iter().take_while(|entry| entry.ready_at + kept <= now).count();
+        (0..old).filter_map(|index| self.expire(index)).collect()
     }
 
-    /// Replaces, each in its place, the oldest results until at most `kept` are left.
-    pub(crate) fn expire_beyond(&mut self, kept: usize) {
-        for entry in &mut self.entries {
-            if self.results <= kept {
-                return;
+    /// Replaces, each in its place, the oldest results until at most `results` are left, and `bytes` of text in all.
+    pub(crate) fn expire_beyond(&mut self, results: usize, bytes: usize) -> Vec<Expired> {
+        let mut expired = Vec::new();
+        for index in 0..self.entries.len() {
+            if self.results <= results && self.bytes <= bytes {
+                break;
             }
-            self.results -= usize::from(expire(entry));
+            expired.extend(self.expire(index));
         }
+        expired
     }
-}
 
-/// Whether there was a result to replace.
-fn expire(entry: &mut Entry) -> bool {
-    match entry.outcome {
-        Outcome::Translated { .. } => {
-            let message = "the result waited for its session longer than results are kept".to_owned();
-            entry.outcome = Outcome::Failed { code: FailureCode::ResultExpired, message };
-            true
+    /// Replaces the result at `index`, if it is one.
+    fn expire(&mut self, index: usize) -> Option<Expired> {
+        let entry = self.entries.get_mut(index)?;
+        if matches!(entry.outcome, Outcome::Failed { .. }) {
+            return None;
         }
-        Outcome::Failed { .. } => false,
+        self.bytes -= entry.text_bytes();
+        let message = "the result waited for its session longer than results are kept".to_owned();
+        entry.outcome = Outcome::Failed { code: FailureCode::ResultExpired, message };
+        self.bytes += entry.text_bytes();
+        self.results -= 1;
+        Some(Expired { seq: entry.seq, job: entry.job.clone(), trace: entry.trace.clone() })
     }
 }

@@ -9,10 +9,11 @@ use tokio::time::Instant;
 
 use super::happening::Happening;
 use super::ids::{ConnectionId, Generation, JobId, JobKey, SessionId, Token};
-use super::jobs::fits;
-use super::outbox::{AckBeyondSent, Entry, Outbox, Outcome};
+use super::jobs::{fits, weight};
+use super::outbox::{AckBeyondSent, Entry, Expired, Outbox, Outcome};
 use super::timers::Timer;
 use super::{Broker, Leg, Output, Owner};
+use crate::config::Limits;
 
 /// A user's session.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub(super) struct Session {
     leaving: bool,
     pub(super) outbox: Outbox,
     pub(super) open_jobs: BTreeSet<JobId>,
+    /// Bytes of text in the open jobs.
+    pub(super) job_bytes: usize,
     /// Jobs with an outcome: those in the outbox, and the latest of those that were acknowledged.
     finished: BTreeSet<JobId>,
     settled: VecDeque<JobId>,
@@ -55,6 +58,7 @@ impl Session {
             leaving: false,
             outbox: Outbox::new(),
             open_jobs: BTreeSet::new(),
+            job_bytes: 0,
             finished: BTreeSet::new(),
             settled: VecDeque::new(),
         }
@@ -179,7 +183,12 @@ impl Broker {
         if session.open_jobs.len() + session.outbox.len() >= self.limits.unsettled_jobs {
             return self.close(connection, code::TRY_LATER, By::Us, "too many unsettled jobs");
         }
+        let bytes = weight(&submit);
+        if session.job_bytes + session.outbox.bytes() + bytes > self.limits.session_bytes {
+            return self.close(connection, code::TRY_LATER, By::Us, "too many unsettled bytes");
+        }
         session.open_jobs.insert(job.clone());
+        session.job_bytes += bytes;
         let trace = submit.trace_id.clone();
         self.tell_session(connection, ToSession::SubmitAck { job_id: submit.job_id.clone() });
         self.happened(Happening::SubmitAccepted { session: id.clone(), job: job.clone(), trace });
@@ -225,21 +234,47 @@ impl Broker {
                     session.finished.remove(&forgotten);
                 }
             }
-            self.happened(Happening::Delivered { session: id.clone(), job: entry.job, seq: entry.seq, failure });
+            self.outbox_bytes -= entry.text_bytes();
+            let Entry { seq, job, trace, .. } = entry;
+            self.happened(Happening::Delivered { session: id.clone(), job, seq, trace, failure });
         }
     }
 
     /// Puts a finished job's outcome into its session's outbox.
-    pub(super) fn post(&mut self, key: &JobKey, outcome: Outcome) {
+    pub(super) fn post(&mut self, key: &JobKey, job_bytes: usize, trace: String, outcome: Outcome) {
         let Some(session) = self.sessions.get_mut(&key.session) else { return };
         session.open_jobs.remove(&key.job);
+        session.job_bytes -= job_bytes;
         session.finished.insert(key.job.clone());
-        session.outbox.push(key.job.clone(), outcome, self.now);
+        let before = session.outbox.bytes();
+        session.outbox.push(key.job.clone(), trace, outcome, self.now);
+        self.outbox_bytes += session.outbox.bytes() - before;
         self.undelivered += 1;
-        if session.attached.is_none() {
-            session.outbox.expire_beyond(self.limits.results_kept);
+        match session.connection() {
+            None => self.expire_beyond(&key.session),
+            // What it has not acknowledged is kept for it, within the same bound.
+            Some(connection) if session.outbox.bytes() > self.limits.session_bytes => {
+                self.close(connection, code::TRY_LATER, By::Us, "not reading");
+            }
+            Some(_) => {}
         }
         self.pump(&key.session);
+    }
+
+    /// Of an absent session no more is kept than the bounds allow.
+    fn expire_beyond(&mut self, id: &SessionId) {
+        let Limits { results_kept, session_bytes, .. } = self.limits;
+        self.expire(id, |outbox| outbox.expire_beyond(results_kept, session_bytes));
+    }
+
+    fn expire(&mut self, id: &SessionId, expire: impl FnOnce(&mut Outbox) -> Vec<Expired>) {
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        self.outbox_bytes -= session.outbox.bytes();
+        let expired = expire(&mut session.outbox);
+        self.outbox_bytes += session.outbox.bytes();
+        for Expired { seq, job, trace } in expired {
+            self.happened(Happening::ResultExpired { session: id.clone(), job, seq, trace });
+        }
     }
 
     /// Sends what the window has room for, from the cursor on.
@@ -295,9 +330,9 @@ impl Broker {
         }
         self.present_sessions -= 1;
         session.absent_since = self.now;
-        session.outbox.expire_beyond(self.limits.results_kept);
         let leaving = session.leaving;
         self.happened(Happening::SessionLost { session: id.clone(), generation, ending });
+        self.expire_beyond(id);
         if leaving {
             self.forget_session(id);
         } else {
@@ -316,6 +351,7 @@ impl Broker {
         self.timers.set(Timer::Session(id.clone()), None);
         if let Some(session) = self.sessions.remove(id) {
             self.undelivered -= session.outbox.len();
+            self.outbox_bytes -= session.outbox.bytes();
             self.happened(Happening::SessionForgotten { session: id.clone() });
         }
     }
@@ -336,7 +372,8 @@ impl Broker {
             None => {
                 let kept = self.timings.result_kept;
                 if session.absent_since + kept <= self.now {
-                    session.outbox.expire_older_than(kept, self.now);
+                    let now = self.now;
+                    self.expire(id, |outbox| outbox.expire_older_than(kept, now));
                 }
             }
         }

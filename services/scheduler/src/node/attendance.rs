@@ -2,15 +2,15 @@
 
 use halfopen_link::close::code;
 use halfopen_link::connection::{Connection, Inbox, Incoming, SendError};
+use halfopen_link::decode::{Undecodable, decode, encode};
 use halfopen_link::message::{FromNode, ToNode};
 use halfopen_link::{Ending, Outbox};
-use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::TARGET;
 use super::config::NodeConfig;
 use super::work::Workshop;
-use crate::wire::{self, Decoded};
 
 /// What the scheduler gave this node to be recognised by.
 #[derive(Clone, Debug)]
@@ -73,6 +73,7 @@ impl<'a> Attendance<'a> {
         let mut heartbeats = every(self.config.heartbeat_interval);
         let mut progress = every(self.config.progress_interval);
         let mut messages = self.workshop.registered();
+        let mut leave_by = None;
         loop {
             for message in messages {
                 if let Err(ending) = send(outbox, &message) {
@@ -83,12 +84,18 @@ impl<'a> Attendance<'a> {
                     };
                 }
             }
+            if leave_by.is_some_and(|by| by <= Instant::now() || self.workshop.is_idle()) {
+                outbox.close(code::AWAY, STOPPING);
+                return end_of(inbox).await;
+            }
             messages = tokio::select! {
                 biased;
-                () = self.shutdown.cancelled() => {
-                    outbox.close(code::AWAY, "the node stops");
-                    return end_of(inbox).await;
+                () = self.shutdown.cancelled(), if leave_by.is_none() => {
+                    self.workshop.leave();
+                    leave_by = Some(Instant::now() + self.config.shutdown_grace);
+                    Vec::new()
                 }
+                () = sleep_until(leave_by.unwrap_or_else(Instant::now)), if leave_by.is_some() => Vec::new(),
                 incoming = inbox.next() => match incoming {
                     Incoming::Ended(ending) => return ending,
                     Incoming::Text(text) => match self.take(&text) {
@@ -107,17 +114,17 @@ impl<'a> Attendance<'a> {
     }
 
     fn take(&mut self, text: &str) -> Result<Vec<FromNode>, Ending> {
-        match wire::decode(text, wire::TO_NODE) {
-            Decoded::Message(ToNode::Error { code, message }) => {
+        match decode(text) {
+            Ok(ToNode::Error { code, message }) => {
                 tracing::warn!(target: TARGET, code, message, "the scheduler complains");
                 Ok(Vec::new())
             }
-            Decoded::Message(message) => Ok(self.workshop.told(message)),
-            Decoded::UnknownType(kind) => {
+            Ok(message) => Ok(self.workshop.told(message)),
+            Err(Undecodable::UnknownType(kind)) => {
                 tracing::debug!(target: TARGET, kind, "the scheduler sent a message of an unknown type");
                 Ok(Vec::new())
             }
-            Decoded::Malformed => Err(malformed()),
+            Err(error @ Undecodable::Malformed(_)) => Err(malformed(&error)),
         }
     }
 }
@@ -129,15 +136,15 @@ async fn answer(inbox: &mut Inbox) -> Result<(Identity, String), Ending> {
             Incoming::Text(text) => text,
             Incoming::Ended(ending) => return Err(ending),
         };
-        match wire::decode(&text, wire::TO_NODE) {
-            Decoded::Message(ToNode::NodeRegisterAck { node_id, token, epoch }) => {
+        match decode(&text) {
+            Ok(ToNode::NodeRegisterAck { node_id, token, epoch }) => {
                 return Ok((Identity { node_id, token }, epoch));
             }
-            Decoded::Message(
+            Ok(
                 ToNode::JobAssign { .. } | ToNode::JobCancel { .. } | ToNode::ResultAck { .. } | ToNode::Error { .. },
             )
-            | Decoded::UnknownType(_) => {}
-            Decoded::Malformed => return Err(malformed()),
+            | Err(Undecodable::UnknownType(_)) => {}
+            Err(error @ Undecodable::Malformed(_)) => return Err(malformed(&error)),
         }
     }
 }
@@ -145,8 +152,7 @@ async fn answer(inbox: &mut Inbox) -> Result<(Identity, String), Ending> {
 /// Queues a message. A queue without room means that the scheduler does not read: the connection is given up, and what
 /// must not be lost is sent on the next.
 fn send(outbox: &Outbox, message: &FromNode) -> Result<(), Ending> {
-    let text = serde_json::to_string(message).expect("a message of plain fields is always JSON");
-    outbox.try_send(text).map_err(|error| match error {
+    outbox.try_send(encode(message)).map_err(|error| match error {
         SendError::Full => Ending::by_us(code::TRY_LATER, "the scheduler does not read"),
         SendError::Closed => Ending::by_network("the connection is closed"),
     })
@@ -160,10 +166,12 @@ async fn end_of(inbox: &mut Inbox) -> Ending {
     }
 }
 
-fn malformed() -> Ending {
-    Ending::by_us(code::INVALID, "not a message of this protocol")
+fn malformed(error: &Undecodable) -> Ending {
+    Ending::by_us(code::INVALID, error.to_string())
 }
 
 fn stopping() -> Ending {
-    Ending::by_us(code::AWAY, "the node stops")
+    Ending::by_us(code::AWAY, STOPPING)
 }
+
+const STOPPING: &str = "the node stops";

@@ -45,10 +45,34 @@ pub(crate) enum Action {
 /// What is worth a line in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Said {
-    Taken { job_id: String, attempt_id: String, trace_id: String },
-    Done { job_id: String, attempt_id: String, trace_id: String, ok: bool },
-    Acknowledged { job_id: String, attempt_id: String, accepted: bool },
-    Cancelled { job_id: String, attempt_id: String, trace_id: String },
+    Taken {
+        job_id: String,
+        attempt_id: String,
+        trace_id: String,
+    },
+    Done {
+        job_id: String,
+        attempt_id: String,
+        trace_id: String,
+        ok: bool,
+    },
+    Acknowledged {
+        job_id: String,
+        attempt_id: String,
+        trace_id: String,
+        accepted: bool,
+    },
+    /// Left to others: the node is stopping.
+    LeftAlone {
+        job_id: String,
+        attempt_id: String,
+        trace_id: String,
+    },
+    Cancelled {
+        job_id: String,
+        attempt_id: String,
+        trace_id: String,
+    },
 }
 
 /// The node's state.
@@ -59,7 +83,16 @@ pub(crate) struct Bench {
     next: u64,
     at_work: BTreeMap<WorkId, Assignment>,
     /// Results without an acknowledgement, oldest first.
-    shelf: VecDeque<FromNode>,
+    shelf: VecDeque<Shelved>,
+    /// The node is stopping: what it has is finished, nothing new is begun.
+    leaving: bool,
+}
+
+/// A result, with its job's trace for the log.
+#[derive(Debug)]
+struct Shelved {
+    message: FromNode,
+    trace_id: String,
 }
 
 impl Bench {
@@ -67,14 +100,24 @@ impl Bench {
     /// here. So twice as many are taken before one is refused.
     pub(crate) fn new(capacity: u32, results_kept: usize) -> Self {
         let most_at_work = 2 * capacity as usize;
-        Self { most_at_work, results_kept, next: 0, at_work: BTreeMap::new(), shelf: VecDeque::new() }
+        Self { most_at_work, results_kept, next: 0, at_work: BTreeMap::new(), shelf: VecDeque::new(), leaving: false }
     }
 
     /// The scheduler, the same or another, has a new connection to this node: it hears what goes on and what is done.
     pub(crate) fn registered(&self) -> Vec<Action> {
         let mut actions = self.progress();
-        actions.extend(self.shelf.iter().cloned().map(Action::Send));
+        actions.extend(self.shelf.iter().map(|shelved| Action::Send(shelved.message.clone())));
         actions
+    }
+
+    /// From now on nothing new is begun.
+    pub(crate) fn leave(&mut self) {
+        self.leaving = true;
+    }
+
+    /// Nothing is at work, and nothing waits for an acknowledgement.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.at_work.is_empty() && self.shelf.is_empty()
     }
 
     /// The scheduler has said something after its acknowledgement of the registration.
@@ -115,6 +158,11 @@ impl Bench {
         if let Some(work) = self.at_work.values_mut().find(|work| work.is_same_work(&assignment)) {
             // The scheduler lost sight of the attempt, not the node of the work: it goes on under its new name.
             *work = assignment;
+        } else if self.leaving {
+            // Acknowledged and not begun: the scheduler would spend one attempt after another on a node that is silent
+            // or refuses, and spends just this one when the connection closes.
+            actions.push(Action::Say(Said::LeftAlone { job_id, attempt_id, trace_id }));
+            return actions;
         } else if self.at_work.len() >= self.most_at_work {
             actions.extend(self.shelve(assignment, Err("the node is full".to_owned())));
             return actions;
@@ -137,15 +185,14 @@ impl Bench {
     }
 
     fn acknowledged(&mut self, job_id: String, attempt_id: String, accepted: bool) -> Vec<Action> {
-        let before = self.shelf.len();
-        self.shelf.retain(|result| {
-            !matches!(result, FromNode::JobResult { job_id: job, attempt_id: attempt, .. }
+        let found = self.shelf.iter().position(|shelved| {
+            matches!(&shelved.message, FromNode::JobResult { job_id: job, attempt_id: attempt, .. }
                 if *job == job_id && *attempt == attempt_id)
         });
-        if self.shelf.len() == before {
+        let Some(Shelved { trace_id, .. }) = found.and_then(|index| self.shelf.remove(index)) else {
             return Vec::new();
-        }
-        vec![Action::Say(Said::Acknowledged { job_id, attempt_id, accepted })]
+        };
+        vec![Action::Say(Said::Acknowledged { job_id, attempt_id, trace_id, accepted })]
     }
 
     fn shelve(&mut self, assignment: Assignment, result: Result<String, String>) -> Vec<Action> {
@@ -153,7 +200,7 @@ impl Bench {
         let ok = result.is_ok();
         let text = result.unwrap_or_else(|error| error);
         let message = FromNode::JobResult { job_id: job_id.clone(), attempt_id: attempt_id.clone(), ok, text };
-        self.shelf.push_back(message.clone());
+        self.shelf.push_back(Shelved { message: message.clone(), trace_id: trace_id.clone() });
         if self.shelf.len() > self.results_kept {
             self.shelf.pop_front();
         }
@@ -223,6 +270,21 @@ mod tests {
         start(&mut bench, "job-2", "att-2");
         let sent = sends(bench.told(assign("job-3", "att-3")));
         assert!(matches!(&sent[..], [FromNode::JobAck { .. }, FromNode::JobResult { ok: false, .. }]), "{sent:?}");
+    }
+
+    #[test]
+    fn a_node_that_stops_finishes_what_it_has_and_begins_nothing() {
+        let mut bench = Bench::new(2, 10);
+        let work = start(&mut bench, "job-1", "att-1");
+        bench.leave();
+        let actions = bench.told(assign("job-2", "att-2"));
+        assert!(!actions.iter().any(|action| matches!(action, Action::Start(..))), "{actions:?}");
+        assert!(matches!(&sends(actions)[..], [FromNode::JobAck { .. }]));
+        assert!(!bench.is_idle());
+        bench.done(work, Ok("hallo".to_owned()));
+        assert!(!bench.is_idle(), "the result is not acknowledged");
+        bench.told(ack("job-1", "att-1", true));
+        assert!(bench.is_idle());
     }
 
     #[test]

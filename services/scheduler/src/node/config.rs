@@ -5,11 +5,14 @@ use std::time::Duration;
 use halfopen_link::LinkConfig;
 use halfopen_link::config::BadSetting;
 use hyper::Uri;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::config::LONGEST;
+use crate::process::Configuration;
+
 /// A node's settings. Durations are written `"5s"`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct NodeConfig {
     /// The scheduler, as `host:port`.
@@ -33,6 +36,9 @@ pub struct NodeConfig {
     /// From the upgrade to the scheduler's `node_register_ack`.
     #[serde(with = "humantime_serde")]
     pub hello_timeout: Duration,
+    /// From the order to stop to the last goodbye: what is at work may finish. Zero stops at once.
+    #[serde(with = "humantime_serde")]
+    pub shutdown_grace: Duration,
     /// Results kept for a scheduler that is away; the oldest goes first.
     pub results_kept: usize,
     /// Ping, pong, close and sizes of the WebSocket.
@@ -50,6 +56,7 @@ impl Default for NodeConfig {
             retry_interval: Duration::from_secs(5),
             connect_timeout: Duration::from_secs(10),
             hello_timeout: Duration::from_secs(10),
+            shutdown_grace: Duration::from_secs(10),
             results_kept: 1000,
             link: LinkConfig::default(),
         }
@@ -57,7 +64,7 @@ impl Default for NodeConfig {
 }
 
 /// Who does a node's work.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum WorkerConfig {
     /// Answers with the text itself, after a while: needs nothing else.
@@ -71,7 +78,7 @@ pub enum WorkerConfig {
 }
 
 /// The gateway and how to ask it.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GatewayConfig {
     /// As `http://host:port`, with or without a path before `/v1`.
@@ -162,6 +169,14 @@ impl NodeConfig {
         if let Some((name, _)) = durations.iter().find(|(_, value)| value.is_zero()) {
             return Err(NodeConfigError::Zero(name));
         }
+        // Zero means at once.
+        durations.push(("shutdown_grace", self.shutdown_grace));
+        if let WorkerConfig::Echo { work_time } = &self.worker {
+            durations.push(("worker.work_time", *work_time));
+        }
+        if let Some((name, _)) = durations.iter().find(|(_, value)| *value > LONGEST) {
+            return Err(NodeConfigError::TooLong(name));
+        }
         if self.capacity == 0 {
             return Err(NodeConfigError::Zero("capacity"));
         }
@@ -187,6 +202,9 @@ pub enum NodeConfigError {
     /// A setting that must be more than zero.
     #[error("accept `{0}`: it must be more than zero")]
     Zero(&'static str),
+    /// A duration beyond a year.
+    #[error("accept `{0}`: it must be at most a year")]
+    TooLong(&'static str),
     /// Not an address.
     #[error("accept `scheduler` = {0:?}: it must be host:port")]
     Scheduler(String),
@@ -194,8 +212,40 @@ pub enum NodeConfigError {
     #[error("accept `worker.base_url` = {0:?}: it must be http://host:port")]
     BaseUrl(String),
     /// A setting of the link.
-    #[error("accept the link's settings")]
-    Link(#[from] BadSetting),
+    #[error("accept `link`: link.{0}")]
+    Link(BadSetting),
+}
+
+impl From<BadSetting> for NodeConfigError {
+    fn from(setting: BadSetting) -> Self {
+        Self::Link(setting)
+    }
+}
+
+impl NodeConfigError {
+    /// The settings that it is about, as dotted names.
+    #[must_use]
+    pub fn settings(&self) -> Vec<String> {
+        match self {
+            Self::Parse(_) => Vec::new(),
+            Self::Zero(name) | Self::TooLong(name) => vec![(*name).to_owned()],
+            Self::Scheduler(_) => vec!["scheduler".to_owned()],
+            Self::BaseUrl(_) => vec!["worker.base_url".to_owned()],
+            Self::Link(BadSetting { setting, .. }) => vec![format!("link.{setting}")],
+        }
+    }
+}
+
+impl Configuration for NodeConfig {
+    type Refusal = NodeConfigError;
+
+    fn check(&self) -> Result<(), NodeConfigError> {
+        self.validate()
+    }
+
+    fn settings(refusal: &NodeConfigError) -> Vec<String> {
+        refusal.settings()
+    }
 }
 
 #[cfg(test)]
@@ -217,6 +267,8 @@ mod tests {
     #[test]
     fn what_cannot_work_is_refused_with_its_name() {
         assert_eq!(NodeConfig::from_toml("capacity = 0"), Err(NodeConfigError::Zero("capacity")));
+        let refused = NodeConfig::from_toml("shutdown_grace = \"500years\"");
+        assert_eq!(refused, Err(NodeConfigError::TooLong("shutdown_grace")));
         let refused = NodeConfig::from_toml("scheduler = \"ws://here\"");
         assert_eq!(refused, Err(NodeConfigError::Scheduler("ws://here".to_owned())));
         let refused = NodeConfig::from_toml("[worker]\nkind = \"gateway\"\nbase_url = \"https://there\"");

@@ -34,8 +34,9 @@ use work::Workshop;
 /// The target of every line of the node.
 const TARGET: &str = "halfopen_scheduler::node";
 
-/// Runs a node until `shutdown` is cancelled. What is at work then is dropped; when this returns, or is dropped, no task
-/// of it lives on.
+/// Runs a node until `shutdown` is cancelled and what it has at work is finished and acknowledged, or the grace period
+/// over. Without a connection it stops at once: nobody could hear of results. When this returns, or is dropped, no task of
+/// it lives on.
 ///
 /// # Errors
 /// When the configuration cannot work. An unreachable scheduler is no error: it is tried again.
@@ -55,7 +56,7 @@ pub async fn run(config: NodeConfig, shutdown: CancellationToken) -> Result<(), 
 /// A node that is told to stop says goodbye; this is how long it may take.
 async fn stopped_for_good(shutdown: CancellationToken, config: &NodeConfig) {
     shutdown.cancelled().await;
-    tokio::time::sleep(config.link.close_timeout * 2).await;
+    tokio::time::sleep(config.shutdown_grace + config.link.close_timeout * 2).await;
 }
 
 async fn keep_connected(config: &NodeConfig, workshop: &mut Workshop, shutdown: CancellationToken) {

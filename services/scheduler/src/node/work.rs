@@ -77,6 +77,16 @@ impl Workshop {
         self.carry_out(actions)
     }
 
+    /// From now on nothing new is begun.
+    pub(super) fn leave(&mut self) {
+        self.bench.leave();
+    }
+
+    /// Nothing is at work, and nothing waits for an acknowledgement.
+    pub(super) fn is_idle(&self) -> bool {
+        self.bench.is_idle()
+    }
+
     /// Drops whatever is at work.
     pub(super) async fn close(mut self) {
         self.tasks.shutdown().await;
@@ -129,8 +139,11 @@ fn say(said: &Said) {
         Said::Done { job_id, attempt_id, trace_id, ok } => {
             tracing::info!(target: TARGET, %job_id, %attempt_id, %trace_id, ok, "job done");
         }
-        Said::Acknowledged { job_id, attempt_id, accepted } => {
-            tracing::info!(target: TARGET, %job_id, %attempt_id, accepted, "result acknowledged");
+        Said::Acknowledged { job_id, attempt_id, trace_id, accepted } => {
+            tracing::info!(target: TARGET, %job_id, %attempt_id, %trace_id, accepted, "result acknowledged");
+        }
+        Said::LeftAlone { job_id, attempt_id, trace_id } => {
+            tracing::info!(target: TARGET, %job_id, %attempt_id, %trace_id, "job left alone");
         }
         Said::Cancelled { job_id, attempt_id, trace_id } => {
             tracing::info!(target: TARGET, %job_id, %attempt_id, %trace_id, "job cancelled");

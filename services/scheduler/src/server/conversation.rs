@@ -4,9 +4,12 @@
 //! The peer is read only while nothing waits to be written to it. So a peer that asks without reading the answers slows
 //! itself down, and the queue towards it overflows only when the core has more to say than a healthy peer is ever sent.
 
+use std::borrow::Cow;
+
 use halfopen_link::close::code;
 use halfopen_link::connection::{self, Connection, Incoming};
-use halfopen_link::message::ToSession;
+use halfopen_link::decode::{Undecodable, decode};
+use halfopen_link::message::{FromNode, FromSession, ToSession};
 use halfopen_link::{Ending, LinkConfig, Metered, Outbox};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, oneshot};
@@ -14,13 +17,12 @@ use tokio_tungstenite::WebSocketStream;
 
 use super::switchboard::{Event, Line};
 use crate::broker::{ConnectionId, Input, Leg};
-use crate::wire::{self, Decoded};
 
 /// Why and how a connection is closed from this side.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Goodbye {
     pub(super) close_code: u16,
-    pub(super) reason: &'static str,
+    pub(super) reason: Cow<'static, str>,
 }
 
 /// Holds the conversation until the socket is closed and gone.
@@ -37,7 +39,7 @@ pub(super) async fn hold<S>(
     let (goodbye, asked) = oneshot::channel();
     let (connection, driver) = connection::open(socket, link);
     let talk = Talk { id, leg, queued, asked, events };
-    tokio::join!(driver, talk.run(connection, Line::new(texts, goodbye)));
+    tokio::join!(driver, talk.run(connection, Line::new(leg, texts, goodbye)));
 }
 
 struct Talk {
@@ -63,7 +65,7 @@ enum End {
 impl Talk {
     async fn run(mut self, connection: Connection, line: Line) {
         let Connection { outbox, mut inbox } = connection;
-        let end = match self.events.send(Event::Opened(self.id, self.leg, line)).await {
+        let end = match self.events.send(Event::Opened(self.id, line)).await {
             Ok(()) => self.exchange(&outbox, &mut inbox).await,
             Err(_) => End::AtOnce(SERVICE_OVER),
         };
@@ -80,7 +82,7 @@ impl Talk {
             }
             End::AtOnce(goodbye) => goodbye,
         };
-        outbox.close(goodbye.close_code, goodbye.reason);
+        outbox.close(goodbye.close_code, &goodbye.reason);
         // The inbox has to live until the driver is through, or it would say "going away" instead.
         while let Incoming::Text(_) = inbox.next().await {}
     }
@@ -110,23 +112,15 @@ impl Talk {
     /// Hands a frame to the core; bad ones are dealt with here, at the cost of their sender.
     async fn take(&mut self, text: &str, outbox: &Outbox) -> Option<End> {
         let decoded = match self.leg {
-            Leg::Session => match wire::decode(text, wire::FROM_SESSION) {
-                Decoded::Message(message) => Decoded::Message(Input::FromSession(self.id, message)),
-                Decoded::UnknownType(kind) => Decoded::UnknownType(kind),
-                Decoded::Malformed => Decoded::Malformed,
-            },
-            Leg::Node => match wire::decode(text, wire::FROM_NODE) {
-                Decoded::Message(message) => Decoded::Message(Input::FromNode(self.id, message)),
-                Decoded::UnknownType(kind) => Decoded::UnknownType(kind),
-                Decoded::Malformed => Decoded::Malformed,
-            },
+            Leg::Session => decode::<FromSession>(text).map(|message| Input::FromSession(self.id, message)),
+            Leg::Node => decode::<FromNode>(text).map(|message| Input::FromNode(self.id, message)),
         };
         match decoded {
-            Decoded::Message(input) => match self.tell(input).await {
+            Ok(input) => match self.tell(input).await {
                 true => None,
                 false => Some(End::AtOnce(SERVICE_OVER)),
             },
-            Decoded::UnknownType(kind) => {
+            Err(Undecodable::UnknownType(kind)) => {
                 // Both legs have the same `error`.
                 let message = format!("the type {kind:?} is not known here");
                 let error = ToSession::Error { code: "unknown_type".to_owned(), message };
@@ -136,10 +130,10 @@ impl Talk {
                 }
                 None
             }
-            Decoded::Malformed => {
-                let goodbye = Goodbye { close_code: code::INVALID, reason: "not a message of this protocol" };
-                self.tell(Input::Lost(self.id, Ending::by_us(goodbye.close_code, goodbye.reason))).await;
-                Some(End::AtOnce(goodbye))
+            Err(error @ Undecodable::Malformed(_)) => {
+                let (close_code, reason) = (code::INVALID, error.to_string());
+                self.tell(Input::Lost(self.id, Ending::by_us(close_code, &reason))).await;
+                Some(End::AtOnce(Goodbye { close_code, reason: Cow::Owned(reason) }))
             }
         }
     }
@@ -151,4 +145,4 @@ impl Talk {
 }
 
 /// The core has gone without a word for this connection.
-const SERVICE_OVER: Goodbye = Goodbye { close_code: code::RESTART, reason: "shutting down" };
+const SERVICE_OVER: Goodbye = Goodbye { close_code: code::RESTART, reason: Cow::Borrowed("shutting down") };

@@ -14,14 +14,15 @@ use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
 use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_util::sync::CancellationToken;
 
 use super::conversation;
-use super::journal::{self, Snapshot, Sockets};
+use super::journal::{self, Served};
+use super::metrics::{self, Metrics};
 use super::switchboard::Event;
 use crate::broker::{ConnectionId, Leg};
 use crate::config::Config;
@@ -31,8 +32,7 @@ use crate::config::Config;
 pub(super) struct Port {
     pub(super) config: Arc<Config>,
     pub(super) events: mpsc::Sender<Event>,
-    pub(super) snapshot: watch::Receiver<Snapshot>,
-    pub(super) sockets: Sockets,
+    pub(super) metrics: Metrics,
     /// Cancelled when the service is over: nothing but closing handshakes goes on.
     pub(super) stop: CancellationToken,
 }
@@ -73,7 +73,7 @@ pub(super) async fn serve(stream: TcpStream, port: Port, id: ConnectionId) {
             let stream = Metered::new(TokioIo::new(stream));
             let link = port.config.link.clone();
             let socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(link.websocket())).await;
-            let _served = port.sockets.enter(leg);
+            let _served = Served::enter(&port.metrics, leg);
             conversation::hold(socket, id, leg, link, port.events).await;
         }
         Err(error) => tracing::debug!(target: journal::TARGET, %error, "an upgrade failed"),
@@ -85,24 +85,26 @@ fn answer(request: Request<Incoming>, port: &Port, upgrades: &Upgrades) -> Page 
         return text(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered here\n");
     }
     match request.uri().path() {
-        "/health" => health(&port.snapshot.borrow()),
-        "/metrics" => text(StatusCode::OK, port.snapshot.borrow().prometheus(&port.sockets)),
+        "/health" => health(&port.metrics),
+        "/metrics" => typed(text(StatusCode::OK, port.metrics.page()), metrics::CONTENT_TYPE),
         "/ws/session" => upgrade(request, Leg::Session, upgrades),
         "/ws/node" => upgrade(request, Leg::Node, upgrades),
         _ => text(StatusCode::NOT_FOUND, "there is nothing here\n"),
     }
 }
 
-fn health(snapshot: &Snapshot) -> Page {
-    let gauges = snapshot.gauges;
+fn health(metrics: &Metrics) -> Page {
     let body = serde_json::json!({
         "status": "ok",
-        "sessions": gauges.connected_sessions,
-        "nodes": gauges.connected_nodes,
-        "open_jobs": gauges.open_jobs,
+        "sessions": metrics.connected_sessions.get(),
+        "nodes": metrics.connected_nodes.get(),
+        "open_jobs": metrics.open_jobs.get(),
     });
-    let mut page = text(StatusCode::OK, body.to_string());
-    page.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    typed(text(StatusCode::OK, body.to_string()), "application/json")
+}
+
+fn typed(mut page: Page, content_type: &'static str) -> Page {
+    page.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     page
 }
 

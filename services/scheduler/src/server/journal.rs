@@ -1,78 +1,48 @@
-//! Happenings as log lines, one each, and the gauges. The messages and field names are an interface: dashboards and
+//! Happenings as log lines, one each, and counted. The messages and field names are an interface: dashboards and
 //! scenarios read them.
 
-use std::fmt::Write as _;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use tokio::sync::watch;
+use halfopen_link::message::ToSession;
+use prometheus_client::metrics::gauge::Gauge;
 use tracing::{debug, info};
 
+use super::metrics::Metrics;
 use crate::broker::{Gauges, Happening, Leg, outcome_name};
 
 /// The target of every line of the scheduler.
 pub(super) const TARGET: &str = "halfopen_scheduler";
 
-/// What the pages of the port show.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Snapshot {
-    pub(super) gauges: Gauges,
-    jobs_accepted: u64,
-    jobs_finished: u64,
-    attempts_spent: u64,
-    results_delivered: u64,
-    failures_delivered: u64,
-}
-
-impl Snapshot {
-    /// The text format of Prometheus, version 0.0.4.
-    pub(super) fn prometheus(&self, sockets: &Sockets) -> String {
-        let gauges = [
-            ("connected_sessions", self.gauges.connected_sessions),
-            ("connected_nodes", self.gauges.connected_nodes),
-            ("open_jobs", self.gauges.open_jobs),
-            ("undelivered_outcomes", self.gauges.undelivered_outcomes),
-            ("session_connections", sockets.sessions.load(Ordering::Relaxed)),
-            ("node_connections", sockets.nodes.load(Ordering::Relaxed)),
-        ];
-        let counters = [
-            ("jobs_accepted", self.jobs_accepted),
-            ("jobs_finished", self.jobs_finished),
-            ("attempts_spent", self.attempts_spent),
-            ("results_delivered", self.results_delivered),
-            ("failures_delivered", self.failures_delivered),
-        ];
-        let mut page = String::new();
-        for (name, value) in gauges {
-            let _ = writeln!(page, "# TYPE halfopen_{name} gauge\nhalfopen_{name} {value}");
-        }
-        for (name, value) in counters {
-            let _ = writeln!(page, "# TYPE halfopen_{name}_total counter\nhalfopen_{name}_total {value}");
-        }
-        page
-    }
-}
-
-/// Writes the log and publishes the snapshot.
+/// Writes the log and counts.
 #[derive(Debug)]
 pub(super) struct Journal {
-    snapshot: Snapshot,
-    published: watch::Sender<Snapshot>,
+    gauges: Gauges,
+    metrics: Metrics,
 }
 
 impl Journal {
-    pub(super) fn new(published: watch::Sender<Snapshot>) -> Self {
-        Self { snapshot: Snapshot::default(), published }
+    pub(super) fn new(metrics: Metrics) -> Self {
+        Self { gauges: Gauges::default(), metrics }
     }
 
-    /// Logs the gauges that have changed, and publishes them.
+    /// Logs the gauges that have changed and that must come back to nothing, and publishes all.
     pub(super) fn gauge(&mut self, gauges: Gauges) {
-        let before = std::mem::replace(&mut self.snapshot.gauges, gauges);
+        let before = std::mem::replace(&mut self.gauges, gauges);
         gauge("connected_sessions", before.connected_sessions, gauges.connected_sessions);
         gauge("connected_nodes", before.connected_nodes, gauges.connected_nodes);
         gauge("open_jobs", before.open_jobs, gauges.open_jobs);
         gauge("undelivered_outcomes", before.undelivered_outcomes, gauges.undelivered_outcomes);
-        self.published.send_replace(self.snapshot);
+        self.metrics.set(gauges);
+    }
+
+    /// Counts the end of a WebSocket that had got as far as the core.
+    pub(super) fn closed(&self, leg: Leg, close_code: u16) {
+        self.metrics.closes.count((leg, close_code));
+    }
+
+    /// Counts what a session is sent.
+    pub(super) fn sent(&self, message: &ToSession) {
+        if matches!(message, ToSession::Result { redelivered: true, .. }) {
+            self.metrics.results_redelivered.inc();
+        }
     }
 
     pub(super) fn record(&mut self, happening: &Happening) {
@@ -86,6 +56,7 @@ impl Journal {
                 debug!(target: TARGET, session_id = %session, detail = ending.detail, "why the session was lost");
             }
             Happening::SessionForgotten { session } => {
+                self.metrics.sessions_forgotten.inc();
                 info!(target: TARGET, session_id = %session, "session forgotten");
             }
             Happening::NodeRegistered { node, generation } => {
@@ -101,17 +72,19 @@ impl Journal {
             | Happening::JobAssigned { .. }
             | Happening::AttemptSpent { .. }
             | Happening::JobFinished { .. }
-            | Happening::Delivered { .. } => self.record_job(happening),
+            | Happening::Delivered { .. }
+            | Happening::ResultExpired { .. } => self.record_job(happening),
         }
     }
 
     fn record_job(&mut self, happening: &Happening) {
         match happening {
             Happening::SubmitAccepted { session, job, trace } => {
-                self.snapshot.jobs_accepted += 1;
+                self.metrics.jobs_accepted.inc();
                 info!(target: TARGET, session_id = %session, job_id = %job, trace_id = %trace, "submit accepted");
             }
             Happening::SubmitRepeated { session, job, trace } => {
+                self.metrics.submits_repeated.inc();
                 debug!(target: TARGET, session_id = %session, job_id = %job, trace_id = %trace, "submit repeated");
             }
             Happening::JobAssigned { job, attempt, node, trace } => {
@@ -121,28 +94,32 @@ impl Journal {
                 );
             }
             Happening::AttemptSpent { job, attempt, trace, reason } => {
-                self.snapshot.attempts_spent += 1;
+                self.metrics.attempts_spent.count(reason.name());
                 info!(
                     target: TARGET, job_id = %job, attempt_id = %attempt, trace_id = %trace, %reason,
                     "attempt spent"
                 );
             }
             Happening::JobFinished { job, session, trace, failure } => {
-                self.snapshot.jobs_finished += 1;
                 let outcome = outcome_name(*failure);
+                self.metrics.jobs_finished.count(outcome);
                 info!(
                     target: TARGET, job_id = %job, session_id = %session, trace_id = %trace, outcome,
                     "job finished"
                 );
             }
-            Happening::Delivered { session, job, seq, failure: None } => {
-                self.snapshot.results_delivered += 1;
-                info!(target: TARGET, session_id = %session, job_id = %job, seq, "result delivered");
+            Happening::Delivered { session, job, seq, trace, failure: None } => {
+                self.metrics.results_delivered.inc();
+                info!(target: TARGET, session_id = %session, job_id = %job, seq, trace_id = %trace, "result delivered");
             }
-            Happening::Delivered { session, job, seq, failure: Some(code) } => {
-                self.snapshot.failures_delivered += 1;
+            Happening::Delivered { session, job, seq, trace, failure: Some(code) } => {
+                self.metrics.failures_delivered.inc();
                 let code = outcome_name(Some(*code));
-                info!(target: TARGET, session_id = %session, job_id = %job, seq, code, "failure delivered");
+                info!(target: TARGET, session_id = %session, job_id = %job, seq, code, trace_id = %trace, "failure delivered");
+            }
+            Happening::ResultExpired { session, job, seq, trace } => {
+                self.metrics.results_expired.inc();
+                info!(target: TARGET, session_id = %session, job_id = %job, seq, trace_id = %trace, "result expired");
             }
             Happening::SessionConnected { .. }
             | Happening::SessionLost { .. }
@@ -159,36 +136,28 @@ fn gauge(name: &str, before: usize, value: usize) {
     }
 }
 
-/// WebSockets being served, by leg.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Sockets {
-    sessions: Arc<AtomicUsize>,
-    nodes: Arc<AtomicUsize>,
-}
-
-impl Sockets {
-    /// Counts a socket until the guard is dropped, however its task ends.
-    pub(super) fn enter(&self, leg: Leg) -> Served {
-        let (name, count) = match leg {
-            Leg::Session => ("session_connections", &self.sessions),
-            Leg::Node => ("node_connections", &self.nodes),
-        };
-        let value = count.fetch_add(1, Ordering::Relaxed) + 1;
-        debug!(target: TARGET, name, value, "gauge");
-        Served { name, count: Arc::clone(count) }
-    }
-}
-
-/// A socket that is being served.
+/// A socket that is being served: counted until this is dropped, however its task ends.
 #[derive(Debug)]
 pub(super) struct Served {
     name: &'static str,
-    count: Arc<AtomicUsize>,
+    count: Gauge,
+}
+
+impl Served {
+    pub(super) fn enter(metrics: &Metrics, leg: Leg) -> Self {
+        let (name, count) = match leg {
+            Leg::Session => ("session_connections", metrics.session_connections.clone()),
+            Leg::Node => ("node_connections", metrics.node_connections.clone()),
+        };
+        let value = count.inc().unsigned_abs() + 1;
+        debug!(target: TARGET, name, value, "gauge");
+        Self { name, count }
+    }
 }
 
 impl Drop for Served {
     fn drop(&mut self) {
-        let value = self.count.fetch_sub(1, Ordering::Relaxed) - 1;
+        let value = self.count.dec().unsigned_abs() - 1;
         debug!(target: TARGET, name = self.name, value, "gauge");
     }
 }

@@ -5,13 +5,15 @@
 //!   bounded channel.
 //! - `http`: the requests on the port, and the upgrade to a WebSocket.
 //! - `conversation`: one WebSocket, from the upgrade to its last byte.
-//! - `journal`: happenings as log lines, and the gauges.
+//! - `journal`: happenings as log lines, and counted.
+//! - `metrics`: the counts, as a page for Prometheus.
 //!
 //! Invariant: when [`Server::serve`] returns or is dropped, no task of it lives on.
 
 mod conversation;
 mod http;
 mod journal;
+mod metrics;
 mod switchboard;
 
 use std::io;
@@ -22,7 +24,7 @@ use halfopen_net::{TcpListener, TcpStream};
 use rand::TryRng;
 use rand::rngs::{SysError, SysRng};
 use thiserror::Error;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -30,7 +32,7 @@ use tokio_util::sync::CancellationToken;
 use crate::broker::{Broker, ConnectionId};
 use crate::config::{Config, ConfigError};
 use http::Port;
-use journal::{Snapshot, Sockets};
+use metrics::Metrics;
 use switchboard::Switchboard;
 
 /// Runs a scheduler until `shutdown` is cancelled and what was open is finished or the grace period over.
@@ -127,16 +129,10 @@ impl Server {
         let seed = seed()?;
         let core = Broker::new(config.timings.clone(), config.limits.clone(), largest, seed, Instant::now());
         let (events, received) = mpsc::channel(EVENTS_QUEUED);
-        let (published, snapshot) = watch::channel(Snapshot::default());
-        let port = Port {
-            config: Arc::new(config),
-            events,
-            snapshot,
-            sockets: Sockets::default(),
-            stop: CancellationToken::new(),
-        };
+        let metrics = Metrics::new();
+        let port = Port { config: Arc::new(config), events, metrics: metrics.clone(), stop: CancellationToken::new() };
         let mut owner = JoinSet::new();
-        owner.spawn(Switchboard::new(core, received, published).run(shutdown));
+        owner.spawn(Switchboard::new(core, received, metrics).run(shutdown));
         let mut connections = JoinSet::new();
         let exit = accept_until_done(&listener, &port, &mut owner, &mut connections).await;
         drop(listener);
@@ -179,6 +175,7 @@ async fn accept_until_done(
             }
             stream = accept(listener, port) => {
                 if connections.len() >= port.config.limits.connections {
+                    port.metrics.connections_refused.inc();
                     tracing::debug!(target: journal::TARGET, "too many connections");
                     continue;
                 }

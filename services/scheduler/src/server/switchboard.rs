@@ -1,25 +1,27 @@
 //! The task that owns the core. It never waits for a connection: what finds no room in a connection's queue closes that
 //! connection.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 
 use halfopen_link::Ending;
 use serde::Serialize;
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::Exit;
 use super::conversation::Goodbye;
-use super::journal::{self, Journal, Snapshot};
+use super::journal::{self, Journal};
+use super::metrics::Metrics;
 use crate::broker::{Broker, ConnectionId, Input, Leg, Output};
 
 /// What connections say to the owner of the core.
 #[derive(Debug)]
 pub(super) enum Event {
     /// A WebSocket is open, and can be reached so.
-    Opened(ConnectionId, Leg, Line),
+    Opened(ConnectionId, Line),
     /// A message, or the end.
     Input(Input),
 }
@@ -27,13 +29,14 @@ pub(super) enum Event {
 /// The way to a connection.
 #[derive(Debug)]
 pub(super) struct Line {
+    leg: Leg,
     texts: mpsc::Sender<String>,
     goodbye: oneshot::Sender<Goodbye>,
 }
 
 impl Line {
-    pub(super) fn new(texts: mpsc::Sender<String>, goodbye: oneshot::Sender<Goodbye>) -> Self {
-        Self { texts, goodbye }
+    pub(super) fn new(leg: Leg, texts: mpsc::Sender<String>, goodbye: oneshot::Sender<Goodbye>) -> Self {
+        Self { leg, texts, goodbye }
     }
 }
 
@@ -48,8 +51,8 @@ pub(super) struct Switchboard {
 }
 
 impl Switchboard {
-    pub(super) fn new(core: Broker, events: mpsc::Receiver<Event>, published: watch::Sender<Snapshot>) -> Self {
-        Self { core, events, lines: BTreeMap::new(), journal: Journal::new(published), exit: None }
+    pub(super) fn new(core: Broker, events: mpsc::Receiver<Event>, metrics: Metrics) -> Self {
+        Self { core, events, lines: BTreeMap::new(), journal: Journal::new(metrics), exit: None }
     }
 
     /// Runs until the core has drained after `shutdown`.
@@ -64,7 +67,8 @@ impl Switchboard {
                     Input::Shutdown
                 }
                 event = self.events.recv() => match event {
-                    Some(Event::Opened(connection, leg, line)) => {
+                    Some(Event::Opened(connection, line)) => {
+                        let leg = line.leg;
                         self.lines.insert(connection, line);
                         Input::Opened(connection, leg)
                     }
@@ -86,8 +90,10 @@ impl Switchboard {
     fn feed(&mut self, input: Input) {
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
-            if let Input::Lost(connection, _) = &input {
-                self.lines.remove(connection);
+            if let Input::Lost(connection, ending) = &input
+                && let Some(line) = self.lines.remove(connection)
+            {
+                self.journal.closed(line.leg, ending.close_code);
             }
             for output in self.core.handle(input, Instant::now()) {
                 inputs.extend(self.carry_out(output));
@@ -99,12 +105,16 @@ impl Switchboard {
     /// Carries one output out; a failure to do so is the core's next input.
     fn carry_out(&mut self, output: Output) -> Option<Input> {
         match output {
-            Output::ToSession(connection, message) => self.send(connection, &message),
+            Output::ToSession(connection, message) => {
+                self.journal.sent(&message);
+                self.send(connection, &message)
+            }
             Output::ToNode(connection, message) => self.send(connection, &message),
             Output::Close(connection, close_code, reason) => {
                 if let Some(line) = self.lines.remove(&connection) {
+                    self.journal.closed(line.leg, close_code);
                     // It may have ended by itself meanwhile.
-                    let _gone = line.goodbye.send(Goodbye { close_code, reason });
+                    let _gone = line.goodbye.send(Goodbye { close_code, reason: Cow::Borrowed(reason) });
                 }
                 None
             }

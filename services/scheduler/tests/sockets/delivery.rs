@@ -33,7 +33,7 @@ async fn a_node_killed_at_work_costs_an_attempt_and_not_the_job() {
     let (job_id, attempt_id) = puppet.assignment().await;
     puppet.send(&FromNode::JobAck { job_id, attempt_id }).await;
     puppet.reset();
-    scheduler.metric("halfopen_attempts_spent_total 1").await;
+    scheduler.metric("halfopen_attempts_spent_total{reason=\"node_lost\"} 1").await;
     let node = scheduler.node(quick_node());
     assert_eq!(client.result().await.0, 1);
     node.stopped().await;

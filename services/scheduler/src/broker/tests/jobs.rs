@@ -171,6 +171,19 @@ fn a_result_under_the_name_of_another_job_is_refused() {
 }
 
 #[test]
+fn a_failure_counts_only_from_the_node_that_has_the_attempt() {
+    let mut rig = Rig::new();
+    let (client, worker) = (rig.client(), rig.worker(1));
+    rig.submit(&client, "job-1");
+    let assigned = rig.only_assigned(&worker);
+    let other = rig.worker(1);
+    rig.answer(&other, &assigned, false, "sabotage");
+    assert_eq!((accepted(&mut rig, &other), rig.spent()), (vec![false], vec![]));
+    rig.answer(&worker, &assigned, true, "hallo");
+    assert_eq!(rig.outcomes(&client), [(1, "job-1".to_owned(), None)]);
+}
+
+#[test]
 fn a_known_job_is_acknowledged_again_and_never_queued_again() {
     let mut rig = Rig::new();
     let (client, worker) = (rig.client(), rig.worker(1));

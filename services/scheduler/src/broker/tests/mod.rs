@@ -24,6 +24,8 @@ struct Rig {
     start: Instant,
     now: Instant,
     connections: u64,
+    /// Processes so far; each has a seed of its own.
+    processes: u8,
     said: Vec<Output>,
 }
 
@@ -62,7 +64,15 @@ impl Rig {
         let now = Instant::now();
         let largest = LinkConfig::default().largest_message;
         let core = Broker::new(Timings::default(), limits, largest, [7; 32], now);
-        Self { core, start: now, now, connections: 0, said: Vec::new() }
+        Self { core, start: now, now, connections: 0, processes: 0, said: Vec::new() }
+    }
+
+    /// Another scheduler process takes the place of this one, which is killed.
+    fn restart(&mut self) {
+        self.processes += 1;
+        let (timings, limits) = (self.core.timings.clone(), self.core.limits.clone());
+        let seed = [7 + self.processes; 32];
+        self.core = Broker::new(timings, limits, self.core.largest_message, seed, self.now);
     }
 
     fn handle(&mut self, input: Input) {

@@ -1,5 +1,6 @@
-//! The core against its laws, under any order of events. The model is a client and nodes that remember what they were
-//! told; the laws are checked after every step.
+//! The core against its laws, under any order of events, the kill of its process included. The model is clients that do
+//! what the protocol asks of them, nodes that remember every assignment they were ever given, and for each session the
+//! list of outcomes that it is owed; the laws are checked after every step.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,18 +11,48 @@ use super::*;
 /// Something that may happen next.
 #[derive(Clone, Debug)]
 enum Step {
-    Submit { client: usize, job: u8 },
-    Ack { client: usize },
-    Reset { client: usize },
-    Resume { client: usize, from_old: bool },
-    StaleTraffic { client: usize },
-    CloseSession { client: usize },
-    NodeUp { node: usize, capacity: u32 },
-    NodeDown { node: usize },
-    TakeJob { node: usize, pick: usize },
-    Answer { node: usize, pick: usize, ok: bool },
+    Submit {
+        client: usize,
+        job: u8,
+    },
+    Ack {
+        client: usize,
+    },
+    Reset {
+        client: usize,
+    },
+    Resume {
+        client: usize,
+        from_old: bool,
+    },
+    StaleTraffic {
+        client: usize,
+    },
+    CloseSession {
+        client: usize,
+    },
+    NodeUp {
+        node: usize,
+        capacity: u32,
+    },
+    NodeDown {
+        node: usize,
+    },
+    TakeJob {
+        node: usize,
+        pick: usize,
+    },
+    Answer {
+        node: usize,
+        pick: usize,
+        ok: bool,
+    },
     Heartbeats,
-    Pass { millis: u64 },
+    Pass {
+        millis: u64,
+    },
+    /// The scheduler is killed and started again.
+    Restart,
 }
 
 const CLIENTS: usize = 2;
@@ -46,6 +77,7 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (node(), 0..8_usize, prop::bool::weighted(0.7))
             .prop_map(|(node, pick, ok)| Step::Answer { node, pick, ok }),
         2 => Just(Step::Heartbeats),
+        1 => Just(Step::Restart),
         5 => prop_oneof![0..4000_u64, 4000..40_000_u64, 40_000..700_000_u64].prop_map(|millis| Step::Pass { millis }),
     ]
 }
@@ -74,7 +106,12 @@ struct World {
     /// Accepted jobs, by session, and how many outcomes the core has said that each has.
     outcomes: BTreeMap<(String, String), u32>,
     sent: BTreeMap<ConnectionId, u64>,
+    /// What the core owes each session.
+    owed: BTreeMap<String, Owed>,
 }
+
+/// Results that an absent session may have waiting.
+const KEPT: usize = 3;
 
 /// A client: its session, whether it believes itself connected, and what it has seen.
 struct Party {
@@ -84,11 +121,53 @@ struct Party {
     last_seq: u64,
     acknowledged: u64,
     delivered: u64,
+    /// Every job of this client, in order, whichever scheduler process took it; and those whose outcome it has seen.
+    submitted: Vec<String>,
+    settled: BTreeSet<String>,
+    /// Those of them that this session has settled.
+    settled_here: BTreeSet<String>,
+}
+
+/// What a session is owed: the outcome of each seq, from 1. A result that waits for its absent session too long, or
+/// among too many, has turned into a failure.
+#[derive(Default)]
+struct Owed {
+    entries: Vec<(String, Option<FailureCode>, Instant)>,
+    acknowledged: usize,
+    absent_since: Option<Instant>,
+}
+
+impl Owed {
+    fn outcome(&self, seq: u64) -> Option<(&str, Option<FailureCode>)> {
+        let (job, failure, _) = self.entries.get(usize::try_from(seq).ok()?.checked_sub(1)?)?;
+        Some((job, *failure))
+    }
+
+    fn expire_by_age(&mut self, now: Instant) {
+        let Some(absent_since) = self.absent_since else { return };
+        for (_, failure, ready_at) in &mut self.entries[self.acknowledged..] {
+            if failure.is_none() && absent_since.max(*ready_at) + 120 * SECOND <= now {
+                *failure = Some(FailureCode::ResultExpired);
+            }
+        }
+    }
+
+    fn expire_by_number(&mut self) {
+        if self.absent_since.is_none() {
+            return;
+        }
+        let waiting = &mut self.entries[self.acknowledged..];
+        let results = waiting.iter().filter(|(_, failure, _)| failure.is_none()).count();
+        let oldest = waiting.iter_mut().filter(|(_, failure, _)| failure.is_none());
+        for (_, failure, _) in oldest.take(results.saturating_sub(KEPT)) {
+            *failure = Some(FailureCode::ResultExpired);
+        }
+    }
 }
 
 impl World {
     fn new() -> Self {
-        let mut rig = Rig::with(Limits { queued_jobs: 4, window_outcomes: 3, results_kept: 3, ..Limits::default() });
+        let mut rig = Rig::with(Limits { queued_jobs: 4, window_outcomes: 3, results_kept: KEPT, ..Limits::default() });
         let clients = (0..CLIENTS).map(|_| Party::new(rig.client())).collect();
         Self {
             rig,
@@ -97,14 +176,22 @@ impl World {
             assigned: vec![Vec::new(); NODES],
             outcomes: BTreeMap::new(),
             sent: BTreeMap::new(),
+            owed: BTreeMap::new(),
         }
     }
 
     fn apply(&mut self, step: &Step) {
         match *step {
             Step::Submit { client, job } => {
-                let party = &self.clients[client];
-                self.rig.submit(&party.client, &format!("job-{job}"));
+                let (party, job) = (&mut self.clients[client], format!("job-{job}"));
+                // A session that never knew the job would do it again: no client asks for that.
+                if party.settled.contains(&job) && !party.settled_here.contains(&job) {
+                    return;
+                }
+                if !party.submitted.contains(&job) {
+                    party.submitted.push(job.clone());
+                }
+                self.rig.submit(&party.client, &job);
             }
             Step::Ack { client } => {
                 let party = &mut self.clients[client];
@@ -148,7 +235,37 @@ impl World {
                     self.rig.handle(Input::FromNode(worker.connection, FromNode::NodeHeartbeat));
                 }
             }
-            Step::Pass { millis } => self.rig.pass(Duration::from_millis(millis)),
+            Step::Pass { millis } => self.pass(Duration::from_millis(millis)),
+            Step::Restart => self.restart(),
+        }
+    }
+
+    /// As the rig does, but looks at what is said when it is said.
+    fn pass(&mut self, duration: Duration) {
+        self.observe();
+        let until = self.rig.now + duration;
+        while let Some(deadline) = self.rig.core.next_deadline().filter(|deadline| *deadline <= until) {
+            self.rig.now = deadline;
+            self.rig.handle(Input::Timeout);
+            self.observe();
+        }
+        self.rig.now = until;
+    }
+
+    /// Everybody is on their own until they come back: clients find no session and submit again, nodes keep their
+    /// identity and the assignments of the killed process, and may still answer them.
+    fn restart(&mut self) {
+        self.observe();
+        self.rig.restart();
+        self.outcomes.clear();
+        self.owed.clear();
+        for party in &mut self.clients {
+            party.connected = false;
+            party.old = None;
+        }
+        for client in 0..CLIENTS {
+            self.resume(client, false);
+            self.observe();
         }
     }
 
@@ -167,7 +284,16 @@ impl World {
             assert_eq!(next.next_seq, 1);
             // A session that was taking its leave hears of its last deliveries before it is gone.
             self.observe();
-            self.clients[client] = Party::new(next);
+            let before = std::mem::replace(&mut self.clients[client], Party::new(next));
+            let party = &mut self.clients[client];
+            party.submitted = before.submitted;
+            party.settled = before.settled;
+            // In order, every job without an outcome, acknowledged or not.
+            let again = party.submitted.iter().filter(|job| !party.settled.contains(*job)).cloned();
+            for job in again.collect::<Vec<_>>() {
+                self.rig.submit(&self.clients[client].client, &job);
+                self.observe();
+            }
         }
     }
 
@@ -195,8 +321,11 @@ impl World {
     fn observe(&mut self) {
         for output in std::mem::take(&mut self.rig.said) {
             match output {
-                Output::ToSession(connection, ToSession::Result { seq, .. } | ToSession::JobFailed { seq, .. }) => {
-                    self.outcome_sent(connection, seq);
+                Output::ToSession(connection, ToSession::Result { seq, job_id, .. }) => {
+                    self.outcome_sent(connection, seq, &job_id, None);
+                }
+                Output::ToSession(connection, ToSession::JobFailed { seq, job_id, code, .. }) => {
+                    self.outcome_sent(connection, seq, &job_id, Some(code));
                 }
                 Output::ToNode(connection, ToNode::JobAssign { job_id, attempt_id, .. }) => {
                     let node = self
@@ -221,14 +350,21 @@ impl World {
         }
     }
 
-    /// Outcomes come in order and without gaps, on every connection and over all of them.
-    fn outcome_sent(&mut self, connection: ConnectionId, seq: u64) {
+    /// Outcomes come in order and without gaps, on every connection and over all of them; each is the one that is owed,
+    /// and its effect at the client happens once.
+    fn outcome_sent(&mut self, connection: ConnectionId, seq: u64, job: &str, failure: Option<FailureCode>) {
         if let Some(previous) = self.sent.insert(connection, seq) {
             assert!(seq > previous, "out of order on one connection");
         }
         let Some(party) = self.clients.iter_mut().find(|party| party.client.connection == connection) else { return };
         assert!(seq <= party.last_seq + 1, "a gap: {seq} after {}", party.last_seq);
-        party.last_seq = party.last_seq.max(seq);
+        let owed = &self.owed[&party.client.session];
+        assert_eq!(owed.outcome(seq), Some((job, failure)), "what is sent as {seq} is what is owed");
+        if seq == party.last_seq + 1 {
+            party.last_seq = seq;
+            party.settled_here.insert(job.to_owned());
+            assert!(party.settled.insert(job.to_owned()), "{job} has a second outcome at the client");
+        }
     }
 
     fn happened(&mut self, happening: Happening) {
@@ -237,7 +373,10 @@ impl World {
                 let twice = self.outcomes.insert((session.to_string(), job.to_string()), 0);
                 assert_eq!(twice, None, "accepted twice");
             }
-            Happening::JobFinished { session, job, .. } => {
+            Happening::JobFinished { session, job, failure, .. } => {
+                let owed = self.owed.entry(session.to_string()).or_default();
+                owed.entries.push((job.to_string(), failure, self.rig.now));
+                owed.expire_by_number();
                 let count = self.outcomes.get_mut(&(session.to_string(), job.to_string())).expect("accepted");
                 *count += 1;
                 assert_eq!(*count, 1, "exactly one outcome");
@@ -248,8 +387,30 @@ impl World {
                 assert_eq!(seq, party.delivered + 1, "delivered in order");
                 assert!(seq <= party.last_seq, "delivered only what was seen");
                 party.delivered = seq;
+                self.owed.get_mut(session.as_str()).expect("owed").acknowledged = seq as usize;
             }
-            _ => {}
+            Happening::SessionConnected { session, .. } => {
+                let owed = self.owed.entry(session.to_string()).or_default();
+                owed.expire_by_age(self.rig.now);
+                owed.absent_since = None;
+            }
+            Happening::SessionLost { session, .. } => {
+                let owed = self.owed.get_mut(session.as_str()).expect("it was connected");
+                owed.absent_since = Some(self.rig.now);
+                owed.expire_by_number();
+            }
+            Happening::ResultExpired { session, seq, .. } => {
+                let owed = self.owed.get_mut(session.as_str()).expect("owed");
+                owed.expire_by_age(self.rig.now);
+                let (_, failure, _) = &owed.entries[seq as usize - 1];
+                assert_eq!(*failure, Some(FailureCode::ResultExpired), "{seq} expired before its time");
+            }
+            Happening::SubmitRepeated { .. }
+            | Happening::SessionForgotten { .. }
+            | Happening::JobAssigned { .. }
+            | Happening::AttemptSpent { .. }
+            | Happening::NodeRegistered { .. }
+            | Happening::NodeLost { .. } => {}
         }
     }
 
@@ -261,6 +422,11 @@ impl World {
         assert_eq!(gauges.open_jobs, open, "a job is open until it has its outcome");
         let undelivered: usize = core.sessions.values().map(|session| session.outbox.len()).sum();
         assert_eq!(gauges.undelivered_outcomes, undelivered);
+        assert_eq!(gauges.queued_jobs, core.queue.len());
+        let texts = |session: &Session| session.job_bytes + session.outbox.bytes();
+        assert_eq!(gauges.buffered_bytes, core.sessions.values().map(texts).sum::<usize>());
+        let open: usize = core.jobs.values().map(|job| job.bytes).sum();
+        assert_eq!(core.sessions.values().map(|session| session.job_bytes).sum::<usize>(), open);
         let present = core.sessions.values().filter(|session| session.attached.is_some()).count();
         assert_eq!(gauges.connected_sessions, present);
         let owners = core.connections.values();
@@ -311,11 +477,22 @@ impl World {
         }
         let gauges = self.rig.core.gauges();
         assert_eq!((gauges.open_jobs, gauges.undelivered_outcomes), (0, 0), "{:?}", self.rig.core.jobs);
+        assert_eq!((gauges.queued_jobs, gauges.buffered_bytes), (0, 0));
     }
 }
 
 impl Party {
     fn new(client: Client) -> Self {
-        Self { client, connected: true, old: None, last_seq: 0, acknowledged: 0, delivered: 0 }
+        Self {
+            client,
+            connected: true,
+            old: None,
+            last_seq: 0,
+            acknowledged: 0,
+            delivered: 0,
+            submitted: Vec::new(),
+            settled: BTreeSet::new(),
+            settled_here: BTreeSet::new(),
+        }
     }
 }

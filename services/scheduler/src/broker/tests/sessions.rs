@@ -247,6 +247,29 @@ fn bad_input_costs_its_sender_alone() {
 }
 
 #[test]
+fn a_session_holds_no_more_bytes_than_its_bound() {
+    let mut rig = Rig::with(Limits { session_bytes: 1000, ..Limits::default() });
+    let (client, worker) = (rig.client(), rig.worker(9));
+    rig.submit_text(&client, "job-1", "x".repeat(600));
+    rig.submit_text(&client, "job-2", "x".repeat(600));
+    assert_eq!(rig.closed(), [(client.connection, code::TRY_LATER)]);
+    assert_eq!(rig.core.gauges().open_jobs, 1);
+    let client = rig.resume(&client, 0);
+    rig.submit(&client, "job-3");
+    let assigned = rig.assigned(&worker);
+    rig.answer(&worker, &assigned[0], true, &"y".repeat(600));
+    rig.answer(&worker, &assigned[1], true, &"y".repeat(600));
+    assert_eq!(rig.closed(), [(client.connection, code::TRY_LATER)], "it acknowledges nothing");
+    assert!(rig.core.gauges().buffered_bytes <= 1000);
+    rig.said.clear();
+    let client = rig.resume(&client, 0);
+    let codes: Vec<_> = rig.outcomes(&client).into_iter().map(|(_, _, code)| code).collect();
+    assert_eq!(codes, [Some(FailureCode::ResultExpired), None], "the oldest has given its place");
+    rig.ack(&client, 2);
+    assert_eq!(rig.core.gauges().buffered_bytes, 0);
+}
+
+#[test]
 fn too_many_sessions_are_asked_to_come_back() {
     let mut rig = Rig::with(Limits { sessions: 1, ..Limits::default() });
     rig.client();
