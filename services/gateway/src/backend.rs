@@ -4,8 +4,10 @@ use std::pin::Pin;
 
 use bytes::Bytes;
 use futures_util::Stream;
+use halfopen_health::Target;
 
 use crate::chat::ChatRequest;
+use crate::confidential::Confidential;
 use crate::fault::Fault;
 
 mod echo;
@@ -34,4 +36,14 @@ pub enum Signal {
 pub trait Backend: Send + Sync + 'static {
     /// Starts a call. Nothing happens until the answer is polled.
     fn open(&self, request: &ChatRequest) -> Upstream;
+
+    /// What `GET /ready` asks about this backend. `None`: it is ready whenever the gateway is.
+    fn health(&self) -> Option<&Target> {
+        None
+    }
+
+    /// What no message about this backend may contain.
+    fn confidential(&self) -> Confidential {
+        Confidential::default()
+    }
 }

@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use crate::backend::{Signal, Upstream};
 use crate::chat::ChatRequest;
+use crate::confidential::Confidential;
 use crate::ending::Ending;
 use crate::fault::Fault;
 use crate::ledger::{Slot, UpstreamCount};
@@ -19,6 +20,7 @@ pub(crate) struct Call {
     slot: Slot,
     stall: Arc<Stall>,
     backend: String,
+    confidential: Confidential,
     upstream: Option<Upstream>,
     opened: Option<UpstreamCount>,
     ending: Option<Ending>,
@@ -34,8 +36,15 @@ impl Call {
             stream = request.stream,
             "request accepted"
         );
-        let mut call =
-            Self { slot, stall, backend: registered.name.clone(), upstream: None, opened: None, ending: None };
+        let mut call = Self {
+            slot,
+            stall,
+            backend: registered.name.clone(),
+            confidential: registered.backend.confidential(),
+            upstream: None,
+            opened: None,
+            ending: None,
+        };
         // After the guard exists: a panic in here is then logged like any other ending.
         call.upstream = Some(registered.backend.open(request));
         call
@@ -43,6 +52,11 @@ impl Call {
 
     pub(crate) fn id(&self) -> &str {
         self.slot.id()
+    }
+
+    /// What no message about this call may contain.
+    pub(crate) fn confidential(&self) -> Confidential {
+        self.confidential.clone()
     }
 
     /// The next bytes of the answer. A panic of the backend is a [`Fault`] like others. `None` after the end, and after
@@ -76,7 +90,12 @@ impl Call {
 
     /// Drops the upstream call; `abandoned` when it was still at work.
     pub(crate) fn close_upstream(&mut self, abandoned: bool) {
-        let was_running = self.upstream.take().is_some();
+        let upstream = self.upstream.take();
+        let was_running = upstream.is_some();
+        // A destructor that panics while the request unwinds would end the process.
+        if std::panic::catch_unwind(AssertUnwindSafe(|| drop(upstream))).is_err() {
+            tracing::error!(target: "halfopen_gateway", request_id = %self.id(), "request panicked");
+        }
         let was_opened = self.opened.is_some();
         if was_running && was_opened && abandoned {
             tracing::debug!(target: "halfopen_gateway", request_id = %self.id(), "upstream cancelled");

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use halfopen_health::ProbeConfig;
 use serde::Deserialize;
 
 mod check;
@@ -42,6 +43,8 @@ pub struct Config {
     pub timings: Timings,
     /// Size limits.
     pub limits: Limits,
+    /// How `GET /ready` asks the HTTP backends.
+    pub ready: ReadyConfig,
     /// The origin that browsers may call from (`Access-Control-Allow-Origin`). Default none: a page that a user happens
     /// to visit must not spend the keys of a gateway on that user's machine.
     pub cors_origin: Option<String>,
@@ -56,6 +59,7 @@ impl Default for Config {
             backends: vec![BackendConfig::Echo(EchoConfig::default())],
             timings: Timings::default(),
             limits: Limits::default(),
+            ready: ReadyConfig::default(),
             cors_origin: None,
             date_header: true,
         }
@@ -129,6 +133,40 @@ pub struct HttpConfig {
     /// The environment variable that holds its key. Without it no `Authorization` is sent.
     #[serde(default)]
     pub api_key_env: Option<String>,
+    /// What `GET /ready` asks. Default `models` under the base URL, with the key: the one `GET` that every server of
+    /// this API has. Many also have an `http://host:port/health`, which asks for less; it gets no key.
+    #[serde(default)]
+    pub health_url: Option<String>,
+}
+
+/// How `GET /ready` asks each HTTP backend: at the same time, over a connection of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ReadyConfig {
+    /// Attempts before a backend counts as not ready. Default 1: whoever asks for readiness asks again, and wants to
+    /// know how it is now. 15 makes `GET /ready` itself wait for backends that start (field report A).
+    pub attempts: u32,
+    /// Between two attempts, and for how long an answer of `GET /ready` serves whoever asks next. Default 500 ms (field
+    /// report A).
+    #[serde(with = "humantime_serde")]
+    pub interval: Duration,
+    /// How long an attempt may take. Default 2 s.
+    #[serde(with = "humantime_serde")]
+    pub timeout: Duration,
+}
+
+impl Default for ReadyConfig {
+    fn default() -> Self {
+        let ProbeConfig { interval, timeout, .. } = ProbeConfig::default();
+        Self { attempts: 1, interval, timeout }
+    }
+}
+
+impl ReadyConfig {
+    /// The prober's numbers. `GET /ready` takes at most [`ProbeConfig::worst_case`] of them.
+    pub fn probe(&self) -> ProbeConfig {
+        ProbeConfig { attempts: self.attempts, interval: self.interval, timeout: self.timeout }
+    }
 }
 
 /// Time limits, defaults from field reports. What they add up to for a user: a client hears something at least every

@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::future::poll_fn;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -17,7 +18,8 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use crate::api_error::ApiError;
 use crate::call::Call;
 use crate::ending::Ending;
-use crate::relay::{Input, Output, Relay};
+use crate::relay::{DONE, Input, Output, Relay};
+use crate::sse::encode_data;
 
 /// The events of one stream.
 pub(crate) struct EventStream {
@@ -30,6 +32,8 @@ pub(crate) struct EventStream {
     shutdown: Pin<Box<WaitForCancellationFutureOwned>>,
     /// When the client was last given something; until it asks again the upstream rests.
     given_at: Option<Instant>,
+    /// Something in here panicked, and nothing but `waiting` is to be trusted any more.
+    panicked: bool,
 }
 
 impl EventStream {
@@ -47,6 +51,7 @@ impl EventStream {
             ending: None,
             shutdown: Box::pin(shutdown.cancelled_owned()),
             given_at: None,
+            panicked: false,
         };
         poll_fn(|cx| stream.poll_advance(cx)).await;
         if let Some(error) = stream.refusal.take() {
@@ -100,7 +105,33 @@ impl EventStream {
         }
     }
 
+    /// The next event. Whatever panics on the way to it, the client is told how its stream ends.
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        if !self.panicked {
+            let polled = std::panic::catch_unwind(AssertUnwindSafe(|| self.poll_next_event(cx)));
+            if let Ok(polled) = polled {
+                return polled;
+            }
+            self.end_by_panic();
+        }
+        Poll::Ready(self.waiting.pop_front())
+    }
+
+    fn end_by_panic(&mut self) {
+        self.panicked = true;
+        self.call.end(Ending::Panic);
+        tracing::error!(target: "halfopen_gateway", request_id = %self.call.id(), "request panicked");
+        self.call.close_upstream(true);
+        // A terminator that is still waiting goes out with what belongs before it; one that has gone out was the last.
+        let ends = self.waiting.back().is_some_and(|last| last == DONE.as_bytes());
+        let ended = self.waiting.is_empty() && self.ending.is_some();
+        if !ends && !ended {
+            self.waiting.push_back(Bytes::from(encode_data(&ApiError::internal().envelope())));
+            self.waiting.push_back(Bytes::from_static(DONE.as_bytes()));
+        }
+    }
+
+    fn poll_next_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         if let Some(given_at) = self.given_at.take() {
             let now = Instant::now();
             let outputs = self.relay.handle(Input::Paused(now - given_at), now);
@@ -123,7 +154,7 @@ impl EventStream {
     }
 
     fn is_finished(&self) -> bool {
-        self.waiting.is_empty() && self.relay.is_over()
+        self.waiting.is_empty() && (self.panicked || self.relay.is_over())
     }
 }
 

@@ -7,6 +7,7 @@ use hyper::StatusCode;
 use thiserror::Error;
 
 use crate::api_error::ApiError;
+use crate::confidential::Confidential;
 
 /// How an upstream call failed. The text completes "failed to get an answer: ..." and is fit for a client: it names
 /// no address and no secret.
@@ -103,6 +104,24 @@ impl Fault {
             | Self::Malformed
             | Self::TooLarge
             | Self::Reported { .. } => ApiError::upstream(self.to_string()),
+        }
+    }
+
+    /// The same without what `confidential` hides.
+    pub(crate) fn hiding(self, confidential: &Confidential) -> Self {
+        match self {
+            Self::Status { status, message } => Self::Status { status, message: confidential.hide(&message) },
+            Self::Reported { message } => Self::Reported { message: confidential.hide(&message) },
+            Self::Refused
+            | Self::Unreachable
+            | Self::ConnectTimeout
+            | Self::Reset
+            | Self::Truncated
+            | Self::FirstByteTimeout
+            | Self::Silent
+            | Self::Malformed
+            | Self::TooLarge
+            | Self::Panicked => self,
         }
     }
 

@@ -11,18 +11,20 @@
 //! | [`relay`] | pure core: upstream bytes in, whole client events out, the laws of a stream |
 //! | [`sse`] | pure core: the event-stream parser and encoder |
 //! | [`chat`] | the request body: what the gateway reads of it |
-//! | [`api_error`], [`sanitise`] | errors as clients see them, without secrets |
+//! | [`api_error`], [`sanitise`], [`confidential`] | errors as clients see them, without secrets |
 //! | [`fault`], [`ending`] | how an upstream fails, how a request ends |
 //! | [`backend`], `registry` | who answers: `echo`, `http`, or a [`Backend`] of the caller's |
 //! | `server` | the listener, the connections, shutdown |
 //! | `routes`, `intake` | from a request to its response; reading request bodies |
 //! | `event_stream` | the shell around the relay: a response body that pulls its upstream |
+//! | `readiness` | `GET /ready`: which backends could answer now |
 //! | `call`, `ledger` | an accepted request, its cancellation, its log lines, its place in flight |
 //! | `write_progress` | gives up on a client that takes nothing |
 
 pub mod api_error;
 pub mod backend;
 pub mod chat;
+pub mod confidential;
 pub mod config;
 pub mod ending;
 pub mod fault;
@@ -34,6 +36,7 @@ mod call;
 mod event_stream;
 mod intake;
 mod ledger;
+mod readiness;
 mod registry;
 mod routes;
 mod server;

@@ -5,31 +5,87 @@ use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use halfopen_gateway::{Config, Exit, Gateway, Registry, RunError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
-/// An OpenAI-compatible gateway. Without any option it echoes on 127.0.0.1:8080.
+/// An OpenAI-compatible gateway that outlives its clients and its backends.
 ///
-/// Try: curl -N http://127.0.0.1:8080/v1/chat/completions -d '{"model":"echo","stream":true,"messages":[{"role":"user","content":"hello"}]}'
+/// Without any option it listens on 127.0.0.1:8080 and its built-in backend `echo` answers with your own words. Flags
+/// override the environment, and both override the file.
 #[derive(Debug, Parser)]
-#[command(name = "gateway", disable_version_flag = true)]
+#[command(name = "gateway", disable_version_flag = true, after_help = SHORT_LESSON, after_long_help = LESSON)]
 struct Arguments {
-    /// A TOML file; without it the echo backend is all there is.
+    /// A TOML file: backends, time limits, size limits. Without it the echo backend is all there is.
     #[arg(long, env = "GATEWAY_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Where to listen; overrides the file.
+    /// Where to listen; overrides the file. Port 0 lets the system choose.
     #[arg(long, env = "GATEWAY_LISTEN", value_name = "HOST:PORT")]
     listen: Option<String>,
-    /// Check the configuration and exit.
+    /// How stderr is written: lines for people, or JSON objects for machines.
+    #[arg(long, env = "GATEWAY_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
+    log_format: LogFormat,
+    /// Check the configuration, keys in the environment included, and exit: 0 when it is good, 2 when not.
+    #[arg(long, alias = "check")]
+    check_config: bool,
+    /// Print a configuration file with every setting, its default and what it is for, and exit.
     #[arg(long)]
-    check: bool,
+    example_config: bool,
     /// Print the version, and whether this build can be simulated.
     #[arg(long, short = 'V')]
     version: bool,
 }
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+const SHORT_LESSON: &str = "\
+Try:  gateway &
+      curl -N http://127.0.0.1:8080/v1/chat/completions \\
+           -d '{\"model\":\"echo\",\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}'
+
+More: gateway --help";
+
+const LESSON: &str = "\
+Try it with nothing else:
+  gateway &
+  curl -N http://127.0.0.1:8080/v1/chat/completions \\
+       -d '{\"model\":\"echo\",\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}'
+
+Put it before a model server, in a file of your own:
+  gateway --example-config > gateway.toml      # change it, then
+  gateway --config gateway.toml --check-config
+  LOCAL_API_KEY=... gateway --config gateway.toml
+
+Use it with an SDK:
+  OpenAI(base_url=\"http://127.0.0.1:8080/v1\", api_key=\"unused\")
+
+What it serves:
+  POST /v1/chat/completions   streaming and not
+  GET  /v1/models             the models of all backends
+  GET  /health                200 while this process serves
+  GET  /ready                 200 while some backend could answer, and the state of each
+
+Environment:
+  GATEWAY_CONFIG, GATEWAY_LISTEN, GATEWAY_LOG_FORMAT   as the flags
+  RUST_LOG                    what is logged, such as `debug` or `halfopen_gateway=debug` (default: info)
+  NO_COLOR                    no colours on a terminal
+  and the variables that `api_key_env` names, for the backends' keys
+
+Signals:
+  SIGTERM, SIGINT (Ctrl-C)    stop accepting, end streams with an error event, finish the rest within the grace period
+  either of them again        exit at once
+
+Exit codes:
+  0    told to stop, and stopped; the last line on stderr says whether requests were cut
+  1    could not listen or start, or was told twice
+  2    bad flags or a bad configuration; nothing was started
+  101  a panic; one in a request is that request's 500 and does not end the process";
 
 /// Bad flags or a bad configuration: nothing was started.
 const EXIT_BAD_INPUT: u8 = 2;
@@ -42,26 +98,33 @@ fn main() -> ExitCode {
         write_line(io::stdout(), &halfopen_net::version_line("gateway", env!("CARGO_PKG_VERSION")));
         return ExitCode::SUCCESS;
     }
+    if arguments.example_config {
+        write_line(io::stdout(), include_str!("../gateway.example.toml").trim_end());
+        return ExitCode::SUCCESS;
+    }
+    let voice = install_logging(arguments.log_format);
     let config = match load(&arguments) {
         Ok(config) => config,
         Err(problem) => {
-            say(&problem);
+            voice.complain(&problem);
             return ExitCode::from(EXIT_BAD_INPUT);
         }
     };
-    if arguments.check {
-        say("the configuration is good");
+    if arguments.check_config {
+        voice.say("the configuration is good");
         return ExitCode::SUCCESS;
     }
-    install_logging();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            say(&format!("failed to start the runtime: {error}"));
+            voice.complain(&format!("failed to start the runtime: {error}"));
             return ExitCode::FAILURE;
         }
     };
-    runtime.block_on(supervise(config))
+    let code = runtime.block_on(supervise(config, voice));
+    // A name lookup that hangs must not hold up the end.
+    runtime.shutdown_background();
+    code
 }
 
 fn load(arguments: &Arguments) -> Result<Config, String> {
@@ -81,36 +144,39 @@ fn load(arguments: &Arguments) -> Result<Config, String> {
 }
 
 /// Runs the gateway and says why it ended.
-async fn supervise(config: Config) -> ExitCode {
+async fn supervise(config: Config, voice: Voice) -> ExitCode {
     // Before binding: whoever sees the port open may already send the signal.
     let (mut interrupt, mut terminate) = match (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) {
         (Ok(interrupt), Ok(terminate)) => (interrupt, terminate),
         (Err(error), _) | (_, Err(error)) => {
-            say(&format!("failed to watch for signals: {error}"));
+            voice.complain(&format!("failed to watch for signals: {error}"));
             return ExitCode::FAILURE;
         }
     };
     let shutdown = CancellationToken::new();
-    let mut serving = tokio::spawn(serve(config, shutdown.clone()));
+    let mut serving = tokio::spawn(serve(config, voice, shutdown.clone()));
     let reason = tokio::select! {
-        ended = &mut serving => return report("clean", ended),
+        ended = &mut serving => return report("clean", ended, voice),
         name = next_signal(&mut interrupt, &mut terminate) => name,
     };
-    say(&format!("{reason}: finishing open requests"));
+    voice.say(&format!("{reason}: finishing open requests"));
     shutdown.cancel();
     tokio::select! {
-        ended = serving => report(reason, ended),
+        ended = serving => report(reason, ended, voice),
         again = next_signal(&mut interrupt, &mut terminate) => {
-            say(&format!("exiting: {again} again, open requests are cut"));
+            voice.say(&format!("exiting: {again} again, open requests are cut"));
             ExitCode::FAILURE
         }
     }
 }
 
-async fn serve(config: Config, shutdown: CancellationToken) -> Result<Exit, RunError> {
+async fn serve(config: Config, voice: Voice, shutdown: CancellationToken) -> Result<Exit, RunError> {
     let registry = Registry::from_config(&config)?;
+    let models: Vec<&str> = config.backends.iter().flat_map(|backend| backend.models()).map(String::as_str).collect();
+    let models = models.join(", ");
     let gateway = Gateway::bind(config, registry).await?;
-    say(&format!("listening on http://{}", gateway.local_addr()));
+    voice.say(&format!("serving the models {models}"));
+    voice.say(&format!("listening on http://{}", gateway.local_addr()));
     Ok(gateway.serve(shutdown).await)
 }
 
@@ -121,40 +187,53 @@ async fn next_signal(interrupt: &mut Signal, terminate: &mut Signal) -> &'static
     }
 }
 
-fn report(reason: &str, ended: Result<Result<Exit, RunError>, tokio::task::JoinError>) -> ExitCode {
+fn report(reason: &str, ended: Result<Result<Exit, RunError>, tokio::task::JoinError>, voice: Voice) -> ExitCode {
     match ended {
         Ok(Ok(Exit::Clean)) => {
-            say(&format!("exiting: {reason}, every request was finished"));
+            voice.say(&format!("exiting: {reason}, every request was finished"));
             ExitCode::SUCCESS
         }
         Ok(Ok(Exit::Cut { connections })) => {
-            say(&format!("exiting: {reason}, {connections} connections were cut at the end of the grace period"));
+            voice.say(&format!("exiting: {reason}, {connections} connections were cut at the end of the grace period"));
             ExitCode::SUCCESS
         }
         Ok(Err(error @ RunError::Config(_))) => {
-            say(&chain(&error));
+            voice.complain(&chain(&error));
             ExitCode::from(EXIT_BAD_INPUT)
         }
         Ok(Err(error @ RunError::Bind { .. })) => {
-            say(&chain(&error));
+            voice.complain(&chain(&error));
             ExitCode::FAILURE
         }
         Err(_) => {
-            say("exiting: panic");
+            voice.complain("exiting: panic");
             ExitCode::from(EXIT_PANIC)
         }
     }
 }
 
-fn install_logging() {
+fn install_logging(format: LogFormat) -> Voice {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
+    // Why the process ends is told, whatever else is not.
+    let filter = match "gateway=info".parse() {
+        Ok(own) => filter.add_directive(own),
+        Err(_) => filter,
+    };
+    let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_ansi(io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
         // Complaining about a closed stderr on that stderr would be a panic.
         .log_internal_errors(false)
-        .with_writer(io::stderr)
-        .init();
+        .with_writer(io::stderr);
+    match format {
+        LogFormat::Text => {
+            builder.with_ansi(io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()).init();
+            Voice::Text
+        }
+        LogFormat::Json => {
+            builder.json().init();
+            Voice::Log
+        }
+    }
 }
 
 /// An error with its causes, in one line where the causes allow it.
@@ -169,8 +248,27 @@ fn chain(error: &dyn Error) -> String {
     text
 }
 
-fn say(line: &str) {
-    write_line(io::stderr(), &format!("gateway: {line}"));
+/// How the process speaks of itself: in a log that machines read, as one of its objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Voice {
+    Text,
+    Log,
+}
+
+impl Voice {
+    fn say(self, line: &str) {
+        match self {
+            Self::Text => write_line(io::stderr(), &format!("gateway: {line}")),
+            Self::Log => tracing::info!(target: "gateway", "{line}"),
+        }
+    }
+
+    fn complain(self, line: &str) {
+        match self {
+            Self::Text => self.say(line),
+            Self::Log => tracing::error!(target: "gateway", "{line}"),
+        }
+    }
 }
 
 /// Writes a line. Nobody listening is no reason to stop serving.

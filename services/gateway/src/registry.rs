@@ -60,12 +60,11 @@ impl Registry {
         self.by_model.get(model)
     }
 
-    /// The names of the backends, sorted, each once.
-    pub(crate) fn names(&self) -> Vec<&str> {
-        let mut names: Vec<&str> = self.by_model.values().map(|registered| registered.name.as_str()).collect();
-        names.sort_unstable();
-        names.dedup();
-        names
+    /// The backends by their names, sorted, each once.
+    pub(crate) fn backends(&self) -> impl Iterator<Item = (&str, &dyn Backend)> {
+        let by_name: BTreeMap<&str, &dyn Backend> =
+            self.by_model.values().map(|registered| (registered.name.as_str(), &*registered.backend)).collect();
+        by_name.into_iter()
     }
 
     /// The body of `GET /v1/models`.

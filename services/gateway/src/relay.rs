@@ -16,6 +16,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::api_error::ApiError;
+use crate::confidential::Confidential;
 use crate::ending::Ending;
 use crate::fault::{Fault, error_message};
 use crate::sse::{SseEvent, SseParser, encode_data};
@@ -89,6 +90,7 @@ pub struct Relay {
     limits: RelayLimits,
     parser: SseParser,
     progress: Progress,
+    confidential: Confidential,
     started_at: Instant,
     last_write_at: Instant,
     /// When the upstream last sent a byte, shifted by the time it was not asked.
@@ -104,12 +106,19 @@ impl Relay {
             limits,
             parser: SseParser::new(limits.event_bytes),
             progress: Progress::new(order),
+            confidential: Confidential::default(),
             started_at: now,
             last_write_at: now,
             last_byte_at: None,
             committed: false,
             over: false,
         }
+    }
+
+    /// Keeps what `confidential` hides out of the error events.
+    #[must_use]
+    pub fn hiding(self, confidential: Confidential) -> Self {
+        Self { confidential, ..self }
     }
 
     /// Takes one input. After [`Output::End`] every input is ignored.
@@ -129,6 +138,11 @@ impl Relay {
             Input::Paused(paused) => {
                 self.started_at += paused;
                 self.last_byte_at = self.last_byte_at.map(|at| at + paused);
+            }
+            // The answer is whole, and only its terminator is still awaited.
+            Input::Shutdown if self.progress.is_complete() => {
+                outputs.push(Output::CloseUpstream { abandoned: true });
+                self.complete(&mut outputs);
             }
             Input::Shutdown => {
                 outputs.push(Output::CloseUpstream { abandoned: true });
@@ -205,6 +219,7 @@ impl Relay {
     }
 
     fn upstream_broke(&mut self, fault: Fault, outputs: &mut Vec<Output>) {
+        let fault = fault.hiding(&self.confidential);
         let error = fault.to_api_error();
         let ending = Ending::of(&fault);
         outputs.push(Output::UpstreamFailed(fault));

@@ -8,7 +8,8 @@ use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
 use hyper::body::Incoming;
 use hyper::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL,
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, ALLOW, CACHE_CONTROL,
     CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, VARY,
 };
 use hyper::{Method, Request, Response, StatusCode};
@@ -25,17 +26,21 @@ use crate::event_stream::{EventStream, ResponseBody};
 use crate::fault::{Fault, error_message};
 use crate::intake::{self, Refused};
 use crate::ledger::Ledger;
+use crate::readiness::Readiness;
 use crate::registry::Registry;
 use crate::relay::{Order, Relay, RelayLimits};
 use crate::write_progress::Stall;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// How long a browser need not ask again; the longest that all of them honour is two hours.
+const PREFLIGHT_KEPT_SECONDS: &str = "7200";
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
 /// What all requests of a gateway share.
 pub(crate) struct Routes {
     pub(crate) config: Config,
     pub(crate) registry: Registry,
+    pub(crate) readiness: Readiness,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) shutdown: CancellationToken,
 }
@@ -104,7 +109,7 @@ impl Routes {
             event_bytes: self.config.limits.event_bytes,
         };
         let order = Order { choices: request.choices, include_usage: request.include_usage };
-        let relay = Relay::new(limits, order, Instant::now());
+        let relay = Relay::new(limits, order, Instant::now()).hiding(call.confidential());
         let events = EventStream::start(relay, call, self.shutdown.clone()).await?;
         let mut response = Response::new(ResponseBody::Events(Box::new(events)));
         let headers = response.headers_mut();
@@ -118,7 +123,8 @@ impl Routes {
     async fn complete(&self, mut call: Call) -> Result<Response<ResponseBody>, ApiError> {
         let collecting = collect(&mut call, self.config.limits.answer_bytes);
         let collected = tokio::time::timeout(self.config.timings.request, collecting).await;
-        match collected.unwrap_or(Err(Fault::FirstByteTimeout)).and_then(judge) {
+        let judged = collected.unwrap_or(Err(Fault::FirstByteTimeout)).and_then(judge);
+        match judged.map_err(|fault| fault.hiding(&call.confidential())) {
             Ok(answer) => {
                 call.close_upstream(false);
                 call.end(Ending::Done);
@@ -138,8 +144,14 @@ impl Routes {
         let close = !intake::discard(request, &self.config).await;
         let (status, body) = match path.as_str() {
             "/v1/models" => (StatusCode::OK, self.registry.list()),
-            "/ready" if self.shutdown.is_cancelled() => (StatusCode::SERVICE_UNAVAILABLE, json!({ "ready": false })),
-            "/ready" => (StatusCode::OK, json!({ "ready": true, "backends": self.registry.names() })),
+            "/ready" if self.shutdown.is_cancelled() => {
+                (StatusCode::SERVICE_UNAVAILABLE, json!({ "ready": false, "reason": "shutting_down" }))
+            }
+            "/ready" => {
+                let report = self.readiness.report(&self.registry).await;
+                let status = if report.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+                (status, json!({ "ready": report.ready, "backends": report.backends }))
+            }
             _ => (StatusCode::OK, json!({ "status": "ok" })),
         };
         let mut response = json_response(status, Bytes::from(body.to_string()));
@@ -151,17 +163,22 @@ impl Routes {
 
     /// The answer to a browser's question. Without a configured origin it allows nothing, which is a denial.
     async fn preflight(&self, request: Request<Incoming>, allowed: &'static str) -> Response<ResponseBody> {
-        intake::discard(request, &self.config).await;
+        let asked = request.headers().get(ACCESS_CONTROL_REQUEST_HEADERS).cloned();
+        let close = !intake::discard(request, &self.config).await;
         let mut response = Response::new(ResponseBody::Whole(Bytes::new()));
         *response.status_mut() = StatusCode::NO_CONTENT;
         let headers = response.headers_mut();
         headers.insert(ALLOW, HeaderValue::from_static(allowed));
         if self.config.cors_origin.is_some() {
             headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(allowed));
-            headers.insert(
-                ACCESS_CONTROL_ALLOW_HEADERS,
-                HeaderValue::from_static("authorization, content-type, x-request-id"),
-            );
+            // An SDK in a browser sends a dozen headers of its own, other ones in each version. No header has a meaning
+            // here that the origin would have to be kept from.
+            let usual = HeaderValue::from_static("authorization, content-type, x-request-id");
+            headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, asked.unwrap_or(usual));
+            headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(PREFLIGHT_KEPT_SECONDS));
+        }
+        if close {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response
     }
@@ -174,8 +191,12 @@ impl Routes {
     fn add_cors(&self, response: &mut Response<ResponseBody>) {
         let origin = self.config.cors_origin.as_deref().and_then(|origin| HeaderValue::from_str(origin).ok());
         if let Some(origin) = origin {
-            response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-            response.headers_mut().insert(VARY, HeaderValue::from_static("origin"));
+            let headers = response.headers_mut();
+            headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+            // What an SDK decides by, and a page cannot see unless it is told so.
+            let exposed = HeaderValue::from_static("x-request-id, x-should-retry, retry-after");
+            headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+            headers.insert(VARY, HeaderValue::from_static("origin"));
         }
     }
 }

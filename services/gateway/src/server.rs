@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, ConfigError};
 use crate::ledger::Ledger;
+use crate::readiness::Readiness;
 use crate::registry::Registry;
 use crate::routes::Routes;
 use crate::write_progress::{Stall, WriteProgress};
@@ -109,7 +110,9 @@ impl Gateway {
         // The one draw of this service: it tells the request ids of two runs apart.
         let ledger = Ledger::new(config.limits.requests_in_flight, rand::random());
         let (accept_pause, grace) = (config.timings.accept_pause, config.timings.grace);
-        let routes = Arc::new(Routes { config, registry, ledger: Arc::clone(&ledger), shutdown: shutdown.clone() });
+        let readiness = Readiness::new(config.ready.probe());
+        let (in_flight, stopping) = (Arc::clone(&ledger), shutdown.clone());
+        let routes = Arc::new(Routes { config, registry, readiness, ledger: in_flight, shutdown: stopping });
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {

@@ -77,6 +77,98 @@ fn a_full_file_table_is_survived() {
     assert!(running.ask().contains("hello"), "the crowd has left, and it serves on");
 }
 
+#[test]
+fn help_teaches_and_names_every_exit_code() {
+    let output = gateway(&["--help"]);
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success());
+    for taught in [
+        "curl -N http://127.0.0.1:8080/v1/chat/completions",
+        "--check-config",
+        "GATEWAY_LOG_FORMAT",
+        "SIGTERM, SIGINT",
+        "Exit codes:",
+        "\n  0 ",
+        "\n  1 ",
+        "\n  2 ",
+        "\n  101 ",
+    ] {
+        assert!(told.contains(taught), "{taught:?} is not in {told}");
+    }
+}
+
+#[test]
+fn the_example_configuration_is_one_that_can_be_checked() {
+    let example = gateway(&["--example-config"]);
+    assert!(example.status.success());
+    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("example.toml");
+    std::fs::write(&path, &example.stdout).expect("the test's own directory");
+    let output = gateway(&["--config", path.to_str().expect("UTF-8"), "--check-config"]);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), told.as_ref()), (Some(0), "gateway: the configuration is good\n"));
+}
+
+#[test]
+fn a_log_for_machines_is_json_down_to_the_reason_of_the_end() {
+    let mut command = command();
+    // The reason is told whatever else is not.
+    command.args(["--listen", "127.0.0.1:0", "--log-format", "json"]).env("RUST_LOG", "warn");
+    let mut running = Running::start_as(&mut command);
+    assert!(running.ask().contains("hello"));
+    running.signal("-TERM");
+    let reason = running.read_stderr_until("exiting");
+    let line: serde_json::Value = serde_json::from_str(&reason).unwrap_or_else(|error| panic!("{error}: {reason}"));
+    assert_eq!(line["fields"]["message"], "exiting: SIGTERM, every request was finished");
+    assert_eq!(running.child.wait().expect("a child of ours").code(), Some(0));
+
+    let output = gateway(&["--log-format", "json", "--listen", "nonsense"]);
+    assert_eq!(output.status.code(), Some(2));
+    let line: serde_json::Value = serde_json::from_slice(&output.stderr).expect("one object");
+    assert_eq!(line["level"], "ERROR");
+}
+
+#[test]
+fn the_environment_overrides_the_file_and_a_flag_overrides_both() {
+    // Where each of them wants to listen is taken, so that the refusal tells who was heard.
+    let taken: Vec<_> = (0..3).map(|_| std::net::TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
+    let [file, environment, flag] = [0, 1, 2].map(|index: usize| taken[index].local_addr().expect("bound").to_string());
+    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("layers.toml");
+    std::fs::write(&path, format!("listen = \"{file}\"\n")).expect("the test's own directory");
+    let mut command = command();
+    command.env("GATEWAY_CONFIG", &path);
+    assert_refused(&mut command, &file);
+    command.env("GATEWAY_LISTEN", &environment);
+    assert_refused(&mut command, &environment);
+    command.args(["--listen", &flag]);
+    assert_refused(&mut command, &flag);
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once_with_1() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("silent.toml");
+    let backend = format!("http://{}/v1", silent.local_addr().expect("bound"));
+    let text =
+        format!("[[backends]]\nkind = \"http\"\nname = \"silent\"\nmodels = [\"m\"]\nbase_url = \"{backend}\"\n");
+    std::fs::write(&path, text).expect("the test's own directory");
+    let config = path.to_str().expect("UTF-8");
+    let mut running = Running::start_as(command().args(["--config", config, "--listen", "127.0.0.1:0"]));
+    let _open = running.send(r#"{"model":"m","messages":[{"role":"user","content":"hello"}]}"#);
+    let _upstream = silent.accept().expect("the request is on its way");
+    running.signal("-TERM");
+    running.read_stderr_until("SIGTERM: finishing open requests");
+    running.signal("-TERM");
+    running.read_stderr_until("exiting: SIGTERM again");
+    assert_eq!(running.child.wait().expect("a child of ours").code(), Some(1));
+}
+
+#[track_caller]
+fn assert_refused(command: &mut Command, address: &str) {
+    let output = command.output().expect("the binary was built");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains(&format!("failed to listen on {address}")), "{told}");
+}
+
 fn gateway(arguments: &[&str]) -> Output {
     command().args(arguments).output().expect("the binary was built")
 }
@@ -89,7 +181,11 @@ fn command() -> Command {
 
 /// Without what the surroundings of the test might set.
 fn clean(command: &mut Command) -> &mut Command {
-    command.env_remove("RUST_LOG").env_remove("GATEWAY_CONFIG").env_remove("GATEWAY_LISTEN")
+    command
+        .env_remove("RUST_LOG")
+        .env_remove("GATEWAY_CONFIG")
+        .env_remove("GATEWAY_LISTEN")
+        .env_remove("GATEWAY_LOG_FORMAT")
 }
 
 /// A running gateway on a port of its own.
@@ -110,7 +206,9 @@ impl Running {
         let stderr = child.stderr.take().map(BufReader::new);
         let mut running = Self { child, stderr, address: String::new() };
         let listening = running.read_stderr_until("listening on http://");
-        running.address = listening.rsplit('/').next().expect("a URL").to_owned();
+        let url = listening.rsplit('/').next().expect("a URL");
+        // In a JSON log the URL stands in quotes.
+        running.address = url.split('"').next().expect("an address").to_owned();
         running
     }
 
@@ -122,7 +220,13 @@ impl Running {
     }
 
     fn ask(&self) -> String {
-        let body = r#"{"model":"echo","messages":[{"role":"user","content":"hello"}]}"#;
+        let mut stream = self.send(r#"{"model":"echo","messages":[{"role":"user","content":"hello"}]}"#);
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it answers");
+        answer
+    }
+
+    fn send(&self, body: &str) -> TcpStream {
         let mut stream = TcpStream::connect(&self.address).expect("it listens");
         write!(
             stream,
@@ -130,9 +234,7 @@ impl Running {
             body.len()
         )
         .expect("it reads");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("it answers");
-        answer
+        stream
     }
 
     fn signal(&self, signal: &str) {

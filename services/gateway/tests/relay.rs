@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use halfopen_gateway::confidential::Confidential;
 use halfopen_gateway::ending::Ending;
 use halfopen_gateway::fault::Fault;
 use halfopen_gateway::relay::{DONE, HEARTBEAT, Input, Order, Output, Relay, RelayLimits};
@@ -191,6 +192,23 @@ fn a_shutdown_tells_a_stream_with_an_error_event_and_an_unanswered_request_with_
     assert_eq!((told.errors(), told.dones(), told.ending), (1, 1, Some(Ending::Error)));
     assert!(told.abandoned, "the upstream was still at work");
     assert_eq!(tell(ONE, [Input::Shutdown]).refused_with, Some(503));
+}
+
+#[test]
+fn a_shutdown_while_only_the_terminator_is_awaited_completes_the_answer() {
+    let told = tell(ONE, [bytes(&[HELLO, STOP]), Input::Shutdown]);
+    assert_eq!((told.text.as_str(), told.ending), ([HELLO, STOP, DONE].concat().as_str(), Some(Ending::Done)));
+    assert!(told.abandoned, "the upstream was still at work");
+}
+
+#[test]
+fn what_the_backend_would_keep_to_itself_is_in_no_error_event() {
+    let now = Instant::now();
+    let mut relay = Relay::new(LIMITS, ONE, now).hiding(Confidential::new(Some("hunter2"), "vllm-7"));
+    let mut told = Told::default();
+    let error = "data: {\"error\":{\"message\":\"vllm-7 knows no hunter2\"}}\n\n";
+    told.take(relay.handle(bytes(&[HELLO, error]), now));
+    assert!(told.text.contains("\"the backend reported an error: [address] knows no [secret]\""), "{}", told.text);
 }
 
 #[test]

@@ -116,6 +116,13 @@ fn a_bad_configuration_is_told_in_a_sentence() {
             "[[backends]]\nkind = \"http\"\nname = \"h\"\nmodels = [\"m\"]\nbase_url = \"http://x\"\napi_key_env = \"HALFOPEN_NO_SUCH_KEY\"",
             "HALFOPEN_NO_SUCH_KEY, which is not set",
         ),
+        (
+            "[[backends]]\nkind = \"http\"\nname = \"h\"\nmodels = [\"m\"]\nbase_url = \"http://x\"\nhealth_url = \"/health\"",
+            "the backend \"h\" has health_url = \"/health\" must be http://host[:port][/path]",
+        ),
+        ("[ready]\nattempts = 0", "ready.attempts must be greater than zero"),
+        ("[timings]\nheartbeat = \"900years\"", "timings.heartbeat must be at most 30 days"),
+        ("[timings]\ngrace = \"900years\"", "timings.grace must be at most 30 days"),
         ("[timings]\nheartbeat = \"0s\"", "timings.heartbeat must be greater than zero"),
         ("[timings]\nheartbeat = \"soon\"", "heartbeat"),
         ("[limits]\nrequests_in_flight = 0", "limits.requests_in_flight must be greater"),
@@ -129,6 +136,12 @@ fn a_bad_configuration_is_told_in_a_sentence() {
         };
         assert!(told.contains(expected), "{text:?} is told as {told:?}");
     }
+}
+
+#[test]
+fn an_http_backend_with_a_base_url_alone_is_good() {
+    let text = "[[backends]]\nkind = \"http\"\nname = \"h\"\nmodels = [\"m\"]\nbase_url = \"http://x/v1/\"";
+    Config::from_toml(text).expect("good");
 }
 
 #[test]

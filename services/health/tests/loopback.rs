@@ -22,8 +22,8 @@ async fn the_body_is_read_to_its_end_and_the_connection_is_closed_without_a_rese
         format!("HTTP/1.1 200 OK\r\ncontent-length: {LARGE}\r\n\r\n"),
         // A service that would keep the connection: the prober ends it.
         format!("HTTP/1.1 200 OK\r\nconnection: keep-alive\r\ncontent-length: {LARGE}\r\n\r\n"),
-        // And one that says more than it promised.
-        format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", LARGE - 5000),
+        // And one that says much more than it promised, so that there is something left to be dropped unread.
+        format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", LARGE / 2),
         format!("HTTP/1.1 503 Service Unavailable\r\ncontent-length: {LARGE}\r\n\r\n"),
     ] {
         let not_ready = head.contains(" 503 ");

@@ -51,8 +51,8 @@ impl Echo {
         let words = answer.split_inclusive(char::is_whitespace).count();
         let choices: Vec<Value> = (0..request.choices)
             .map(|index| {
-                let message = json!({ "role": "assistant", "content": answer });
-                json!({ "index": index, "message": message, "finish_reason": "stop" })
+                let message = json!({ "role": "assistant", "content": answer, "refusal": null });
+                json!({ "index": index, "message": message, "logprobs": null, "finish_reason": "stop" })
             })
             .collect();
         let mut body = object(request, "chat.completion", Value::Array(choices));

@@ -10,7 +10,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use futures_util::stream;
+use futures_util::{TryStreamExt, stream};
+use halfopen_health::Target;
 use halfopen_net::TcpStream;
 use http_body_util::Full;
 use hyper::body::{Body, Incoming};
@@ -21,6 +22,7 @@ use hyper_util::rt::TokioIo;
 
 use crate::backend::{Backend, Signal, Upstream};
 use crate::chat::ChatRequest;
+use crate::confidential::Confidential;
 use crate::config::{ConfigError, HttpConfig, Origin};
 use crate::fault::Fault;
 
@@ -41,6 +43,8 @@ pub struct HttpLimits {
 pub struct Http {
     origin: Origin,
     authorization: Option<HeaderValue>,
+    health: Target,
+    confidential: Confidential,
     limits: HttpLimits,
 }
 
@@ -50,7 +54,11 @@ impl Http {
     /// # Errors
     /// A base URL that cannot be called, or a key that is missing or unfit.
     pub fn new(config: &HttpConfig, limits: HttpLimits) -> Result<Self, ConfigError> {
-        Ok(Self { origin: config.origin()?, authorization: config.authorization()?, limits })
+        let (origin, authorization) = (config.origin()?, config.authorization()?);
+        let key =
+            authorization.as_ref().and_then(|value| value.to_str().ok()).and_then(|it| it.strip_prefix("Bearer "));
+        let confidential = Confidential::new(key, &origin.host);
+        Ok(Self { origin, authorization, health: config.health_target()?, confidential, limits })
     }
 
     fn request(&self, request: &ChatRequest) -> Option<Request<Full<Bytes>>> {
@@ -70,18 +78,29 @@ impl Http {
 impl Backend for Http {
     fn open(&self, request: &ChatRequest) -> Upstream {
         let stage = match self.request(request) {
-            Some(message) => Stage::Connect { backend: self.clone(), message },
+            Some(message) => Stage::Connect { origin: self.origin.clone(), limits: self.limits, message },
             None => Stage::Broken,
         };
         let stream_expected = request.stream;
-        Box::pin(stream::unfold(stage, move |stage| stage.advance(stream_expected)))
+        let confidential = self.confidential.clone();
+        let answer = stream::unfold(stage, move |stage| stage.advance(stream_expected));
+        Box::pin(answer.map_err(move |fault| fault.hiding(&confidential)))
+    }
+
+    fn health(&self) -> Option<&Target> {
+        Some(&self.health)
+    }
+
+    fn confidential(&self) -> Confidential {
+        self.confidential.clone()
     }
 }
 
 /// Where a call stands. Each stage yields one item and the next stage.
 enum Stage {
     Connect {
-        backend: Http,
+        origin: Origin,
+        limits: HttpLimits,
         message: Request<Full<Bytes>>,
     },
     Ask {
@@ -102,7 +121,7 @@ type Step = Option<(Result<Signal, Fault>, Stage)>;
 impl Stage {
     async fn advance(self, stream_expected: bool) -> Step {
         match self {
-            Self::Connect { backend, message } => match Link::open(&backend.origin, backend.limits).await {
+            Self::Connect { origin, limits, message } => match Link::open(&origin, limits).await {
                 Ok(link) => Some((Ok(Signal::Opened), Self::Ask { link, message })),
                 Err(fault) => Some((Err(fault), Self::Over)),
             },

@@ -1,12 +1,17 @@
 //! The check of a configuration: what types cannot express, told in sentences.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use halfopen_health::{BadProbe, BadTarget, Target};
 use hyper::Uri;
 use hyper::header::HeaderValue;
 use thiserror::Error;
 
 use super::{BackendConfig, Config, HttpConfig, Limits, Timings};
+
+/// The longest time limit that is taken for meant.
+const LONGEST: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// What is wrong with a configuration; each text is a clear sentence for whoever wrote it.
 #[derive(Debug, Error)]
@@ -57,6 +62,20 @@ pub enum ConfigError {
     /// A limit of zero would refuse everything.
     #[error("{0} must be greater than zero")]
     Zero(&'static str),
+    /// A duration that is a slip of the pen, and would overflow a clock.
+    #[error("{0} must be at most 30 days")]
+    TooLong(&'static str),
+    /// A number of `[ready]`.
+    #[error("ready.{0}")]
+    Ready(BadProbe),
+    /// A health URL that cannot be asked.
+    #[error("the backend \"{backend}\" has health_url = {problem}")]
+    HealthUrl {
+        /// The backend.
+        backend: String,
+        /// What is wrong with it.
+        problem: BadTarget,
+    },
     /// hyper needs 8 KiB for a head.
     #[error("limits.buffer_bytes = {0} must be at least 8192")]
     Buffer(usize),
@@ -91,6 +110,7 @@ impl Config {
             return Err(ConfigError::CorsOrigin(origin.clone()));
         }
         self.validate_backends()?;
+        self.ready.probe().validate().map_err(ConfigError::Ready)?;
         self.timings.validate()?;
         self.limits.validate()
     }
@@ -117,6 +137,7 @@ impl Config {
             if let BackendConfig::Http(http) = backend {
                 http.origin()?;
                 http.authorization()?;
+                http.health_target()?;
             }
         }
         Ok(())
@@ -139,6 +160,16 @@ impl HttpConfig {
             authority: authority.to_string(),
             path: format!("{}/chat/completions", uri.path().trim_end_matches('/')),
         })
+    }
+
+    /// What `GET /ready` asks.
+    pub(crate) fn health_target(&self) -> Result<Target, ConfigError> {
+        let (url, authorization) = match &self.health_url {
+            Some(url) => (url.clone(), None),
+            None => (format!("{}/models", self.base_url.trim_end_matches('/')), self.authorization()?),
+        };
+        let wrong = |problem| ConfigError::HealthUrl { backend: self.name.clone(), problem };
+        Ok(Target::parse(&url).map_err(wrong)?.with_authorization(authorization))
     }
 
     /// The `Authorization` header, from the environment.
@@ -179,7 +210,14 @@ impl Timings {
             ("timings.write_progress", self.write_progress),
             ("timings.accept_pause", self.accept_pause),
         ];
-        positive.iter().find(|(_, value)| value.is_zero()).map_or(Ok(()), |(name, _)| Err(ConfigError::Zero(name)))
+        if let Some((name, _)) = positive.iter().find(|(_, value)| value.is_zero()) {
+            return Err(ConfigError::Zero(name));
+        }
+        // These two may be zero.
+        let all =
+            positive.into_iter().chain([("timings.retry_after", self.retry_after), ("timings.grace", self.grace)]);
+        let too_long = all.into_iter().find(|(_, value)| *value > LONGEST);
+        too_long.map_or(Ok(()), |(name, _)| Err(ConfigError::TooLong(name)))
     }
 }
 

@@ -61,18 +61,28 @@ pub(crate) struct MisbehavingBackend {
 impl MisbehavingBackend {
     /// Serves one connection with `acts`.
     pub(crate) async fn start(acts: impl IntoIterator<Item = Act>) -> Self {
+        Self::serve([acts.into_iter().collect()]).await
+    }
+
+    /// Serves a connection with `first`, and the next one with `then`.
+    pub(crate) async fn start_late(first: impl IntoIterator<Item = Act>, then: impl IntoIterator<Item = Act>) -> Self {
+        Self::serve([first.into_iter().collect(), then.into_iter().collect()]).await
+    }
+
+    async fn serve<const CONNECTIONS: usize>(plays: [Vec<Act>; CONNECTIONS]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
-        let acts: Vec<Act> = acts.into_iter().collect();
         let steps = Arc::new(Semaphore::new(0));
         let (tell_left, left) = mpsc::unbounded_channel();
         let (tell_request, requests) = mpsc::unbounded_channel();
         let gate = Arc::clone(&steps);
         let serving = tokio::spawn(async move {
-            let (mut stream, _) = listener.accept().await.expect("the gateway connects");
-            let _ = tell_request.send(read_request(&mut stream).await);
-            for act in acts {
-                perform(act, &mut stream, &gate, &tell_left).await;
+            for acts in plays {
+                let (mut stream, _) = listener.accept().await.expect("the gateway connects");
+                let _ = tell_request.send(read_request(&mut stream).await);
+                for act in acts {
+                    perform(act, &mut stream, &gate, &tell_left).await;
+                }
             }
         });
         Self { address, steps, left, requests, serving }
@@ -129,8 +139,8 @@ async fn read_request(stream: &mut TcpStream) -> String {
         let read = stream.read(&mut piece).await.expect("the gateway sends a request");
         request.push_str(std::str::from_utf8(&piece[..read]).expect("these tests send ASCII"));
         let Some((head, body)) = request.split_once("\r\n\r\n") else { continue };
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).expect("a length");
-        if body.len() >= length.parse::<usize>().expect("a number") {
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        if body.len() >= length.map_or(0, |length| length.parse::<usize>().expect("a number")) {
             return request;
         }
     }

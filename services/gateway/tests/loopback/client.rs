@@ -37,6 +37,16 @@ impl Client {
         Answer { response, text: String::new() }
     }
 
+    /// What a browser asks before a page of `origin` may send `headers`.
+    pub(crate) async fn preflight(&mut self, path: &str, origin: &str, headers: &str) -> Answer {
+        let request = Request::builder().method(Method::OPTIONS).uri(path).header("host", "gateway");
+        let request = request.header("origin", origin).header("access-control-request-method", "POST");
+        let request = request.header("access-control-request-headers", headers);
+        let request = request.body(Full::default()).expect("a good request");
+        let response = soon("the answer's head", self.sender.send_request(request)).await.expect("an answer");
+        Answer { response, text: String::new() }
+    }
+
     /// Sends a request and does not wait for its answer.
     pub(crate) async fn send_only(&mut self, body: String) {
         let request = Request::post("/v1/chat/completions").header("host", "gateway");

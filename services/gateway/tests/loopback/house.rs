@@ -48,6 +48,7 @@ impl House {
             models: vec!["m".to_owned()],
             base_url: format!("http://{upstream}/v1"),
             api_key_env: None,
+            health_url: None,
         }));
         change(&mut config);
         Self::open(config).await
@@ -93,9 +94,15 @@ pub(crate) struct Line {
 pub(crate) struct Log {
     lines: Arc<Mutex<Vec<Line>>>,
     grown: Arc<Notify>,
+    panics_at: Arc<Mutex<Option<&'static str>>>,
 }
 
 impl Log {
+    /// From now on whoever logs `message` panics: something that fails where nobody expects it.
+    pub(crate) fn panic_at(&self, message: &'static str) {
+        *self.panics_at.lock().expect("nobody panics with it") = Some(message);
+    }
+
     /// The lines with `message`.
     pub(crate) fn all(&self, message: &str) -> Vec<Line> {
         let lines = self.lines.lock().expect("nobody panics with the log");
@@ -146,9 +153,12 @@ impl<S: Subscriber> Layer<S> for Log {
         }
         let mut fields = Fields::default();
         event.record(&mut fields);
+        let message = fields.0.get("message").cloned();
         let line = Line { level: *event.metadata().level(), fields: fields.0 };
         self.lines.lock().expect("nobody panics with the log").push(line);
         self.grown.notify_waiters();
+        let panics_at = *self.panics_at.lock().expect("nobody panics with it");
+        assert!(message.is_none() || message.as_deref() != panics_at, "the log panics");
     }
 }
 

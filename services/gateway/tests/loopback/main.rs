@@ -7,5 +7,7 @@ mod house;
 mod leaving;
 mod limits;
 mod panics;
+mod readiness;
 mod requests;
 mod shutdown;
+mod wire;

@@ -6,7 +6,7 @@ use halfopen_gateway::backend::{Backend, Signal, Upstream};
 use halfopen_gateway::chat::ChatRequest;
 use halfopen_gateway::{Config, Registry};
 
-use crate::backend::HELLO;
+use crate::backend::{Act, CHUNKED, DONE, HELLO, MisbehavingBackend, STOP, chunk, send};
 use crate::client::{assert_failed_after, assert_serves, chat};
 use crate::house::House;
 
@@ -29,23 +29,83 @@ async fn a_panic_in_mid_stream_is_an_error_event_and_a_done() {
     assert_only_one_request_was_hurt(&house).await;
 }
 
-#[derive(Clone, Copy)]
+#[tokio::test]
+async fn a_panic_while_the_backend_is_dropped_is_nobodys_affair() {
+    for stream in [true, false] {
+        let house = house(When::Dropping).await;
+        let answer = chat(house.address, "m", stream).await;
+        let text = answer.whole().await;
+        let expected = if stream { [HELLO, STOP, DONE].concat() } else { WHOLE.to_owned() };
+        assert_eq!(text, expected);
+        assert_eq!(house.log.wait("request finished").await["ending"], "done");
+        house.log.wait_for_gauge("requests_in_flight", "0").await;
+        assert_serves(house.address).await;
+    }
+}
+
+#[tokio::test]
+async fn a_panic_of_the_gateway_itself_in_mid_stream_is_an_error_event_and_a_done() {
+    let backend = MisbehavingBackend::start([send(CHUNKED), chunk(HELLO), Act::Fin, Act::Hold]).await;
+    let house = House::before(backend.address, |_| {}).await;
+    house.log.panic_at("upstream failed");
+    let text = chat(house.address, "m", true).await.whole().await;
+    assert_failed_after(&text, HELLO);
+    assert_only_one_request_was_hurt(&house).await;
+}
+
+#[tokio::test]
+async fn a_panic_of_the_gateway_itself_before_the_answer_is_a_500() {
+    for stream in [true, false] {
+        let backend = MisbehavingBackend::start([Act::Fin, Act::Hold]).await;
+        let house = House::before(backend.address, |_| {}).await;
+        house.log.panic_at("upstream failed");
+        let answer = chat(house.address, "m", stream).await;
+        assert_eq!(answer.status(), 500);
+        assert_eq!(answer.json().await["error"]["code"], "internal_error");
+        assert_only_one_request_was_hurt(&house).await;
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum When {
     Opening,
     First,
     Second,
+    Dropping,
 }
 
 struct Panicking(When);
 
 impl Backend for Panicking {
-    fn open(&self, _: &ChatRequest) -> Upstream {
+    fn open(&self, request: &ChatRequest) -> Upstream {
         assert!(!matches!(self.0, When::Opening), "the backend panics while it opens");
+        if self.0 == When::Dropping {
+            let pieces = if request.stream { vec![HELLO, STOP, DONE] } else { vec![WHOLE] };
+            let grenade = Grenade;
+            let pieces = pieces.into_iter().map(move |piece| {
+                let _kept = &grenade;
+                Ok(Signal::Bytes(Bytes::from_static(piece.as_bytes())))
+            });
+            return Box::pin(stream::iter([Ok(Signal::Opened)]).chain(stream::iter(pieces)));
+        }
         let before = if matches!(self.0, When::Second) { vec![HELLO] } else { vec![] };
         let before = before.into_iter().map(|event| Ok(Signal::Bytes(Bytes::from_static(event.as_bytes()))));
         let opened = [Ok(Signal::Opened)];
         let panic = stream::once(async { panic!("the backend panics in its answer") });
         Box::pin(stream::iter(opened.into_iter().chain(before)).chain(panic))
+    }
+}
+
+/// An answer that does not stream.
+const WHOLE: &str = r#"{"choices":[{"index":0,"message":{"role":"assistant","content":"hi"},"finish_reason":"stop"}]}"#;
+
+/// Panics when it is dropped.
+struct Grenade;
+
+impl Drop for Grenade {
+    fn drop(&mut self) {
+        // While another panic unwinds it would end the process, which is no fault of the gateway.
+        assert!(std::thread::panicking(), "the backend panics while it is dropped");
     }
 }
 

@@ -82,7 +82,8 @@ async fn models_health_and_readiness_are_told() {
     let models = client.send(Method::GET, "/v1/models", "").await.json().await;
     assert_eq!((&models["object"], &models["data"][0]["id"]), (&"list".into(), &"echo".into()));
     assert_eq!(client.send(Method::GET, "/health", "").await.json().await["status"], "ok");
-    assert_eq!(client.send(Method::GET, "/ready", "").await.json().await["backends"][0], "echo");
+    let ready = client.send(Method::GET, "/ready", "").await.json().await;
+    assert_eq!(ready, serde_json::json!({ "ready": true, "backends": [{ "name": "echo", "ready": true }] }));
 }
 
 #[tokio::test]
@@ -91,9 +92,20 @@ async fn a_browser_may_call_from_the_configured_origin_alone() {
     for (config, expected) in [(config, Some("https://desk.example")), (Config::default(), None)] {
         let house = House::open(config).await;
         let mut client = Client::connect(house.address).await;
-        let preflight = client.send(Method::OPTIONS, "/v1/chat/completions", "").await;
+        let asked = "authorization, content-type, x-stainless-lang";
+        let preflight = client.preflight("/v1/chat/completions", "https://desk.example", asked).await;
         assert_eq!((preflight.status(), preflight.header("access-control-allow-origin")), (204, expected));
-        let answer = client.chat(ask("echo", false)).await;
-        assert_eq!(answer.header("access-control-allow-origin"), expected);
+        assert_eq!(preflight.header("access-control-allow-methods"), expected.map(|_| "POST"));
+        assert_eq!(preflight.header("access-control-allow-headers"), expected.map(|_| asked));
+        assert_eq!(preflight.header("access-control-max-age"), expected.map(|_| "7200"));
+        for stream in [false, true] {
+            let answer = client.chat(ask("echo", stream)).await;
+            assert_eq!(answer.header("access-control-allow-origin"), expected);
+            let exposed = answer.header("access-control-expose-headers");
+            assert_eq!(exposed, expected.map(|_| "x-request-id, x-should-retry, retry-after"));
+            answer.whole().await;
+        }
+        let error = client.chat("").await;
+        assert_eq!((error.status(), error.header("access-control-allow-origin")), (400, expected), "errors as well");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use halfopen_health::{BadProbe, ProbeConfig, Target};
 use halfopen_link::LinkConfig;
 use halfopen_link::config::BadSetting;
 use hyper::Uri;
@@ -92,6 +93,11 @@ pub struct GatewayConfig {
     /// Silence after which the stream is dead. A gateway sends a heartbeat every 30 s, so 45 s is one and a half.
     #[serde(with = "humantime_serde", default = "default_gateway_idle")]
     pub idle_timeout: Duration,
+    /// How a gateway that cannot be connected to is waited for, on its `/health`, before a job is asked of it again.
+    /// An empty table has the defaults: at most 15 x (2 s + 500 ms). Without it the job's attempt fails at once, and the
+    /// scheduler spends another.
+    #[serde(default)]
+    pub probe: Option<ProbeConfig>,
 }
 
 impl Default for WorkerConfig {
@@ -109,7 +115,14 @@ impl GatewayConfig {
             model: default_model(),
             connect_timeout: default_gateway_connect(),
             idle_timeout: default_gateway_idle(),
+            probe: None,
         }
+    }
+
+    /// The gateway's `/health`.
+    pub(crate) fn health(&self) -> Result<Target, NodeConfigError> {
+        let url = format!("{}/health", self.base_url.trim_end_matches('/'));
+        Target::parse(&url).map_err(|_| NodeConfigError::BaseUrl(self.base_url.clone()))
     }
 
     /// The host with its port, and the path of the endpoint.
@@ -163,6 +176,10 @@ impl NodeConfig {
         ];
         if let WorkerConfig::Gateway(gateway) = &self.worker {
             gateway.endpoint()?;
+            if let Some(probe) = &gateway.probe {
+                gateway.health()?;
+                probe.validate().map_err(NodeConfigError::Probe)?;
+            }
             durations.push(("worker.connect_timeout", gateway.connect_timeout));
             durations.push(("worker.idle_timeout", gateway.idle_timeout));
         }
@@ -211,6 +228,9 @@ pub enum NodeConfigError {
     /// Not a plain HTTP address.
     #[error("accept `worker.base_url` = {0:?}: it must be http://host:port")]
     BaseUrl(String),
+    /// A setting of the gateway's prober.
+    #[error("accept `worker.probe`: {0}")]
+    Probe(BadProbe),
     /// A setting of the link.
     #[error("accept `link`: link.{0}")]
     Link(BadSetting),
@@ -262,6 +282,19 @@ mod tests {
         let endpoint = ("gateway:8080".to_owned(), "/api/v1/chat/completions".to_owned());
         assert_eq!(gateway.endpoint(), Ok(endpoint));
         assert_eq!(gateway.idle_timeout, Duration::from_secs(45));
+        assert_eq!(gateway.health(), Ok(Target::parse("http://gateway:8080/api/health").expect("a URL")));
+        assert_eq!(gateway.probe, None);
+    }
+
+    #[test]
+    fn an_empty_probe_has_the_defaults_of_the_report() {
+        let text = "[worker]\nkind = \"gateway\"\nbase_url = \"http://gateway:8080\"\n[worker.probe]\n";
+        let WorkerConfig::Gateway(gateway) = NodeConfig::from_toml(text).expect("valid").worker else {
+            panic!("not a gateway")
+        };
+        assert_eq!(gateway.probe, Some(ProbeConfig::default()));
+        let refused = NodeConfig::from_toml(&format!("{text}attempts = 0")).expect_err("no attempt");
+        assert_eq!(refused.to_string(), "accept `worker.probe`: attempts must be greater than zero");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use std::pin::pin;
 
 use bytes::Bytes;
+use halfopen_health::{Miss, Verdict, wait_until_ready};
 use halfopen_net::TcpStream;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
@@ -12,10 +13,11 @@ use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use thiserror::Error;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
+use super::TARGET;
 use super::bench::Assignment;
-use super::config::GatewayConfig;
+use super::config::{GatewayConfig, WorkerConfig};
 use super::sse::{EventReader, EventTooLong};
 
 /// Why a gateway's answer is no translation.
@@ -27,6 +29,8 @@ pub(crate) enum GatewayError {
     Connect(std::io::ErrorKind),
     #[error("connect to the gateway in time")]
     ConnectTimeout,
+    #[error("see the gateway ready: {0}")]
+    NotReady(Miss),
     #[error("ask the gateway")]
     Request,
     #[error("have the gateway accept the request: it said {0}")]
@@ -46,12 +50,13 @@ pub(crate) enum GatewayError {
 /// Asks for one translation and reads the answer to its end.
 pub(crate) async fn translate(config: &GatewayConfig, assignment: &Assignment) -> Result<String, GatewayError> {
     let (address, path) = config.endpoint().map_err(|_| GatewayError::Address)?;
-    let stream = match timeout(config.connect_timeout, TcpStream::connect(address.as_str())).await {
-        Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => return Err(GatewayError::Connect(error.kind())),
-        Err(_) => return Err(GatewayError::ConnectTimeout),
+    let stream = match connect(config, &address).await {
+        Ok(stream) => stream,
+        Err(unreached) => {
+            wait_for_gateway(config, unreached).await?;
+            connect(config, &address).await?
+        }
     };
-    stream.set_nodelay(true).map_err(|error| GatewayError::Connect(error.kind()))?;
     let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|_| GatewayError::Request)?;
     let request = Request::builder()
         .method(Method::POST)
@@ -70,6 +75,39 @@ pub(crate) async fn translate(config: &GatewayConfig, assignment: &Assignment) -
         _ = &mut connection => {}
     }
     answer.await
+}
+
+async fn connect(config: &GatewayConfig, address: &str) -> Result<TcpStream, GatewayError> {
+    let stream = match timeout(config.connect_timeout, TcpStream::connect(address)).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => return Err(GatewayError::Connect(error.kind())),
+        Err(_) => return Err(GatewayError::ConnectTimeout),
+    };
+    stream.set_nodelay(true).map_err(|error| GatewayError::Connect(error.kind()))?;
+    Ok(stream)
+}
+
+/// A gateway that starts, or starts again, is waited for if the configuration says so: nothing has been asked of it yet,
+/// so nothing is asked twice. The node reports progress meanwhile, as of any work.
+async fn wait_for_gateway(config: &GatewayConfig, unreached: GatewayError) -> Result<(), GatewayError> {
+    let Some(probe) = &config.probe else { return Err(unreached) };
+    let health = config.health().map_err(|_| GatewayError::Address)?;
+    tracing::debug!(target: TARGET, reason = %unreached, "waiting for the gateway");
+    match wait_until_ready(&health, probe).await {
+        Verdict::Ready { .. } => Ok(()),
+        Verdict::NotReady { last, .. } => Err(GatewayError::NotReady(last)),
+    }
+}
+
+/// A node whose worker probes its gateway has nothing to register for while that is not there: it is waited for, budget
+/// after budget.
+pub(super) async fn wait_at_start(worker: &WorkerConfig) {
+    let WorkerConfig::Gateway(config) = worker else { return };
+    let (Some(probe), Ok(health)) = (&config.probe, config.health()) else { return };
+    while let Verdict::NotReady { last, .. } = wait_until_ready(&health, probe).await {
+        tracing::info!(target: TARGET, reason = %last, "gateway not ready yet");
+        sleep(probe.interval).await;
+    }
 }
 
 async fn ask(
@@ -153,7 +191,68 @@ const LONGEST_ANSWER: usize = 1 << 20;
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use halfopen_health::ProbeConfig;
+    use halfopen_net::TcpListener;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
     use super::*;
+
+    const HEALTHY: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
+
+    #[tokio::test]
+    async fn a_gateway_that_is_not_there_is_a_failed_attempt_unless_it_is_to_be_waited_for() {
+        let mut config = GatewayConfig::new(format!("http://{}", vacant().await));
+        let failed = translate(&config, &assignment()).await.expect_err("nobody listens");
+        assert!(matches!(failed, GatewayError::Connect(std::io::ErrorKind::ConnectionRefused)), "{failed}");
+        config.probe = Some(probe(2));
+        let failed = translate(&config, &assignment()).await.expect_err("nobody listens");
+        assert_eq!(failed.to_string(), "see the gateway ready: the connection was refused");
+    }
+
+    #[tokio::test]
+    async fn a_gateway_that_starts_is_waited_for_on_its_health() {
+        let address = vacant().await;
+        let mut config = GatewayConfig::new(format!("http://{address}"));
+        config.probe = Some(probe(3));
+        let refused = connect(&config, &address.to_string()).await.expect_err("nobody listens");
+        let listener = TcpListener::bind(address).await.expect("still free");
+        let starting = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 4\r\n\r\nsoon";
+        let gateway = async { (serve(&listener, starting).await, serve(&listener, HEALTHY).await) };
+        let (waited, (first, second)) = tokio::join!(wait_for_gateway(&config, refused), gateway);
+        waited.expect("it is there now");
+        assert_eq!(first, format!("GET /health HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n"));
+        assert_eq!(second, first);
+    }
+
+    /// Where nobody listens.
+    async fn vacant() -> std::net::SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        listener.local_addr().expect("bound")
+    }
+
+    fn probe(attempts: u32) -> ProbeConfig {
+        ProbeConfig { attempts, interval: Duration::from_millis(1), timeout: Duration::from_secs(60) }
+    }
+
+    fn assignment() -> Assignment {
+        let [job_id, attempt_id, text, src_lang, tgt_lang, trace_id] =
+            ["job-1", "att-1", "hello", "en", "de", "trace-1"].map(str::to_owned);
+        Assignment { job_id, attempt_id, text, src_lang, tgt_lang, trace_id }
+    }
+
+    /// Answers one request; what it was.
+    async fn serve(listener: &TcpListener, answer: &str) -> String {
+        let (mut stream, _) = listener.accept().await.expect("a connection");
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
+            request.push(stream.read_u8().await.expect("a request"));
+        }
+        stream.write_all(answer.as_bytes()).await.expect("a reader");
+        stream.shutdown().await.expect("a reader");
+        String::from_utf8(request).expect("text")
+    }
 
     #[test]
     fn an_answer_is_its_pieces_once_it_is_finished_and_done() {

@@ -61,6 +61,11 @@ async fn stopped_for_good(shutdown: CancellationToken, config: &NodeConfig) {
 
 async fn keep_connected(config: &NodeConfig, workshop: &mut Workshop, shutdown: CancellationToken) {
     let mut identity = None;
+    tokio::select! {
+        biased;
+        () = shutdown.cancelled() => return,
+        () = gateway::wait_at_start(&config.worker) => {}
+    }
     while !shutdown.is_cancelled() {
         let connecting = workshop.working_while(connect(config));
         let connected = tokio::select! {

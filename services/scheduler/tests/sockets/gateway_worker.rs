@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use halfopen_health::ProbeConfig;
+
 use crate::rig::{PATIENCE, Scheduler, impatient};
 use halfopen_link::message::{FailureCode, FromSession, ToSession};
 use halfopen_scheduler::node::{GatewayConfig, NodeConfig, WorkerConfig};
@@ -26,6 +28,30 @@ async fn a_streamed_answer_becomes_the_translation() {
         tokio::task::yield_now().await;
     }
     assert_eq!(client.result().await, (1, "guten tag".to_owned(), false));
+    scheduler.stopped().await;
+}
+
+#[tokio::test]
+async fn a_node_that_probes_its_gateway_registers_once_that_is_healthy() {
+    let wait = |gateway: &mut GatewayConfig| {
+        gateway.probe = Some(ProbeConfig { interval: Duration::from_millis(1), ..ProbeConfig::default() });
+    };
+    let (scheduler, gateway) = start(wait).await;
+    let mut client = scheduler.client().await;
+    for answer in ["HTTP/1.1 503 No\r\ncontent-length: 0\r\n\r\n", "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"] {
+        let (mut stream, _) = timeout(PATIENCE, gateway.accept()).await.expect("in time").expect("a connection");
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
+            request.push(stream.read_u8().await.expect("a request"));
+        }
+        assert!(request.starts_with(b"GET /health HTTP/1.1\r\n"));
+        stream.write_all(answer.as_bytes()).await.expect("a reader");
+    }
+    client.submit("job-1").await;
+    let (mut stream, _) = asked(&gateway).await;
+    stream.write_all(HEAD).await.expect("a reader");
+    stream.write_all(BODY.as_bytes()).await.expect("a reader");
+    assert_eq!(client.result().await.1, "guten tag");
     scheduler.stopped().await;
 }
 
