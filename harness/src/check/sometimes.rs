@@ -95,10 +95,11 @@ impl Sign {
         }
     }
 
-    /// Whether a fault's place, as a trace writes it (`alice->chat#2`), is the one that is meant.
+    /// Whether a fault's place, as a trace writes it (`alice->chat#2`, `host chat`), is the one that is meant.
     fn is_on(&self, place: &str) -> bool {
         let Some(on) = &self.on else { return true };
         let link = place.split('#').next().unwrap_or(place);
+        let link = link.strip_prefix("host ").unwrap_or(link);
         link.split("->").map(str::trim).eq(on.split("->").map(str::trim))
     }
 }
@@ -141,13 +142,19 @@ mod tests {
             there = { fault = "close", on = "alice -> chat" }
             elsewhere = { fault = "close", on = "bob -> chat" }
             other = { fault = "drop", on = "alice -> chat" }
+            host = { fault = "restart", on = "chat" }
             "#,
         )
         .expect("well-formed");
         let tale = Tale::new()
             .fault(1000, 0, FaultEvent::Fired { on: "alice->chat#2".to_owned(), verb: "close(1000)".to_owned() })
-            .fault(2000, 1, FaultEvent::Fired { on: "bob->chat#1".to_owned(), verb: "reset".to_owned() });
+            .fault(2000, 1, FaultEvent::Fired { on: "bob->chat#1".to_owned(), verb: "reset".to_owned() })
+            .fault(
+                3000,
+                2,
+                FaultEvent::Fired { on: "host chat".to_owned(), verb: "restart(starts after 1s)".to_owned() },
+            );
         let reached = states.reached(&tale.evidence());
-        assert_eq!(reached.iter().collect::<Vec<_>>(), ["reset", "there"]);
+        assert_eq!(reached.iter().collect::<Vec<_>>(), ["host", "reset", "there"]);
     }
 }

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// The longest interval or timeout. Longer ones are slips of the pen, and would overflow a clock.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How often, how long and how many times an endpoint is asked. Durations are written `"500ms"`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ProbeConfig {
     /// Attempts before the endpoint counts as not ready. Default 15 (field report A).
@@ -64,6 +64,16 @@ pub enum BadProbe {
     /// More than a day.
     #[error("{0} must be at most 1 day")]
     TooLong(&'static str),
+}
+
+impl BadProbe {
+    /// The name of the number.
+    #[must_use]
+    pub fn setting(&self) -> &'static str {
+        match self {
+            Self::Zero(name) | Self::TooLong(name) => name,
+        }
+    }
 }
 
 #[cfg(test)]

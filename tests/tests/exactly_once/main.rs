@@ -95,7 +95,8 @@ fn broken(world: &World, outcome: &Outcome) -> Option<String> {
         verdicts.push(leaks.judge(&outcome.evidence()));
     }
     if world.excuses_nothing() {
-        let strictly = Delivery { law: DeliveryLaw::ExactlyOnce, order: false, order_of: Vec::new(), allowed_losses: Vec::new() };
+        let strictly =
+            Delivery { law: DeliveryLaw::ExactlyOnce, order: false, order_of: Vec::new(), allowed_losses: Vec::new() };
         verdicts.push(strictly.judge(&outcome.evidence()));
     }
     let violation = verdicts.iter().find_map(Verdict::violation)?;

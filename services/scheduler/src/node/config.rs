@@ -96,7 +96,7 @@ pub struct GatewayConfig {
     /// How a gateway that cannot be connected to is waited for, on its `/health`, before a job is asked of it again.
     /// An empty table has the defaults: at most 15 x (2 s + 500 ms). Without it the job's attempt fails at once, and the
     /// scheduler spends another.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe: Option<ProbeConfig>,
 }
 
@@ -251,6 +251,7 @@ impl NodeConfigError {
             Self::Zero(name) | Self::TooLong(name) => vec![(*name).to_owned()],
             Self::Scheduler(_) => vec!["scheduler".to_owned()],
             Self::BaseUrl(_) => vec!["worker.base_url".to_owned()],
+            Self::Probe(bad) => vec![format!("worker.probe.{}", bad.setting())],
             Self::Link(BadSetting { setting, .. }) => vec![format!("link.{setting}")],
         }
     }
