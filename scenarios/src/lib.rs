@@ -3,7 +3,8 @@
 //! - `services`: the scheduler, its node and the gateway, as scenarios configure them.
 //! - `model`: a model server that streams, for the far end of the gateway.
 //! - `engine`: a speech engine that takes its time to start.
-//! - `actors`: the users: [`actors::talker`] with sentences, [`actors::reader`] of a stream, [`actors::prober`] of an engine.
+//! - `actors`: the users: [`actors::talker`] with sentences, [`actors::reader`] of a stream, [`actors::prober`] of an engine,
+//!   [`actors::crowd`] all at once.
 //! - `specimens`: defective services, one defect each, that the catalogue must convict.
 //!
 //! The scenarios lie in `scenarios/*.toml`, a family a folder; `scenarios/base/` holds what they share.
@@ -26,6 +27,7 @@ pub fn catalogue() -> Catalogue {
         .host("engine", engine::run)
         .actor("talker", actors::talker::play)
         .actor("reader", actors::reader::play)
-        .actor("prober", actors::prober::play);
+        .actor("prober", actors::prober::play)
+        .actor("crowd", actors::crowd::play);
     specimens::with_specimens(services)
 }

@@ -1,5 +1,6 @@
 //! The users of the services, as scripts.
 
+pub mod crowd;
 pub mod decoder;
 pub mod prober;
 pub mod reader;
