@@ -109,7 +109,7 @@ async fn read(
             Some(Ok(Message::Text(text))) if is_node => {
                 if let Ok(message) = decode::<FromNode>(&text) {
                     *peer = Peer::Node;
-                    shared.tables().from_node(generation, outgoing, message);
+                    shared.tables().node_says(generation, outgoing, message);
                 }
             }
             Some(Ok(Message::Text(text))) => take(&text, outgoing, shared, generation, peer),
@@ -123,7 +123,7 @@ fn take(text: &str, outgoing: &UnboundedSender<Message>, shared: &Shared, genera
         (Ok(FromSession::SessionInit { resume, .. }), Peer::Unknown) => {
             *peer = Peer::Session(shared.tables().hello(generation, outgoing, resume));
         }
-        (Ok(message), Peer::Session(id)) => shared.tables().from_session(id, message),
+        (Ok(message), Peer::Session(id)) => shared.tables().session_says(id, message),
         (Ok(_) | Err(_), _) => {}
     }
 }

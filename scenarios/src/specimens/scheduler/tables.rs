@@ -113,7 +113,7 @@ impl Tables {
         id
     }
 
-    pub(super) fn from_session(&mut self, id: &str, message: FromSession) {
+    pub(super) fn session_says(&mut self, id: &str, message: FromSession) {
         match message {
             FromSession::Submit(submit) => self.submit(id, submit),
             FromSession::Ack { upto_seq } => self.acknowledged(id, upto_seq),
@@ -156,14 +156,10 @@ impl Tables {
     /// Gives waiting jobs to the node, the oldest first, as many as it takes.
     fn assign(&mut self) {
         let Some(node) = &self.node else { return };
-        let mut busy = self.jobs.values().filter(|job| job.waits && job.dispatched.is_some()).count();
+        let busy = self.jobs.values().filter(|job| job.waits && job.dispatched.is_some()).count();
         let mut waiting: Vec<_> = self.jobs.values_mut().filter(|job| job.waits && job.dispatched.is_none()).collect();
         waiting.sort_by_key(|job| job.order);
-        for job in waiting {
-            if busy >= node.capacity {
-                return;
-            }
-            busy += 1;
+        for job in waiting.into_iter().take(node.capacity.saturating_sub(busy)) {
             self.attempts += 1;
             job.dispatched = Some(Instant::now());
             let assignment = ToNode::JobAssign {
@@ -178,7 +174,7 @@ impl Tables {
         }
     }
 
-    pub(super) fn from_node(&mut self, generation: Generation, outgoing: &UnboundedSender<Message>, message: FromNode) {
+    pub(super) fn node_says(&mut self, generation: Generation, outgoing: &UnboundedSender<Message>, message: FromNode) {
         match message {
             FromNode::NodeRegister { node_id, token, capacity } => {
                 self.requeue();
