@@ -28,18 +28,20 @@ pub(super) fn line(summary: &Summary, width: usize) -> String {
 pub(super) fn defects(summaries: &[Summary]) -> String {
     let rows = summaries.iter().filter_map(|summary| {
         let specimen = summary.specimen.as_ref()?;
-        let seeds = match &summary.verdict {
+        let (laws, seeds) = match &summary.verdict {
             Judgement::Convicted { by, .. } => {
-                by.iter().map(|(_, seed)| format!("seed {seed}")).collect::<Vec<_>>().join(", ")
+                let laws: Vec<_> = by.iter().map(|(law, _)| law.as_str()).collect();
+                let seeds: Vec<_> = by.iter().map(|(_, seed)| format!("seed {seed}")).collect();
+                (laws.join(", "), seeds.join(", "))
             }
-            Judgement::WentFree { .. } => "nowhere".to_owned(),
+            Judgement::WentFree { .. } => (specimen.convicted_by.join(", "), "nowhere".to_owned()),
             Judgement::Held
             | Judgement::Broken(_)
             | Judgement::NeverReached { .. }
             | Judgement::Nondeterministic { .. }
-            | Judgement::Faulty(_) => verdict(&summary.verdict).to_owned(),
+            | Judgement::Faulty(_) => (specimen.convicted_by.join(", "), verdict(&summary.verdict).to_owned()),
         };
-        Some([specimen.name.clone(), summary.scenario.clone(), specimen.convicted_by.join(", "), seeds])
+        Some([specimen.name.clone(), summary.scenario.clone(), laws, seeds])
     });
     let rows: Vec<_> = rows.collect();
     if rows.is_empty() {

@@ -2,7 +2,7 @@
 //! it acquits the real service under the same plan.
 //!
 //! - [`prober`]: field report A.
-//! - [`send_counts_as_delivered`], [`scheduler`]: field reports B and D.
+//! - [`scheduler`]: field reports B and D.
 //! - [`client`]: field report C.
 //! - [`gateway`]: field report E.
 
@@ -10,7 +10,6 @@ pub mod client;
 pub mod gateway;
 pub mod prober;
 pub mod scheduler;
-pub mod send_counts_as_delivered;
 
 use halfopen::Catalogue;
 
@@ -20,7 +19,7 @@ use prober::Defect as OfProber;
 use scheduler::Defect as OfScheduler;
 
 /// Adds every specimen to a catalogue, by the name that scenarios run it by.
-pub(crate) fn with_specimens(catalogue: Catalogue) -> Catalogue {
+pub(crate) fn with_specimens(mut catalogue: Catalogue) -> Catalogue {
     let of_prober = [
         ("specimen_body_unread", OfProber::BodyUnread),
         ("specimen_error_level_noise", OfProber::ErrorLevelNoise),
@@ -30,6 +29,7 @@ pub(crate) fn with_specimens(catalogue: Catalogue) -> Catalogue {
         ("specimen_closes_twice", OfScheduler::ClosesTwice),
         ("specimen_closes_without_bound", OfScheduler::ClosesWithoutBound),
         ("specimen_every_error_is_an_error", OfScheduler::EveryErrorIsAnError),
+        ("specimen_send_counts_as_delivered", OfScheduler::SendCountsAsDelivered),
         ("specimen_stays_registered", OfScheduler::StaysRegistered),
         ("specimen_node_at_submit", OfScheduler::NodeAtSubmit),
         ("specimen_timer_outlives_result", OfScheduler::TimerOutlivesResult),
@@ -48,7 +48,6 @@ pub(crate) fn with_specimens(catalogue: Catalogue) -> Catalogue {
         ("specimen_secret_in_errors", OfGateway::SecretInErrors),
         ("specimen_id_with_heartbeats", OfGateway::IdWithHeartbeats),
     ];
-    let mut catalogue = catalogue.host("specimen_send_counts_as_delivered", send_counts_as_delivered::run);
     for (name, defect) in of_prober {
         catalogue = catalogue.actor(name, move |cx| prober::play(cx, defect));
     }

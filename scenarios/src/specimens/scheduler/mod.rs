@@ -31,6 +31,8 @@ pub enum Defect {
     ClosesWithoutBound,
     /// Field report B: a peer that goes is logged as an error, however it goes.
     EveryErrorIsAnError,
+    /// Field report D, defect 1: a result that went into a connection's queue counts as delivered, and is not kept.
+    SendCountsAsDelivered,
     /// Field report D, defect 2: the tasks of a broken connection end without telling the registry.
     StaysRegistered,
     /// Field report D, defect 3: a job's node is looked up when it is submitted; a node that comes later is not for it.

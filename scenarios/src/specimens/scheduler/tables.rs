@@ -254,6 +254,11 @@ impl Tables {
         let message = outcome(session.next_seq);
         if let Some((_, outgoing)) = &session.connection {
             tell(outgoing, &message);
+            if self.defect == Defect::SendCountsAsDelivered {
+                info!(target: TARGET, %job_id, seq = session.next_seq, "result delivered");
+                session.next_seq += 1;
+                return;
+            }
         }
         session.outbox.insert(session.next_seq, (job_id, message));
         session.next_seq += 1;

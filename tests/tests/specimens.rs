@@ -1,0 +1,37 @@
+//! A specimen is a service with one defect, not a caricature: without the fault that brings its defect out, it keeps every
+//! law that the real service keeps.
+
+use halfopen::{Plan, Seed};
+use halfopen_scenarios::catalogue;
+
+/// Laws that ask for the fault itself.
+const OF_FAULTS: [&str; 2] = ["bite", "close_code"];
+/// Its claim precedes the receipt by the time that the message travels, also when all goes well.
+const LIAR: &str = "send-counts-as-delivered";
+
+#[test]
+fn a_specimen_whose_fault_does_not_come_keeps_every_law() {
+    let catalogue = catalogue();
+    let mut guilty = Vec::new();
+    let mut tried = 0;
+    for scenario in catalogue.scenarios().expect("the catalogue is readable") {
+        for specimen in &scenario.specimens {
+            let mut plan = Plan::draw(&scenario.with_specimen(specimen), Seed(1));
+            if plan.faults.is_empty() {
+                // What brings it out is no fault of the network: a minute of work, a reader who leaves, an idle server.
+                continue;
+            }
+            plan.faults.clear();
+            let outcome = catalogue.run(&plan).unwrap_or_else(|error| panic!("{}: {error}", scenario.name));
+            tried += 1;
+            let lies = |check| specimen.name == LIAR && check == "truthful";
+            let violations =
+                outcome.violations().filter(|found| !OF_FAULTS.contains(&found.check) && !lies(found.check));
+            guilty.extend(violations.map(|violation| {
+                format!("{} in {}: {} ({})", specimen.name, scenario.name, violation.signature, violation.sentence)
+            }));
+        }
+    }
+    assert!(tried > 10, "only {tried} specimens were tried");
+    assert!(guilty.is_empty(), "{guilty:#?}");
+}
