@@ -142,6 +142,22 @@ pub enum ConfigError {
     Link(#[source] BadSetting),
 }
 
+impl ConfigError {
+    /// The settings that it is about, as dotted names, the one to be changed first.
+    #[must_use]
+    pub fn settings(&self) -> Vec<String> {
+        match self {
+            Self::Url { .. } => vec!["url".to_owned()],
+            Self::Language { setting, .. } => vec![(*setting).to_owned()],
+            Self::Setting(BadSetting { setting: "reconnect.longest_delay", .. }) => {
+                vec!["reconnect.longest_delay".to_owned(), "reconnect.first_delay".to_owned()]
+            }
+            Self::Setting(BadSetting { setting, .. }) => vec![(*setting).to_owned()],
+            Self::Link(BadSetting { setting, .. }) => vec![format!("link.{setting}")],
+        }
+    }
+}
+
 impl Config {
     /// Rejects what could not work, before anything is opened.
     ///
@@ -259,7 +275,11 @@ mod tests {
         ];
         for (text, message) in cases {
             let config: Config = toml::from_str(text).expect("well-formed");
-            assert_eq!(config.validate().unwrap_err().to_string(), message);
+            let error = config.validate().unwrap_err();
+            assert_eq!(error.to_string(), message);
+            // Whoever is shown the line of one of these in a file finds what to change.
+            let written = |name: &String| text.contains(name.rsplit('.').next().unwrap_or_default());
+            assert!(error.settings().iter().any(written), "{text} is refused for {:?}", error.settings());
         }
     }
 

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use halfopen_health::ProbeConfig;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 mod check;
 
@@ -32,7 +32,7 @@ pub(crate) use check::Origin;
 /// assert_eq!(config.backends[0].name(), "parrot");
 /// # Ok::<(), halfopen_gateway::ConfigError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Where to listen, `host:port`. Default `127.0.0.1:8080`; port 0 lets the system choose.
@@ -67,7 +67,7 @@ impl Default for Config {
 }
 
 /// One backend.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum BackendConfig {
     /// Answers with the user's own words.
@@ -95,7 +95,7 @@ impl BackendConfig {
 }
 
 /// The built-in backend.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EchoConfig {
     /// The backend's name. Default `echo`.
@@ -121,7 +121,7 @@ impl Default for EchoConfig {
 }
 
 /// An OpenAI-compatible server.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HttpConfig {
     /// The backend's name.
@@ -140,7 +140,7 @@ pub struct HttpConfig {
 }
 
 /// How `GET /ready` asks each HTTP backend: at the same time, over a connection of its own.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ReadyConfig {
     /// Attempts before a backend counts as not ready. Default 1: whoever asks for readiness asks again, and wants to
@@ -172,7 +172,7 @@ impl ReadyConfig {
 /// Time limits, defaults from field reports. What they add up to for a user: a client hears something at least every
 /// `heartbeat`, learns of a silent backend after `upstream_silence`, and no request that does not stream outlasts
 /// `body_read` + `request`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Timings {
     /// How long a request's head may take, and a kept-alive connection may idle. Default 30 s.
@@ -230,7 +230,7 @@ impl Default for Timings {
 }
 
 /// Size limits.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// The most chat requests in flight; the next one gets 503. Default 256.

@@ -144,6 +144,70 @@ fn the_environment_overrides_the_file_and_a_flag_overrides_both() {
 }
 
 #[test]
+fn variables_are_named_after_the_house_and_older_names_are_read_where_those_are_not_set() {
+    let listening = |variables: &[(&str, &str)]| {
+        let mut command = command();
+        command.arg("--check-config").envs(variables.iter().copied());
+        let output = command.output().expect("the binary was built");
+        let text = String::from_utf8(output.stdout).expect("UTF-8");
+        halfopen_gateway::Config::from_toml(&text).expect("what is in effect, as a file").listen
+    };
+    let (new, old) = (("HALFOPEN_GATEWAY_LISTEN", "127.0.0.1:1"), ("GATEWAY_LISTEN", "127.0.0.1:2"));
+    assert_eq!(listening(&[]), "127.0.0.1:8080");
+    assert_eq!(listening(&[old]), "127.0.0.1:2");
+    assert_eq!(listening(&[old, new]), "127.0.0.1:1");
+}
+
+#[test]
+fn a_log_filter_that_cannot_be_understood_exits_with_2_and_one_that_can() {
+    let output = command().env("RUST_LOG", "halfopen=loud").output().expect("the binary was built");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(told.contains("\"halfopen=loud\"") && told.contains("\"halfopen_gateway=debug\""), "{told}");
+}
+
+#[test]
+fn a_mistake_is_told_with_its_file_and_line() {
+    let http = "[[backends]]\nkind = \"http\"\nname = \"h\"\nmodels = [\"m\"]\n";
+    let echo = "[[backends]]\nkind = \"echo\"\n";
+    let cases = [
+        ("listen = \"127.0.0.1:0\"\ncolour = \"red\"\n".to_owned(), 2),
+        ("\n[timings]\nheartbeat = \"0s\"\n".to_owned(), 3),
+        ("\nlisten = \"8080\"\n".to_owned(), 2),
+        ("backends = []\n".to_owned(), 1),
+        ("cors_origin = \"\\n\"\n".to_owned(), 1),
+        ("[limits]\nbuffer_bytes = 100\n".to_owned(), 2),
+        ("[ready]\nattempts = 0\n".to_owned(), 2),
+        (format!("{echo}models = []\n"), 3),
+        (format!("{echo}{echo}"), 3),
+        (format!("{echo}{echo}name = \"b\"\n"), 3),
+        (format!("{echo}{http}base_url = \"https://x\"\n"), 7),
+        (format!("{echo}{http}base_url = \"http://x\"\nhealth_url = \"/health\"\n"), 8),
+        (format!("{echo}{http}base_url = \"http://x\"\napi_key_env = \"HALFOPEN_NO_SUCH_KEY\"\n"), 8),
+    ];
+    for (index, (text, line)) in cases.iter().enumerate() {
+        let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("line-{index}.toml"));
+        std::fs::write(&path, text).expect("the test's own directory");
+        let output = gateway(&["--config", path.to_str().expect("UTF-8"), "--check-config"]);
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        assert!(told.starts_with(&format!("gateway: {}:{line}: ", path.display())), "{text:?} is told as {told:?}");
+        assert!(output.stdout.is_empty(), "nothing is printed as if it were good");
+    }
+}
+
+#[test]
+fn what_is_in_effect_is_printed_and_reads_back_as_the_same_configuration() {
+    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("effective.toml");
+    std::fs::write(&path, gateway(&["--example-config"]).stdout).expect("the test's own directory");
+    let output = gateway(&["--config", path.to_str().expect("UTF-8"), "--check-config"]);
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    let shown = halfopen_gateway::Config::from_toml(&text).expect("what is in effect, as a file");
+    let example = std::fs::read_to_string(&path).expect("it was written");
+    assert_eq!(shown, halfopen_gateway::Config::from_toml(&example).expect("a good example"));
+}
+
+#[test]
 fn a_second_signal_ends_it_at_once_with_1() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("silent.toml");
@@ -186,6 +250,9 @@ fn clean(command: &mut Command) -> &mut Command {
         .env_remove("GATEWAY_CONFIG")
         .env_remove("GATEWAY_LISTEN")
         .env_remove("GATEWAY_LOG_FORMAT")
+        .env_remove("HALFOPEN_GATEWAY_CONFIG")
+        .env_remove("HALFOPEN_GATEWAY_LISTEN")
+        .env_remove("HALFOPEN_LOG_FORMAT")
 }
 
 /// A running gateway on a port of its own.

@@ -1,5 +1,6 @@
 //! The official SDKs against the real binary, where they are installed. Where they are not, each test says that it was
-//! skipped: nothing is installed for it.
+//! skipped: nothing is installed for it. Python finds it by `PYTHONPATH` as well; node, whose modules know no such path, in
+//! the folder that `SDK_NODE_PROJECT` names.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStderr, Command, Stdio};
@@ -17,7 +18,9 @@ fn the_node_sdk_is_served() {
 
 /// Runs `script` with the gateway's URL in its environment; it ends with 0 when everything in it held.
 fn play(program: &str, probe: &[&str], script: &[&str]) {
-    let probed = Command::new(program).args(probe).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    // A folder that is always there, so that a command can be given one.
+    let folder = std::env::var("SDK_NODE_PROJECT").unwrap_or_else(|_| env!("CARGO_MANIFEST_DIR").to_owned());
+    let probed = Command::new(program).current_dir(&folder).args(probe).stdout(Stdio::null()).stderr(Stdio::null()).status();
     if !probed.is_ok_and(|status| status.success()) {
         // Not `eprintln`: the test harness would swallow the line of a test that passes.
         let _ = writeln!(std::io::stderr(), "SKIPPED: {program} has no `openai` on this machine");
@@ -25,6 +28,7 @@ fn play(program: &str, probe: &[&str], script: &[&str]) {
     }
     let gateway = Gateway::start();
     let played = Command::new(program)
+        .current_dir(&folder)
         .args(script)
         .env("GATEWAY_URL", format!("http://{}/v1", gateway.address))
         .env("NO_PROXY", "127.0.0.1")

@@ -9,8 +9,6 @@ use halfopen_link::config::BadSetting;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::process::Configuration;
-
 /// What the scheduler is told before it binds anything.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -313,18 +311,6 @@ impl ConfigError {
                 ["link.queue", "limits.window_outcomes", "limits.node_capacity"].map(str::to_owned).to_vec()
             }
         }
-    }
-}
-
-impl Configuration for Config {
-    type Refusal = ConfigError;
-
-    fn check(&self) -> Result<(), ConfigError> {
-        self.validate()
-    }
-
-    fn settings(refusal: &ConfigError) -> Vec<String> {
-        refusal.settings()
     }
 }
 

@@ -5,12 +5,10 @@
 //! - [`config`]: every number the scheduler lives by.
 //! - [`server`]: the shell; sockets, tasks, and the one task that owns the core.
 //! - [`node`]: the worker; it has a core and a shell of its own.
-//! - [`process`]: what both binaries are as processes.
 
 pub mod broker;
 pub mod config;
 pub mod node;
-pub mod process;
 pub mod server;
 
 pub use config::Config;

@@ -137,11 +137,33 @@ fn a_configuration_is_checked_without_opening_anything() {
     let output = command().arg("--check-config").arg("--config").arg(&file).output().expect("the program");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2), "{said}");
-    assert!(said.contains("bad.toml") && said.contains("line 2") && said.contains("attemps"), "{said}");
+    assert!(said.contains("bad.toml:2: ") && said.contains("line 2") && said.contains("attemps"), "{said}");
     let output = command().args(["--check-config", "--log", "halfopen_client=loud"]).output().expect("the program");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("halfopen_client=loud") && said.contains("try \"info\""), "{said}");
+}
+
+#[test]
+fn the_example_is_printed_and_is_what_is_in_effect_without_it() {
+    let example = command().arg("--example-config").output().expect("the program");
+    let file = scratch("example.toml");
+    std::fs::write(&file, &example.stdout).expect("a scratch folder");
+    let with = command().args(["--check-config", "--config"]).arg(&file).output().expect("the program");
+    let without = command().arg("--check-config").output().expect("the program");
+    assert!(example.status.success() && with.status.success() && !without.stdout.is_empty(), "{with:?}");
+    assert_eq!(stdout(&with), stdout(&without));
+    assert!(with.stderr.is_empty(), "it says nothing unasked: {with:?}");
+}
+
+#[test]
+fn what_is_complained_of_among_json_is_json() {
+    for (name, value) in [("HALFOPEN_LOG_FORMAT", "json"), ("HALFOPEN_CLIENT_LOG_FORMAT", "json")] {
+        let output = command().args(["--url", "http://x"]).env(name, value).output().expect("the program");
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        let line: serde_json::Value = serde_json::from_slice(&output.stderr).expect("one object");
+        assert_eq!(line["fields"]["message"], "url \"http://x\" must start with ws://", "{name}");
+    }
 }
 
 #[test]
@@ -250,7 +272,7 @@ fn lines(stream: impl Read + Send + 'static) -> UnboundedReceiver<String> {
 /// The program, with nothing of this process's own settings.
 fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_halfopen-client"));
-    command.env_remove("RUST_LOG");
+    command.env_remove("RUST_LOG").env_remove("HALFOPEN_LOG_FORMAT");
     command
 }
 

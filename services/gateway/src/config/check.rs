@@ -84,6 +84,43 @@ pub enum ConfigError {
     CorsOrigin(String),
 }
 
+impl ConfigError {
+    /// The settings of `config` that it is about, as dotted names in which a number counts the backends from 0; the one
+    /// to be changed first.
+    #[must_use]
+    pub fn settings(&self, config: &Config) -> Vec<String> {
+        let named = |name: &str| -> Vec<usize> {
+            let all = config.backends.iter().enumerate();
+            all.filter(|(_, backend)| backend.name() == name).map(|(index, _)| index).collect()
+        };
+        let of = |name: &str, setting: &str| -> Vec<String> {
+            let places = named(name)
+                .into_iter()
+                .map(|index| [format!("backends.{index}.{setting}"), format!("backends.{index}")]);
+            places.flatten().collect()
+        };
+        match self {
+            Self::Syntax(_) => Vec::new(),
+            Self::Listen(_) => vec!["listen".to_owned()],
+            Self::NoBackend => vec!["backends".to_owned()],
+            // The later one is the one too many.
+            Self::BackendTwice(name) => {
+                let index = named(name).last().copied().unwrap_or_default();
+                vec![format!("backends.{index}.name"), format!("backends.{index}")]
+            }
+            Self::NoModel(name) => of(name, "models"),
+            Self::ModelTwice { second, .. } => of(second, "models"),
+            Self::BaseUrl { backend, .. } => of(backend, "base_url"),
+            Self::ApiKey { backend, .. } => of(backend, "api_key_env"),
+            Self::HealthUrl { backend, .. } => of(backend, "health_url"),
+            Self::Zero(name) | Self::TooLong(name) => vec![(*name).to_owned()],
+            Self::Ready(bad) => vec![format!("ready.{}", bad.setting())],
+            Self::Buffer(_) => vec!["limits.buffer_bytes".to_owned()],
+            Self::CorsOrigin(_) => vec!["cors_origin".to_owned()],
+        }
+    }
+}
+
 impl Config {
     /// Reads and checks a configuration.
     ///

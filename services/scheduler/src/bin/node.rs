@@ -1,22 +1,13 @@
-//! The node's command line.
+//! The `node` binary: its flags around [`halfopen_scheduler::node::run`].
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::Args;
+use halfopen_process::{About, BAD_INPUT, FAILED, Failure, Kind, Process, Refusal, Service, chain};
 use halfopen_scheduler::node::{self, GatewayConfig, NodeConfig, WorkerConfig};
-use halfopen_scheduler::process;
 
-/// A worker: takes jobs from a scheduler, and echoes them or asks a gateway.
-///
-/// It needs nothing but a scheduler: without --gateway it echoes. It keeps every result until the scheduler has
-/// acknowledged it, and tries every 5 s to reach a scheduler that is away.
-#[derive(Debug, Parser)]
-#[command(name = "node", version = process::VERSION, after_help = help())]
+#[derive(Debug, Args)]
 struct Arguments {
-    /// A TOML file; every setting has a default, and flags overrule it. See --check-config.
-    #[arg(long, value_name = "FILE", env = "HALFOPEN_NODE_CONFIG")]
-    config: Option<PathBuf>,
     /// The scheduler [default: 127.0.0.1:5010].
     #[arg(long, value_name = "HOST:PORT", env = "HALFOPEN_NODE_SCHEDULER", value_parser = address)]
     scheduler: Option<String>,
@@ -29,17 +20,12 @@ struct Arguments {
     /// The model to ask the gateway for [default: echo].
     #[arg(long, env = "HALFOPEN_NODE_MODEL")]
     model: Option<String>,
-    #[command(flatten)]
-    common: process::Common,
 }
 
-fn help() -> String {
-    format!(
-        "Examples:
-  node                                          echo for the scheduler on 127.0.0.1:5010
+const LESSON: &str = "\
+Examples:
   node --scheduler scheduler.example:5010 --capacity 4
   node --gateway http://127.0.0.1:8080 --model llama
-  node --check-config > node.toml               write all settings down, with their values
   node --config node.toml --log-format json
 
 A configuration file, in part (the values are the defaults):
@@ -49,31 +35,69 @@ A configuration file, in part (the values are the defaults):
   shutdown_grace = \"10s\"     # what is at work may finish, and be acknowledged
   [worker]
   kind = \"echo\"              # or \"gateway\", with base_url and model
-  work_time = \"50ms\"
-
-{}",
-        process::EXIT_CODES
-    )
-}
+  work_time = \"50ms\"";
 
 fn main() -> ExitCode {
-    let Arguments { config, scheduler, capacity, gateway, model, common } = Arguments::parse();
-    let config = process::load(config.as_deref(), |config: &mut NodeConfig| {
-        config.scheduler = scheduler.unwrap_or_else(|| std::mem::take(&mut config.scheduler));
-        config.capacity = capacity.unwrap_or(config.capacity);
+    halfopen_process::main::<Arguments>()
+}
+
+impl Service for Arguments {
+    type Config = NodeConfig;
+
+    const ABOUT: About = About {
+        name: "node",
+        version: halfopen_process::version!(),
+        summary: "A worker: takes jobs from a scheduler, and echoes them or asks a gateway.",
+        description: "\
+It needs nothing but a scheduler: without --gateway it echoes. It keeps every result until the scheduler has \
+acknowledged it, and tries every 5 s to reach a scheduler that is away.",
+        kind: Kind::Server,
+        example_config: include_str!("../../node.example.toml"),
+        config_variable: "HALFOPEN_NODE_CONFIG",
+        former_variables: &[],
+        log_target: "halfopen_scheduler",
+        try_it: "Try:  scheduler & node &\n      halfopen-client",
+        lesson: LESSON,
+        variables: &[],
+        when_stopped: "finish what is at work within the grace period, say goodbye, exit",
+        stopping: "stopping",
+        cut: "what is at work is left undone",
+        exit_codes: &[
+            (0, "it was told to stop, and did"),
+            (FAILED, "it could not run, or a second signal cut it short"),
+        ],
+    };
+
+    fn overrule(&self, config: &mut NodeConfig) {
+        if let Some(scheduler) = &self.scheduler {
+            config.scheduler.clone_from(scheduler);
+        }
+        config.capacity = self.capacity.unwrap_or(config.capacity);
         // The file's timings for a gateway hold for the flag's gateway as well.
-        match (&mut config.worker, gateway) {
-            (WorkerConfig::Gateway(known), Some(base_url)) => known.base_url = base_url,
+        match (&mut config.worker, &self.gateway) {
+            (WorkerConfig::Gateway(known), Some(base_url)) => known.base_url.clone_from(base_url),
             (WorkerConfig::Echo { .. }, Some(base_url)) => {
                 config.worker = WorkerConfig::Gateway(GatewayConfig::new(base_url));
             }
             (WorkerConfig::Gateway(_) | WorkerConfig::Echo { .. }, None) => {}
         }
-        if let (WorkerConfig::Gateway(known), Some(model)) = (&mut config.worker, model) {
-            known.model = model;
+        if let (WorkerConfig::Gateway(known), Some(model)) = (&mut config.worker, &self.model) {
+            known.model.clone_from(model);
         }
-    });
-    process::start("node", common, config, node::run)
+    }
+
+    fn check(config: &NodeConfig) -> Result<(), Refusal> {
+        // Errors of this crate complete "failed to".
+        config.validate().map_err(|error| Refusal::new(format!("failed to {}", chain(&error)), error.settings()))
+    }
+
+    async fn run(self, config: NodeConfig, process: Process) -> Result<Option<String>, Failure> {
+        match node::run(config, process.shutdown).await {
+            Ok(()) => Ok(None),
+            // An unreachable scheduler is tried again; only the configuration can be wrong.
+            Err(error) => Err(Failure::new(BAD_INPUT, format!("failed to {}", chain(&error)))),
+        }
+    }
 }
 
 fn address(text: &str) -> Result<String, String> {

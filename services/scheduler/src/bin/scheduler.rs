@@ -1,35 +1,22 @@
-//! The scheduler's command line.
+//! The `scheduler` binary: its flags around [`halfopen_scheduler::run`].
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Parser;
-use halfopen_scheduler::{Config, process};
+use clap::Args;
+use halfopen_process::{About, BAD_INPUT, FAILED, Failure, Kind, Process, Refusal, Service, chain};
+use halfopen_scheduler::{Config, Exit, RunError};
 
-/// Sessions, jobs and nodes: takes jobs from clients, has nodes do them, and says "delivered" only when they were.
-///
-/// On one port: WebSockets at /ws/session (clients) and /ws/node (workers), GET /health, GET /metrics (Prometheus).
-/// Without any option it listens on 127.0.0.1:5010, and every timing is the documented one.
-#[derive(Debug, Parser)]
-#[command(name = "scheduler", version = process::VERSION, after_help = help())]
+#[derive(Debug, Args)]
 struct Arguments {
-    /// A TOML file; every setting has a default, and flags overrule it. See --check-config.
-    #[arg(long, value_name = "FILE", env = "HALFOPEN_SCHEDULER_CONFIG")]
-    config: Option<PathBuf>,
     /// Where to listen; port 0 lets the system choose, and the log says what it chose [default: 127.0.0.1:5010].
     #[arg(long, value_name = "ADDRESS:PORT", env = "HALFOPEN_SCHEDULER_LISTEN")]
     listen: Option<SocketAddr>,
-    #[command(flatten)]
-    common: process::Common,
 }
 
-fn help() -> String {
-    format!(
-        "Examples:
-  scheduler                                     serve on 127.0.0.1:5010
+const LESSON: &str = "\
+Examples:
   scheduler --listen 0.0.0.0:5010 --log-format json
-  scheduler --check-config > scheduler.toml     write all settings down, with their values
   scheduler --config scheduler.toml
   curl http://127.0.0.1:5010/metrics
 
@@ -41,19 +28,61 @@ A configuration file, in part (the values are the defaults):
   shutdown_grace = \"10s\"     # from the order to stop to the last Close 1012
   [limits]
   queued_jobs = 1000
-  attempts = 3
-
-{}",
-        process::EXIT_CODES
-    )
-}
+  attempts = 3";
 
 fn main() -> ExitCode {
-    let Arguments { config, listen, common } = Arguments::parse();
-    let config = process::load(config.as_deref(), |config: &mut Config| {
-        config.listen = listen.unwrap_or(config.listen);
-    });
-    process::start("scheduler", common, config, |config, shutdown| async move {
-        halfopen_scheduler::run(config, shutdown).await.map(drop)
-    })
+    halfopen_process::main::<Arguments>()
+}
+
+impl Service for Arguments {
+    type Config = Config;
+
+    const ABOUT: About = About {
+        name: "scheduler",
+        version: halfopen_process::version!(),
+        summary: "\
+Sessions, jobs and nodes: takes jobs from clients, has nodes do them, and says \"delivered\" only when they were.",
+        description: "\
+On one port: WebSockets at /ws/session (clients) and /ws/node (workers), GET /health, GET /metrics (Prometheus). Without \
+any option it listens on 127.0.0.1:5010, and every timing is the documented one.",
+        kind: Kind::Server,
+        example_config: include_str!("../../scheduler.example.toml"),
+        config_variable: "HALFOPEN_SCHEDULER_CONFIG",
+        former_variables: &[],
+        log_target: "halfopen_scheduler",
+        try_it: "Try:  scheduler & node &\n      halfopen-client",
+        lesson: LESSON,
+        variables: &[],
+        when_stopped: "finish within the grace period, close every session with 1012, exit",
+        stopping: "stopping",
+        cut: "what is open is left undone",
+        exit_codes: &[
+            (0, "it was told to stop, and did"),
+            (FAILED, "it could not run (the address is taken, ...), or a second signal cut it short"),
+        ],
+    };
+
+    fn overrule(&self, config: &mut Config) {
+        config.listen = self.listen.unwrap_or(config.listen);
+    }
+
+    fn check(config: &Config) -> Result<(), Refusal> {
+        // Errors of this crate complete "failed to".
+        config.validate().map_err(|error| Refusal::new(format!("failed to {}", chain(&error)), error.settings()))
+    }
+
+    async fn run(self, config: Config, process: Process) -> Result<Option<String>, Failure> {
+        match halfopen_scheduler::run(config, process.shutdown).await {
+            Ok(Exit::Drained) => Ok(None),
+            Ok(Exit::LeftUndone) => Ok(Some("jobs or their outcomes were left undone".to_owned())),
+            Err(error) => Err(Failure::new(exit_code(&error), format!("failed to {}", chain(&error)))),
+        }
+    }
+}
+
+fn exit_code(error: &RunError) -> u8 {
+    match error {
+        RunError::Config(_) => BAD_INPUT,
+        RunError::Bind { .. } | RunError::Seed(_) | RunError::Core => FAILED,
+    }
 }

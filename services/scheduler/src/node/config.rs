@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::config::LONGEST;
-use crate::process::Configuration;
 
 /// A node's settings. Durations are written `"5s"`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -254,18 +253,6 @@ impl NodeConfigError {
             Self::Probe(bad) => vec![format!("worker.probe.{}", bad.setting())],
             Self::Link(BadSetting { setting, .. }) => vec![format!("link.{setting}")],
         }
-    }
-}
-
-impl Configuration for NodeConfig {
-    type Refusal = NodeConfigError;
-
-    fn check(&self) -> Result<(), NodeConfigError> {
-        self.validate()
-    }
-
-    fn settings(refusal: &NodeConfigError) -> Vec<String> {
-        refusal.settings()
     }
 }
 
