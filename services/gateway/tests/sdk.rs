@@ -20,7 +20,8 @@ fn the_node_sdk_is_served() {
 fn play(program: &str, probe: &[&str], script: &[&str]) {
     // A folder that is always there, so that a command can be given one.
     let folder = std::env::var("SDK_NODE_PROJECT").unwrap_or_else(|_| env!("CARGO_MANIFEST_DIR").to_owned());
-    let probed = Command::new(program).current_dir(&folder).args(probe).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let probed =
+        Command::new(program).current_dir(&folder).args(probe).stdout(Stdio::null()).stderr(Stdio::null()).status();
     if !probed.is_ok_and(|status| status.success()) {
         // Not `eprintln`: the test harness would swallow the line of a test that passes.
         let _ = writeln!(std::io::stderr(), "SKIPPED: {program} has no `openai` on this machine");
