@@ -68,10 +68,9 @@ fn main() {
     {
         return;
     }
-    assert!(
-        !halfopen_net::SIM,
-        "built with the feature `sim`, which no service has: use `cargo bench -p halfopen-scheduler`"
-    );
+    if halfopen_net::SIM {
+        panic!("built with the feature `sim`, which no service has: use `cargo bench -p halfopen-scheduler`");
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     runtime.block_on(measure());
 }
