@@ -10,6 +10,7 @@
 //! | [`config`] | what a configuration file may say, defaults, validation |
 //! | [`relay`] | pure core: upstream bytes in, whole client events out, the laws of a stream |
 //! | [`sse`] | pure core: the event-stream parser and encoder |
+//! | `chunk` | one upstream event, as far as the relay has to know it |
 //! | [`chat`] | the request body: what the gateway reads of it |
 //! | [`api_error`], [`sanitise`], [`confidential`] | errors as clients see them, without secrets |
 //! | [`fault`], [`ending`] | how an upstream fails, how a request ends |
@@ -33,6 +34,7 @@ pub mod sanitise;
 pub mod sse;
 
 mod call;
+mod chunk;
 mod event_stream;
 mod intake;
 mod ledger;

@@ -12,14 +12,14 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::api_error::ApiError;
+use crate::chunk::{Chunk, Part};
 use crate::confidential::Confidential;
 use crate::ending::Ending;
-use crate::fault::{Fault, error_message};
-use crate::sse::{SseEvent, SseParser, encode_data};
+use crate::fault::Fault;
+use crate::sse::{SseParser, append_data, encode_data};
 
 /// What ends every stream.
 pub const DONE: &str = "data: [DONE]\n\n";
@@ -69,7 +69,7 @@ pub enum Input {
 /// What to do about it, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
-    /// Write these bytes: one whole event or one comment. The first one commits the response to 200.
+    /// Write these bytes: whole events, or one comment. The first one commits the response to 200.
     Write(Bytes),
     /// Nothing has been written: answer with this error instead of a stream.
     Refuse(ApiError),
@@ -172,26 +172,44 @@ impl Relay {
         }
     }
 
+    /// The events that one read of the upstream completes go out in one write.
     fn take_bytes(&mut self, bytes: &[u8], now: Instant, outputs: &mut Vec<Output>) {
         if bytes.is_empty() {
             return;
         }
         self.last_byte_at = Some(now);
-        let mut events = Vec::new();
-        let parsed = self.parser.push(bytes, &mut events);
-        for event in events {
-            self.take_event(&event, now, outputs);
-            if self.over {
+        let progress = &mut self.progress;
+        let mut parts = String::new();
+        // The first event that is no part of the answer is the last that counts.
+        let mut last = None;
+        let parsed = self.parser.push_with(bytes, |name, data| {
+            if last.is_some() {
                 return;
             }
+            match Chunk::read(name, data) {
+                Chunk::Part(part) => {
+                    progress.take(&part);
+                    if parts.is_empty() {
+                        parts.reserve(bytes.len());
+                    }
+                    append_data(&mut parts, data);
+                }
+                chunk @ (Chunk::Done | Chunk::Error(_) | Chunk::Malformed) => last = Some(chunk),
+            }
+        });
+        if !parts.is_empty() {
+            self.last_write_at = now;
+            self.write(parts, outputs);
         }
-        if parsed.is_err() {
-            self.upstream_broke(Fault::TooLarge, outputs);
+        match last {
+            Some(chunk) => self.take_last(chunk, outputs),
+            None if parsed.is_err() => self.upstream_broke(Fault::TooLarge, outputs),
+            None => {}
         }
     }
 
-    fn take_event(&mut self, event: &SseEvent, now: Instant, outputs: &mut Vec<Output>) {
-        match Chunk::read(event) {
+    fn take_last(&mut self, chunk: Chunk, outputs: &mut Vec<Output>) {
+        match chunk {
             Chunk::Done if self.progress.may_terminate() => {
                 outputs.push(Output::CloseUpstream { abandoned: false });
                 self.complete(outputs);
@@ -200,11 +218,7 @@ impl Relay {
             Chunk::Done => self.upstream_broke(Fault::Truncated, outputs),
             Chunk::Error(message) => self.upstream_broke(Fault::Reported { message }, outputs),
             Chunk::Malformed => self.upstream_broke(Fault::Malformed, outputs),
-            Chunk::Part(part) => {
-                self.progress.take(&part);
-                self.last_write_at = now;
-                self.write(encode_data(&event.data), outputs);
-            }
+            Chunk::Part(_) => {}
         }
     }
 
@@ -277,15 +291,14 @@ impl Progress {
         Self { order, started: BTreeSet::new(), finished: BTreeSet::new(), usage_seen: false }
     }
 
-    fn take(&mut self, part: &Value) {
-        for choice in part["choices"].as_array().into_iter().flatten() {
-            let index = choice["index"].as_u64().unwrap_or(0);
-            self.started.insert(index);
-            if choice["finish_reason"].is_string() {
-                self.finished.insert(index);
+    fn take(&mut self, part: &Part) {
+        for choice in &part.choices {
+            self.started.insert(choice.index);
+            if choice.is_finished {
+                self.finished.insert(choice.index);
             }
         }
-        self.usage_seen |= part["usage"].is_object();
+        self.usage_seen |= part.has_usage;
     }
 
     /// Whether a terminator may stand here. A backend that ignores an option of the order has still answered.
@@ -298,32 +311,5 @@ impl Progress {
         self.may_terminate()
             && self.finished.len() >= self.order.choices
             && (self.usage_seen || !self.order.include_usage)
-    }
-}
-
-/// One upstream event, understood.
-enum Chunk {
-    Part(Value),
-    Error(String),
-    Done,
-    Malformed,
-}
-
-impl Chunk {
-    fn read(event: &SseEvent) -> Self {
-        if event.data.trim() == "[DONE]" {
-            return Self::Done;
-        }
-        let value = serde_json::from_str::<Value>(&event.data);
-        match value {
-            Ok(value) if value.get("error").is_some_and(|error| !error.is_null()) => {
-                Self::Error(error_message(&value["error"]))
-            }
-            Ok(value) if event.name == "error" => Self::Error(error_message(&value)),
-            Ok(value) if value.is_object() => Self::Part(value),
-            Ok(_) => Self::Malformed,
-            Err(_) if event.name == "error" => Self::Error(event.data.clone()),
-            Err(_) => Self::Malformed,
-        }
     }
 }

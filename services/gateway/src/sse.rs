@@ -79,14 +79,28 @@ impl SseParser {
     /// # Errors
     /// [`EventTooLarge`], now and on every later call. Events completed before it are in `events` all the same.
     pub fn push(&mut self, bytes: &[u8], events: &mut Vec<SseEvent>) -> Result<(), EventTooLarge> {
-        for &byte in bytes {
-            if self.overflown {
-                break;
-            }
-            match self.start {
-                Start::Matching(seen) => self.match_mark(seen, byte, events),
-                Start::Over => self.push_byte(byte, events),
-            }
+        self.push_with(bytes, |name, data| events.push(SseEvent { name: name.to_owned(), data: data.to_owned() }))
+    }
+
+    /// As [`push`](Self::push), and lends each event's name and data to `take` instead of making strings of them.
+    ///
+    /// # Errors
+    /// As `push`; `take` has been given the events completed before it.
+    pub fn push_with(&mut self, bytes: &[u8], mut take: impl FnMut(&str, &str)) -> Result<(), EventTooLarge> {
+        let mut rest = bytes;
+        while let Some(&first) = rest.first()
+            && !self.overflown
+        {
+            rest = match self.start {
+                Start::Matching(seen) => {
+                    self.match_mark(seen, first, &mut take);
+                    &rest[1..]
+                }
+                Start::Over => match self.lend_event(rest, &mut take) {
+                    Some(rest) => rest,
+                    None => self.take_line(rest, &mut take),
+                },
+            };
         }
         if self.overflown { Err(EventTooLarge { limit_bytes: self.limit_bytes }) } else { Ok(()) }
     }
@@ -96,44 +110,67 @@ impl SseParser {
         !self.line.is_empty() || self.has_data || matches!(self.start, Start::Matching(1..))
     }
 
-    fn match_mark(&mut self, seen: usize, byte: u8, events: &mut Vec<SseEvent>) {
+    fn match_mark(&mut self, seen: usize, byte: u8, take: &mut impl FnMut(&str, &str)) {
         if byte == BYTE_ORDER_MARK[seen] {
             self.start = if seen + 1 == BYTE_ORDER_MARK.len() { Start::Over } else { Start::Matching(seen + 1) };
             return;
         }
         self.start = Start::Over;
-        for &held in &BYTE_ORDER_MARK[..seen] {
-            self.push_byte(held, events);
-        }
-        self.push_byte(byte, events);
+        self.take_line(&BYTE_ORDER_MARK[..seen], take);
+        self.take_line(&[byte], take);
     }
 
-    fn push_byte(&mut self, byte: u8, events: &mut Vec<SseEvent>) {
-        let ends_carriage_return = std::mem::take(&mut self.after_carriage_return);
-        match byte {
-            b'\n' if ends_carriage_return => {}
-            b'\n' => self.end_line(events),
-            b'\r' => {
-                self.after_carriage_return = true;
-                self.end_line(events);
-            }
-            _ => {
-                self.event_bytes += 1;
-                if self.event_bytes > self.limit_bytes {
-                    self.overflown = true;
-                } else {
-                    self.line.push(byte);
-                }
-            }
+    /// Nearly every event is one line of data that lies whole in what came, and needs no memory of its own. What comes
+    /// after it, unless `bytes` does not begin so.
+    fn lend_event<'a>(&mut self, bytes: &'a [u8], take: &mut impl FnMut(&str, &str)) -> Option<&'a [u8]> {
+        let fresh = self.line.is_empty() && !self.has_data && self.name.is_empty() && !self.after_carriage_return;
+        let value = bytes.strip_prefix(b"data:").filter(|_| fresh)?;
+        let (value, rest) = value.split_at(line_end(value)?);
+        let rest = rest.strip_prefix(b"\n\n")?;
+        if self.event_bytes + b"data:".len() + value.len() > self.limit_bytes {
+            return None;
         }
+        let data = std::str::from_utf8(value.strip_prefix(b" ").unwrap_or(value)).ok()?;
+        self.event_bytes = 0;
+        if !data.is_empty() {
+            take("", data);
+        }
+        Some(rest)
     }
 
-    fn end_line(&mut self, events: &mut Vec<SseEvent>) {
+    /// Takes what is left of a line; what comes after it.
+    fn take_line<'a>(&mut self, bytes: &'a [u8], take: &mut impl FnMut(&str, &str)) -> &'a [u8] {
+        if std::mem::take(&mut self.after_carriage_return)
+            && let Some(rest) = bytes.strip_prefix(b"\n")
+        {
+            return rest;
+        }
+        let (piece, rest) = bytes.split_at(line_end(bytes).unwrap_or(bytes.len()));
+        self.event_bytes += piece.len();
+        if self.event_bytes > self.limit_bytes {
+            self.overflown = true;
+            return rest;
+        }
+        let Some((&end, rest)) = rest.split_first() else {
+            self.line.extend_from_slice(piece);
+            return rest;
+        };
+        self.after_carriage_return = end == b'\r';
         if self.line.is_empty() {
-            self.dispatch(events);
+            self.end_line(piece, take);
+        } else {
+            let mut line = std::mem::take(&mut self.line);
+            line.extend_from_slice(piece);
+            self.end_line(&line, take);
+        }
+        rest
+    }
+
+    fn end_line(&mut self, line: &[u8], take: &mut impl FnMut(&str, &str)) {
+        if line.is_empty() {
+            self.dispatch(take);
             return;
         }
-        let line = std::mem::take(&mut self.line);
         let (field, value) = match line.iter().position(|&byte| byte == b':') {
             // A comment counts as bytes of nobody's event.
             Some(0) => {
@@ -146,7 +183,7 @@ impl SseParser {
                 let value = &line[colon + 1..];
                 (&line[..colon], value.strip_prefix(b" ").unwrap_or(value))
             }
-            None => (line.as_slice(), &[][..]),
+            None => (line, &[][..]),
         };
         match field {
             b"data" => {
@@ -163,26 +200,44 @@ impl SseParser {
     }
 
     /// The blank line. An event whose data is empty is not dispatched (the standard's step 2).
-    fn dispatch(&mut self, events: &mut Vec<SseEvent>) {
+    fn dispatch(&mut self, take: &mut impl FnMut(&str, &str)) {
         self.event_bytes = 0;
         self.has_data = false;
         let name = std::mem::take(&mut self.name);
         let data = std::mem::take(&mut self.data);
         if !data.is_empty() {
-            events.push(SseEvent { name, data });
+            take(&name, &data);
         }
     }
+}
+
+/// Where the first line ends in these bytes, if it does.
+fn line_end(bytes: &[u8]) -> Option<usize> {
+    let is_end = |byte: &u8| matches!(byte, b'\n' | b'\r');
+    let mut from = 0;
+    // A block without an early exit becomes a few vector instructions.
+    while let Some(block) = bytes.get(from..from + 32)
+        && !block.iter().fold(false, |found, byte| found | is_end(byte))
+    {
+        from += block.len();
+    }
+    bytes[from..].iter().position(is_end).map(|at| from + at)
 }
 
 /// One event as bytes for the wire: a `data:` line for each line of `data`, then the blank line. There is never an
 /// `id:` line: one SDK fails on a comment that follows an `id` (field report).
 pub fn encode_data(data: &str) -> String {
     let mut text = String::with_capacity(data.len() + 8);
+    append_data(&mut text, data);
+    text
+}
+
+/// As [`encode_data`], behind what `text` has already.
+pub(crate) fn append_data(text: &mut String, data: &str) {
     for line in data.split('\n') {
         text.push_str("data: ");
         text.push_str(line);
         text.push('\n');
     }
     text.push('\n');
-    text
 }
