@@ -280,7 +280,8 @@ fn the_latest_thousand_winners_are_remembered() {
 
 #[test]
 fn a_job_without_attempts_left_says_what_became_of_the_last() {
-    let ends: [(fn(&mut Rig, &Worker), &str); 4] = [
+    type End = fn(&mut Rig, &Worker);
+    let ends: [(End, &str); 4] = [
         (|rig, _| rig.pass(3 * SECOND), "not acknowledged"),
         (
             |rig, worker| {
