@@ -100,4 +100,12 @@ mod tests {
         assert_eq!(monitor.next_look(), now + 3 * INTERVAL);
         assert!(!monitor.look(Sight::Closed, now + 3 * INTERVAL));
     }
+
+    #[test]
+    fn one_that_is_closed_gets_the_whole_of_that_time() {
+        let start = Instant::now();
+        let mut monitor = Monitor::new(INTERVAL, 2 * INTERVAL, start);
+        let lost = [1, 2, 3, 4].map(|looks| monitor.look(Sight::Closed, start + looks * INTERVAL));
+        assert_eq!(lost, [false, false, false, true]);
+    }
 }

@@ -193,3 +193,20 @@ impl Body for ResponseBody {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_whole_body_is_one_frame_and_says_what_is_left_of_it() {
+        let mut body = ResponseBody::Whole(Bytes::from_static(b"abc"));
+        assert_eq!((body.is_end_stream(), body.size_hint().exact()), (false, Some(3)));
+        let frame = body.frame().await.expect("three bytes").expect("it cannot fail");
+        assert_eq!(frame.into_data().expect("no trailers"), "abc");
+        assert_eq!((body.is_end_stream(), body.size_hint().exact()), (true, Some(0)));
+        assert!(body.frame().await.is_none());
+    }
+}

@@ -87,7 +87,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for WriteProgress<S> {
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, BufWriter};
     use tokio::time::Instant;
 
     use super::*;
@@ -122,5 +122,34 @@ mod tests {
         written.expect("the peer never rested for the whole limit");
         assert!(started.elapsed() > LIMIT * 3, "the writer waited longer than the limit in sum");
         assert!(!stall.happened());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_vectored_write_is_watched_as_well() {
+        let (near, mut far) = tokio::io::duplex(8);
+        let stall = Arc::new(Stall::default());
+        let mut near = WriteProgress::new(near, LIMIT, Arc::clone(&stall));
+        assert!(near.is_write_vectored(), "as the stream itself");
+        let taken = near.write_vectored(&[IoSlice::new(b"half"), IoSlice::new(b"full")]).await.expect("there is room");
+        let mut read = [0; 8];
+        far.read_exact(&mut read).await.expect("it was written");
+        assert_eq!((taken, &read), (8, b"halffull"));
+        near.write_all(&read).await.expect("there is room");
+        let started = Instant::now();
+        let error = near.write_vectored(&[IoSlice::new(b"more")]).await.expect_err("nobody reads");
+        assert_eq!((error.kind(), started.elapsed()), (io::ErrorKind::TimedOut, LIMIT));
+        assert!(stall.happened());
+    }
+
+    #[tokio::test]
+    async fn what_the_stream_holds_back_is_flushed_and_its_end_is_its_own() {
+        let (near, mut far) = tokio::io::duplex(8);
+        let mut near = WriteProgress::new(BufWriter::new(near), LIMIT, Arc::default());
+        assert!(near.write(b"abc").await.expect("there is room") == 3);
+        near.flush().await.expect("there is room");
+        let mut read = [0; 3];
+        far.read_exact(&mut read).await.expect("it was flushed");
+        near.shutdown().await.expect("it is open");
+        assert_eq!((&read, far.read(&mut [0]).await.expect("an orderly end")), (b"abc", 0));
     }
 }

@@ -105,6 +105,17 @@ fn an_error_event_of_the_upstream_is_the_one_error_event_and_is_sanitised() {
 }
 
 #[test]
+fn an_event_that_is_named_error_is_one_whatever_its_data() {
+    for data in ["{\"message\":\"no\"}", "no", "{\"error\":{\"message\":\"no\"}}"] {
+        let error = format!("event: error\ndata: {data}\n\n");
+        let told = tell(ONE, [bytes(&[HELLO, &error, STOP, DONE])]);
+        told.assert_failed_after(HELLO, Fault::Reported { message: "no".to_owned() });
+    }
+    let null = "data: {\"choices\":[],\"error\":null}\n\n";
+    assert_eq!(tell(ONE, [bytes(&[null, STOP, DONE])]).text, [null, STOP, DONE].concat(), "null is no error");
+}
+
+#[test]
 fn what_is_not_json_is_malformed() {
     for garbage in ["data: {\n\n", "data: 7\n\n", "data: [1]\n\n", "data: [DONE\n\n"] {
         tell(ONE, [bytes(&[HELLO, garbage, STOP, DONE])]).assert_failed_after(HELLO, Fault::Malformed);
@@ -159,6 +170,18 @@ fn time_in_which_the_client_took_nothing_is_no_silence_of_the_upstream() {
     wait.until_due();
     assert_eq!(wait.elapsed_secs(), 110);
     assert_eq!(wait.told.faults, [Fault::Silent]);
+}
+
+#[test]
+fn time_in_which_the_client_took_nothing_does_not_count_before_the_first_byte_either() {
+    let mut wait = Wait::new();
+    wait.until_due(); // a heartbeat, which the client takes 50 s to fetch
+    wait.now += Duration::from_secs(50);
+    wait.give(Input::Paused(Duration::from_secs(50)));
+    while !wait.relay.is_over() {
+        wait.until_due();
+    }
+    assert_eq!((wait.elapsed_secs(), wait.told.faults), (350, vec![Fault::FirstByteTimeout]));
 }
 
 #[test]
@@ -259,6 +282,21 @@ proptest! {
         let finished = told.events().iter().any(|event| event.data.contains("\"finish_reason\":\"stop\""));
         prop_assert!(told.errors() <= 1 && (finished || told.errors() == 1), "{}", told.text);
         prop_assert_eq!(told.errors() == 0, told.ending == Some(Ending::Done));
+    }
+
+    #[test]
+    fn nothing_happens_before_it_is_due(heard in any::<bool>(), waits in proptest::collection::vec(0_u64..40_000, 1..20)) {
+        let mut wait = Wait::new();
+        if heard {
+            wait.hear(HELLO);
+        }
+        for millis in waits {
+            let (due, before) = (wait.relay.deadline(), wait.told.text.len());
+            wait.now += Duration::from_millis(millis);
+            wait.give(Input::Tick);
+            let reached = due.is_some_and(|due| due <= wait.now);
+            prop_assert_eq!(wait.told.text.len() > before, reached);
+        }
     }
 
     #[test]

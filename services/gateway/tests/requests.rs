@@ -66,6 +66,18 @@ fn secrets_and_internal_addresses_are_hidden() {
         ("\"api_key\": \"hunter22\"", "\"api_key\": \"[secret]\""),
         ("password: hunter and token=abc", "password: [secret] and token=[secret]"),
         ("two\r\nlines", "two  lines"),
+        ("the token is abc123", "the token is [secret]"),
+        ("token : abc", "token : [secret]"),
+        ("token:abc", "[secret]"),
+        ("password: is hunter", "password: is [secret]"),
+        ("connect ::1 failed", "connect [address] failed"),
+        ("in C:\\keys\\a.txt", "in [path]"),
+        // Glued to something else, a key is known by its length and a digit.
+        ("keyxsk-12345678", "[secret]"),
+        ("xsk-12345678", "[secret]"),
+        // Twenty letters and digits, two of each at least.
+        ("id abcdefghijklmnopqr12", "id [secret]"),
+        ("id 123456789012345678ab", "id [secret]"),
     ];
     for (message, expected) in cases {
         assert_eq!(sanitise(message), expected);
@@ -81,6 +93,15 @@ fn harmless_messages_stay_as_they_are() {
         "'n' must be a number from 1 to 128",
         "ratio 3:4 at 12:30",
         "unexpected token in the task-force message",
+        "an unexpected token in line 7",
+        "a key begins with sk- and not with xsk-1234567",
+        "risk-assessments are long",
+        "the model 'gpt35turbo' does not exist",
+        "the id abcdefghijklmnopq12 is short",
+        "abcdefghijklmnopqrs1 and 1234567890123456789a have one of a kind",
+        "internationalizations take 21 letters",
+        "note:this is no port",
+        "GET /health is no path on C:\\ either",
     ] {
         assert_eq!(sanitise(message), message);
     }

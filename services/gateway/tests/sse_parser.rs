@@ -64,6 +64,38 @@ fn an_event_beyond_the_bound_is_refused_for_good() {
 }
 
 #[test]
+fn an_event_of_exactly_the_bound_is_taken() {
+    let mut found = Vec::new();
+    SseParser::new(10).push(b"data: 1234\n\n", &mut found).expect("ten bytes");
+    assert_eq!(found, [event("", "1234")]);
+    SseParser::new(9).push(b"data: 1234\n\n", &mut found).expect_err("ten bytes");
+}
+
+#[test]
+fn comments_inside_an_event_do_not_hide_its_size() {
+    let mut parser = SseParser::new(100);
+    let mut pushes = (0..100).map(|_| parser.push(b"data: 12345\n: comment\n", &mut Vec::new()));
+    assert_eq!(pushes.find(Result::is_err), Some(Err(EventTooLarge { limit_bytes: 100 })));
+}
+
+#[test]
+fn a_stream_stands_inside_an_event_from_its_first_byte_to_its_blank_line() {
+    for (bytes, partial) in [
+        (&b""[..], false),
+        (b"\xEF", true),
+        (b"\xEF\xBB\xBF", false),
+        (b"d", true),
+        (b"data: x\n", true),
+        (b"data: x\n\n", false),
+        (b"data: x\n\nda", true),
+    ] {
+        let mut parser = SseParser::new(100);
+        parser.push(bytes, &mut Vec::new()).expect("small");
+        assert_eq!(parser.has_partial(), partial, "{:?}", String::from_utf8_lossy(bytes));
+    }
+}
+
+#[test]
 fn comments_do_not_add_up_to_an_event_that_is_too_large() {
     let mut parser = SseParser::new(20);
     let mut found = Vec::new();

@@ -77,4 +77,12 @@ mod tests {
         let mut backoff = Backoff::new(Reconnect { attempts: 100, ..Reconnect::default() }, 1);
         assert!(std::iter::from_fn(|| backoff.next()).all(|(_, delay)| delay <= Duration::from_secs(30)));
     }
+
+    #[test]
+    fn the_jitter_is_spread_over_all_of_its_ten_percent() {
+        let first = |seed| Backoff::new(Reconnect::default(), seed).next().expect("ten attempts").1;
+        let delays: Vec<Duration> = (0..200).map(first).collect();
+        assert!(delays.iter().any(|delay| *delay < Duration::from_millis(1_010)), "{delays:?}");
+        assert!(delays.iter().any(|delay| *delay > Duration::from_millis(1_090)), "{delays:?}");
+    }
 }

@@ -121,7 +121,9 @@ fn a_blaming_close_of_our_own_blames_no_job() {
 fn no_hello_within_ten_seconds_is_a_loss() {
     let mut client = Played::new(&Config::default());
     client.tell(Input::Connected);
+    let greeted = client.now;
     let outputs = client.wait();
+    assert_eq!(client.now - greeted, Duration::from_secs(10));
     assert!(matches!(outputs[0], Output::Abandon { close_code: 4008, .. }), "{outputs:?}");
     let Output::Tell(Event::Lost { ending, .. }) = &outputs[1] else { panic!("{outputs:?}") };
     assert_eq!((ending.close_code, ending.by), (1006, By::Timeout));

@@ -192,3 +192,23 @@ fn an_error_of_the_scheduler_leaves_the_connection_alone() {
     assert_eq!(client.tell(Input::Message(error)), []);
     assert_eq!(client.core.state(), State::Ready);
 }
+
+#[test]
+fn a_submit_is_accepted_once_however_often_the_scheduler_says_so() {
+    let mut client = Played::ready();
+    client.submit("a");
+    let accepted = || Input::Message(ToSession::SubmitAck { job_id: "a".into() });
+    assert_eq!(client.tell(accepted()), [Output::Accepted { job_id: "a".into(), trace_id: "trace of a".into() }]);
+    assert_eq!(client.tell(accepted()), []);
+}
+
+#[test]
+fn a_ready_client_waits_only_for_its_attempts_to_be_forgotten() {
+    let mut client = Played::ready();
+    assert_eq!(client.core.next_deadline(), None, "it had none");
+    client.reconnect(1006);
+    client.greeted(true);
+    assert_eq!(client.core.next_deadline(), Some(client.now + Duration::from_secs(10)));
+    client.wait();
+    assert_eq!(client.core.next_deadline(), None);
+}

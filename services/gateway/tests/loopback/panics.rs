@@ -54,6 +54,20 @@ async fn a_panic_of_the_gateway_itself_in_mid_stream_is_an_error_event_and_a_don
 }
 
 #[tokio::test]
+async fn what_came_before_a_panic_of_the_gateway_itself_goes_out_before_the_error_event() {
+    // One piece, so that the panic comes while the event still waits to be taken.
+    let piece = [HELLO, "data: {}garbage\n\n"].concat();
+    let backend = MisbehavingBackend::start([send(CHUNKED), chunk(HELLO), Act::Wait, chunk(&piece), Act::Hold]).await;
+    let house = House::before(backend.address, |_| {}).await;
+    house.log.panic_at("upstream failed");
+    let mut answer = chat(house.address, "m", true).await;
+    answer.until(HELLO).await;
+    backend.go_on();
+    assert_failed_after(&answer.whole().await, &HELLO.repeat(2));
+    assert_only_one_request_was_hurt(&house).await;
+}
+
+#[tokio::test]
 async fn a_panic_of_the_gateway_itself_before_the_answer_is_a_500() {
     for stream in [true, false] {
         let backend = MisbehavingBackend::start([Act::Fin, Act::Hold]).await;

@@ -240,6 +240,77 @@ fn a_job_whose_last_node_leaves_waits_ten_seconds_for_another() {
     assert_eq!(rig.only_assigned(&next).job, "job-1");
 }
 
+#[test]
+fn a_job_and_its_result_may_be_as_long_as_their_message_has_room() {
+    let mut rig = Rig::new();
+    let (client, worker) = (rig.client(), rig.worker(9));
+    // What stands around a text: a KiB.
+    let room = LinkConfig::default().largest_message - 1024;
+    let shell = serde_json::to_string(&submit("job-1", String::new())).expect("text").len();
+    rig.submit_text(&client, "job-1", "x".repeat(room - shell));
+    assert_eq!(rig.outcomes(&client), []);
+    let assigned = rig.only_assigned(&worker);
+    rig.submit_text(&client, "job-2", "x".repeat(room - shell + 1));
+    assert_eq!(rig.outcomes(&client), [(1, "job-2".to_owned(), Some(FailureCode::Rejected))]);
+    rig.answer(&worker, &assigned, true, &"x".repeat(room - 1));
+    assert_eq!(rig.spent().len(), 1, "its quotes do not fit any more");
+    let assigned = rig.only_assigned(&worker);
+    rig.answer(&worker, &assigned, true, &"x".repeat(room - 2));
+    assert_eq!(rig.outcomes(&client), [(2, "job-1".to_owned(), None)]);
+}
+
+#[test]
+fn the_latest_thousand_winners_are_remembered() {
+    let mut rig = Rig::new();
+    let (client, worker) = (rig.client(), rig.worker(1));
+    let mut winners = Vec::new();
+    for number in 1..=1001 {
+        rig.submit(&client, &format!("job-{number}"));
+        let assigned = rig.only_assigned(&worker);
+        rig.answer(&worker, &assigned, true, "hallo");
+        rig.ack(&client, number);
+        winners.push(assigned);
+        rig.said.clear();
+    }
+    for (number, remembered) in [(1, false), (2, true), (1001, true)] {
+        rig.answer(&worker, &winners[number - 1], true, "hallo");
+        assert_eq!(accepted(&mut rig, &worker), [remembered], "winner {number}");
+    }
+}
+
+#[test]
+fn a_job_without_attempts_left_says_what_became_of_the_last() {
+    type End = fn(&mut Rig, &Worker);
+    let ends: [(End, &str); 4] = [
+        (|rig, _| rig.pass(3 * SECOND), "not acknowledged"),
+        (
+            |rig, worker| {
+                let assigned = rig.only_assigned(worker);
+                rig.take_job(worker, &assigned);
+                rig.pass_alive(30 * SECOND, &[worker], &[]);
+            },
+            "no progress",
+        ),
+        (|rig, worker| rig.lose(worker.connection), "node lost"),
+        (
+            |rig, worker| {
+                let assigned = rig.only_assigned(worker);
+                rig.answer(worker, &assigned, false, "out of memory");
+            },
+            "failed: out of memory",
+        ),
+    ];
+    for (end, reason) in ends {
+        let mut rig = Rig::with(Limits { attempts: 1, ..Limits::default() });
+        let (client, worker) = (rig.client(), rig.worker(1));
+        rig.submit(&client, "job-1");
+        end(&mut rig, &worker);
+        let told = rig.told_session(client.connection);
+        let Some(ToSession::JobFailed { message, .. }) = told.last() else { panic!("{told:?}") };
+        assert_eq!(*message, format!("every attempt was spent, the last one by this: {reason}"));
+    }
+}
+
 fn accepted(rig: &mut Rig, worker: &Worker) -> Vec<bool> {
     let connection = worker.connection;
     rig.drain(|output| match output {

@@ -40,6 +40,18 @@ struct Client {
     next_seq: u64,
 }
 
+/// A submit as the rig's clients send it: 10 bytes and its job id twice beside its text.
+fn submit(job: &str, text: String) -> Submit {
+    Submit {
+        job_id: job.to_owned(),
+        utterance_index: 0,
+        text,
+        src_lang: "en".to_owned(),
+        tgt_lang: "de".to_owned(),
+        trace_id: format!("trace-{job}"),
+    }
+}
+
 /// A registered node: one connection, and what it needs for the next.
 #[derive(Clone, Debug)]
 struct Worker {
@@ -163,15 +175,7 @@ impl Rig {
     }
 
     fn submit_text(&mut self, client: &Client, job: &str, text: String) {
-        let submit = Submit {
-            job_id: job.to_owned(),
-            utterance_index: 0,
-            text,
-            src_lang: "en".to_owned(),
-            tgt_lang: "de".to_owned(),
-            trace_id: format!("trace-{job}"),
-        };
-        self.handle(Input::FromSession(client.connection, FromSession::Submit(submit)));
+        self.handle(Input::FromSession(client.connection, FromSession::Submit(submit(job, text))));
     }
 
     fn ack(&mut self, client: &Client, upto_seq: u64) {

@@ -124,3 +124,42 @@ fn jobs_go_to_the_node_with_the_most_room() {
     }
     assert_eq!((rig.assigned(&small).len(), rig.assigned(&large).len()), (1, 3));
 }
+
+#[test]
+fn a_job_in_the_queue_of_nodes_that_are_all_gone_fails_after_ten_seconds() {
+    let mut rig = Rig::new();
+    let (client, worker) = (rig.client(), rig.worker(1));
+    rig.submit(&client, "job-1");
+    rig.submit(&client, "job-2");
+    rig.pass(SECOND);
+    rig.lose(worker.connection);
+    rig.pass(10 * SECOND - MILLISECOND);
+    assert_eq!(rig.outcomes(&client), []);
+    rig.pass(MILLISECOND);
+    let mut failed = rig.outcomes(&client);
+    failed.sort_unstable_by(|one, other| one.1.cmp(&other.1));
+    let codes: Vec<_> = failed.into_iter().map(|(_, job, code)| (job, code)).collect();
+    let nobody = Some(FailureCode::NoAvailableNode);
+    assert_eq!(codes, [("job-1".to_owned(), nobody), ("job-2".to_owned(), nobody)]);
+}
+
+#[test]
+fn names_are_as_long_as_the_protocol_says_and_generations_count_from_one() {
+    let mut rig = Rig::new();
+    let (client, worker) = (rig.client(), rig.worker(1));
+    let hex = |text: &str, digits: usize| text.len() == digits && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    assert!(client.session.strip_prefix("s-").is_some_and(|rest| hex(rest, 8)), "{client:?}");
+    assert!(worker.node.strip_prefix("node-").is_some_and(|rest| hex(rest, 8)), "{worker:?}");
+    assert!(hex(&client.token, 32) && hex(&worker.token, 32) && hex(&client.epoch, 16), "{client:?} {worker:?}");
+    let generations: Vec<String> = rig
+        .happenings()
+        .iter()
+        .filter_map(|happening| match happening {
+            Happening::SessionConnected { generation, .. } | Happening::NodeRegistered { generation, .. } => {
+                Some(generation.to_string())
+            }
+            _ => None,
+        })
+        .collect();
+    assert_eq!(generations, ["1", "1"]);
+}

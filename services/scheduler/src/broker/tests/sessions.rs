@@ -231,6 +231,91 @@ fn a_session_with_too_many_unsettled_jobs_is_asked_to_come_back() {
 }
 
 #[test]
+fn outcomes_that_wait_for_their_acknowledgement_are_unsettled_jobs_as_well() {
+    let mut rig = Rig::with(Limits { unsettled_jobs: 2, ..Limits::default() });
+    let (client, worker) = (rig.client(), rig.worker(1));
+    finish(&mut rig, &client, &worker, &["job-1"]);
+    rig.submit(&client, "job-2");
+    assert_eq!(rig.closed(), []);
+    rig.submit(&client, "job-3");
+    assert_eq!(rig.closed(), [(client.connection, code::TRY_LATER)]);
+}
+
+#[test]
+fn an_id_has_at_most_200_bytes() {
+    let mut rig = Rig::new();
+    for (job, trace, good) in [(200, 200, true), (201, 1, false), (1, 201, false), (1, 0, true)] {
+        let client = rig.client();
+        let submit = Submit { trace_id: "t".repeat(trace), ..submit(&"j".repeat(job), String::new()) };
+        rig.handle(Input::FromSession(client.connection, FromSession::Submit(submit)));
+        let closed = if good { vec![] } else { vec![(client.connection, code::INVALID)] };
+        assert_eq!(rig.closed(), closed, "{job} and {trace}");
+    }
+}
+
+#[test]
+fn as_many_settled_jobs_are_remembered_as_the_bound_says() {
+    let mut rig = Rig::with(Limits { settled_kept: 2, ..Limits::default() });
+    let (client, worker) = (rig.client(), rig.worker(1));
+    finish(&mut rig, &client, &worker, &["job-1", "job-2", "job-3"]);
+    rig.ack(&client, 3);
+    for job in ["job-2", "job-3"] {
+        rig.submit(&client, job);
+        assert_eq!(rig.assigned(&worker), [], "{job} is known");
+    }
+    rig.submit(&client, "job-1");
+    assert_eq!(rig.only_assigned(&worker).job, "job-1", "the oldest is forgotten");
+}
+
+#[test]
+fn a_submit_fits_if_its_session_has_room_for_its_last_byte() {
+    // Open jobs and outcomes weigh the same: 300 bytes of a result, and of each job its text and 20.
+    for (text, good) in [(680, true), (681, false)] {
+        let mut rig = Rig::with(Limits { session_bytes: 1000, ..Limits::default() });
+        let (client, worker) = (rig.client(), rig.worker(1));
+        rig.submit(&client, "job-1");
+        let assigned = rig.only_assigned(&worker);
+        rig.answer(&worker, &assigned, true, &"y".repeat(300));
+        rig.submit_text(&client, "job-2", "x".repeat(text));
+        let closed = if good { vec![] } else { vec![(client.connection, code::TRY_LATER)] };
+        assert_eq!(rig.closed(), closed, "{text} bytes");
+        rig.submit_text(&client, "job-3", String::new());
+        assert_eq!(rig.core.gauges().open_jobs, usize::from(good), "not a byte more");
+    }
+}
+
+#[test]
+fn a_present_session_may_leave_as_many_bytes_unacknowledged_as_its_bound() {
+    let mut rig = Rig::with(Limits { session_bytes: 1000, ..Limits::default() });
+    let (client, worker) = (rig.client(), rig.worker(3));
+    for job in ["job-1", "job-2", "job-3"] {
+        rig.submit(&client, job);
+    }
+    let assigned = rig.assigned(&worker);
+    rig.answer(&worker, &assigned[0], true, &"y".repeat(600));
+    rig.answer(&worker, &assigned[1], true, &"y".repeat(400));
+    assert_eq!(rig.closed(), [], "exactly the bound");
+    rig.answer(&worker, &assigned[2], true, "y");
+    assert_eq!(rig.closed(), [(client.connection, code::TRY_LATER)]);
+}
+
+#[test]
+fn the_window_holds_as_many_bytes_as_its_bound_and_always_one_outcome() {
+    let mut rig = Rig::with(Limits { window_bytes: 100, ..Limits::default() });
+    let (client, worker) = (rig.client(), rig.worker(5));
+    for job in ["job-1", "job-2", "job-3", "job-4", "job-5"] {
+        rig.submit(&client, job);
+    }
+    for (assigned, bytes) in rig.assigned(&worker).iter().zip([60, 40, 1, 200, 1]) {
+        rig.answer(&worker, assigned, true, &"y".repeat(bytes));
+    }
+    for (sent, acknowledged) in [(&[1, 2][..], 1), (&[3], 2), (&[], 3), (&[4], 4), (&[5], 5)] {
+        assert_eq!(seqs(&mut rig, &client), sent, "before {acknowledged} is acknowledged");
+        rig.ack(&client, acknowledged);
+    }
+}
+
+#[test]
 fn bad_input_costs_its_sender_alone() {
     let mut rig = Rig::new();
     let (good, bad) = (rig.client(), rig.client());

@@ -62,3 +62,16 @@ fn nobody_comes_in_any_more() {
     let late = rig.open(Leg::Session);
     assert_eq!(rig.closed(), [(late, code::RESTART)]);
 }
+
+#[test]
+fn nobody_waits_for_an_absent_session_but_the_end_is_not_called_complete() {
+    let mut rig = Rig::new();
+    let (absent, _present, worker) = (rig.client(), rig.client(), rig.worker(1));
+    rig.submit(&absent, "job-1");
+    let assigned = rig.only_assigned(&worker);
+    rig.answer(&worker, &assigned, true, "hallo");
+    rig.lose(absent.connection);
+    rig.handle(Input::Shutdown);
+    assert_eq!(rig.closed().len(), 2);
+    assert_eq!(rig.said.last(), Some(&Output::Drained { completely: false }));
+}
