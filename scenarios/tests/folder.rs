@@ -22,6 +22,7 @@ fn main() -> ExitCode {
             a_folder_without_scenarios_ends_with_2();
             a_failure_leaves_a_capsule_that_replays_it();
             a_specimen_without_a_defect_goes_free();
+            a_sweep_that_never_reaches_a_state_is_told_which();
             a_host_that_refuses_its_configuration_is_named();
             ExitCode::SUCCESS
         }
@@ -92,6 +93,11 @@ fn a_mistake_in_a_file_ends_with_2_and_one_sentence_and_nothing_runs() {
             "unknown actor",
             fault("link = \"alcie -> tower\"\ndo = \"reset\"\nwhen = { at = \"1s\" }"),
             "did you mean `alice`?",
+        ),
+        (
+            "unknown verb of a state",
+            format!("{GOOD}\n[checks.sometimes]\ncut_off = {{ fault = \"rest\" }}\n"),
+            "did you mean `reset`?",
         ),
         ("no such link", fault("link = \"alice -> alice\"\ndo = \"reset\"\nwhen = { at = \"1s\" }"), "15: "),
         (
@@ -181,6 +187,21 @@ fn a_specimen_without_a_defect_goes_free() {
     let said = folder.halfopen(&["run", "--seeds", "2"]);
     assert_eq!(said.code, 1, "{said:?}");
     assert!(said.stderr.contains("the specimen `innocent` was not convicted by delivery"), "{}", said.stderr);
+}
+
+fn a_sweep_that_never_reaches_a_state_is_told_which() {
+    let states = "[checks.sometimes]\narrived = { fact = \"received\" }\ncut_off = { fault = \"reset\" }\n";
+    let folder = Folder::new("unreached").with("letter.toml", &format!("{GOOD}\n{states}"));
+    let said = folder.halfopen(&["run", "--seeds", "2"]);
+    assert_eq!(said.code, 1, "{said:?}");
+    assert!(said.stdout.contains("NEVER REACHED"), "{}", said.stdout);
+    assert!(said.stderr.contains("no run reached cut_off:"), "{}", said.stderr);
+    // One seed that somebody asks for is no sweep.
+    assert_eq!(folder.halfopen(&["run", "--seed", "1"]).code, 0);
+    let reached = states.replace("cut_off = { fault = \"reset\" }\n", "");
+    let said =
+        Folder::new("reached").with("letter.toml", &format!("{GOOD}\n{reached}")).halfopen(&["run", "--seeds", "2"]);
+    assert_eq!(said.code, 0, "{said:?}");
 }
 
 fn a_host_that_refuses_its_configuration_is_named() {

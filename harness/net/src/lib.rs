@@ -5,7 +5,7 @@
 //! - [`TcpListener`], [`TcpStream`], [`TcpSocket`]: the sockets; [`tcp`]: the halves of a stream.
 //! - [`lookup_host`] and [`ToSocketAddrs`]: addresses and names.
 //! - [`Keepalive`]: how a kernel finds out that a silent peer is gone.
-//! - [`SIM`] and [`version_line`]: what a service says of itself with `--version`.
+//! - [`SIM`]: what a service says of itself with `--version`.
 //! - `tungstenite`, `hyper`, `axum`: adapters, each behind the feature of its name.
 //! - `engine` (feature `sim`): what a simulation offers to these types. Services never need it.
 //!
@@ -96,4 +96,4 @@ pub use keepalive::Keepalive;
 pub use listener::TcpListener;
 pub use socket::TcpSocket;
 pub use stream::TcpStream;
-pub use version::{SIM, version_line};
+pub use version::SIM;
