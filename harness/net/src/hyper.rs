@@ -13,9 +13,7 @@ use hyper_util::rt::TokioIo;
 use tower_service::Service;
 
 use crate::TcpStream;
-
-/// Port of an `http://` address that names none (RFC 9110, section 4.2.1).
-const DEFAULT_PORT: u16 = 80;
+use crate::http_target::http_target;
 
 /// Opens connections for `hyper_util::client::legacy::Client`, or one at a time with [`connect`](Self::connect).
 ///
@@ -72,16 +70,9 @@ impl Connection for TcpStream {
     }
 }
 
-/// The host, without the brackets of an IPv6 literal, and the port.
 fn target(uri: &Uri) -> io::Result<(String, u16)> {
-    if let Some(scheme) = uri.scheme_str().filter(|scheme| *scheme != "http") {
-        let reason = format!("halfopen_net::hyper::Connector speaks http:// only, not {scheme}://");
-        return Err(io::Error::new(io::ErrorKind::Unsupported, reason));
-    }
-    let no_host = || io::Error::new(io::ErrorKind::InvalidInput, format!("no host in {uri}"));
-    let host = uri.host().ok_or_else(no_host)?;
-    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    Ok((host.to_owned(), uri.port_u16().unwrap_or(DEFAULT_PORT)))
+    let (scheme, host, port) = (uri.scheme_str(), uri.host(), uri.port_u16());
+    http_target("halfopen_net::hyper::Connector", uri, scheme, host, port)
 }
 
 #[cfg(test)]

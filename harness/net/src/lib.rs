@@ -6,7 +6,7 @@
 //! - [`lookup_host`] and [`ToSocketAddrs`]: addresses and names.
 //! - [`Keepalive`]: how a kernel finds out that a silent peer is gone.
 //! - [`SIM`]: what a service says of itself with `--version`.
-//! - `tungstenite`, `hyper`, `axum`: adapters, each behind the feature of its name.
+//! - `tungstenite`, `hyper`, `hyper014`, `axum`: adapters, each behind the feature of its name.
 //! - `engine` (feature `sim`): what a simulation offers to these types. Services never need it.
 //!
 //! # One set of types
@@ -58,6 +58,7 @@
 //! | hyper, client | `hyper::client::conn` over `TokioIo::new(stream)`, or `halfopen_net::hyper::Connector` | none, `hyper` |
 //! | hyper-util's pooling client | `Client::builder(..).build(halfopen_net::hyper::Connector::new())` | `hyper` |
 //! | hyper, server | `serve_connection(TokioIo::new(stream), ..)`, as before | none |
+//! | hyper 0.14, client and server | `halfopen_net::hyper014::Connector` and `Incoming`, where its own stood | `hyper014` |
 //! | axum | `axum::serve(halfopen_net::TcpListener, ..)`; `PeerAddress` where `ConnectInfo<SocketAddr>` stood | `axum` |
 //! | tonic, client | `Endpoint::connect_with_connector(halfopen_net::hyper::Connector::new())` | `hyper` |
 //! | tonic, server | `serve_with_incoming`, each stream in a newtype of yours that implements tonic's `Connected` | none |
@@ -78,8 +79,12 @@ mod address;
 pub mod axum;
 #[cfg(feature = "sim")]
 pub mod engine;
+#[cfg(any(feature = "hyper", feature = "hyper014"))]
+mod http_target;
 #[cfg(feature = "hyper")]
 pub mod hyper;
+#[cfg(feature = "hyper014")]
+pub mod hyper014;
 mod keepalive;
 mod listener;
 mod simulated;

@@ -187,3 +187,10 @@ impl std::fmt::Debug for TcpListener {
         }
     }
 }
+
+/// Whether an error of `accept` is of the connection that would have been accepted, and none of the listener's.
+#[cfg(any(feature = "axum", feature = "hyper014"))]
+pub(crate) fn concerns_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}

@@ -1,14 +1,18 @@
 //! The adapters, each against the real crate over loopback sockets.
 
+use std::convert::Infallible;
 use std::error::Error;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use axum::extract::ConnectInfo;
 use axum::routing::get;
 use futures_util::{SinkExt, StreamExt};
 use halfopen_net::axum::PeerAddress;
 use halfopen_net::hyper::Connector;
+use halfopen_net::hyper014::{Connector as OldConnector, Incoming};
 use halfopen_net::tungstenite::{connect_async, connect_async_with_config};
 use halfopen_net::{TcpListener, TcpStream};
 use http_body_util::{BodyExt, Empty};
@@ -88,6 +92,50 @@ async fn a_connection_of_the_connector_serves_hyper_directly() -> Outcome {
     let body = sender.send_request(request).await?.into_body().collect().await?.to_bytes();
     assert_eq!(body, local.to_string());
     Ok(())
+}
+
+#[tokio::test]
+async fn a_client_and_a_server_of_hyper_0_14_exchange_requests_on_one_pooled_connection() -> Outcome {
+    let mut tasks = JoinSet::new();
+    let address = old_http_server(&mut tasks).await?;
+    let client: hyper014::Client<OldConnector> = hyper014::Client::builder().build(OldConnector::new());
+    for n in 1..=2 {
+        let answer = client.get(format!("http://localhost:{}/", address.port()).parse()?).await?;
+        let body = hyper014::body::to_bytes(answer.into_body()).await?;
+        assert_eq!(body, format!("request {n} of connection 1"));
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_tls_address_is_refused_by_the_connector_of_hyper_0_14() -> Outcome {
+    let error = OldConnector::new().connect("https://localhost:1".parse()?).await.expect_err("no TLS here");
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert_eq!(error.to_string(), "halfopen_net::hyper014::Connector speaks http:// only, not https://");
+    Ok(())
+}
+
+/// Counts its connections, and the requests of each.
+async fn old_http_server(tasks: &mut JoinSet<()>) -> std::io::Result<SocketAddr> {
+    use hyper014::service::{make_service_fn, service_fn};
+    use hyper014::{Body, Request, Response, Server};
+
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    let connections = Arc::new(AtomicU32::new(0));
+    let service = make_service_fn(move |_: &TcpStream| {
+        let connection = connections.fetch_add(1, Ordering::Relaxed) + 1;
+        let requests = Arc::new(AtomicU32::new(0));
+        let answer = service_fn(move |_: Request<Body>| {
+            let n = requests.fetch_add(1, Ordering::Relaxed) + 1;
+            async move { Ok::<_, Infallible>(Response::new(Body::from(format!("request {n} of connection {connection}")))) }
+        });
+        async move { Ok::<_, Infallible>(answer) }
+    });
+    tasks.spawn(async move {
+        Server::builder(Incoming::new(listener)).serve(service).await.expect("serves for ever");
+    });
+    Ok(address)
 }
 
 /// Echoes the messages of its first client.
