@@ -27,14 +27,31 @@ pub(crate) enum Wait {
     ForThread,
 }
 
+/// What a wait's own next looks at a clock are answered with.
+#[derive(Clone, Copy)]
+struct Foresight {
+    /// How many looks.
+    looks: u32,
+    /// Virtual nanoseconds since the start of the run.
+    nanos: u64,
+}
+
+impl Foresight {
+    const NONE: Self = Self { looks: 0, nanos: 0 };
+}
+
 thread_local! {
     /// The wait that the runtime is about to make.
     static WAIT: Cell<Option<Wait>> = const { Cell::new(None) };
+    /// How often this wait has been told that its time is up.
+    static ENDED: Cell<u32> = const { Cell::new(0) };
+    static FORESIGHT: Cell<Foresight> = const { Cell::new(Foresight::NONE) };
 }
 
 /// The runtime is about to wait.
 pub(crate) fn before_wait(shared: &Shared, wait: Wait) {
     shared.waiting.store(true, Ordering::Relaxed);
+    ENDED.set(0);
     WAIT.set(Some(wait));
 }
 
@@ -42,6 +59,7 @@ pub(crate) fn before_wait(shared: &Shared, wait: Wait) {
 pub(crate) fn after_wait(shared: &Shared) {
     shared.waiting.store(false, Ordering::Relaxed);
     WAIT.set(None);
+    FORESIGHT.set(Foresight::NONE);
 }
 
 /// Waits for a thread to end, which is one wait, and by itself knows no bound; `false` when the time was up.
@@ -62,7 +80,7 @@ pub(crate) fn join(thread: JoinHandle<()>, within: Duration) -> bool {
 #[unsafe(no_mangle)]
 unsafe extern "C" fn clock_gettime(clock: libc::clockid_t, time: *mut libc::timespec) -> c_int {
     if let (Some(shared), Some(base)) = (SHARED.get(), base_seconds(clock)) {
-        let nanos = shared.now_nanos.load(Ordering::Relaxed);
+        let nanos = seen_nanos(shared);
         // SAFETY: the caller passes a valid timespec.
         unsafe {
             (*time).tv_sec = (base + nanos / NANOS) as _;
@@ -72,6 +90,17 @@ unsafe extern "C" fn clock_gettime(clock: libc::clockid_t, time: *mut libc::time
     }
     // SAFETY: forwards the caller's arguments; the contract is the caller's.
     unsafe { real_clock_gettime(clock, time) }
+}
+
+/// What this thread's next look at a clock sees.
+#[inline]
+fn seen_nanos(shared: &Shared) -> u64 {
+    let foresight = FORESIGHT.get();
+    if foresight.looks > 0 {
+        FORESIGHT.set(Foresight { looks: foresight.looks - 1, ..foresight });
+        return foresight.nanos.max(shared.now_nanos());
+    }
+    shared.now_nanos()
 }
 
 /// Where a virtual clock starts; `None` for the clocks that stay real (CPU time).
@@ -114,21 +143,16 @@ unsafe extern "C" fn syscall(number: c_long, a: usize, b: usize, c: usize, d: us
         let timeout = unsafe { (d as *const libc::timespec).as_ref() };
         let now = shared.now_nanos();
         let deadline = timeout.map(|timeout| virtual_deadline(*timeout, b as c_int, relative, now));
-        let real = match WAIT.get() {
-            Some(Wait::Until(next)) => {
-                if let Some(at) =
-                    deadline.map_or(Some(next), |deadline| Some(deadline.min(next))).filter(|at| *at < u64::MAX)
-                {
-                    shared.wait_until(at);
-                    // SAFETY: errno's address is valid for this thread.
-                    unsafe { *libc::__errno_location() = libc::ETIMEDOUT };
-                    return -1;
-                }
-                // Nothing will ever happen; the watchdog tells of it.
-                None
+        // The runtime's wait for its timers always has a timeout. One without is for a lock that another thread holds.
+        let real = match (deadline, WAIT.get()) {
+            (Some(deadline), Some(wait)) if is_over(shared, wait, deadline) => {
+                // SAFETY: errno's address is valid for this thread.
+                unsafe { *libc::__errno_location() = libc::ETIMEDOUT };
+                return -1;
             }
-            Some(Wait::ForThread) => Some(THREAD_WAIT_NANOS),
-            None => deadline.map(|deadline| deadline.saturating_sub(now)),
+            (Some(_), Some(_)) => Some(THREAD_WAIT_NANOS),
+            (Some(deadline), None) => Some(deadline.saturating_sub(now)),
+            (None, _) => None,
         };
         let real = real.map(|nanos| timespec(if relative { nanos } else { real_nanos(b as c_int) + nanos }));
         let timeout = real.as_ref().map_or(0, |real| &raw const *real as usize);
@@ -137,6 +161,28 @@ unsafe extern "C" fn syscall(number: c_long, a: usize, b: usize, c: usize, d: us
     }
     // SAFETY: forwards the caller's arguments; the contract is the caller's.
     unsafe { real_syscall(number, a, b, c, d, e, f) }
+}
+
+/// Whether the runtime's wait ends without a real one, with its time up.
+///
+/// Virtual time goes on to the deadline, or only to the network's next arrival. std believes the kernel that the time is
+/// up; `parking_lot` (which tokio waits with when it has that feature) looks at the clock, sees that its deadline has not
+/// come, and waits again. Whoever waits again is let go by letting it see its deadline: as many looks at the clock as it
+/// has been sent away before, which is one for a loop that looks once a round. What looks next is tokio, and sees the time.
+fn is_over(shared: &Shared, wait: Wait, deadline: u64) -> bool {
+    let ended = ENDED.get();
+    ENDED.set(ended + 1);
+    if ended > 0 {
+        FORESIGHT.set(Foresight { looks: ended, nanos: deadline });
+        return true;
+    }
+    match wait {
+        Wait::Until(next) => {
+            shared.wait_until(deadline.min(next));
+            true
+        }
+        Wait::ForThread => false,
+    }
 }
 
 /// Whether a futex operation that waits takes a relative timeout; `None` for operations that do not wait.
@@ -176,4 +222,76 @@ pub(super) unsafe fn real_syscall(n: c_long, a: usize, b: usize, c: usize, d: us
     let address = SYSCALL.address(c"syscall");
     // SAFETY: the address is libc's `syscall`; see the note on variadics above.
     unsafe { std::mem::transmute::<usize, Signature>(address)(n, a, b, c, d, e, f) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Condvar, Mutex};
+    use std::time::Instant;
+
+    use super::*;
+    use crate::sim::overrides::{EntropyState, enter, leave};
+
+    const ARRIVAL: Duration = Duration::from_millis(5);
+
+    /// Waits as the runtime does, for a second, while the network's next arrival is sooner; how long that took, and how
+    /// often it waited.
+    fn wait_for_a_second(wait: impl FnOnce(Instant) -> u32 + Send + 'static) -> (Duration, u32) {
+        let run = std::thread::spawn(move || {
+            let shared: &'static Shared = Box::leak(Box::default());
+            enter(shared, EntropyState([1; 4]), false);
+            let began = Instant::now();
+            before_wait(shared, Wait::Until(ARRIVAL.as_nanos() as u64));
+            let waits = wait(began + Duration::from_secs(1));
+            let took = began.elapsed();
+            after_wait(shared);
+            leave();
+            (took, waits)
+        });
+        run.join().expect("a wait does not panic")
+    }
+
+    fn wait_until(end: Instant) {
+        let lock = Mutex::new(());
+        let guard = lock.lock().expect("nobody else has the lock");
+        drop(Condvar::new().wait_timeout(guard, end - Instant::now()).expect("nobody else has the lock"));
+    }
+
+    #[test]
+    fn a_wait_that_believes_the_kernel_ends_at_the_arrival() {
+        let took = wait_for_a_second(|end| {
+            wait_until(end);
+            1
+        });
+        assert_eq!(took, (ARRIVAL, 1));
+    }
+
+    #[test]
+    fn a_wait_that_looks_at_the_clock_again_ends_at_the_arrival_too() {
+        let took = wait_for_a_second(|end| {
+            let mut waits = 0;
+            while Instant::now() < end {
+                wait_until(end);
+                waits += 1;
+            }
+            waits
+        });
+        assert_eq!(took, (ARRIVAL, 2));
+    }
+
+    #[test]
+    fn a_wait_that_looks_twice_a_round_ends_at_the_arrival_too() {
+        let took = wait_for_a_second(|end| {
+            let mut waits = 0;
+            loop {
+                let (_, now) = (Instant::now(), Instant::now());
+                if now >= end {
+                    return waits;
+                }
+                wait_until(end);
+                waits += 1;
+            }
+        });
+        assert_eq!(took, (ARRIVAL, 3));
+    }
 }
