@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::excuse::Excuses;
 use super::ledger::{Account, Entry, Ledger, facts};
-use super::lives::Lives;
 use super::{Check, Evidence, Finding};
 use crate::fact::FactKind;
+use crate::fault::spelling;
 use crate::name::HostName;
-use crate::trace::{ConnectionEvent, Record, Seconds, What};
+use crate::trace::{Record, Seconds};
 
 /// What is offered arrives as often as promised, in the promised order, and nothing is lost in silence.
 ///
@@ -44,6 +45,11 @@ pub enum DeliveryLaw {
 }
 
 /// A loss that is no violation, and what must be in the trace for it to count.
+///
+/// A reason must be the loss's own: it lies on the shortest way from the sender to the hosts that tell of its things (and
+/// to `host`), in the time from the offer to the judgement, and nothing that the sender offered later and that nobody had
+/// accepted has come through there before. A source of `accepted` facts is how a service that works on things in an
+/// order of its own says so.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AllowedLoss {
@@ -65,9 +71,12 @@ pub enum LossReason {
     NotAccepted,
     /// Somebody claimed that it failed (`host` did).
     Told,
-    /// After the offer a fault ended the life of a process (of `host`).
+    /// After the offer a fault ended the life of a process (of `host`), or the process was still down when it was made.
     HostDied,
-    /// After the offer a connection (of `host`) ended by RST, by a fault's FIN or by a timeout.
+    /// After the offer a connection (of `host`) was lost: to an end that still held it came an RST, a fault's FIN or that
+    /// of a process that a fault had killed, its kernel gave up (keepalive, retransmission, `TCP_USER_TIMEOUT`), or its
+    /// process did while a fault kept the connection silent. What was offered until the end that connects was back is
+    /// covered too, if that end was told. What draws the answer to an actor's own leaving covers nothing.
     ConnectionLost,
 }
 
@@ -101,7 +110,7 @@ impl Check for Delivery {
             evidence.records,
             &[FactKind::Offered, FactKind::Accepted, FactKind::Received, FactKind::Refused, FactKind::ClaimedFailed],
         );
-        let losses = Losses { lives: Lives::of(evidence.records), cuts: cuts(evidence.records) };
+        let excuses = Excuses::of(evidence, &ledger);
         let mut spent = vec![0; self.allowed_losses.len()];
         let (mut offered, mut delivered, mut refused, mut lost) = (0, 0, 0, 0);
         for account in ledger.accounts() {
@@ -116,7 +125,7 @@ impl Check for Delivery {
             } else if account.first(FactKind::Refused).is_some() {
                 refused += 1;
             } else {
-                self.excuse(account, offer, &losses, &mut spent)?;
+                self.excuse(account, offer, &excuses, &mut spent)?;
                 lost += 1;
             }
         }
@@ -134,6 +143,18 @@ impl Check for Delivery {
 }
 
 impl Delivery {
+    /// That reasons are allowed, and none is the loss's own.
+    fn unexcused(&self) -> String {
+        let reasons = self.allowed_losses.iter().map(|allowed| match &allowed.host {
+            Some(host) => format!("`{}` of {host}", spelling(&allowed.reason)),
+            None => format!("`{}`", spelling(&allowed.reason)),
+        });
+        match reasons.collect::<Vec<_>>() {
+            none if none.is_empty() => String::new(),
+            some => format!("; {} did not cause it, or more often than is allowed", some.join(" and ")),
+        }
+    }
+
     fn often_enough(&self, account: &Account) -> Result<(), Finding> {
         match self.law {
             DeliveryLaw::AtLeastOnce => return Ok(()),
@@ -153,13 +174,19 @@ impl Delivery {
         Err(Finding::new("received twice", sentence).witness([first.index, second.index]).role(second.host))
     }
 
-    fn excuse(&self, account: &Account, offer: &Entry, losses: &Losses, spent: &mut [u32]) -> Result<(), Finding> {
+    fn excuse<'e>(
+        &self,
+        account: &Account<'e>,
+        offer: &Entry<'e>,
+        excuses: &Excuses<'e>,
+        spent: &mut [u32],
+    ) -> Result<(), Finding> {
         let told = account.first(FactKind::ClaimedFailed);
         if told.is_some() && self.law == DeliveryLaw::AtMostOnce {
             return Ok(());
         }
         for (allowed, spent) in self.allowed_losses.iter().zip(spent) {
-            if losses.explain(allowed, account, offer) && allowed.at_most.is_none_or(|most| *spent < most) {
+            if excuses.explain(allowed, account, offer) && allowed.at_most.is_none_or(|most| *spent < most) {
                 *spent += 1;
                 return Ok(());
             }
@@ -168,62 +195,23 @@ impl Delivery {
         Err(match told {
             Some(told) => Finding::new(
                 "lost",
-                format!("{start} lost: {} said so at {}, but nothing allows it.", told.by(), Seconds(told.at)),
+                format!(
+                    "{start} lost: {} said so at {}, but nothing allows it{}.",
+                    told.by(),
+                    Seconds(told.at),
+                    self.unexcused()
+                ),
             )
             .witness([offer.index, told.index])
             .role(told.host),
             None => Finding::new(
                 "silent loss",
-                format!("{start} neither received nor refused, and nobody said that it failed."),
+                format!("{start} neither received nor refused, and nobody said that it failed{}.", self.unexcused()),
             )
             .witness(account.entries().iter().take(3).map(|entry| entry.index)),
         }
         .role(offer.host))
     }
-}
-
-/// Where the trace says why something could be lost.
-struct Losses<'a> {
-    lives: Lives<'a>,
-    /// For each host the places where a connection of it was cut.
-    cuts: BTreeMap<&'a HostName, Vec<usize>>,
-}
-
-impl Losses<'_> {
-    fn explain(&self, allowed: &AllowedLoss, account: &Account, offer: &Entry) -> bool {
-        let meant = |host: &HostName| allowed.host.as_ref().is_none_or(|named| named == host);
-        let told = |kind| account.all(kind).any(|entry| allowed.host.is_none() || entry.host.is_some_and(meant));
-        match allowed.reason {
-            LossReason::NotAccepted => !told(FactKind::Accepted),
-            LossReason::Told => told(FactKind::ClaimedFailed),
-            LossReason::HostDied => {
-                self.lives.hosts().any(|host| meant(host) && self.lives.killed_after(host, offer.index).is_some())
-            }
-            LossReason::ConnectionLost => self
-                .cuts
-                .iter()
-                .any(|(host, places)| meant(host) && places.last().is_some_and(|&last| last > offer.index)),
-        }
-    }
-}
-
-fn cuts(records: &[Record]) -> BTreeMap<&HostName, Vec<usize>> {
-    let mut cuts: BTreeMap<&HostName, Vec<usize>> = BTreeMap::new();
-    for (index, record) in records.iter().enumerate() {
-        let What::Connection { id, event } = &record.what else { continue };
-        match event {
-            ConnectionEvent::Fin { forged: true, .. } | ConnectionEvent::Rst { .. } | ConnectionEvent::TimedOut => {
-                cuts.entry(&id.link.client).or_default().push(index);
-                cuts.entry(&id.link.server).or_default().push(index);
-            }
-            ConnectionEvent::Attempted
-            | ConnectionEvent::Established
-            | ConnectionEvent::Refused
-            | ConnectionEvent::Fin { forged: false, .. }
-            | ConnectionEvent::Closed { .. } => {}
-        }
-    }
-    cuts
 }
 
 fn invented(account: &Account) -> Result<(), Finding> {

@@ -50,6 +50,27 @@ impl<'a> Lives<'a> {
         self.before(host, index) == Some(Turn::Returned)
     }
 
+    /// Whether a fault had ended the host's life before the record at `index`, and nothing had started it again.
+    pub(super) fn was_killed(&self, host: &HostName, index: usize) -> bool {
+        self.before(host, index) == Some(Turn::Killed)
+    }
+
+    /// Where faults end a life of the host.
+    pub(super) fn kills(&self, host: &HostName) -> impl Iterator<Item = usize> + '_ {
+        let turns = self.turns.get(host).into_iter().flatten();
+        turns.filter(|(_, turn)| *turn == Turn::Killed).map(|&(place, _)| place)
+    }
+
+    /// The first record after `index` with which a life of the host begins.
+    pub(super) fn starts_after(&self, host: &HostName, index: usize) -> Option<usize> {
+        self.next(host, index, Turn::Started)
+    }
+
+    /// The first record after `index` with which a life of the host ends by itself.
+    pub(super) fn returns_after(&self, host: &HostName, index: usize) -> Option<usize> {
+        self.next(host, index, Turn::Returned)
+    }
+
     /// The first record after `index` with which a life of the host ends, or begins to.
     pub(super) fn ends_after(&self, host: &HostName, index: usize) -> Option<usize> {
         let turns = self.turns.get(host)?;
@@ -57,16 +78,15 @@ impl<'a> Lives<'a> {
         turns[from..].iter().find(|(_, turn)| *turn != Turn::Started).map(|&(place, _)| place)
     }
 
-    /// The first record after `index` with which a fault ends a life of the host.
-    pub(super) fn killed_after(&self, host: &HostName, index: usize) -> Option<usize> {
-        let turns = self.turns.get(host)?;
-        let from = turns.partition_point(|&(place, _)| place <= index);
-        turns[from..].iter().find(|(_, turn)| *turn == Turn::Killed).map(|&(place, _)| place)
-    }
-
     /// Every host that had a process.
     pub(super) fn hosts(&self) -> impl Iterator<Item = &'a HostName> {
         self.turns.keys().copied()
+    }
+
+    fn next(&self, host: &HostName, index: usize, wanted: Turn) -> Option<usize> {
+        let turns = self.turns.get(host)?;
+        let from = turns.partition_point(|&(place, _)| place <= index);
+        turns[from..].iter().find(|(_, turn)| *turn == wanted).map(|&(place, _)| place)
     }
 
     fn before(&self, host: &HostName, index: usize) -> Option<Turn> {

@@ -9,9 +9,11 @@
 mod bite;
 mod close_code;
 mod conduct;
+mod deaths;
 mod delivery;
 mod detect;
 mod evidence;
+mod excuse;
 mod expectations;
 mod hygiene;
 mod leaks;
@@ -28,6 +30,7 @@ pub(crate) mod tale;
 mod terminal;
 mod truthful;
 mod verdict;
+mod ways;
 
 pub use bite::Bite;
 pub use close_code::CloseCode;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::fault::{Ending, Fault, FaultIndex, Target, Verb};
+use crate::fault::{Ending, Ends, Fault, FaultIndex, Target, Upstream, Verb};
 use crate::name::HostName;
 use crate::trace::{ConnectionEvent, FaultEvent, Record, What};
 
@@ -112,6 +112,44 @@ impl Strike<'_> {
         }
     }
 
+    /// Whether the fault lets nothing through, one way or both, as long as it lasts, and says nothing of it.
+    pub(super) fn silences(&self) -> bool {
+        match &self.fault.verb {
+            Verb::HalfOpen { .. }
+            | Verb::Freeze { .. }
+            | Verb::Partition { .. }
+            | Verb::HandshakeStall { .. }
+            | Verb::Cut { ending: Ending::Silence }
+            | Verb::Upstream(Upstream::Stall { .. }) => true,
+            // An end that is not told hears nothing more.
+            Verb::Reset { to } | Verb::Drop { to } | Verb::Close { to, .. } => *to != Ends::Both,
+            Verb::Cut { ending: Ending::Fin | Ending::Rst }
+            | Verb::Upstream(
+                Upstream::Status { .. }
+                | Upstream::SlowHead { .. }
+                | Upstream::MissingDone
+                | Upstream::ErrorEvent { .. },
+            )
+            | Verb::Illegal { .. }
+            | Verb::TruncateClean
+            | Verb::Refuse { .. }
+            | Verb::ConnectHang { .. }
+            | Verb::AcceptThenReset { .. }
+            | Verb::Delay { .. }
+            | Verb::Jitter { .. }
+            | Verb::Throttle { .. }
+            | Verb::Drip { .. }
+            | Verb::Split { .. }
+            | Verb::Corrupt
+            | Verb::DuplicateMessage { .. }
+            | Verb::ReorderMessages { .. }
+            | Verb::IoError { .. }
+            | Verb::Crash { .. }
+            | Verb::PowerLoss { .. }
+            | Verb::Restart { .. } => false,
+        }
+    }
+
     /// Whether an observer stands at the struck link, or had a connection with the struck host when it was struck.
     pub(super) fn concerns(&self, observer: &HostName, records: &[Record]) -> bool {
         match &self.fault.target {
@@ -144,6 +182,7 @@ fn are_connected(observer: &HostName, host: &HostName, records: &[Record]) -> bo
             ConnectionEvent::Attempted
             | ConnectionEvent::Refused
             | ConnectionEvent::TimedOut
+            | ConnectionEvent::GaveUp { .. }
             | ConnectionEvent::Fin { .. }
             | ConnectionEvent::Rst { .. } => {}
         }

@@ -229,7 +229,7 @@ impl Director {
         // Not the network's own clock, which is that of its last event.
         let at = engine.now();
         let network = engine.network.borrow();
-        FinalState { at, ended, sockets: network.sockets(), tasks: Vec::new(), pending: network.waiting() }
+        FinalState { at, ended, sockets: network.sockets(at), tasks: Vec::new(), pending: network.waiting() }
     }
 }
 

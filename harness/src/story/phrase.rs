@@ -5,7 +5,7 @@ use super::table::Table;
 use crate::fact::{Fact, FactKind};
 use crate::fault::spelling;
 use crate::name::{ConnectionId, Direction, Side};
-use crate::trace::{ConnectionEvent, Event, FaultEvent, Level, ProcessEvent, Record, Seconds, Unit, What};
+use crate::trace::{ConnectionEvent, Event, FaultEvent, GaveUpOn, Level, ProcessEvent, Record, Seconds, Unit, What};
 
 /// Who a record is about, and what it says.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -96,6 +96,14 @@ fn connection(id: &ConnectionId, event: &ConnectionEvent) -> String {
         ConnectionEvent::TimedOut => "timed out".to_owned(),
         ConnectionEvent::Fin { by, forged } => format!("{}FIN from {}", forged_word(forged), end(id, *by)),
         ConnectionEvent::Rst { to, forged } => format!("{}RST to {}", forged_word(forged), end(id, *to)),
+        ConnectionEvent::GaveUp { by, why } => {
+            let vain = match why {
+                GaveUpOn::Retransmission => "retransmission was never acknowledged",
+                GaveUpOn::UserTimeout => "nothing was acknowledged within TCP_USER_TIMEOUT",
+                GaveUpOn::Keepalive => "keepalive was never answered",
+            };
+            format!("given up by {}: {vain}", end(id, *by))
+        }
         ConnectionEvent::Closed { by } => format!("closed by {}", end(id, *by)),
     }
 }

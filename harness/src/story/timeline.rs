@@ -155,9 +155,9 @@ impl<'a> Connections<'a> {
                 ConnectionEvent::Fin { by, .. } => {
                     finished.insert((id, *by));
                 }
-                // Who is told of a reset has nothing more to close.
-                ConnectionEvent::Rst { to, .. } => {
-                    finished.insert((id, *to));
+                // Who is told of a reset, or has given up, has nothing more to close.
+                ConnectionEvent::Rst { to: end, .. } | ConnectionEvent::GaveUp { by: end, .. } => {
+                    finished.insert((id, *end));
                 }
                 ConnectionEvent::Attempted | ConnectionEvent::Closed { .. } => {}
             }
@@ -173,6 +173,7 @@ impl<'a> Connections<'a> {
             | ConnectionEvent::Refused
             | ConnectionEvent::TimedOut
             | ConnectionEvent::Fin { .. }
+            | ConnectionEvent::GaveUp { .. }
             | ConnectionEvent::Rst { .. } => false,
         };
         if told { Weight::Hidden } else { Weight::Line }

@@ -103,11 +103,31 @@ pub enum ConnectionEvent {
         /// Whether a fault made it.
         forged: bool,
     },
+    /// An end's kernel gave up an established connection whose peer had said nothing for too long. Its process is told
+    /// `TimedOut`, and nobody else is told by it.
+    GaveUp {
+        /// Which.
+        by: Side,
+        /// What it had waited for.
+        why: GaveUpOn,
+    },
     /// An end closed its socket.
     Closed {
         /// Which.
         by: Side,
     },
+}
+
+/// What a kernel waited for in vain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GaveUpOn {
+    /// An acknowledgement, for as long as it sends again what it has sent (`tcp_retries2`).
+    Retransmission,
+    /// An acknowledgement, or room in the peer's window, for as long as `TCP_USER_TIMEOUT` says.
+    UserTimeout,
+    /// The answer to its keepalive probes.
+    Keepalive,
 }
 
 /// A protocol unit (RFC 6455, RFC 9112, the WHATWG event-stream format).

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use halfopen::fault::{HalfOpenKind, Target, Trigger, Verb};
-use halfopen::name::{Direction, Link};
-use halfopen::trace::ConnectionEvent;
+use halfopen::name::{Direction, Link, Side};
+use halfopen::trace::{ConnectionEvent, GaveUpOn};
 use halfopen_net::{Keepalive, TcpListener, TcpSocket, TcpStream, lookup_host};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -88,6 +88,7 @@ fn a_user_timeout_ends_a_connection_whose_data_nobody_acknowledges() {
     .run();
     assert_eq!(outcome.only("read"), (s(5) + s(3), "TimedOut".to_owned()));
     assert_eq!(outcome.words("write"), ["BrokenPipe"]);
+    assert_eq!(outcome.count(&given_up(GaveUpOn::UserTimeout)), 1);
 }
 
 #[test]
@@ -121,6 +122,7 @@ fn a_user_timeout_ends_a_connection_whose_peer_keeps_its_window_closed() {
     .run();
     // The window closes with the first flight, and opens no more.
     assert_eq!(outcome.only("error"), (2 * LATENCY + s(3), "TimedOut".to_owned()));
+    assert_eq!(outcome.count(&given_up(GaveUpOn::UserTimeout)), 1);
 }
 
 #[test]
@@ -136,6 +138,7 @@ fn probes_find_out_that_an_idle_peer_is_gone() {
     let (at, read) = outcome.only("read");
     assert_eq!(read, "TimedOut");
     assert!((s(100) + s(15)..=s(120) + s(15)).contains(&at), "{at:?}");
+    assert_eq!(outcome.count(&given_up(GaveUpOn::Keepalive)), 1);
 }
 
 #[test]
@@ -259,6 +262,10 @@ where
 
 fn link() -> Target {
     Target::Link { link: Link { client: "client".into(), server: "server".into() }, connection: None }
+}
+
+fn given_up(why: GaveUpOn) -> ConnectionEvent {
+    ConnectionEvent::GaveUp { by: Side::Client, why }
 }
 
 fn blackhole(direction: Option<Direction>) -> Verb {

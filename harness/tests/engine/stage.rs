@@ -85,6 +85,20 @@ impl Stage {
         self
     }
 
+    /// The kinds of facts that a host or actor tells.
+    pub(crate) fn tells(mut self, name: &str, kinds: &[FactKind]) -> Self {
+        for host in self.scenario.hosts.iter_mut().filter(|host| host.name.as_str() == name) {
+            host.tells.extend(kinds);
+        }
+        self
+    }
+
+    /// The laws that must hold, as a scenario writes them below `checks`.
+    pub(crate) fn checks(mut self, checks: &str) -> Self {
+        self.scenario.checks = toml::from_str(checks).unwrap_or_else(|error| panic!("{error}"));
+        self
+    }
+
     pub(crate) fn time_limit(mut self, limit: Duration) -> Self {
         self.scenario.time_limit = limit;
         self

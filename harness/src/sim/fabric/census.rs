@@ -1,5 +1,7 @@
 //! What is open, and who waits for what: for reports and for the check of leaks.
 
+use std::time::Duration;
+
 use super::connection::{EndState, Fin};
 use super::hosts::State;
 use super::{Network, Socket};
@@ -7,8 +9,8 @@ use crate::check::{Pending, SocketRow};
 use crate::name::Side;
 
 impl Network {
-    /// Every socket that a living process holds, in the order they were made.
-    pub(crate) fn sockets(&self) -> Vec<SocketRow> {
+    /// Every socket that a living process holds, in the order they were made, as they stand at `now`.
+    pub(crate) fn sockets(&self, now: Duration) -> Vec<SocketRow> {
         let mut rows = Vec::new();
         for connection in &self.connections {
             for side in [Side::Client, Side::Server] {
@@ -18,6 +20,10 @@ impl Network {
                     continue;
                 }
                 let (host, incarnation) = self.hosts.name_of_life(life);
+                // What has come back is accounted for when the sender next looks; whoever reads the table looks now.
+                let returns = connection.path(side.sends()).returns.iter();
+                let acknowledged: usize = returns.filter(|back| back.at <= now).map(|back| back.acknowledged).sum();
+                let unacknowledged = end.unacknowledged.saturating_sub(acknowledged);
                 rows.push(SocketRow {
                     host: host.clone(),
                     incarnation,
@@ -25,7 +31,7 @@ impl Network {
                     side,
                     state: state_name(end).to_owned(),
                     recv_q: end.received_bytes as u64,
-                    send_q: (end.unsent_bytes + end.unacknowledged) as u64,
+                    send_q: (end.unsent_bytes + unacknowledged) as u64,
                 });
             }
         }

@@ -9,6 +9,7 @@ use super::{ConnectionIndex, Due, Network, Socket};
 use crate::fault::HalfOpenKind;
 use crate::name::Direction;
 use crate::plane::Mode;
+use crate::trace::{ConnectionEvent, GaveUpOn};
 
 impl Network {
     /// From the first loss on the sender's kernel tries again, until it gives up.
@@ -29,12 +30,14 @@ impl Network {
         if self.now < since + budget {
             self.schedule.push(since + budget, Due::RetryBudget(index, direction));
         } else {
-            self.give_up(index, direction);
+            let user_timeout = self.connection(index).end(sender(direction)).options.user_timeout;
+            let why = if user_timeout.is_some() { GaveUpOn::UserTimeout } else { GaveUpOn::Retransmission };
+            self.give_up(index, direction, why);
         }
     }
 
     /// `ETIMEDOUT` to a direction's sender. Nobody is told of it on the wire.
-    fn give_up(&mut self, index: ConnectionIndex, direction: Direction) {
+    fn give_up(&mut self, index: ConnectionIndex, direction: Direction, why: GaveUpOn) {
         let path = self.connection_mut(index).path_mut(direction);
         path.lost.clear();
         path.lost_fin = false;
@@ -43,13 +46,20 @@ impl Network {
         path.unreported = 0;
         path.lost_since = None;
         path.blocked_since = None;
-        let end = self.connections[index.0 as usize].end_mut(sender(direction));
+        let by = sender(direction);
+        let end = self.connections[index.0 as usize].end_mut(by);
         if !end.reset {
             end.reset = true;
             end.error = Some(io::ErrorKind::TimedOut);
+            end.unacknowledged = 0;
             end.wake_all(&mut self.to_wake);
             let unsent = end.discard_unsent();
+            // An orphan has no process to tell, and an attempt that is half answered never was a connection.
+            let established = end.state == EndState::Established;
             self.buffered_bytes = self.buffered_bytes.saturating_sub(unsent);
+            if established {
+                self.record_connection(index, ConnectionEvent::GaveUp { by, why });
+            }
         }
         self.maybe_end(index);
     }
@@ -73,7 +83,7 @@ impl Network {
         let timeout = connection.end(sender(direction)).options.user_timeout;
         let (Some(since), Some(timeout)) = (connection.path(direction).blocked_since, timeout) else { return };
         if self.now >= since + timeout {
-            self.give_up(index, direction);
+            self.give_up(index, direction, GaveUpOn::UserTimeout);
         } else {
             self.schedule.push(since + timeout, Due::UserTimeout(index, direction));
         }
@@ -115,7 +125,7 @@ impl Network {
                 None => end.probes >= keepalive.retries,
             };
             if dead {
-                self.give_up(index, direction);
+                self.give_up(index, direction, GaveUpOn::Keepalive);
                 self.send_rst(index, direction);
                 return;
             }

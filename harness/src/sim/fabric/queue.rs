@@ -48,6 +48,10 @@ impl<T> Queue<T> {
         self.rest.as_mut().and_then(|rest| rest.back_mut()).or(self.first.as_mut())
     }
 
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.first.iter().chain(self.rest.iter().flat_map(|rest| rest.iter()))
+    }
+
     pub(crate) fn clear(&mut self) {
         *self = Self::new();
     }
@@ -73,6 +77,7 @@ mod tests {
                 }
                 prop_assert_eq!(queue.front(), model.front());
                 prop_assert_eq!(queue.back_mut(), model.back_mut());
+                prop_assert!(queue.iter().eq(model.iter()));
                 prop_assert_eq!(queue.is_empty(), model.is_empty());
             }
         }
