@@ -208,6 +208,14 @@ impl Connection {
         }
     }
 
+    /// The sender gives the connection up.
+    pub(super) fn rst(&mut self, direction: Direction, out: &mut Vec<Effect>) {
+        let leg = self.leg(direction);
+        if leg.fate() == Fate::Pass && !leg.awaited.iter().any(Awaited::holds_everything) {
+            leg.pass(u64::MAX, out);
+        }
+    }
+
     fn pass_fin(&mut self, direction: Direction, out: &mut Vec<Effect>) {
         let connection = self.key;
         let leg = self.leg(direction);

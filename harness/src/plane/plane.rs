@@ -132,6 +132,13 @@ impl Plane {
         self.settle(now, out);
     }
 
+    /// An end of a connection sends RST: what has waited for a fault that will not strike any more passes before it.
+    pub fn rst(&mut self, key: ConnectionKey, direction: Direction, out: &mut Vec<Effect>) {
+        if let Some(connection) = self.connections.get_mut(key) {
+            connection.rst(direction, out);
+        }
+    }
+
     /// Both ends are done with a connection: nothing can strike it any more.
     pub fn ended(&mut self, key: ConnectionKey) {
         self.connections.remove(key);

@@ -4,6 +4,7 @@
 //! - `incarnations`, `outages`, `lines`: how hosts and networks fail and come back;
 //! - `sockets`, `endings`, `windows`: what socket calls answer; `options`: and what they are told in advance;
 //! - `excuses`: which losses a connection's end explains; `tables`: what sockets hold;
+//! - `withheld`: what the plane keeps for a fault that does not fire;
 //! - `identity`: which host a call belongs to;
 //! - `strays`: what would leave the simulation;
 //! - `entropy`, `clocks`: what is random, and what time it is;
@@ -28,3 +29,4 @@ mod stage;
 mod strays;
 mod tables;
 mod windows;
+mod withheld;

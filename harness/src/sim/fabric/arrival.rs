@@ -90,10 +90,7 @@ impl Network {
         let receiver = sender(direction).peer();
         let end = self.connections[index.0 as usize].end_mut(receiver);
         if end.state == EndState::Closed {
-            // Nobody will read it: the kernel of a process that closed its socket answers RST.
-            if !std::mem::replace(&mut end.reset, true) {
-                self.put(index, direction.reverse(), Packet::Rst { forged: None });
-            }
+            self.refuse_data(index, direction);
             return;
         }
         if end.reset || end.fin_received {
@@ -101,10 +98,19 @@ impl Network {
         }
         self.buffered_bytes += bytes.len();
         end.received_bytes += bytes.len();
+        end.surplus += bytes.len() - owed;
         end.received.push_back(bytes);
         end.readers.drain_into(&mut self.to_wake);
         if owed > 0 {
             self.schedule_return(index, direction, owed, 0);
+        }
+    }
+
+    /// Nobody will read it: the kernel of a process that closed its socket answers RST.
+    pub(super) fn refuse_data(&mut self, index: ConnectionIndex, direction: Direction) {
+        let end = self.connection_mut(index).end_mut(sender(direction).peer());
+        if !std::mem::replace(&mut end.reset, true) {
+            self.put(index, direction.reverse(), Packet::Rst { forged: None });
         }
     }
 

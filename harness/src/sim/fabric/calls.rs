@@ -141,11 +141,17 @@ impl Network {
     /// What was read makes room for as much.
     fn reopen_window(&mut self, socket: Socket, bytes: usize) {
         let direction = socket.side.peer().sends();
-        let connection = self.connection(socket.connection);
+        let connection = self.connection_mut(socket.connection);
         if connection.end(socket.side).reset || connection.end(sender(direction)).reset {
             return;
         }
-        self.schedule_return(socket.connection, direction, 0, bytes);
+        // For what came beyond the window it is open already.
+        let end = connection.end_mut(socket.side);
+        let surplus = end.surplus.min(bytes);
+        end.surplus -= surplus;
+        if bytes > surplus {
+            self.schedule_return(socket.connection, direction, 0, bytes - surplus);
+        }
     }
 
     /// Copies what could be read without taking it.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 use tokio::io::ReadBuf;
 
+use super::custody::Custody;
 use super::hosts::{HostId, LifeId};
 use super::options::Options;
 use super::queue::Queue;
@@ -49,6 +50,8 @@ pub(crate) struct End {
     pub(crate) window: usize,
     /// What the process can write before any of it is acknowledged.
     pub(crate) send_buffer_bytes: usize,
+    /// Received bytes for which the peer's window is open already: injected ones, and those that the plane kept.
+    pub(crate) surplus: usize,
     /// How much was ever sent, and how much of that when the last small segment left.
     sent: u64,
     small_sent: u64,
@@ -190,8 +193,8 @@ pub(crate) struct Path {
     /// On their way back to the sender: acknowledged bytes and reopened window.
     pub(crate) returns: Queue<Return>,
     pub(crate) shapes: Vec<Shape>,
-    /// Bytes that the plane was shown and has not yet decided on.
-    pub(crate) in_plane: usize,
+    /// What the plane has to decide on; absent as long as there was never anything.
+    pub(crate) custody: Option<Box<Custody>>,
     /// Packets that a partition or freeze holds.
     pub(crate) held: VecDeque<Packet>,
     /// Data that a silence keeps from the receiver; the sender's kernel sends it again after the heal.
@@ -282,6 +285,7 @@ impl End {
             unacknowledged: 0,
             // Known when the peer has answered.
             window: 0,
+            surplus: 0,
             fin: Fin::Open,
             no_delay: options.no_delay,
             is_probed: false,
@@ -385,7 +389,7 @@ impl Path {
             blocked_since: None,
             unreported: 0,
             returns: Queue::new(),
-            in_plane: 0,
+            custody: None,
             shapes: Vec::new(),
             answered_severed: false,
         }

@@ -29,18 +29,15 @@ impl Network {
     fn apply_one(&mut self, effect: Effect) {
         match effect {
             Effect::Forward { connection, direction, bytes } => {
-                let index = connection.into();
-                let owed = bytes.len();
-                let path = self.connection_mut(index).path_mut(direction);
-                path.in_plane = path.in_plane.saturating_sub(owed);
-                self.put(index, direction, Packet::Data { bytes, owed, forged: None });
+                self.forward(connection.into(), direction, bytes);
             }
             Effect::Discard { connection, direction, bytes, fault } => {
                 let index = connection.into();
-                let path = self.connection_mut(index).path_mut(direction);
-                path.in_plane = path.in_plane.saturating_sub(bytes);
                 self.bite(fault, index, || format!("{direction} data, {bytes} bytes"));
-                self.schedule_return(index, direction, bytes, bytes);
+                let owed = self.decide(index, direction, bytes);
+                if owed > 0 {
+                    self.schedule_return(index, direction, owed, owed);
+                }
             }
             Effect::Inject { connection, direction, bytes, fault } => {
                 let index = connection.into();
@@ -109,6 +106,7 @@ impl Network {
             return;
         }
         if let Mode::Silent(kind, _) = before {
+            self.resume_custody(index, direction);
             self.recover_lost(index, direction, kind);
             // Acknowledgements of the other direction were lost with this one.
             if kind == HalfOpenKind::Blackhole {
@@ -142,6 +140,7 @@ impl Network {
                 self.put(index, direction, packet);
             }
         }
+        self.resume_custody(index, direction);
         // Acknowledgements of what came the other way were held with them.
         let acknowledged = direction.reverse();
         if !self.blackholed(index, direction) {

@@ -9,7 +9,7 @@
 //! - `transmit`: from a sender's buffer through the plane onto a path.
 //! - `arrival`: from a path into a receiver.
 //! - `handshake`: SYN, listeners, refusals.
-//! - `effects`: what the plane's answers do.
+//! - `effects`: what the plane's answers do; `custody`: what it keeps meanwhile.
 //! - `shaping`: delays, and lines that are slow.
 //! - `severance`: how sockets end with their process or machine.
 //! - `retransmission`: Linux's timers; `patience`: when it gives up; `options`: what its sockets are told.
@@ -19,6 +19,7 @@ mod arrival;
 mod calls;
 mod census;
 mod connection;
+mod custody;
 mod effects;
 mod handshake;
 mod options;
@@ -158,6 +159,7 @@ impl Network {
             match self.schedule.pop_due(now) {
                 Some(Due::Arrival(index, direction)) => self.arrive(index, direction),
                 Some(Due::Space(index, direction)) => self.regain_space(index, direction),
+                Some(Due::Custody(index, direction)) => self.vouch(index, direction),
                 Some(Due::SynRetry(index, n)) => self.retry_syn(index, n),
                 Some(Due::RetryBudget(index, direction)) => self.spend_retry_budget(index, direction),
                 Some(Due::UserTimeout(index, direction)) => self.check_blocked(index, direction),

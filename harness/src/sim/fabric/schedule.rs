@@ -32,6 +32,8 @@ pub(crate) enum Due {
     Arrival(ConnectionIndex, Direction),
     /// Acknowledged space lets a sender go on.
     Space(ConnectionIndex, Direction),
+    /// Bytes that the plane keeps would have arrived.
+    Custody(ConnectionIndex, Direction),
     /// An unanswered SYN is sent again.
     SynRetry(ConnectionIndex, u32),
     /// Unacknowledged data has been sent for the last time.

@@ -63,7 +63,13 @@ impl Network {
     /// An endpoint's own RST: a silent path swallows it for good, because nobody sends an RST twice.
     pub(super) fn send_rst(&mut self, index: ConnectionIndex, direction: Direction) {
         match self.connection(index).path(direction).mode {
-            crate::plane::Mode::Pass => self.put(index, direction, Packet::Rst { forged: None }),
+            crate::plane::Mode::Pass => {
+                let mut effects = std::mem::take(&mut self.effects);
+                self.plane.rst(index.into(), direction, &mut effects);
+                self.apply(&mut effects);
+                self.effects = effects;
+                self.put(index, direction, Packet::Rst { forged: None });
+            }
             crate::plane::Mode::Silent(_, fault) => {
                 self.bite(fault, index, || Packet::Rst { forged: None }.describe(direction));
             }

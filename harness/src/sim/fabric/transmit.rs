@@ -76,9 +76,11 @@ impl Network {
                             indifferent.then(|| self.plane.changes());
                     }
                     Passage::Decided(rest) => {
-                        self.connection_mut(index).path_mut(direction).in_plane += shown;
+                        let path = self.connection_mut(index).path_mut(direction);
+                        path.custody.get_or_insert_default().take_in(shown);
                         self.apply(&mut effects);
                         self.keep_rest(index, direction, rest);
+                        self.keep_in_custody(index, direction);
                     }
                 }
                 self.effects = effects;
@@ -94,13 +96,15 @@ impl Network {
         match path.mode {
             Mode::Pass => {}
             Mode::Silent(kind, fault) => {
-                path.in_plane = path.in_plane.saturating_sub(rest.len());
+                if let Some(custody) = &mut path.custody {
+                    custody.give_back(rest.len());
+                }
                 if !rest.is_empty() {
                     self.lose(index, direction, rest, kind, fault);
                 }
             }
             Mode::Severed(fault) => {
-                let undecided = std::mem::take(&mut path.in_plane);
+                let undecided = path.custody.take().map_or(0, |custody| custody.undecided());
                 if undecided > 0 {
                     self.answer_severed(index, direction, undecided, fault);
                 }
