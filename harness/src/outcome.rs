@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::check::{Evidence, FinalState, Signature, Verdict, Violation};
 use crate::fault::Fault;
+use crate::name::HostName;
 use crate::story;
 use crate::trace::{FaultEvent, Record, Trace, TraceHash, What};
 
@@ -17,6 +18,8 @@ pub struct Outcome {
     pub seed: String,
     /// The plan's faults.
     pub faults: Vec<Fault>,
+    /// The scenario's actors.
+    pub actors: Vec<HostName>,
     /// Every record.
     pub trace: Trace,
     /// The hash of the run: equal for two runs that are the same to the last packet, poll and draw.
@@ -83,7 +86,7 @@ impl Outcome {
 
     /// What the checks were shown.
     pub fn evidence(&self) -> Evidence<'_> {
-        Evidence { records: &self.trace.records, faults: &self.faults, last: &self.last }
+        Evidence { records: &self.trace.records, faults: &self.faults, actors: &self.actors, last: &self.last }
     }
 
     /// What a person reviews: see [`story::tell`].
@@ -237,6 +240,7 @@ mod tests {
             scenario: "idle_close".to_owned(),
             seed: "42".to_owned(),
             faults: tale.faults,
+            actors: tale.actors,
             trace: Trace { records: tale.records },
             hash: TraceHash::default(),
             simulated: tale.last.at,

@@ -20,12 +20,14 @@ impl Catalogue {
     pub fn run(&self, plan: &Plan) -> Result<Outcome, SimError> {
         let raw = sim::execute(self, plan)?;
         let records = mapping::apply(raw.records, &plan.scenario.facts);
-        let verdicts =
-            plan.scenario.checks.judge(&Evidence { records: &records, faults: &plan.faults, last: &raw.last });
+        let actors = plan.scenario.actors();
+        let evidence = Evidence { records: &records, faults: &plan.faults, actors: &actors, last: &raw.last };
+        let verdicts = plan.scenario.checks.judge(&evidence);
         Ok(Outcome {
             scenario: plan.scenario.name.clone(),
             seed: plan.seed.to_string(),
             faults: plan.faults.clone(),
+            actors,
             trace: Trace { records },
             hash: raw.hash,
             last: raw.last,

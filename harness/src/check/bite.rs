@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::lives::Lives;
-use super::strike::{Strike, strikes};
+use super::strike::{Moment, Strike, strikes};
 use super::{Check, Evidence, Finding};
-use crate::fault::Target;
+use crate::fault::{Target, Verb};
 use crate::name::{ConnectionId, HostName, Side};
 use crate::trace::{ConnectionEvent, FaultEvent, Record, Seconds, What};
 
@@ -42,12 +42,35 @@ impl Check for Bite {
                 );
                 return Err(Finding::new("changed nothing", sentence).witness([fired.index]).role(role(strike)));
             }
+            restarted(strike, fired, &lives, evidence)?;
         }
         Ok(match strikes.len() {
             0 => "no fault planned".to_owned(),
             all => format!("fired {all} of {all} faults, each bit"),
         })
     }
+}
+
+/// A restart is one when the host has stopped and has started again before the run is judged.
+fn restarted(strike: &Strike, fired: Moment, lives: &Lives, evidence: &Evidence) -> Result<(), Finding> {
+    let (Verb::Restart { .. }, Target::Host(host)) = (&strike.fault.verb, &strike.fault.target) else { return Ok(()) };
+    let judged = |place: &usize| evidence.records[*place].at <= evidence.last.at;
+    let told = lives.asked_after(host, fired.index).filter(judged);
+    let ended = told.and_then(|told| lives.over_after(host, told)).filter(judged);
+    let started = ended.and_then(|ended| lives.starts_after(host, ended)).filter(judged);
+    let end = Seconds(evidence.last.at);
+    let start = format!("fault {} told {host} to stop at {}", strike.number.0 + 1, Seconds(fired.at));
+    let sentence = match (told, ended, started) {
+        (Some(_), Some(_), Some(_)) => return Ok(()),
+        (Some(_), Some(ended), None) => {
+            let at = Seconds(evidence.records[ended].at);
+            format!("{start}. It was gone at {at}, and had not started again when the run was judged at {end}.")
+        }
+        (Some(_), None, _) => format!("{start}. It still ran when the run was judged at {end}: nothing was restarted."),
+        (None, ..) => format!("{start}, and it was stopping or gone already: nothing was restarted."),
+    };
+    let witness = [Some(fired.index), told, ended].into_iter().flatten();
+    Err(Finding::new("not restarted", sentence).witness(witness).role(Some(host)))
 }
 
 fn role<'a>(strike: &Strike<'a>) -> Option<&'a HostName> {
@@ -84,9 +107,11 @@ fn is_closed(before: &[Record], firing: &Record) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::check::tale::Tale;
-    use crate::fault::{Ends, Verb};
+    use crate::fault::Ends;
 
     #[test]
     fn a_fault_that_fires_and_changes_a_packet_bites() {
@@ -117,6 +142,25 @@ mod tests {
             .connection(4001, "alice", "chat", 1, ConnectionEvent::Closed { by: Side::Server })
             .struck(5000, "alice", "chat", Verb::Reset { to: Ends::Both });
         assert_eq!(closed.broken(&Bite), "bite: fired too late @ alice");
+    }
+
+    #[test]
+    fn a_restart_that_restarts_nothing_is_convicted() {
+        let pause = Duration::from_secs(1);
+        let told = || {
+            let tale = Tale::new().started(0, "chat").struck_host(25_000, "chat", Verb::Restart { pause });
+            tale.stopping(25_000, "chat").felt(25_100, 0, "alice", "read: eof")
+        };
+        insta::assert_snapshot!(told().ending(60_000).failure(&Bite));
+        assert_eq!(told().ending(60_000).broken(&Bite), "bite: not restarted @ chat");
+        let late = told().exited(1_200_000, "chat", None).started(1_201_000, "chat");
+        assert_eq!(late.clone().held(&Bite), "fired 1 of 1 faults, each bit");
+        assert_eq!(late.clone().ending(1_200_500).broken(&Bite), "bite: not restarted @ chat");
+        assert_eq!(late.ending(1_000_000).broken(&Bite), "bite: not restarted @ chat");
+        let gone = Tale::new().started(0, "chat").crashed(20_000, "chat");
+        let gone =
+            gone.struck_host(25_000, "chat", Verb::Restart { pause }).felt(25_100, 0, "alice", "connect: refused");
+        assert_eq!(gone.ending(60_000).broken(&Bite), "bite: not restarted @ chat");
     }
 
     fn reset() -> Tale {

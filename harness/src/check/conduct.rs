@@ -3,7 +3,7 @@
 use super::{Check, Evidence, Finding, RunEnd};
 use crate::trace::{Seconds, What};
 
-/// A run stays within its rules: no stray call to the real world, no survivor, no `process::exit`, no mapped source that
+/// A run stays within its rules: no stray call to the real world, no `process::exit`, no mapped source that
 /// never occurs, and everything has come to rest before the time is up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Conduct;
@@ -37,7 +37,7 @@ impl Check for Conduct {
 
 /// The known rules by name; what is told of others stays in the sentence, so that a signature cannot vary with it.
 fn clause(rule: &str) -> &'static str {
-    const RULES: [&str; 8] = ["stray", "survivor", "livelock", "exit", "panic", "silent source", "memory", "watchdog"];
+    const RULES: [&str; 7] = ["stray", "livelock", "exit", "panic", "silent source", "memory", "watchdog"];
     RULES.into_iter().find(|known| *known == rule).unwrap_or("rule of the run")
 }
 

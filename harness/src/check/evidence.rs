@@ -13,6 +13,8 @@ pub struct Evidence<'a> {
     pub records: &'a [Record],
     /// The plan; a record's `FaultIndex` is a place in it.
     pub faults: &'a [Fault],
+    /// Whose scripts' ends end the run; the others serve until they are told to stop.
+    pub actors: &'a [HostName],
     /// How the run ended.
     pub last: &'a FinalState,
 }

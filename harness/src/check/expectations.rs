@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Bite, Check, CloseCode, Conduct, Delivery, Detect, Evidence, Hygiene, Leaks, Livelock, Recover, Sometimes, Stream,
-    Survival, Terminal, Truthful, Verdict,
+    Bite, Check, CloseCode, Conduct, Delivery, Detect, Evidence, Hygiene, Leaks, Livelock, Recover, Sometimes, Stops,
+    Stream, Survival, Terminal, Truthful, Verdict,
 };
 use crate::fact::FactKind;
 
@@ -53,6 +53,9 @@ pub struct Expectations {
     /// Nothing dies but what was struck.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub survival: Option<Survival>,
+    /// Who is told to stop does stop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stops: Option<Stops>,
     /// The log raises no false alarm, and no true one is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hygiene: Option<Hygiene>,
@@ -70,7 +73,7 @@ pub struct Expectations {
 impl Expectations {
     /// The expected checks, in the order of the fields.
     pub fn checks(&self) -> Vec<Box<dyn Check>> {
-        let all: [Option<Box<dyn Check>>; 11] = [
+        let all: [Option<Box<dyn Check>>; 12] = [
             boxed(&self.delivery),
             boxed(&self.truthful),
             boxed(&self.terminal),
@@ -79,6 +82,7 @@ impl Expectations {
             boxed(&self.detect),
             boxed(&self.recover),
             boxed(&self.survival),
+            boxed(&self.stops),
             boxed(&self.hygiene),
             boxed(&self.leaks),
             boxed(&self.livelock),
@@ -95,13 +99,16 @@ impl Expectations {
     /// The verdicts on a run: first on its conduct, then of each expected check, then on whether its faults bit. The
     /// first violation in this order stands for the run.
     ///
-    /// Survival is always judged, by its defaults when it is not expected: a script that fails or a task that panics
-    /// must not pass because nobody thought of it.
+    /// Survival and stopping are always judged, by their defaults when they are not expected: a script that fails, a
+    /// task that panics or a host that will not stop must not pass because nobody thought of it.
     pub fn judge(&self, evidence: &Evidence) -> Vec<Verdict> {
         let mut verdicts = vec![Conduct.judge(evidence)];
         verdicts.extend(self.checks().iter().map(|check| check.judge(evidence)));
         if self.survival.is_none() {
             verdicts.push(Survival::default().judge(evidence));
+        }
+        if self.stops.is_none() {
+            verdicts.push(Stops::default().judge(evidence));
         }
         verdicts.push(Bite.judge(evidence));
         verdicts
@@ -168,6 +175,12 @@ gauge = "health"
 good = "200"
 within = "5s"
 
+[stops]
+within = "10s"
+
+[stops.hosts]
+chat = "1m"
+
 [hygiene]
 allowed = ["handshake failed"]
 unexpected_is_logged = ["upstream truncated"]
@@ -196,7 +209,7 @@ resumed = "true"
     #[test]
     fn every_key_of_every_check_is_read_and_written_back() {
         let all: Expectations = toml::from_str(ALL).expect("the example is well-formed");
-        assert_eq!(all.checks().len(), 11);
+        assert_eq!(all.checks().len(), 12);
         let written = toml::to_string(&all).expect("expectations are TOML");
         assert_eq!(toml::from_str::<Expectations>(&written).expect("own TOML is readable"), all);
     }
@@ -214,10 +227,10 @@ resumed = "true"
     }
 
     #[test]
-    fn every_run_is_judged_on_its_conduct_its_survival_and_its_faults() {
+    fn every_run_is_judged_on_its_conduct_its_survival_its_stopping_and_its_faults() {
         let tale = Tale::new();
         let verdicts = Expectations::default().judge(&tale.evidence());
         let names: Vec<_> = verdicts.iter().map(Verdict::check).collect();
-        assert_eq!(names, vec!["conduct", "survival", "bite"]);
+        assert_eq!(names, vec!["conduct", "survival", "stops", "bite"]);
     }
 }

@@ -66,6 +66,17 @@ impl<'a> Lives<'a> {
         self.next(host, index, Turn::Started)
     }
 
+    /// The first record after `index` with which the host is told to stop.
+    pub(super) fn asked_after(&self, host: &HostName, index: usize) -> Option<usize> {
+        self.next(host, index, Turn::Leaving)
+    }
+
+    /// The first record after `index` with which a life of the host is over, however it ends.
+    pub(super) fn over_after(&self, host: &HostName, index: usize) -> Option<usize> {
+        let ends = [Turn::Returned, Turn::Killed].map(|turn| self.next(host, index, turn));
+        ends.into_iter().flatten().min()
+    }
+
     /// The first record after `index` with which a life of the host ends by itself.
     pub(super) fn returns_after(&self, host: &HostName, index: usize) -> Option<usize> {
         self.next(host, index, Turn::Returned)

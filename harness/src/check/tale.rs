@@ -14,6 +14,7 @@ use crate::trace::{ConnectionEvent, Event, FaultEvent, Level, ProcessEvent, Reco
 pub(crate) struct Tale {
     pub(crate) records: Vec<Record>,
     pub(crate) faults: Vec<Fault>,
+    pub(crate) actors: Vec<HostName>,
     pub(crate) last: FinalState,
 }
 
@@ -26,11 +27,11 @@ impl Tale {
             tasks: Vec::new(),
             pending: Vec::new(),
         };
-        Self { records: Vec::new(), faults: Vec::new(), last }
+        Self { records: Vec::new(), faults: Vec::new(), actors: Vec::new(), last }
     }
 
     pub(crate) fn evidence(&self) -> Evidence<'_> {
-        Evidence { records: &self.records, faults: &self.faults, last: &self.last }
+        Evidence { records: &self.records, faults: &self.faults, actors: &self.actors, last: &self.last }
     }
 
     /// The summary of a law that holds.
@@ -78,6 +79,12 @@ impl Tale {
 
     pub(crate) fn process(self, ms: u64, host: &str, event: ProcessEvent) -> Self {
         self.record(ms, Some(host), What::Process(event))
+    }
+
+    /// A host that is an actor.
+    pub(crate) fn acting(mut self, host: &str) -> Self {
+        self.actors.push(host.into());
+        self
     }
 
     pub(crate) fn started(self, ms: u64, host: &str) -> Self {

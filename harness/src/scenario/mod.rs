@@ -310,6 +310,11 @@ impl Scenario {
         self.hosts.iter().find(|host| host.name == *name)
     }
 
+    /// The actors' names, sorted.
+    pub fn actors(&self) -> Vec<HostName> {
+        self.hosts.iter().filter(|host| host.role == Role::Actor).map(|host| host.name.clone()).collect()
+    }
+
     /// What the network between two hosts is like.
     pub fn link(&self, one: &HostName, other: &HostName) -> LinkParameters {
         let usual = self.network.link;

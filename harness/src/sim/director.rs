@@ -23,7 +23,8 @@ use crate::trace::{ProcessEvent, What};
 /// Between the sampling of the final state and the stopping of the hosts: the least that virtual time can tell apart, so
 /// that what hosts record while they stop is later than what is judged.
 const STOP_DELAY: Duration = Duration::from_millis(1);
-/// How long hosts may take to stop once they are asked to; longer than any grace period of the services' defaults.
+/// How long hosts are waited for at least once they are asked to stop; longer than any grace period of the services'
+/// defaults, so that a report can say how late they are.
 const STOP_GRACE: Duration = Duration::from_secs(60);
 /// How long tasks may take to end after their host's root has.
 const TASK_GRACE: Duration = Duration::from_millis(100);
@@ -64,6 +65,8 @@ pub(crate) struct Director {
     parts: BTreeMap<HostId, Part>,
     time_limit: Duration,
     settle: Duration,
+    /// How long hosts are waited for when all is over.
+    stop_grace: Duration,
 }
 
 impl Director {
@@ -73,7 +76,10 @@ impl Director {
             (host, part)
         });
         let parts: BTreeMap<_, _> = parts.collect();
-        Self { engine, parts, time_limit: plan.scenario.time_limit, settle: plan.scenario.settle }
+        let longest = plan.scenario.checks.stops.clone().unwrap_or_default().longest();
+        // Longer than any may take, so that whoever still stands has had its time.
+        let stop_grace = STOP_GRACE.max(longest + STOP_DELAY);
+        Self { engine, parts, time_limit: plan.scenario.time_limit, settle: plan.scenario.settle, stop_grace }
     }
 
     /// Plays the run to its end and says in which state it ended.
@@ -167,32 +173,20 @@ impl Director {
         self.engine.with_network(|network| network.hosts.life_mut(life).root = Some(root.abort_handle()));
     }
 
-    /// Asks every host to stop, and waits until their roots have returned.
+    /// Asks every host to stop, and waits until their roots have returned. Whose has not in its time is the law `stops`'s to
+    /// tell.
     async fn stop(&self) {
         for life in self.alive() {
             self.engine.ask_to_stop(life);
         }
         self.engine.ended.set(None);
-        let limit = Instant::now() + STOP_GRACE;
+        let limit = Instant::now() + self.stop_grace;
         while !self.alive().is_empty() && Instant::now() < limit {
             tokio::select! {
                 biased;
                 () = self.engine.news.notified() => {}
                 () = tokio::time::sleep_until(limit) => {}
             }
-        }
-        for life in self.alive() {
-            let host = self.engine.network.borrow().hosts.life(life).host;
-            if self.parts[&host].actor {
-                // A script that does not end is the time limit's to tell.
-                continue;
-            }
-            let detail = format!(
-                "{} did not stop within {} s of being asked to",
-                self.engine.host_name(life),
-                STOP_GRACE.as_secs()
-            );
-            self.engine.record(Some(life), What::Violation { rule: "survivor".to_owned(), detail });
         }
         tokio::time::sleep(TASK_GRACE).await;
     }

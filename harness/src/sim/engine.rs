@@ -15,7 +15,6 @@ use super::overrides::{self, EntropyState, Shared, Wait};
 use super::owners::{Owner, Owners};
 use crate::check::RunEnd;
 use crate::fault::{Fault, FaultIndex, Trigger, Verb};
-use crate::name::HostName;
 use crate::plane::HostAct;
 use crate::seed::SeedTree;
 use crate::trace::{ProcessEvent, What};
@@ -476,10 +475,6 @@ impl Engine {
                 self.exited(life, Some("panicked".to_owned()));
             }
         }
-    }
-
-    pub(crate) fn host_name(&self, life: LifeId) -> HostName {
-        self.network.borrow().hosts.name_of_life(life).0.clone()
     }
 }
 

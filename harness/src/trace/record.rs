@@ -68,9 +68,9 @@ pub enum What {
         /// `eof`, or the `io::ErrorKind` in the words of its Debug form (`ConnectionReset`).
         outcome: String,
     },
-    /// Something the harness itself must tell: a stray call, a survivor, a violation of a budget.
+    /// Something the harness itself must tell: a stray call, a silent source, a violation of a budget.
     Violation {
-        /// Which rule: `stray`, `survivor`, `livelock`, `exit`, `panic`...
+        /// Which rule: `stray`, `livelock`, `exit`, `panic`...
         rule: String,
         /// The sentence.
         detail: String,

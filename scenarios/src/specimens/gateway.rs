@@ -39,6 +39,8 @@ pub enum Defect {
     QuietTruncation,
     /// What the upstream says went wrong is passed on as it was said.
     SecretInErrors,
+    /// Told to stop, it waits for whoever is still being served, however long that takes.
+    DrainsWithoutBound,
     /// Events are numbered with `id:`, and heartbeats come between them.
     IdWithHeartbeats,
 }
@@ -72,7 +74,7 @@ pub async fn run(cx: Cx, defect: Defect) -> Result<(), BoxError> {
     loop {
         tokio::select! {
             biased;
-            () = cx.stopped() => return Ok(()),
+            () = cx.stopped() => break,
             Some(error) = fatals.recv() => return Err(error),
             accepted = listener.accept() => {
                 let (socket, _) = accepted?;
@@ -92,6 +94,11 @@ pub async fn run(cx: Cx, defect: Defect) -> Result<(), BoxError> {
             Some(_) = connections.join_next() => {}
         }
     }
+    drop(listener);
+    if defect == Defect::DrainsWithoutBound {
+        while connections.join_next().await.is_some() {}
+    }
+    Ok(())
 }
 
 struct Gateway {

@@ -47,6 +47,7 @@ pub(crate) fn with_specimens(mut catalogue: Catalogue) -> Catalogue {
         ("specimen_quiet_truncation", OfGateway::QuietTruncation),
         ("specimen_secret_in_errors", OfGateway::SecretInErrors),
         ("specimen_id_with_heartbeats", OfGateway::IdWithHeartbeats),
+        ("specimen_drains_without_bound", OfGateway::DrainsWithoutBound),
     ];
     for (name, defect) in of_prober {
         catalogue = catalogue.actor(name, move |cx| prober::play(cx, defect));

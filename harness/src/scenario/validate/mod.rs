@@ -16,7 +16,7 @@ use crate::name::HostName;
 pub(crate) use fault::rule;
 
 /// The checks that judge every run, whatever a scenario expects.
-const ALWAYS: [&str; 2] = ["conduct", "bite"];
+const ALWAYS: [&str; 4] = ["conduct", "survival", "stops", "bite"];
 
 type Checked = Result<(), Flaw>;
 
@@ -227,6 +227,8 @@ fn named_hosts(checks: &Expectations) -> Vec<(&'static str, &HostName)> {
     named.extend(recover.map(|host| ("checks/recover/observers", host)));
     let up = checks.survival.iter().flat_map(|survival| &survival.stay_up);
     named.extend(up.map(|host| ("checks/survival/stay_up", host)));
+    let stopping = checks.stops.iter().flat_map(|stops| stops.hosts.keys());
+    named.extend(stopping.map(|host| ("checks/stops/hosts", host)));
     let clean = checks.hygiene.iter().flat_map(|hygiene| &hygiene.hosts);
     named.extend(clean.map(|host| ("checks/hygiene/hosts", host)));
     let signs = checks.sometimes.iter().flat_map(|sometimes| sometimes.0.values());
@@ -256,7 +258,7 @@ fn specimens(scenario: &Scenario) -> Checked {
         if specimen.convicted_by.is_empty() {
             return Err(Flaw::new(convicted_by, "a specimen that no check convicts proves nothing"));
         }
-        let judges = || expected.iter().copied().chain(ALWAYS);
+        let judges = || expected.iter().copied().chain(ALWAYS.into_iter().filter(|check| !expected.contains(check)));
         if let Some(check) = specimen.convicted_by.iter().find(|check| !judges().any(|judge| judge == *check)) {
             let sentence = format!("the scenario is not judged by a check `{check}`");
             let judges: Vec<_> = judges().collect();
