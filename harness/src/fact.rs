@@ -73,7 +73,7 @@ impl FactKind {
 }
 
 /// One thing that is known about one key. When and on which host is in the record that carries it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Fact {
     /// What is known.
     pub kind: FactKind,

@@ -20,7 +20,7 @@ pub struct Evidence<'a> {
 }
 
 /// The state of a run at quiescence. Sockets and pending waits are sampled before the hosts are stopped, tasks after.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 pub struct FinalState {
     /// The virtual time of the sample. What is recorded later belongs to the stopping of the hosts.
     pub at: Duration,
@@ -35,7 +35,7 @@ pub struct FinalState {
 }
 
 /// Why a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RunEnd {
     /// All that was to be done was done.
     Finished,
@@ -48,7 +48,7 @@ pub enum RunEnd {
 }
 
 /// One socket that a process of a host holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SocketRow {
     /// Whose.
     pub host: HostName,
@@ -84,7 +84,7 @@ impl SocketRow {
 }
 
 /// Something that was still being waited for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Pending {
     /// Who waits.
     pub host: HostName,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::fabric::PacketDigest;
+use crate::check::FinalState;
 use crate::name::{Direction, HostName, Incarnation};
 use crate::trace::{Record, TraceHash, What};
 
@@ -27,8 +28,9 @@ impl Journal {
             Some((host, incarnation)) => (Some(host.clone()), incarnation),
             None => (None, Incarnation::default()),
         };
-        self.hash.absorb(at.as_nanos() as u64 ^ (self.records.len() as u64) << 40);
-        self.records.push(Record { at, host, incarnation, what });
+        let record = Record { at, host, incarnation, what };
+        self.hash.absorb_value(&record);
+        self.records.push(record);
     }
 
     /// Takes a packet into the hash: when, where, what, and every byte.
@@ -60,11 +62,76 @@ impl Journal {
         }
     }
 
+    /// Takes the state at the run's end into the hash.
+    pub(crate) fn absorb_last(&mut self, last: &FinalState) {
+        if !self.sealed {
+            self.hash.absorb_value(last);
+        }
+    }
+
     pub(crate) fn seal(&mut self) {
         self.sealed = true;
     }
 
     pub(crate) fn take(&mut self) -> (Vec<Record>, TraceHash) {
         (std::mem::take(&mut self.records), self.hash)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::RunEnd;
+    use crate::fact::{Fact, FactKind};
+    use crate::trace::{Event, Level, ProcessEvent};
+
+    #[test]
+    fn every_part_of_a_record_is_in_the_hash() {
+        let plain = hash_of(5, Some("alice"), fact("job-1", None));
+        let event = |message: &str, field: &str| {
+            let fields = vec![("field".to_owned(), field.to_owned())];
+            What::Event(Event { level: Level::Info, target: "chat".to_owned(), message: message.to_owned(), fields })
+        };
+        let violation =
+            |detail: &str| What::Violation { rule: "stray".to_owned(), detail: detail.to_owned() };
+        let others = [
+            hash_of(6, Some("alice"), fact("job-1", None)),
+            hash_of(5, Some("bob"), fact("job-1", None)),
+            hash_of(5, None, fact("job-1", None)),
+            hash_of(5, Some("alice"), fact("job-2", None)),
+            hash_of(5, Some("alice"), fact("job-1", Some(""))),
+            hash_of(5, Some("alice"), fact("job-1", Some("ok"))),
+            hash_of(5, Some("alice"), event("up", "1")),
+            hash_of(5, Some("alice"), event("up", "2")),
+            hash_of(5, Some("alice"), event("down", "1")),
+            hash_of(5, Some("alice"), violation("getpid")),
+            hash_of(5, Some("alice"), violation("gettid")),
+            hash_of(5, Some("alice"), What::Process(ProcessEvent::Started)),
+        ];
+        for (n, other) in others.iter().enumerate() {
+            assert!(*other != plain && !others[..n].contains(other), "record {n}");
+        }
+    }
+
+    #[test]
+    fn the_state_at_the_end_is_in_the_hash() {
+        let ended = |ended| {
+            let mut journal = Journal::new();
+            let (sockets, tasks, pending) = (Vec::new(), Vec::new(), Vec::new());
+            journal.absorb_last(&FinalState { at: Duration::ZERO, ended, sockets, tasks, pending });
+            journal.take().1
+        };
+        assert_ne!(ended(RunEnd::Finished), ended(RunEnd::TimeLimit));
+    }
+
+    fn hash_of(ms: u64, host: Option<&str>, what: What) -> TraceHash {
+        let mut journal = Journal::new();
+        let host = host.map(HostName::from);
+        journal.push(Duration::from_millis(ms), host.as_ref().map(|host| (host, Incarnation(0))), what);
+        journal.take().1
+    }
+
+    fn fact(key: &str, value: Option<&str>) -> What {
+        What::Fact(Fact { kind: FactKind::Gauge, key: key.to_owned(), value: value.map(str::to_owned) })
     }
 }

@@ -128,6 +128,9 @@ fn on_this_thread(catalogue: &Catalogue, plan: &Plan, shared: &'static Shared, w
     // What the runtime's end does is in tokio's own order, so nothing of it may be recorded.
     note_strays(&engine);
     engine.network.borrow_mut().journal.absorb(overrides::draws_digest());
+    if let Ok(last) = &sampled {
+        engine.network.borrow_mut().journal.absorb_last(last);
+    }
     engine.network.borrow_mut().journal.seal();
     // A panic while tasks are dropped is not the run's any more; the run is sealed.
     let _ = catch_unwind(AssertUnwindSafe(|| drop(runtime)));

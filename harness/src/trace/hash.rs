@@ -2,6 +2,7 @@
 //! hash covers those as well.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 /// 128 bits over everything that the engine does, a number at a time. Written in 32 hex digits.
 ///
@@ -31,6 +32,50 @@ impl TraceHash {
     pub fn absorb(&mut self, number: u64) {
         let mixed = (self.0 ^ u128::from(number)).wrapping_mul(Self::MULTIPLIER);
         self.0 = mixed ^ mixed >> 64;
+    }
+
+    /// Takes a value in, with everything that its `Hash` tells of it.
+    pub(crate) fn absorb_value(&mut self, value: &impl Hash) {
+        value.hash(&mut Told(self));
+    }
+}
+
+/// What a value's `Hash` tells, number by number.
+struct Told<'a>(&'a mut TraceHash);
+
+impl Hasher for Told<'_> {
+    fn finish(&self) -> u64 {
+        self.0.0 as u64
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        // The length as well: a chunk that is not full would otherwise be the same as one that ends with zeros.
+        self.0.absorb(bytes.len() as u64);
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.0.absorb(u64::from_le_bytes(word));
+        }
+    }
+
+    fn write_u8(&mut self, number: u8) {
+        self.0.absorb(u64::from(number));
+    }
+
+    fn write_u16(&mut self, number: u16) {
+        self.0.absorb(u64::from(number));
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.0.absorb(u64::from(number));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0.absorb(number);
+    }
+
+    fn write_usize(&mut self, number: usize) {
+        self.0.absorb(number as u64);
     }
 }
 
@@ -80,6 +125,24 @@ mod tests {
                 assert!((changed.0 ^ plain.0).count_ones() >= least, "bit {bit} of number {place}");
             }
         }
+    }
+
+    #[test]
+    fn a_values_every_part_counts() {
+        let values = ["", "a", "b", "a\0", "a\0\0", "12345678", "123456789", "12345678\0"];
+        let seen: BTreeSet<_> = values
+            .iter()
+            .map(|value| {
+                let mut hash = TraceHash::default();
+                hash.absorb_value(value);
+                hash
+            })
+            .collect();
+        assert_eq!(seen.len(), values.len());
+        let (mut one, mut other) = (TraceHash::default(), TraceHash::default());
+        one.absorb_value(&("ab", "c"));
+        other.absorb_value(&("a", "bc"));
+        assert_ne!(one, other);
     }
 
     fn hash_of(numbers: &[u64]) -> TraceHash {

@@ -9,7 +9,7 @@ use crate::fault::{FaultIndex, FrameKind};
 use crate::name::{ConnectionId, Direction, HostName, Incarnation, Side};
 
 /// One thing that happened.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Hash, Serialize, Deserialize)]
 pub struct Record {
     /// Virtual time since the start of the run; in a trace's file whole nanoseconds, `at_ns`.
     #[serde(rename = "at_ns", with = "nanoseconds")]
@@ -25,7 +25,7 @@ pub struct Record {
 }
 
 /// What happened.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum What {
     /// Something in the life of a connection, as the network saw it.
@@ -78,7 +78,7 @@ pub enum What {
 }
 
 /// Something in the life of a connection.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ConnectionEvent {
     /// The SYN was sent.
@@ -131,7 +131,7 @@ pub enum GaveUpOn {
 }
 
 /// A protocol unit (RFC 6455, RFC 9112, the WHATWG event-stream format).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
     /// A request's head.
@@ -181,7 +181,7 @@ pub enum Unit {
 }
 
 /// Something in the life of a planned fault.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FaultEvent {
     /// Its trigger came true and it acted. `on` says where in words (`alice->scheduler#1`, `host scheduler`).
@@ -208,7 +208,7 @@ pub enum FaultEvent {
 }
 
 /// Something in the life of a host's process.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProcessEvent {
     /// An incarnation began.
@@ -239,7 +239,7 @@ pub enum ProcessEvent {
 }
 
 /// A tracing event.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Event {
     /// Its level.
     pub level: Level,
