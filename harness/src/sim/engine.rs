@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use super::SimError;
 use super::fabric::{HostOrder, Network};
 use super::hosts::{HostId, LifeId, State};
-use super::overrides::{self, EntropyState, Shared, Wait};
+use super::overrides::{self, EntropyState, Shared, Told, Whose};
 use super::owners::{Owner, Owners};
 use crate::check::RunEnd;
 use crate::fault::{Fault, FaultIndex, Trigger, Verb};
@@ -43,8 +43,12 @@ pub(crate) struct Engine {
     waking: Cell<Vec<Waker>>,
     polls: Cell<u64>,
     idle_polls: Cell<u64>,
-    /// What tells whether a thread of the runtime works for the run.
+    /// How often virtual time had gone on by a wait when it was last looked at.
+    moves: Cell<u64>,
+    /// What counts the wakes that come from other threads.
     metrics: OnceCell<RuntimeMetrics>,
+    /// How many of them are known to be those of the run's own threads.
+    wakes: Cell<u64>,
     /// Hosts whose next life is to begin; the director starts them.
     pub(crate) starts: RefCell<Vec<HostId>>,
     /// Something for the director: a start, an exit, the end.
@@ -123,7 +127,9 @@ impl Engine {
             waking: Cell::default(),
             polls: Cell::new(0),
             idle_polls: Cell::new(0),
+            moves: Cell::new(0),
             metrics: OnceCell::new(),
+            wakes: Cell::new(0),
             starts: RefCell::default(),
             news: Notify::new(),
             ended: Cell::new(None),
@@ -132,7 +138,7 @@ impl Engine {
         }
     }
 
-    /// Tells whose waits are the run's.
+    /// Tells which runtime is the run's.
     pub(crate) fn watch(&self, runtime: RuntimeMetrics) {
         // A second runtime is never built for an engine.
         let _ = self.metrics.set(runtime);
@@ -154,14 +160,63 @@ impl Engine {
 
     /// Runs `spawn` as if `life` had called it, so that what it spawns belongs to `life`.
     pub(crate) fn speaking_as<T>(&self, life: LifeId, spawn: impl FnOnce() -> T) -> T {
-        let before = self.speaking.replace(Some(life));
+        let before = self.speaking.get();
+        self.speak(Some(life));
         let result = spawn();
-        self.speaking.set(before);
+        self.speak(before);
         result
+    }
+
+    fn speak(&self, life: Option<LifeId>) {
+        self.speaking.set(life);
+        self.shared.speak(life.map(|life| life.0));
+    }
+
+    /// Takes down what was told since, and does what the network has due: a sleep in the middle of a poll lets time go on.
+    #[inline]
+    fn catch_up(&self) {
+        if self.shared.has_told() {
+            self.take_told();
+        }
+        let now = Duration::from_nanos(self.shared.now_nanos());
+        if self.now.get() != now {
+            self.now.set(now);
+            self.deliver_due();
+        }
+    }
+
+    /// The same at the run's end, where time stands.
+    pub(crate) fn note_told(&self) {
+        self.take_told();
+    }
+
+    /// Takes down what the run's other threads and calls of libc have told.
+    fn take_told(&self) {
+        for Told { at, whose, what } in self.shared.take_told() {
+            let mut network = self.network.borrow_mut();
+            let Network { hosts, journal, .. } = &mut *network;
+            let life = match whose {
+                Whose::Nobodys => None,
+                Whose::Life(life) => Some(LifeId(life)),
+                Whose::Incarnation(host, incarnation) => hosts.life_of(&host, incarnation),
+            };
+            let alive = life.is_some_and(|life| hosts.life(life).state == State::Alive);
+            if matches!(what, What::Event(_) | What::Fact(_)) && !alive {
+                // A dead process says nothing, however long its threads live on.
+                continue;
+            }
+            journal.push(at, life.map(|life| hosts.name_of_life(life)), what.clone());
+            if let (Some(life), What::Event(event), true) = (life, &what, self.events_trigger) {
+                let host = network.hosts.life(life).host;
+                network.observe_event(host, event);
+            }
+            self.let_go(network);
+        }
     }
 
     /// Works on the network at the present time, then wakes whom that woke.
     pub(crate) fn with_network<T>(&self, work: impl FnOnce(&mut Network) -> T) -> T {
+        self.catch_up();
         let mut network = self.network.borrow_mut();
         network.now = self.now();
         let result = work(&mut network);
@@ -213,15 +268,16 @@ impl Engine {
             self.ended.set(Some(RunEnd::Livelock));
             std::panic::resume_unwind(Box::new(Livelock));
         }
+        self.catch_up();
         let owner = self.owners.borrow().get(&id).copied();
         let Some(Owner { life, ordinal }) = owner else {
-            self.speaking.set(None);
+            self.speak(None);
             if self.drawing.get().is_some() {
                 self.put_entropy(None, &mut self.network.borrow_mut());
             }
             return;
         };
-        self.speaking.set(Some(life));
+        self.speak(Some(life));
         if let Ok(mut network) = self.network.try_borrow_mut() {
             network.journal.absorb_poll(life.0, ordinal);
             if self.drawing.get() != Some(life) {
@@ -230,8 +286,10 @@ impl Engine {
         }
     }
 
+    /// What the poll has given to other threads is done now.
     pub(crate) fn after_poll(&self) {
-        self.speaking.set(None);
+        self.speak(None);
+        overrides::give_way(self.shared);
     }
 
     /// Each life draws from a stream of its own, and the harness from another.
@@ -260,15 +318,18 @@ impl Engine {
     /// The runtime has waited: time may have gone on, and what the network has due then is done before any task runs.
     pub(crate) fn on_unpark(&self) {
         overrides::after_wait(self.shared);
-        let now = Duration::from_nanos(self.shared.now_nanos());
-        if self.now.replace(now) != now {
+        let moves = self.shared.moves();
+        if self.moves.replace(moves) != moves {
             self.idle_polls.set(0);
-            self.deliver_due();
         }
+        self.catch_up();
     }
 
     /// The runtime is about to wait: what the network has due now is done, and the wait ends when more is.
     pub(crate) fn on_park(&self) {
+        overrides::give_way(self.shared);
+        self.watch_wakes();
+        self.catch_up();
         let now = self.now();
         let next = loop {
             let mut network = self.network.borrow_mut();
@@ -290,11 +351,21 @@ impl Engine {
         if !self.panics.borrow().is_empty() {
             self.note_panics();
         }
-        let wait = match self.metrics.get() {
-            Some(threads) if is_working(threads) => Wait::ForThread,
-            Some(_) | None => Wait::Until(next.map_or(u64::MAX, |next| next.as_nanos() as u64)),
-        };
-        overrides::before_wait(self.shared, wait);
+        overrides::before_wait(self.shared, next.map_or(u64::MAX, |next| next.as_nanos() as u64));
+    }
+
+    /// A wake from another thread is either that of a thread of the run, which had its turn, or a stranger's, whose time is
+    /// the machine's.
+    fn watch_wakes(&self) {
+        let Some(metrics) = self.metrics.get() else { return };
+        let wakes = metrics.remote_schedule_count();
+        if self.wakes.replace(wakes) != wakes && !overrides::has_helped(self.shared) {
+            self.shared.stray(
+                "a wake by a thread that is not of the run",
+                "the thread was started outside of the run, or by another one, and nobody decides when it runs: start it in \
+                 the service's `run` and end it there",
+            );
+        }
     }
 
     /// Does what the network has due by now.
@@ -339,8 +410,8 @@ impl Engine {
             .life
             .map_or(0, |life| self.network.borrow().hosts.life(life).incarnation.0 + 1);
         let seeds = self.seeds.child("host").child(name.as_str()).child(&nth.to_string());
-        let mut entropy = seeds.child("entropy").draws();
-        let state = EntropyState([entropy.next_u64(), entropy.next_u64(), entropy.next_u64(), entropy.next_u64() | 1]);
+        let state = EntropyState::of(&seeds);
+        self.shared.begin_life(name.as_str(), seeds.clone());
         let interleaving = seeds.child("interleaving").draws();
         let life = self.with_network(|network| network.hosts.begin_life(host, state, interleaving));
         self.record(Some(life), What::Process(ProcessEvent::Started));
@@ -476,10 +547,4 @@ impl Engine {
             }
         }
     }
-}
-
-/// Whether a blocking thread of the runtime has something to do, or may have.
-fn is_working(threads: &RuntimeMetrics) -> bool {
-    let all = threads.num_blocking_threads();
-    all > 0 && (threads.num_idle_blocking_threads() < all || threads.blocking_queue_depth() > 0)
 }

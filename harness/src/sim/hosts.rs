@@ -163,6 +163,11 @@ impl Hosts {
         (&self.host(life.host).name, life.incarnation)
     }
 
+    /// An incarnation of a host, if there has been such a one.
+    pub(crate) fn life_of(&self, host: &HostName, incarnation: Incarnation) -> Option<LifeId> {
+        self.life_ids().find(|life| self.name_of_life(*life) == (host, incarnation))
+    }
+
     /// The host's current life if its process runs.
     pub(crate) fn running(&self, host: HostId) -> Option<LifeId> {
         let life = self.host(host).life?;

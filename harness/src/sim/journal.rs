@@ -92,8 +92,7 @@ mod tests {
             let fields = vec![("field".to_owned(), field.to_owned())];
             What::Event(Event { level: Level::Info, target: "chat".to_owned(), message: message.to_owned(), fields })
         };
-        let violation =
-            |detail: &str| What::Violation { rule: "stray".to_owned(), detail: detail.to_owned() };
+        let violation = |detail: &str| What::Violation { rule: "stray".to_owned(), detail: detail.to_owned() };
         let others = [
             hash_of(6, Some("alice"), fact("job-1", None)),
             hash_of(5, Some("bob"), fact("job-1", None)),

@@ -6,12 +6,13 @@
 //! - `hosts`: hosts and their incarnations; `owners`: whose a task is.
 //! - `fabric`: byte-stream TCP with the fault plane in the middle.
 //! - `seam`: the fabric as `halfopen_net` sees it.
-//! - `overrides`: libc's entropy, clocks and doors to the real network.
+//! - `overrides`: libc's entropy, clocks, threads and doors to the real world; `helpers`: what other threads tell.
 //! - `recorder`, `journal`, `panics`: what is written down.
 
 mod director;
 mod engine;
 mod fabric;
+mod helpers;
 mod hosts;
 mod journal;
 #[expect(unsafe_code, reason = "libc symbols are defined and forwarded here, and nowhere else")]
@@ -75,6 +76,21 @@ pub enum SimError {
     /// The runtime waited in a way that the simulation does not see, so that virtual time cannot go on.
     #[error("failed to see tokio wait: std did not wait through libc's `syscall`")]
     Unseen,
+    /// A thread of the run waits for what nobody will release.
+    #[error(
+        "failed to finish `{scenario}` with seed {seed}: {} waits for ever for {what}",
+        host.as_deref().unwrap_or("a thread of the run")
+    )]
+    Stuck {
+        /// The scenario.
+        scenario: String,
+        /// The seed.
+        seed: Seed,
+        /// The host whose code runs on the run's own thread.
+        host: Option<String>,
+        /// For what, and what to do instead.
+        what: &'static str,
+    },
     /// The harness itself panicked.
     #[error("failed inside the harness, which is a bug of halfopen: {message}")]
     Defect {

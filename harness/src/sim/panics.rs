@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::sync::Once;
 
-use super::{engine, overrides};
+use super::{engine, helpers, overrides};
 
 /// Installs the hook, once per process, in front of the one that is there.
 pub(crate) fn watch() {
@@ -11,19 +11,41 @@ pub(crate) fn watch() {
     ONCE.call_once(|| {
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
-            if !overrides::on_run_thread() {
+            let Some(shared) = overrides::shared() else {
                 before(info);
                 return;
-            }
+            };
             let place =
                 info.location().map(|at| format!(" at {}:{}", file_name(at.file()), at.line())).unwrap_or_default();
             let message = format!("{}{place}", text(info.payload()));
+            if let Some((call, remedy)) = meant(&text(info.payload())) {
+                shared.stray(call, remedy);
+            }
             match engine::current() {
                 Some(engine) => engine.panicked(message),
-                None => before(info),
+                None => helpers::panicked(shared, message),
             }
         }));
     });
+}
+
+/// What a panic of tokio's stands for, where it is the simulation's runtime that lacks what was asked for.
+fn meant(message: &str) -> Option<(&'static str, &'static str)> {
+    const MEANT: [(&str, &str, &str); 2] = [
+        (
+            "A Tokio 1.x context was found, but IO is disabled",
+            "tokio::signal, AsyncFd or a pipe",
+            "signals and descriptors are the real process's, and a run's runtime waits for none: stop when cx.shutdown() is \
+             cancelled, and put what else reads from the kernel behind a trait",
+        ),
+        (
+            "can call blocking only when running on the multi-threaded runtime",
+            "block_in_place",
+            "it needs tokio's multi-thread runtime, and a run has one thread for all hosts: use \
+             tokio::task::spawn_blocking",
+        ),
+    ];
+    MEANT.iter().find(|(begin, ..)| message.starts_with(begin)).map(|(_, call, remedy)| (*call, *remedy))
 }
 
 /// What a panic said.

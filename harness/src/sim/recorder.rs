@@ -8,8 +8,8 @@ use tracing::field::{Field, Visit};
 use tracing::subscriber::NoSubscriber;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 
-use super::engine;
 use super::hosts::State;
+use super::{engine, helpers};
 use crate::trace::{Event, Level, What};
 
 /// Libraries whose inner life is not a service's doing; they are heard from warnings up.
@@ -47,20 +47,16 @@ impl<S: tracing::Subscriber> Layer<S> for Recorder {
     }
 
     fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
-        let Some(engine) = engine::current() else { return };
+        let Some(engine) = engine::current() else {
+            helpers::event(taken(event));
+            return;
+        };
         let Some(life) = engine.speaking() else { return };
         if engine.network.try_borrow().map_or(true, |network| network.hosts.life(life).state != State::Alive) {
             // A dead process says nothing, however its destructors try.
             return;
         }
-        let mut fields = Fields::default();
-        event.record(&mut fields);
-        let event = Event {
-            level: level(*event.metadata().level()),
-            target: event.metadata().target().to_owned(),
-            message: fields.message,
-            fields: fields.others,
-        };
+        let event = taken(event);
         if engine.events_trigger {
             engine.with_network(|network| {
                 let host = network.hosts.life(life).host;
@@ -70,6 +66,18 @@ impl<S: tracing::Subscriber> Layer<S> for Recorder {
         } else {
             engine.record(Some(life), What::Event(event));
         }
+    }
+}
+
+/// An event as records have it.
+fn taken(event: &tracing::Event<'_>) -> Event {
+    let mut fields = Fields::default();
+    event.record(&mut fields);
+    Event {
+        level: level(*event.metadata().level()),
+        target: event.metadata().target().to_owned(),
+        message: fields.message,
+        fields: fields.others,
     }
 }
 

@@ -1,6 +1,6 @@
 //! One simulation: one fresh thread, one paused runtime, one engine.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,7 +14,7 @@ use tokio::runtime::{Builder, RngSeed};
 use super::director::{Cast, Director};
 use super::engine::{self, Engine, Livelock};
 use super::fabric::{Links, Network};
-use super::overrides::{self, EntropyState, Shared};
+use super::overrides::{self, EntropyState, Shared, Stuck};
 use super::seam::EngineSeam;
 use super::{SimError, panics, recorder};
 use crate::catalogue::{Catalogue, set_fact_sink};
@@ -32,6 +32,10 @@ compile_error!(
 
 /// The wall time that one run may take before it is given up.
 const WATCHDOG: Duration = Duration::from_secs(60);
+/// The virtual time that blocking jobs have to end in when everything else has.
+const LAST_JOBS: Duration = Duration::from_secs(5);
+/// Virtual `CLOCK_REALTIME` at the start of a run, since 1970: 2023-11-14T22:13:20Z.
+const EPOCH: Duration = Duration::from_secs(1_700_000_000);
 
 /// What came out of a run, before anybody judges it.
 #[derive(Debug)]
@@ -42,50 +46,65 @@ pub(crate) struct Raw {
     pub(crate) simulated: Duration,
     /// Task polls.
     pub(crate) polls: u64,
+    /// Threads of the services that were still there when everything had ended.
+    pub(crate) left: usize,
 }
 
 /// Runs a plan on a thread of its own.
 pub(crate) fn execute(catalogue: &Catalogue, plan: &Plan) -> Result<Raw, SimError> {
     panics::watch();
     overrides::watch_exit();
-    warm_up(catalogue, plan)?;
-    on_fresh_thread(catalogue, plan, false)
+    let left = warm_up(catalogue, plan)?;
+    on_fresh_thread(catalogue, plan, Round::Counted { left })
 }
 
 /// Process-wide lazies (a hasher's key, say) draw from whichever run comes first. So the first run of each scenario in a
 /// process is thrown away, and its entropy is the same bytes for every call: what it leaves behind does not depend on
-/// its course.
-fn warm_up(catalogue: &Catalogue, plan: &Plan) -> Result<(), SimError> {
-    static WARM: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+/// its course. How many threads it has left behind.
+fn warm_up(catalogue: &Catalogue, plan: &Plan) -> Result<usize, SimError> {
+    static WARM: Mutex<BTreeMap<String, usize>> = Mutex::new(BTreeMap::new());
     // Held while the warm-up runs: nobody's first counted run of a scenario may overtake it.
     let mut warm = lock(&WARM);
     let name = format!("{}/{}", plan.scenario.name, plan.variant());
-    if warm.contains(&name) {
-        return Ok(());
+    if let Some(left) = warm.get(&name) {
+        return Ok(*left);
     }
     let cold = Plan { seed: Seed(0), faults: Vec::new(), ..plan.clone() };
-    on_fresh_thread(catalogue, &cold, true)?;
-    warm.insert(name);
-    Ok(())
+    let left = on_fresh_thread(catalogue, &cold, Round::WarmUp)?.left;
+    warm.insert(name, left);
+    Ok(left)
 }
 
-fn on_fresh_thread(catalogue: &Catalogue, plan: &Plan, warm_up: bool) -> Result<Raw, SimError> {
+/// Whether a run counts.
+#[derive(Clone, Copy)]
+enum Round {
+    /// It is thrown away.
+    WarmUp,
+    /// It is judged; the warm-up before it has left so many threads behind.
+    Counted { left: usize },
+}
+
+fn on_fresh_thread(catalogue: &Catalogue, plan: &Plan, round: Round) -> Result<Raw, SimError> {
     let result = Arc::new(Mutex::new(None));
-    let shared: &'static Shared = Box::leak(Box::default());
+    let shared: &'static Shared = Box::leak(Box::new(Shared::new(EPOCH, matches!(round, Round::WarmUp))));
     let (catalogue, owned, told) = (catalogue.clone(), plan.clone(), Arc::clone(&result));
     let thread = std::thread::Builder::new()
         .name("simulation".to_owned())
         .spawn(move || {
-            let run = catch_unwind(AssertUnwindSafe(|| on_this_thread(&catalogue, &owned, shared, warm_up)));
+            let run = catch_unwind(AssertUnwindSafe(|| on_this_thread(&catalogue, &owned, shared, round)));
             overrides::leave();
             let run = run.unwrap_or_else(|panic| Err(SimError::Defect { message: panics::text(&*panic) }));
             *lock(&told) = Some(run);
+            shared.finish();
         })
         .map_err(|source| SimError::Thread { source })?;
-    let ended = overrides::join(thread, WATCHDOG);
+    let ended = overrides::join(thread, WATCHDOG, shared);
     let result = lock(&result).take();
     match result {
         Some(result) => result,
+        None if let Some(Stuck { host, what }) = shared.stuck() => {
+            Err(SimError::Stuck { scenario: plan.scenario.name.clone(), seed: plan.seed, host, what })
+        }
         None if ended => Err(SimError::Defect { message: "a simulation's thread ended without a result".to_owned() }),
         None if shared.waits_unseen() => Err(SimError::Unseen),
         None => Err(SimError::Watchdog { scenario: plan.scenario.name.clone(), seed: plan.seed, wall: WATCHDOG }),
@@ -97,11 +116,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn on_this_thread(catalogue: &Catalogue, plan: &Plan, shared: &'static Shared, warm_up: bool) -> Result<Raw, SimError> {
+fn on_this_thread(catalogue: &Catalogue, plan: &Plan, shared: &'static Shared, round: Round) -> Result<Raw, SimError> {
     static RUNS: AtomicU64 = AtomicU64::new(1);
     let seeds = SeedTree::new(plan.seed);
     let cast = Cast::new(catalogue, plan)?;
-    overrides::enter(shared, entropy(&seeds.child("harness")), warm_up);
+    overrides::enter(shared, EntropyState::of(&seeds.child("harness")));
     // std draws a thread's hash keys once. Drawn here, they shift no host's stream.
     let _ = std::hash::RandomState::new();
     let network =
@@ -112,7 +131,7 @@ fn on_this_thread(catalogue: &Catalogue, plan: &Plan, shared: &'static Shared, w
     let seam = halfopen_net::engine::install(Rc::new(EngineSeam(Rc::clone(&engine))));
     set_fact_sink(Some(Rc::new(super::director::Facts(Rc::clone(&engine)))));
     let recorder = tracing::dispatcher::set_default(recorder::dispatch());
-    let runtime = runtime(&seeds, shared, warm_up).map_err(|source| SimError::Runtime { source })?;
+    let runtime = runtime(&seeds).map_err(|source| SimError::Runtime { source })?;
 
     engine.watch(runtime.metrics());
 
@@ -126,19 +145,21 @@ fn on_this_thread(catalogue: &Catalogue, plan: &Plan, shared: &'static Shared, w
     };
     let simulated = engine.now();
     // What the runtime's end does is in tokio's own order, so nothing of it may be recorded.
-    note_strays(&engine);
-    engine.network.borrow_mut().journal.absorb(overrides::draws_digest());
+    note_threads(&engine, round);
+    engine.note_told();
+    engine.network.borrow_mut().journal.absorb(shared.draws());
     if let Ok(last) = &sampled {
         engine.network.borrow_mut().journal.absorb_last(last);
     }
     engine.network.borrow_mut().journal.seal();
     // A panic while tasks are dropped is not the run's any more; the run is sealed.
-    let _ = catch_unwind(AssertUnwindSafe(|| drop(runtime)));
+    let _ = catch_unwind(AssertUnwindSafe(|| runtime.shutdown_timeout(LAST_JOBS)));
     set_fact_sink(None);
     drop(recorder);
     drop(seam);
     let uninstalled = engine::uninstall();
     drop(uninstalled);
+    let left = overrides::disband(shared);
     overrides::leave();
 
     if let Some(defect) = engine.defect.borrow_mut().take() {
@@ -146,12 +167,22 @@ fn on_this_thread(catalogue: &Catalogue, plan: &Plan, shared: &'static Shared, w
     }
     let last = sampled?;
     let (records, hash) = engine.network.borrow_mut().journal.take();
-    Ok(Raw { records, hash, last, simulated, polls: engine.polls() })
+    Ok(Raw { records, hash, last, simulated, polls: engine.polls(), left })
 }
 
-fn entropy(seeds: &SeedTree) -> EntropyState {
-    let mut draws = seeds.child("entropy").draws();
-    EntropyState([draws.next_u64(), draws.next_u64(), draws.next_u64(), draws.next_u64() | 1])
+/// Tells of threads that the warm-up has started and left, when this run has not started as many of its own: they are made
+/// once for the whole process, and whoever gives them work waits for a thread that is in no run.
+fn note_threads(engine: &Engine, round: Round) {
+    let Round::Counted { left } = round else { return };
+    let own = overrides::helpers(engine.shared);
+    if own < left {
+        let detail = format!(
+            "{} that a run has started outlive it and belong to the whole process, so that no other run decides when they \
+             run: make pools and workers in the service's `run`, and end them there",
+            if left == 1 { "1 thread".to_owned() } else { format!("{left} threads") }
+        );
+        engine.record(None, What::Violation { rule: "survivor".to_owned(), detail });
+    }
 }
 
 fn links(plan: &Plan) -> Links {
@@ -163,26 +194,19 @@ fn links(plan: &Plan) -> Links {
     Links { usual: scenario.network.link, pairs: pairs.collect() }
 }
 
-fn note_strays(engine: &Engine) {
-    engine.shared.count_threads();
-    for stray in engine.shared.take_strays() {
-        let detail = format!("{} left the simulation; {}", stray.call, stray.remedy);
-        engine.record(None, What::Violation { rule: "stray".to_owned(), detail });
-    }
-}
-
 /// Never built: the error above says what to do, and this keeps others from standing beside it.
 #[cfg(not(tokio_unstable))]
-fn runtime(_: &SeedTree, _: &'static Shared, _: bool) -> std::io::Result<LocalRuntime> {
+fn runtime(_: &SeedTree) -> std::io::Result<LocalRuntime> {
     Err(std::io::ErrorKind::Unsupported.into())
 }
 
 /// A current-thread runtime whose hooks tell the engine who speaks and when nothing is left to do.
+///
+/// A thread for blocking work ends with its job, so that none of them works for two hosts: what it draws, tells and is
+/// called is that of the host whose job it does.
 #[cfg(tokio_unstable)]
-fn runtime(seeds: &SeedTree, shared: &'static Shared, warm_up: bool) -> std::io::Result<LocalRuntime> {
+fn runtime(seeds: &SeedTree) -> std::io::Result<LocalRuntime> {
     let mut draws = seeds.child("runtime").draws();
-    let blocking = Arc::new(AtomicU64::new(0));
-    let blocking_seeds = seeds.child("blocking");
     Builder::new_current_thread()
         .enable_time()
         .rng_seed(RngSeed::from_bytes(&draws.next_u64().to_le_bytes()))
@@ -192,13 +216,7 @@ fn runtime(seeds: &SeedTree, shared: &'static Shared, warm_up: bool) -> std::io:
         .on_task_terminate(|meta| with(|engine| engine.on_task_terminate(meta.id())))
         .on_thread_park(|| with(|engine| guarded(engine, Engine::on_park)))
         .on_thread_unpark(|| with(|engine| guarded(engine, Engine::on_unpark)))
-        .max_blocking_threads(1)
-        .thread_keep_alive(Duration::from_secs(24 * 3600))
-        .on_thread_start(move || {
-            let nth = blocking.fetch_add(1, Ordering::Relaxed);
-            shared.own_thread();
-            overrides::enter(shared, entropy(&blocking_seeds.child(&nth.to_string())), warm_up);
-        })
+        .thread_keep_alive(Duration::ZERO)
         .build_local(Default::default())
 }
 

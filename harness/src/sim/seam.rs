@@ -293,6 +293,6 @@ impl Seam for EngineSeam {
     }
 
     fn stray(&self, call: &'static str, remedy: &'static str) {
-        self.0.shared.stray(call.to_owned(), remedy);
+        self.0.shared.stray(call, remedy);
     }
 }

@@ -71,7 +71,8 @@ async fn echo(cx: Cx) -> Result<(), BoxError> {
             () = cx.stopped() => return Ok(()),
             accepted = listener.accept() => accepted?,
         };
-        tracing::info!(%peer, "accepted");
+        // By name: the module is another in each program that plays this.
+        tracing::info!(target: "echo", %peer, "accepted");
         sessions.spawn(async move {
             let Ok(mut socket) = tokio_tungstenite::accept_async(stream).await else { return };
             while let Some(Ok(message)) = socket.next().await {

@@ -50,19 +50,51 @@ fn records_carry_the_same_time() {
 }
 
 #[test]
-fn a_timed_wait_of_a_blocking_thread_comes_to_its_end() {
-    let outcome = Stage::new("blocking_wait")
+fn every_way_to_ask_for_the_time_has_the_same_answer() {
+    let outcome = Stage::new("other_clocks")
         .actor("client", async |cx| {
-            let waited = tokio::task::spawn_blocking(|| {
-                let lock = std::sync::Mutex::new(());
-                let guard = lock.lock().unwrap();
-                std::sync::Condvar::new().wait_timeout(guard, ms(5)).unwrap().1.timed_out()
-            });
-            tell(&cx, "timed out", waited.await?);
+            sleep(ms(1500)).await;
+            let mut time = libc::timeval { tv_sec: 0, tv_usec: 0 };
+            // SAFETY: the place is valid, and there is no zone.
+            let seconds = unsafe {
+                libc::gettimeofday(&mut time, std::ptr::null_mut());
+                libc::time(std::ptr::null_mut())
+            };
+            let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
+            tell(&cx, "seconds", seconds as u64 == now.as_secs());
+            tell(&cx, "micros", time.tv_sec as u64 == now.as_secs() && time.tv_usec as u32 == now.subsec_micros());
+            let mut spent = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+            // SAFETY: the place is valid.
+            unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut spent) };
+            tell(&cx, "processor", format!("{}.{:09}", spent.tv_sec, spent.tv_nsec));
             Ok(())
         })
         .run();
-    assert_eq!(outcome.words("timed out"), ["true"]);
+    assert_eq!(outcome.words("seconds"), ["true"]);
+    assert_eq!(outcome.words("micros"), ["true"]);
+    assert_eq!(outcome.words("processor"), ["1.500000000"]);
+}
+
+#[test]
+fn who_waits_by_looking_at_the_clock_gets_there() {
+    let outcome = Stage::new("spinning")
+        .actor("client", async |cx| {
+            let begun = Instant::now();
+            while begun.elapsed() < ms(10) {
+                std::hint::spin_loop();
+            }
+            tell(&cx, "spun", begun.elapsed() < ms(11));
+            let begun = Instant::now();
+            while begun.elapsed() < ms(10) {
+                tokio::task::yield_now().await;
+            }
+            tell(&cx, "yielded", begun.elapsed() < ms(11));
+            Ok(())
+        })
+        .run();
+    assert_eq!(outcome.words("spun"), ["true"]);
+    assert_eq!(outcome.words("yielded"), ["true"]);
+    assert!(outcome.passed(), "{:?}", outcome.broken());
 }
 
 #[test]

@@ -6,11 +6,13 @@
 //! - `excuses`: which losses a connection's end explains; `tables`: what sockets hold;
 //! - `withheld`: what the plane keeps for a fault that does not fire;
 //! - `identity`: which host a call belongs to;
-//! - `strays`: what would leave the simulation;
+//! - `strays`: what would leave the simulation; `machine`: what a process asks of the machine it runs on;
+//! - `blocking`, `threads`: blocking work, and threads of a service's own;
 //! - `entropy`, `clocks`: what is random, and what time it is;
 //! - `determinism` (with `busy`, a run in which much happens): the same plan gives the same run;
 //! - `budgets`, `panics`: runs that end badly.
 
+mod blocking;
 mod budgets;
 mod busy;
 mod clocks;
@@ -21,6 +23,7 @@ mod excuses;
 mod identity;
 mod incarnations;
 mod lines;
+mod machine;
 mod options;
 mod outages;
 mod panics;
@@ -28,5 +31,6 @@ mod sockets;
 mod stage;
 mod strays;
 mod tables;
+mod threads;
 mod windows;
 mod withheld;

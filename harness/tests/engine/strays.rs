@@ -24,7 +24,7 @@ fn tokios_own_sockets_are_refused_and_named() {
     assert_eq!(strays.len(), 2, "{strays:?}");
     assert!(strays[0].contains("socket(SOCK_STREAM)") && strays[1].contains("socket(SOCK_DGRAM)"), "{strays:?}");
     assert!(strays.iter().all(|stray| stray.contains("halfopen_net")), "{strays:?}");
-    assert_eq!(outcome.broken(), ["conduct: stray"]);
+    assert_eq!(outcome.broken(), ["conduct: stray @ client"]);
 }
 
 #[test]
@@ -37,7 +37,7 @@ fn stds_sockets_are_refused_and_named() {
     });
     assert_eq!(outcome.words("denied").len(), 3);
     assert_eq!(outcome.violated("stray").len(), 2);
-    assert_eq!(outcome.broken(), ["conduct: stray"]);
+    assert_eq!(outcome.broken(), ["conduct: stray @ client"]);
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn a_blocking_thread_of_the_run_is_no_way_out() {
         Ok(())
     });
     assert_eq!(outcome.violated("stray").len(), 1);
-    assert_eq!(outcome.broken(), ["conduct: stray"]);
+    assert_eq!(outcome.broken(), ["conduct: stray @ client"]);
 }
 
 #[test]
@@ -65,25 +65,58 @@ fn real_name_resolution_is_refused_and_named() {
 }
 
 #[test]
-fn a_real_thread_is_told() {
-    let outcome = alone("stray_thread", async |_| {
-        std::thread::spawn(|| {}).join().map_err(|_| "the thread panicked")?;
+fn a_unix_socket_is_told_as_what_it_is() {
+    let outcome = alone("stray_unix", async |cx| {
+        denied(&cx, tokio::net::UnixStream::pair().map(drop));
+        denied(&cx, tokio::net::UnixStream::connect("/tmp/nowhere").await.map(drop));
+        denied(&cx, tokio::net::UnixListener::bind("/tmp/nowhere").map(drop));
+        denied(&cx, std::os::unix::net::UnixDatagram::unbound().map(drop));
         Ok(())
     });
+    assert_eq!(outcome.words("denied").len(), 4);
     let strays = outcome.violated("stray");
-    assert!(strays.len() == 1 && strays[0].contains("pthread_create"), "{strays:?}");
-    assert_eq!(outcome.broken(), ["conduct: stray"]);
+    assert_eq!(strays.len(), 2, "{strays:?}");
+    assert!(strays[0].starts_with("socketpair(AF_UNIX)") && strays[1].starts_with("socket(AF_UNIX)"), "{strays:?}");
+    assert!(strays.iter().all(|stray| stray.contains("tokio::io::duplex")), "{strays:?}");
+    assert_eq!(outcome.broken(), ["conduct: stray @ client"]);
 }
 
 #[test]
-fn an_option_without_meaning_is_no_stray_and_neither_is_blocking_work() {
-    let outcome = alone("no_stray", async |cx| {
-        tell(&cx, "sum", tokio::task::spawn_blocking(|| 1 + 1).await?);
+fn a_process_is_told_as_what_it_is_and_not_started() {
+    let outcome = alone("stray_process", async |cx| {
+        denied(&cx, Command::new("date").arg("+%s%N").output().map(drop));
         Ok(())
     });
-    assert_eq!(outcome.words("sum"), ["2"]);
-    assert_eq!(outcome.violated("stray"), [""; 0]);
-    assert!(outcome.passed(), "{:?}", outcome.broken());
+    assert_eq!(outcome.words("denied").len(), 1);
+    let strays = outcome.violated("stray");
+    assert!(strays.len() == 1 && strays[0].starts_with("start of the process \"date\""), "{strays:?}");
+    assert!(strays[0].contains("host of the scenario"), "{strays:?}");
+    assert_eq!(outcome.broken(), ["conduct: stray @ client"]);
+}
+
+#[test]
+fn signals_and_a_second_runtime_are_told_as_what_they_are() {
+    let signal = alone("stray_signal", async |_| {
+        tokio::signal::ctrl_c().await?;
+        Ok(())
+    });
+    let strays = signal.violated("stray");
+    assert!(strays.len() == 1 && strays[0].starts_with("tokio::signal"), "{strays:?}");
+    assert!(strays[0].contains("cx.shutdown()"), "{strays:?}");
+    assert_eq!(signal.broken()[0], "conduct: stray @ client");
+
+    let runtime = alone("stray_runtime", async |cx| {
+        denied(&cx, tokio::runtime::Builder::new_current_thread().enable_all().build().map(drop));
+        Ok(())
+    });
+    assert_eq!(runtime.words("denied").len(), 1);
+    let strays = runtime.violated("stray");
+    assert!(strays.len() == 1 && strays[0].starts_with("epoll_create1"), "{strays:?}");
+
+    let in_place = alone("stray_in_place", async |_| Ok(tokio::task::block_in_place(|| ())));
+    let strays = in_place.violated("stray");
+    assert!(strays.len() == 1 && strays[0].starts_with("block_in_place"), "{strays:?}");
+    assert!(strays[0].contains("spawn_blocking"), "{strays:?}");
 }
 
 #[test]

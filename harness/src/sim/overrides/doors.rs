@@ -1,31 +1,144 @@
 //! The doors to the real network, and other ways out of a run.
 
-use std::ffi::{c_char, c_int, c_void};
-use std::sync::atomic::Ordering;
+use std::ffi::{c_char, c_int};
 
-use super::{GETADDRINFO, PTHREAD_CREATE, SHARED, SOCKET, on_run_thread};
+use super::{SHARED, next_of};
+
+/// Tells of a call that is refused.
+fn refuse(call: &str, remedy: &str) -> c_int {
+    if let Some(shared) = SHARED.get() {
+        shared.stray(call, remedy);
+    }
+    // SAFETY: errno's address is valid for this thread.
+    unsafe { *libc::__errno_location() = libc::EACCES };
+    -1
+}
+
+const UNIX_REMEDY: &str = "a Unix socket leaves the host, and the network of a run has none: use tokio::io::duplex inside a \
+                           process, and a TCP connection of halfopen_net between two";
+const PROCESS_REMEDY: &str = "a process of its own is outside of the run: put what it does behind a trait, or run it as a \
+                              host of the scenario";
 
 /// # Safety
 /// As `socket(2)`.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn socket(domain: c_int, kind: c_int, protocol: c_int) -> c_int {
-    if let Some(shared) = SHARED.get()
-        && matches!(domain, libc::AF_INET | libc::AF_INET6 | libc::AF_UNIX)
-    {
-        let call = match kind & 0xf {
-            libc::SOCK_STREAM => "socket(SOCK_STREAM)",
-            libc::SOCK_DGRAM => "socket(SOCK_DGRAM)",
-            _ => "socket",
-        };
-        shared.stray(call.to_owned(), "use the types of halfopen_net instead of tokio::net or std::net");
-        // SAFETY: errno's address is valid for this thread.
-        unsafe { *libc::__errno_location() = libc::EACCES };
-        return -1;
+    if SHARED.get().is_some() {
+        match (domain, kind & 0xf) {
+            (libc::AF_UNIX, _) => return refuse("socket(AF_UNIX)", UNIX_REMEDY),
+            (libc::AF_INET | libc::AF_INET6, libc::SOCK_STREAM) => {
+                return refuse(
+                    "socket(SOCK_STREAM)",
+                    "use the types of halfopen_net instead of tokio::net or std::net, on the run's own thread",
+                );
+            }
+            (libc::AF_INET | libc::AF_INET6, libc::SOCK_DGRAM) => {
+                return refuse("socket(SOCK_DGRAM)", "halfopen_net has no UDP: put what is sent behind a trait");
+            }
+            (libc::AF_INET | libc::AF_INET6 | libc::AF_PACKET | libc::AF_NETLINK | libc::AF_VSOCK, _) => {
+                return refuse("socket", "the network of a run carries TCP: use the types of halfopen_net");
+            }
+            _ => {}
+        }
     }
     type Signature = unsafe extern "C" fn(c_int, c_int, c_int) -> c_int;
-    let address = SOCKET.address(c"socket");
-    // SAFETY: the address is libc's `socket`, which has this signature.
-    unsafe { std::mem::transmute::<usize, Signature>(address)(domain, kind, protocol) }
+    // SAFETY: libc's `socket` has this signature.
+    unsafe { next_of!(c"socket", Signature)(domain, kind, protocol) }
+}
+
+/// # Safety
+/// As `socketpair(2)`.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn socketpair(domain: c_int, kind: c_int, protocol: c_int, pair: *mut c_int) -> c_int {
+    if SHARED.get().is_some() {
+        return refuse("socketpair(AF_UNIX)", UNIX_REMEDY);
+    }
+    type Signature = unsafe extern "C" fn(c_int, c_int, c_int, *mut c_int) -> c_int;
+    // SAFETY: libc's `socketpair` has this signature; the contract is the caller's.
+    unsafe { next_of!(c"socketpair", Signature)(domain, kind, protocol, pair) }
+}
+
+/// # Safety
+/// As `epoll_create1(2)`.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn epoll_create1(flags: c_int) -> c_int {
+    if SHARED.get().is_some() {
+        return refuse(
+            "epoll_create1",
+            "a second runtime with IO waits for the real world: spawn on the run's own runtime (tokio::spawn, \
+             Handle::current)",
+        );
+    }
+    type Signature = unsafe extern "C" fn(c_int) -> c_int;
+    // SAFETY: libc's `epoll_create1` has this signature.
+    unsafe { next_of!(c"epoll_create1", Signature)(flags) }
+}
+
+/// # Safety
+/// As `fork(2)`.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn fork() -> libc::pid_t {
+    if SHARED.get().is_some() {
+        return refuse("fork", PROCESS_REMEDY);
+    }
+    type Signature = unsafe extern "C" fn() -> libc::pid_t;
+    // SAFETY: libc's `fork` has this signature; the contract is the caller's.
+    unsafe { next_of!(c"fork", Signature)() }
+}
+
+type Spawn = unsafe extern "C" fn(
+    *mut libc::pid_t,
+    *const c_char,
+    *const libc::posix_spawn_file_actions_t,
+    *const libc::posix_spawnattr_t,
+    *const *mut c_char,
+    *const *mut c_char,
+) -> c_int;
+
+/// Names the program that is not started.
+unsafe fn refuse_to_start(program: *const c_char) -> c_int {
+    // SAFETY: a program's name is a NUL-terminated string.
+    let program = unsafe { std::ffi::CStr::from_ptr(program) };
+    refuse(&format!("start of the process {program:?}"), PROCESS_REMEDY);
+    libc::EACCES
+}
+
+/// # Safety
+/// As `posix_spawn(3)`.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn posix_spawn(
+    process: *mut libc::pid_t,
+    program: *const c_char,
+    actions: *const libc::posix_spawn_file_actions_t,
+    attributes: *const libc::posix_spawnattr_t,
+    arguments: *const *mut c_char,
+    environment: *const *mut c_char,
+) -> c_int {
+    if SHARED.get().is_some() {
+        // SAFETY: the contract is the caller's.
+        return unsafe { refuse_to_start(program) };
+    }
+    // SAFETY: libc's `posix_spawn` has this signature; the contract is the caller's.
+    unsafe { next_of!(c"posix_spawn", Spawn)(process, program, actions, attributes, arguments, environment) }
+}
+
+/// # Safety
+/// As `posix_spawnp(3)`.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn posix_spawnp(
+    process: *mut libc::pid_t,
+    program: *const c_char,
+    actions: *const libc::posix_spawn_file_actions_t,
+    attributes: *const libc::posix_spawnattr_t,
+    arguments: *const *mut c_char,
+    environment: *const *mut c_char,
+) -> c_int {
+    if SHARED.get().is_some() {
+        // SAFETY: the contract is the caller's.
+        return unsafe { refuse_to_start(program) };
+    }
+    // SAFETY: libc's `posix_spawnp` has this signature; the contract is the caller's.
+    unsafe { next_of!(c"posix_spawnp", Spawn)(process, program, actions, attributes, arguments, environment) }
 }
 
 /// # Safety
@@ -45,46 +158,19 @@ unsafe extern "C" fn getaddrinfo(
             unsafe { std::ffi::CStr::from_ptr(node) }.to_string_lossy().into_owned()
         };
         shared
-            .stray(format!("getaddrinfo({name:?})"), "resolve through halfopen_net (connect by name, or lookup_host)");
+            .stray(&format!("getaddrinfo({name:?})"), "resolve through halfopen_net (connect by name, or lookup_host)");
         return libc::EAI_FAIL;
     }
     type Signature =
         unsafe extern "C" fn(*const c_char, *const c_char, *const libc::addrinfo, *mut *mut libc::addrinfo) -> c_int;
-    let address = GETADDRINFO.address(c"getaddrinfo");
-    // SAFETY: the address is libc's `getaddrinfo`, which has this signature.
-    unsafe { std::mem::transmute::<usize, Signature>(address)(node, service, hints, results) }
-}
-
-/// A thread of its own is outside the run: its clocks, entropy and sockets are real, and nobody decides when it runs.
-/// It is let be, counted, and told of at the end.
-///
-/// # Safety
-/// As `pthread_create(3)`.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn pthread_create(
-    thread: *mut libc::pthread_t,
-    attributes: *const libc::pthread_attr_t,
-    start: extern "C" fn(*mut c_void) -> *mut c_void,
-    argument: *mut c_void,
-) -> c_int {
-    if let Some(shared) = SHARED.get() {
-        shared.threads_created.fetch_add(1, Ordering::Relaxed);
-    }
-    type Signature = unsafe extern "C" fn(
-        *mut libc::pthread_t,
-        *const libc::pthread_attr_t,
-        extern "C" fn(*mut c_void) -> *mut c_void,
-        *mut c_void,
-    ) -> c_int;
-    let address = PTHREAD_CREATE.address(c"pthread_create");
-    // SAFETY: the address is libc's `pthread_create`, which has this signature.
-    unsafe { std::mem::transmute::<usize, Signature>(address)(thread, attributes, start, argument) }
+    // SAFETY: libc's `getaddrinfo` has this signature; the contract is the caller's.
+    unsafe { next_of!(c"getaddrinfo", Signature)(node, service, hints, results) }
 }
 
 /// Warns when a service ends the whole process from inside a run.
 pub(crate) fn watch_exit() {
     extern "C" fn at_exit() {
-        if on_run_thread() {
+        if SHARED.get().is_some() {
             let message = b"halfopen: violation: a service called std::process::exit inside a simulation; \
                 return an error from `run` instead\n";
             // SAFETY: writes a valid buffer to the process's stderr.

@@ -6,56 +6,161 @@
 //! destructor, so the functions work even while a thread's locals are being torn down, and none of them calls tokio,
 //! which reads the clock while it holds its own locks.
 //!
-//! - this file: what a run's threads share, and entropy;
-//! - `clock`: clocks, and the waits in which they go on;
-//! - `doors`: sockets, names, threads, the end of the process.
+//! - this file: what a run's threads share;
+//! - `entropy`: what is random;
+//! - `clock`: clocks; `wait`: the waits in which they go on;
+//! - `crew`, `threads`: the threads of a run take turns; what a service does with threads;
+//! - `machine`, `files`: what a process asks of the machine that it runs on;
+//! - `counter`: the processor's own clock;
+//! - `doors`: sockets, names, processes, the end of the process.
 
 mod clock;
+mod counter;
+mod crew;
 mod doors;
+mod entropy;
+mod files;
+mod machine;
+mod threads;
+mod wait;
 
 use std::cell::Cell;
-use std::ffi::{c_int, c_long, c_void};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::collections::BTreeSet;
+use std::ffi::CStr;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use clock::real_syscall;
-pub(crate) use clock::{Wait, after_wait, before_wait, join};
+pub(crate) use crew::{disband, give_way, has_helped, helpers};
 pub(crate) use doors::watch_exit;
+pub(crate) use entropy::{EntropyState, swap_entropy};
+use entropy::{draws_digest, fill, seeded};
+pub(crate) use wait::{after_wait, before_wait, join};
+
+use crate::name::{HostName, Incarnation};
+use crate::seed::SeedTree;
+use crate::trace::What;
 
 #[cfg(target_feature = "crt-static")]
 compile_error!("halfopen's `sim` feature needs a dynamically linked libc: remove `-C target-feature=+crt-static`");
 
 /// What the threads of one run share.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Shared {
     /// Virtual nanoseconds since the start of the run.
     now_nanos: AtomicU64,
+    /// Virtual `CLOCK_REALTIME` at the start of the run, seconds since 1970.
+    epoch_seconds: u64,
+    /// How often clocks have been looked at since time has last gone on.
+    looks: AtomicU64,
+    /// How often time has gone on.
+    moves: AtomicU64,
     /// Whether the runtime is about to wait, or does.
     waiting: AtomicBool,
     /// How often it has been seen to wait.
     waits: AtomicU64,
-    /// Calls that tried to leave the simulation.
-    strays: Mutex<Vec<Stray>>,
-    /// Threads that the run's threads have started.
-    threads_created: AtomicU64,
-    /// Those of them that are the runtime's own.
-    threads_owned: AtomicU64,
+    /// Whether every draw is the same.
+    warm_up: bool,
+    crew: crew::Crew,
+    /// The life that speaks on the run's first thread, or [`NOBODY`].
+    speaking: AtomicU32,
+    /// What every life's threads need to know of it, by its number.
+    lives: Mutex<Vec<Life>>,
+    /// What was told outside of the engine's hands: by other threads, and from inside of libc's functions.
+    told: Mutex<Vec<Told>>,
+    has_told: AtomicBool,
+    /// The calls that are in `told`, or were: each is told once of a life.
+    strays: Mutex<BTreeSet<(Option<u32>, String)>>,
+    /// What the other threads have drawn.
+    draws: AtomicU64,
+    /// Descriptors of the machine's own source of randomness, by the number behind the descriptor; 0 where there is none.
+    random_files: [AtomicI32; 8],
+    /// A thread of another run was given work.
+    forsaken: AtomicBool,
+    /// [`Shared::GOES_ON`], [`Shared::OVER`] or [`Shared::GIVEN_UP`].
+    course: AtomicU32,
+    /// Why the run was given up.
+    stuck: Mutex<Option<Stuck>>,
 }
 
-/// A call that would have left the simulation.
+/// What a life's threads need to know of it.
+#[derive(Debug)]
+struct Life {
+    /// Its host's name.
+    host: String,
+    seeds: SeedTree,
+    threads: u32,
+}
+
+/// Nobody speaks.
+const NOBODY: u32 = u32::MAX;
+
+/// Something that the engine has to take down.
+#[derive(Debug)]
+pub(crate) struct Told {
+    /// When.
+    pub(crate) at: Duration,
+    /// Of whom.
+    pub(crate) whose: Whose,
+    /// What.
+    pub(crate) what: What,
+}
+
+/// Of whom something is told.
+#[derive(Debug)]
+pub(crate) enum Whose {
+    /// Nobody that is known.
+    Nobodys,
+    /// A life, by its number.
+    Life(u32),
+    /// The incarnation of a host that told it.
+    Incarnation(HostName, Incarnation),
+}
+
+/// Why a run cannot go on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Stray {
-    /// The call, with what it asked for.
-    pub(crate) call: String,
-    /// What to use instead.
-    pub(crate) remedy: &'static str,
+pub(crate) struct Stuck {
+    /// Who waits.
+    pub(crate) host: Option<String>,
+    /// For what, in words that complete "waits for ever for ...".
+    pub(crate) what: &'static str,
 }
 
 impl Shared {
+    const GOES_ON: u32 = 0;
+    const OVER: u32 = 1;
+    const GIVEN_UP: u32 = 2;
+
+    /// For a run whose wall clock begins at `epoch` (since 1970).
+    pub(crate) fn new(epoch: Duration, warm_up: bool) -> Self {
+        Self {
+            now_nanos: AtomicU64::new(0),
+            epoch_seconds: epoch.as_secs(),
+            looks: AtomicU64::new(0),
+            moves: AtomicU64::new(0),
+            waiting: AtomicBool::new(false),
+            waits: AtomicU64::new(0),
+            warm_up,
+            crew: crew::Crew::default(),
+            speaking: AtomicU32::new(NOBODY),
+            lives: Mutex::default(),
+            told: Mutex::default(),
+            has_told: AtomicBool::new(false),
+            strays: Mutex::default(),
+            draws: AtomicU64::new(0),
+            random_files: Default::default(),
+            forsaken: AtomicBool::new(false),
+            course: AtomicU32::new(Self::GOES_ON),
+            stuck: Mutex::default(),
+        }
+    }
+
     /// Time goes on.
     fn wait_until(&self, nanos: u64) {
-        self.now_nanos.fetch_max(nanos, Ordering::Relaxed);
-        self.waits.fetch_add(1, Ordering::Relaxed);
+        if self.now_nanos.fetch_max(nanos, Ordering::Relaxed) < nanos {
+            self.looks.store(0, Ordering::Relaxed);
+            self.moves.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Whether the runtime waits and has never been seen to wait.
@@ -68,127 +173,180 @@ impl Shared {
         self.now_nanos.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn stray(&self, call: String, remedy: &'static str) {
-        let mut strays = self.strays.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let stray = Stray { call, remedy };
-        if !strays.contains(&stray) {
-            strays.push(stray);
+    /// How often time has gone on by a wait.
+    pub(crate) fn moves(&self) -> u64 {
+        self.moves.load(Ordering::Relaxed)
+    }
+
+    /// A life begins; they are numbered from 0.
+    pub(crate) fn begin_life(&self, host: &str, seeds: SeedTree) {
+        lock(&self.lives).push(Life { host: host.to_owned(), seeds, threads: 0 });
+    }
+
+    /// Says who speaks on the run's first thread from now on.
+    #[inline]
+    pub(crate) fn speak(&self, life: Option<u32>) {
+        self.speaking.store(life.unwrap_or(NOBODY), Ordering::Relaxed);
+    }
+
+    /// Whether this thread runs the code of a service, and not that of the runtime.
+    #[inline]
+    fn is_spoken_on(&self) -> bool {
+        self.speaking.load(Ordering::Relaxed) != NOBODY || !crew::is_first()
+    }
+
+    /// Whose code this thread runs.
+    pub(crate) fn life(&self) -> Option<u32> {
+        if crew::is_first() {
+            Some(self.speaking.load(Ordering::Relaxed)).filter(|life| *life != NOBODY)
+        } else {
+            crew::life(self)
         }
     }
 
-    /// The calling thread was started by the runtime, which has given it to the run.
-    pub(crate) fn own_thread(&self) {
-        self.threads_owned.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Tells of threads that are not the runtime's. A thread of the runtime has said so before time can go on, so none
-    /// is taken for another.
-    pub(crate) fn count_threads(&self) {
-        if self.threads_created.load(Ordering::Relaxed) > self.threads_owned.load(Ordering::Relaxed) {
-            self.stray("pthread_create".to_owned(), "spawn a tokio task instead of a real thread");
+    /// A call that would have left the simulation, and what to use instead.
+    pub(crate) fn stray(&self, call: &str, remedy: &str) {
+        let life = self.life();
+        if lock(&self.strays).insert((life, call.to_owned())) {
+            let detail = format!("{call} left the simulation; {remedy}");
+            self.tell(What::Violation { rule: "stray".to_owned(), detail });
         }
     }
 
-    pub(crate) fn take_strays(&self) -> Vec<Stray> {
-        std::mem::take(&mut *self.strays.lock().unwrap_or_else(|poisoned| poisoned.into_inner()))
+    /// Tells of whoever's code this thread runs.
+    pub(crate) fn tell(&self, what: What) {
+        self.tell_of(self.life().map_or(Whose::Nobodys, Whose::Life), what);
+    }
+
+    /// Tells of somebody.
+    pub(crate) fn tell_of(&self, whose: Whose, what: What) {
+        let told = Told { at: Duration::from_nanos(self.now_nanos()), whose, what };
+        lock(&self.told).push(told);
+        self.has_told.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether there is something to take.
+    #[inline]
+    pub(crate) fn has_told(&self) -> bool {
+        self.has_told.load(Ordering::Relaxed)
+    }
+
+    /// What was told since the last time.
+    pub(crate) fn take_told(&self) -> Vec<Told> {
+        self.has_told.store(false, Ordering::Relaxed);
+        std::mem::take(&mut *lock(&self.told))
+    }
+
+    /// A digest of the draws made on this thread, and on the others that have ended, since the run began.
+    pub(crate) fn draws(&self) -> u64 {
+        self.draws.load(Ordering::Relaxed) ^ draws_digest()
+    }
+
+    /// The result of the run is there; its thread ends.
+    pub(crate) fn finish(&self) {
+        self.set_course(Self::OVER);
+    }
+
+    fn set_course(&self, course: u32) {
+        self.course.store(course, Ordering::Release);
+        wait::wake_word(&self.course);
+    }
+
+    /// A thread of the run waits for what nobody will release: the run is over, and its threads stay where they are.
+    fn give_up(&self) -> ! {
+        let what = if self.is_forsaken() {
+            "a thread that an earlier run has started and that belongs to no run any more (a pool or worker that is made \
+             once for the whole process, such as rayon's global pool): make it in the service's `run` and end it there, or \
+             do the work in `tokio::task::spawn_blocking`"
+        } else {
+            "a lock, a channel or a thread that nothing in its run will release (a std Mutex that is held across an await, \
+             a blocking receive whose sender needs the runtime): wait with tokio's types, or in \
+             `tokio::task::spawn_blocking`"
+        };
+        let life = self.speaking.load(Ordering::Relaxed);
+        let host = lock(&self.lives).get(life as usize).map(|life| life.host.clone());
+        *lock(&self.stuck) = Some(Stuck { host, what });
+        self.set_course(Self::GIVEN_UP);
+        loop {
+            wait::pause_really(3_600_000_000_000);
+        }
+    }
+
+    /// Why the run was given up, if it was.
+    pub(crate) fn stuck(&self) -> Option<Stuck> {
+        lock(&self.stuck).clone()
+    }
+
+    fn work_for_another_run(&self) {
+        self.forsaken.store(true, Ordering::Relaxed);
+        self.stray(
+            "work for a thread that an earlier run has started",
+            "a pool or worker that is made once for the whole process (rayon's global pool, a `static` sender) belongs to \
+             no run: make it in the service's `run` and end it there",
+        );
+    }
+
+    fn is_forsaken(&self) -> bool {
+        self.forsaken.load(Ordering::Relaxed)
     }
 }
 
-/// A generator's state (xoshiro256**), small enough to live in a thread-local.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct EntropyState(pub(crate) [u64; 4]);
-
-/// How a thread's entropy is made.
-#[derive(Clone, Copy)]
-enum Entropy {
-    /// From the operating system.
-    Real,
-    /// From the state of whichever host is speaking.
-    Seeded(EntropyState),
-    /// The same bytes for every call: a warm-up leaves nothing in process-wide lazies that depends on its own course.
-    Constant,
+/// Locks what a panic may have poisoned and cannot have broken.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 thread_local! {
     static SHARED: Cell<Option<&'static Shared>> = const { Cell::new(None) };
-    static ENTROPY: Cell<Entropy> = const { Cell::new(Entropy::Real) };
-    static DRAWS: Cell<u64> = const { Cell::new(0) };
 }
 
-/// Makes this thread a thread of a run. The shared part is leaked by the caller: it is a few words per run, and no
+/// Makes this thread the first of a run. The shared part is leaked by the caller: it is a few words per run, and no
 /// destructor order has to be reasoned about.
-pub(crate) fn enter(shared: &'static Shared, entropy: EntropyState, warm_up: bool) {
+pub(crate) fn enter(shared: &'static Shared, state: EntropyState) {
+    crew::muster();
     SHARED.set(Some(shared));
-    ENTROPY.set(if warm_up { Entropy::Constant } else { Entropy::Seeded(entropy) });
-    DRAWS.set(0);
+    entropy::enter(state, shared.warm_up);
+    counter::watch();
+}
+
+/// Makes this thread, which another thread of the run has started, one of the run.
+fn enter_helper(shared: &'static Shared, life: Option<u32>) {
+    SHARED.set(Some(shared));
+    let seeds = {
+        let mut lives = lock(&shared.lives);
+        life.and_then(|life| lives.get_mut(life as usize)).map(|life| {
+            life.threads += 1;
+            life.seeds.child("thread").child(&life.threads.to_string())
+        })
+    };
+    entropy::enter(seeds.map_or(EntropyState([1; 4]), |seeds| EntropyState::of(&seeds)), shared.warm_up);
+    counter::watch();
+    super::helpers::begin(shared);
+}
+
+/// This thread has done its last in the run.
+fn leave_helper(shared: &Shared) {
+    let draws = shared.draws.load(Ordering::Relaxed);
+    shared.draws.store(draws.rotate_left(5) ^ draws_digest(), Ordering::Relaxed);
+    entropy::leave();
 }
 
 /// Gives the thread back to the real world.
 pub(crate) fn leave() {
-    SHARED.set(None);
-    ENTROPY.set(Entropy::Real);
-}
-
-/// Whether this thread belongs to a run.
-pub(crate) fn on_run_thread() -> bool {
-    SHARED.get().is_some()
-}
-
-/// Puts the state of the host that speaks next into place and returns that of the one that spoke last.
-pub(crate) fn swap_entropy(next: EntropyState) -> EntropyState {
-    match ENTROPY.get() {
-        Entropy::Seeded(last) => {
-            ENTROPY.set(Entropy::Seeded(next));
-            last
-        }
-        Entropy::Real | Entropy::Constant => next,
+    if SHARED.replace(None).is_some() {
+        crew::dismiss();
+        counter::unwatch();
     }
+    entropy::leave();
 }
 
-/// A digest of the draws made on this thread since the run began; part of the run's hash.
-pub(crate) fn draws_digest() -> u64 {
-    DRAWS.get()
+/// The run that this thread belongs to.
+pub(crate) fn shared() -> Option<&'static Shared> {
+    SHARED.get()
 }
 
-fn fill(buffer: *mut u8, length: usize) {
-    let mut state = match ENTROPY.get() {
-        Entropy::Seeded(state) => state,
-        Entropy::Constant | Entropy::Real => {
-            EntropyState([0x9e37_79b9_7f4a_7c15, 0xbf58_476d_1ce4_e5b9, 0x94d0_49bb_1331_11eb, 1])
-        }
-    };
-    let mut written = 0;
-    while written < length {
-        let word = next(&mut state.0);
-        DRAWS.set(DRAWS.get().rotate_left(5) ^ word);
-        let bytes = word.to_le_bytes();
-        let n = (length - written).min(bytes.len());
-        // SAFETY: the caller of getrandom owns `length` bytes at `buffer`, and `written + n <= length`.
-        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), buffer.add(written), n) };
-        written += n;
-    }
-    if let Entropy::Seeded(_) = ENTROPY.get() {
-        ENTROPY.set(Entropy::Seeded(state));
-    }
-}
-
-fn next(s: &mut [u64; 4]) -> u64 {
-    let result = s[1].wrapping_mul(5).rotate_left(7).wrapping_mul(9);
-    let t = s[1] << 17;
-    s[2] ^= s[0];
-    s[3] ^= s[1];
-    s[1] ^= s[2];
-    s[0] ^= s[3];
-    s[2] ^= t;
-    s[3] = s[3].rotate_left(45);
-    result
-}
-
-fn seeded() -> bool {
-    !matches!(ENTROPY.get(), Entropy::Real)
-}
-
-/// A symbol's next definition, looked up before `main`, so that `dlsym` never runs inside one of these functions.
+/// A symbol's next definition. Those that everything else stands on are looked up before `main`, so that `dlsym` never runs
+/// inside of them; the others when they are first called.
 struct Next(AtomicUsize);
 
 impl Next {
@@ -196,14 +354,14 @@ impl Next {
         Self(AtomicUsize::new(0))
     }
 
-    fn resolve(&self, name: &std::ffi::CStr) {
+    fn resolve(&self, name: &CStr) {
         // SAFETY: `name` is a NUL-terminated string; RTLD_NEXT is a valid pseudo-handle.
         let address = unsafe { libc::dlsym(libc::RTLD_NEXT, name.as_ptr()) };
         self.0.store(address as usize, Ordering::Relaxed);
     }
 
     /// The definition's address, looked up now if something ran before the constructors.
-    fn address(&self, name: &std::ffi::CStr) -> usize {
+    fn address(&self, name: &CStr) -> usize {
         if self.0.load(Ordering::Relaxed) == 0 {
             self.resolve(name);
         }
@@ -211,11 +369,17 @@ impl Next {
     }
 }
 
+/// The next definition of a function, as one of type `$signature`.
+macro_rules! next_of {
+    ($name:literal, $signature:ty) => {{
+        static NEXT: $crate::sim::overrides::Next = $crate::sim::overrides::Next::new();
+        std::mem::transmute::<usize, $signature>(NEXT.address($name))
+    }};
+}
+use next_of;
+
 static CLOCK_GETTIME: Next = Next::new();
 static SYSCALL: Next = Next::new();
-static SOCKET: Next = Next::new();
-static GETADDRINFO: Next = Next::new();
-static PTHREAD_CREATE: Next = Next::new();
 
 #[used]
 #[unsafe(link_section = ".init_array")]
@@ -223,34 +387,6 @@ static RESOLVE: extern "C" fn() = {
     extern "C" fn resolve() {
         CLOCK_GETTIME.resolve(c"clock_gettime");
         SYSCALL.resolve(c"syscall");
-        SOCKET.resolve(c"socket");
-        GETADDRINFO.resolve(c"getaddrinfo");
-        PTHREAD_CREATE.resolve(c"pthread_create");
     }
     resolve
 };
-
-/// # Safety
-/// As `getrandom(2)`.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn getrandom(buffer: *mut c_void, length: usize, flags: u32) -> isize {
-    if seeded() {
-        fill(buffer.cast(), length);
-        return length as isize;
-    }
-    // SAFETY: forwards the caller's arguments; the contract is the caller's.
-    unsafe { real_syscall(libc::SYS_getrandom, buffer as usize, length, flags as usize, 0, 0, 0) as isize }
-}
-
-/// # Safety
-/// As `getentropy(3)`.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn getentropy(buffer: *mut c_void, length: usize) -> c_int {
-    if seeded() {
-        fill(buffer.cast(), length);
-        return 0;
-    }
-    // SAFETY: forwards the caller's arguments; the contract is the caller's.
-    let got = unsafe { real_syscall(libc::SYS_getrandom, buffer as usize, length, 0, 0, 0, 0) };
-    if got == length as c_long { 0 } else { -1 }
-}
