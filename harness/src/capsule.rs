@@ -146,6 +146,10 @@ mod tests {
         [scenario.host.chat.config.keepalive]
         every = "20s"
 
+        [scenario.host.elsewhere]
+        run = "chat"
+        start = "0s"
+
         [scenario.actor.alice]
         run = "talker"
         start = "0s"
@@ -158,6 +162,8 @@ mod tests {
         [[scenario.link]]
         between = ["alice", "chat"]
         latency = "80ms"
+        idle_timeout = "1m"
+        forgets = "reset"
 
         [[scenario.fault]]
         link = "alice -> chat"

@@ -181,7 +181,7 @@ mod tests {
             tale = frame(tale, 20_000 * n, Direction::ToServer, FrameKind::Ping, None);
             tale = frame(tale, 20_000 * n + 4, Direction::ToClient, FrameKind::Pong, None);
         }
-        let close = Verb::Close { code: 1000, reason: "idle".to_owned(), to: Ends::Both };
+        let close = Verb::Close { code: Some(1000), reason: "idle".to_owned(), to: Ends::Both };
         tale = tale.struck(603_000, "alice", "chat", close);
         tale = frame(tale, 603_001, Direction::ToClient, FrameKind::Close, Some((1000, "idle")))
             .connection(603_002, "alice", "chat", 1, Fin { by: Side::Server, forged: true })

@@ -95,6 +95,10 @@ fn starts_again(verb: &Verb) -> bool {
         Verb::Reset { .. }
         | Verb::Drop { .. }
         | Verb::Close { .. }
+        | Verb::HalfClose { .. }
+        | Verb::LookupFails { .. }
+        | Verb::LookupMoves { .. }
+        | Verb::Buffer { .. }
         | Verb::HalfOpen { .. }
         | Verb::Illegal { .. }
         | Verb::Cut { .. }

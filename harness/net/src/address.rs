@@ -27,7 +27,7 @@ pub(crate) async fn resolve<T: ToSocketAddrs>(target: T) -> io::Result<Vec<Socke
     match destination {
         Destination::Addresses(addresses) => Ok(addresses),
         Destination::Name(host, port) => match Network::current() {
-            Some(network) => network.resolve(&host, port),
+            Some(network) => network.resolve(&host, port).await,
             None => tokio::net::lookup_host((host, port)).await.map(Iterator::collect),
         },
     }

@@ -73,6 +73,22 @@ impl SocketOption {
     }
 }
 
+/// What the lookup of a name comes to.
+#[derive(Debug)]
+pub struct Lookup {
+    /// How long the caller waits for the answer.
+    pub takes: Duration,
+    /// The answer.
+    pub answer: io::Result<Vec<SocketAddr>>,
+}
+
+impl Lookup {
+    /// An answer that nobody waits for.
+    pub fn at_once(answer: io::Result<Vec<SocketAddr>>) -> Self {
+        Self { takes: Duration::ZERO, answer }
+    }
+}
+
 /// The simulated network as one host's sockets see it. All calls come from the simulation's own thread; the engine
 /// knows which host is speaking.
 ///
@@ -83,6 +99,10 @@ pub trait Engine: 'static {
     fn run(&self) -> u64;
     /// Resolves `host` (a simulated name or an IP literal). Unknown names fail as `getaddrinfo` does.
     fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>>;
+    /// The same with the time that it takes. To be overridden by an engine whose names may fail slowly.
+    fn lookup(&self, host: &str, port: u16) -> Lookup {
+        Lookup::at_once(self.resolve(host, port))
+    }
     /// Binds and listens. Pending for ever on a host that has died, and only there: `TcpSocket::listen`, which cannot
     /// wait, asks once and reports a host that is down.
     fn poll_bind(

@@ -60,6 +60,10 @@ impl Strike<'_> {
             | Verb::PowerLoss { .. }
             | Verb::Restart { .. } => true,
             Verb::TruncateClean
+            | Verb::HalfClose { .. }
+            | Verb::LookupFails { .. }
+            | Verb::LookupMoves { .. }
+            | Verb::Buffer { .. }
             | Verb::Refuse { .. }
             | Verb::ConnectHang { .. }
             | Verb::HandshakeStall { .. }
@@ -93,6 +97,10 @@ impl Strike<'_> {
             Verb::HalfOpen { .. }
             | Verb::Illegal { .. }
             | Verb::TruncateClean
+            | Verb::HalfClose { .. }
+            | Verb::LookupFails { .. }
+            | Verb::LookupMoves { .. }
+            | Verb::Buffer { .. }
             | Verb::Freeze { .. }
             | Verb::Partition { .. }
             | Verb::Refuse { .. }
@@ -183,6 +191,7 @@ fn are_connected(observer: &HostName, host: &HostName, records: &[Record]) -> bo
             | ConnectionEvent::Refused
             | ConnectionEvent::TimedOut
             | ConnectionEvent::GaveUp { .. }
+            | ConnectionEvent::Forgotten
             | ConnectionEvent::Fin { .. }
             | ConnectionEvent::Rst { .. } => {}
         }

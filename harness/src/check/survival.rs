@@ -215,8 +215,13 @@ mod tests {
 
     #[test]
     fn a_listener_that_dies_of_a_failed_accept_is_convicted() {
-        let verb =
-            Verb::IoError { call: IoCall::Accept, kind: IoErrorKind::TooManyOpenFiles, nth: 1, side: Side::Server };
+        let verb = Verb::IoError {
+            call: IoCall::Accept,
+            kind: IoErrorKind::TooManyOpenFiles,
+            nth: 1,
+            side: Side::Server,
+            lasting: None,
+        };
         let deaf = Tale::new().struck(1000, "app", "gateway", verb).connection(2000, "app", "gateway", 2, Attempted);
         assert_eq!(deaf.broken(&Survival::default()), "survival: accepts no more @ gateway");
         let well = deaf.connection(2001, "app", "gateway", 2, Established);

@@ -2,6 +2,8 @@
 //!
 //! Each part is written in words by its `Display`: `close(1000, "idle") on alice->chat#2 after message 3 to_server`.
 
+mod calls;
+mod middlebox;
 mod words;
 
 use std::time::Duration;
@@ -10,12 +12,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::name::{Direction, HostName, Link, Side};
 
+pub use calls::{IoCall, IoErrorKind, LookupError};
+pub use middlebox::{Forgetting, Middlebox};
 pub(crate) use words::spelling;
 
 /// The place of a fault in its plan, from 0; how traces and reports refer to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct FaultIndex(pub u32);
+
+impl FaultIndex {
+    /// Stands where a fault would, for what a middlebox of the scenario's network does: it is in no plan, and nothing that it
+    /// does is told as a fault's.
+    pub(crate) const MIDDLEBOX: Self = Self(u32::MAX);
+}
 
 /// One concrete fault: nothing in it is random any more.
 #[derive(Clone, Debug, PartialEq)]
@@ -76,6 +86,26 @@ pub enum Trigger {
         /// Where in the event.
         edge: Edge,
     },
+    /// At the nth chunk of the chunked bodies of a direction; the empty one that ends a body is not counted. Inside it are
+    /// the bytes that it carries, not its size line.
+    Chunk {
+        /// From 1.
+        n: u32,
+        /// Of requests or of responses.
+        direction: Direction,
+        /// Where in the chunk.
+        edge: Edge,
+    },
+    /// At the nth line of the HTTP bodies of a direction that are no event streams and not compressed, as of
+    /// newline-delimited JSON. Empty lines are not counted; one that its body's end ends is.
+    Line {
+        /// From 1.
+        n: u32,
+        /// Of requests or of responses.
+        direction: Direction,
+        /// Where in the line; its line end belongs to it.
+        edge: Edge,
+    },
     /// Once n bytes have passed in a direction (0: before the first).
     Bytes {
         /// Bytes that still pass.
@@ -107,6 +137,9 @@ pub enum Trigger {
     },
     /// When the target's nth connection is attempted (the target's `connection` says which; else the first).
     Connect,
+    /// Once a connection has carried nothing for so long: no byte of payload, no FIN and no keepalive probe, either way.
+    /// Each connection of the target is struck, once; that none is idle for so long is no failure of the run.
+    Idle(Duration),
 }
 
 /// Where in a protocol unit a fault strikes.
@@ -155,12 +188,18 @@ pub enum Verb {
     },
     /// A legal Close frame at a frame boundary, then FIN.
     Close {
-        /// 1000 to 1014 or 3000 to 4999.
-        code: u16,
-        /// At most 123 bytes.
+        /// 1000 to 1014 or 3000 to 4999; a Close frame without a code (which its reader sees as 1005) without.
+        code: Option<u16>,
+        /// At most 123 bytes; empty without a code.
         reason: String,
         /// Which ends get it.
         to: Ends,
+    },
+    /// One end's FIN, while the other way goes on: as a hop that has finished sending and goes on reading. What that end
+    /// still sends is acknowledged and thrown away.
+    HalfClose {
+        /// Who seems to have finished.
+        by: Side,
     },
     /// Silence with no FIN and no RST.
     HalfOpen {
@@ -217,6 +256,33 @@ pub enum Verb {
     /// The connection is established and reset at once.
     AcceptThenReset {
         /// For how long attempts are struck; one attempt only without.
+        lasting: Option<Duration>,
+    },
+    /// The client's lookups of the server's name fail.
+    LookupFails {
+        /// How.
+        kind: LookupError,
+        /// For how long; one lookup only without.
+        lasting: Option<Duration>,
+    },
+    /// The client's lookups of the server's name answer with another host's address. Who remembers an older answer is not
+    /// touched.
+    LookupMoves {
+        /// Whose address.
+        to: HostName,
+        /// For how long; for good without.
+        lasting: Option<Duration>,
+    },
+    /// A hop keeps what it is sent and passes it on in large pieces: when so many bytes are there, when the HTTP message is
+    /// whole, when its sender has finished, or when nothing has been added for a while. It acknowledges at once.
+    Buffer {
+        /// How many are passed on at once, at least 1.
+        bytes: u32,
+        /// Without anything new for so long it passes on what it has; without, it waits.
+        flush_after: Option<Duration>,
+        /// Which way; both without.
+        direction: Option<Direction>,
+        /// When it ends; never without.
         lasting: Option<Duration>,
     },
     /// Every packet takes longer.
@@ -285,8 +351,10 @@ pub enum Verb {
         kind: IoErrorKind,
         /// Which such call after the trigger, from 1.
         nth: u32,
-        /// On which end; for `Accept` it is the server.
+        /// On which end; for `Accept` it is the server, for `Connect` the client.
         side: Side,
+        /// For how long each such call fails, from the nth on; one call only without.
+        lasting: Option<Duration>,
     },
     /// The process dies: its kernel closes its sockets as it does for a dying process.
     Crash {
@@ -413,38 +481,4 @@ pub enum HalfOpenKind {
     Stall,
     /// Everything is acknowledged and thrown away.
     Discard,
-}
-
-/// A local socket call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum IoCall {
-    /// `read`.
-    Read,
-    /// `write`.
-    Write,
-    /// `flush`.
-    Flush,
-    /// `shutdown`.
-    Shutdown,
-    /// `accept`.
-    Accept,
-}
-
-/// What a local call fails with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum IoErrorKind {
-    /// ECONNRESET; WinError 10054.
-    ConnectionReset,
-    /// ECONNABORTED.
-    ConnectionAborted,
-    /// ENOTCONN.
-    NotConnected,
-    /// EPIPE.
-    BrokenPipe,
-    /// ETIMEDOUT.
-    TimedOut,
-    /// EMFILE.
-    TooManyOpenFiles,
 }

@@ -31,7 +31,7 @@ impl Display for Fault {
 /// ```
 /// use halfopen::fault::{Ends, Verb};
 ///
-/// let verb = Verb::Close { code: 1000, reason: "idle".into(), to: Ends::Both };
+/// let verb = Verb::Close { code: Some(1000), reason: "idle".into(), to: Ends::Both };
 /// assert_eq!(verb.to_string(), r#"close(1000, "idle")"#);
 /// ```
 impl Display for Verb {
@@ -44,10 +44,11 @@ impl Display for Verb {
 
 impl Verb {
     /// Every verb's word.
-    pub const NAMES: [&str; 26] = [
+    pub const NAMES: [&str; 30] = [
         "reset",
         "drop",
         "close",
+        "half_close",
         "half_open",
         "illegal",
         "cut",
@@ -58,6 +59,9 @@ impl Verb {
         "connect_hang",
         "handshake_stall",
         "accept_then_reset",
+        "lookup_fails",
+        "lookup_moves",
+        "buffer",
         "delay",
         "jitter",
         "throttle",
@@ -79,6 +83,7 @@ impl Verb {
             Self::Reset { .. } => "reset",
             Self::Drop { .. } => "drop",
             Self::Close { .. } => "close",
+            Self::HalfClose { .. } => "half_close",
             Self::HalfOpen { .. } => "half_open",
             Self::Illegal { .. } => "illegal",
             Self::Cut { .. } => "cut",
@@ -89,6 +94,9 @@ impl Verb {
             Self::ConnectHang { .. } => "connect_hang",
             Self::HandshakeStall { .. } => "handshake_stall",
             Self::AcceptThenReset { .. } => "accept_then_reset",
+            Self::LookupFails { .. } => "lookup_fails",
+            Self::LookupMoves { .. } => "lookup_moves",
+            Self::Buffer { .. } => "buffer",
             Self::Delay { .. } => "delay",
             Self::Jitter { .. } => "jitter",
             Self::Throttle { .. } => "throttle",
@@ -111,8 +119,10 @@ impl Verb {
             Self::Reset { to } | Self::Drop { to } => vec![ends(*to)],
             Self::Close { code, reason, to } => {
                 let reason = (!reason.is_empty()).then(|| format!("{reason:?}"));
-                vec![Some(code.to_string()), reason, ends(*to)]
+                let code = code.map_or_else(|| "no code".to_owned(), |code| code.to_string());
+                vec![Some(code), reason, ends(*to)]
             }
+            Self::HalfClose { by } => vec![Some(format!("by {by}"))],
             Self::HalfOpen { kind, direction, heal_after } => {
                 vec![Some(spelling(kind)), way(direction), after("heals", *heal_after)]
             }
@@ -127,6 +137,12 @@ impl Verb {
             | Self::ConnectHang { lasting }
             | Self::HandshakeStall { lasting }
             | Self::AcceptThenReset { lasting } => vec![for_time(*lasting)],
+            Self::LookupFails { kind, lasting } => vec![Some(spelling(kind)), for_time(*lasting)],
+            Self::LookupMoves { to, lasting } => vec![Some(format!("to {to}")), for_time(*lasting)],
+            Self::Buffer { bytes, flush_after, direction, lasting } => {
+                let flush = flush_after.map(|time| format!("flushes after {}", written(time)));
+                vec![Some(count(*bytes, "byte")), flush, way(direction), for_time(*lasting)]
+            }
             Self::Delay { by: time, lasting } | Self::Jitter { up_to: time, lasting } => {
                 vec![Some(written(*time)), for_time(*lasting)]
             }
@@ -143,9 +159,9 @@ impl Verb {
             Self::DuplicateMessage { copies } => vec![(*copies > 1).then(|| format!("{copies} copies"))],
             Self::ReorderMessages { by } => vec![Some(format!("behind {by}"))],
             Self::Upstream(upstream) => upstream.arguments(),
-            Self::IoError { call, kind, nth, side } => {
+            Self::IoError { call, kind, nth, side, lasting } => {
                 let nth = (*nth > 1).then(|| format!("nth {nth}"));
-                vec![Some(spelling(call)), Some(spelling(kind)), nth, Some(side.to_string())]
+                vec![Some(spelling(call)), Some(spelling(kind)), nth, Some(side.to_string()), for_time(*lasting)]
             }
             Self::Crash { restart_after } | Self::PowerLoss { restart_after } => {
                 vec![after("restarts", *restart_after)]
@@ -192,6 +208,8 @@ impl Display for Trigger {
                 format!("{} {} frame {n} {direction}", place(*edge), spelling(kind))
             }
             Self::SseEvent { n, edge } => format!("{} SSE event {n}", place(*edge)),
+            Self::Chunk { n, direction, edge } => format!("{} chunk {n} {direction}", place(*edge)),
+            Self::Line { n, direction, edge } => format!("{} line {n} {direction}", place(*edge)),
             Self::Bytes { n, direction } => format!("after {n} bytes {direction}"),
             Self::HttpHead { n, direction, edge } => {
                 let head = match direction {
@@ -215,6 +233,7 @@ impl Display for Trigger {
                 text
             }
             Self::Connect => "at the connection attempt".to_owned(),
+            Self::Idle(time) => format!("once idle for {}", written(*time)),
         })
     }
 }
@@ -268,7 +287,7 @@ fn ends(ends: Ends) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fault::{HalfOpenKind, IllegalKind, IoCall, IoErrorKind};
+    use crate::fault::{HalfOpenKind, IllegalKind, IoCall, IoErrorKind, LookupError};
     use crate::name::{Link, Side};
 
     #[test]
@@ -277,7 +296,7 @@ mod tests {
         let close = Fault {
             target: Target::Link { link, connection: Some(2) },
             trigger: Trigger::Message { n: 3, direction: Direction::ToServer, edge: Edge::Inside(7) },
-            verb: Verb::Close { code: 1000, reason: "idle".to_owned(), to: Ends::Client },
+            verb: Verb::Close { code: Some(1000), reason: "idle".to_owned(), to: Ends::Client },
         };
         let words = r#"close(1000, "idle", client only) on alice->chat#2 7 bytes into message 3 to_server"#;
         assert_eq!(close.to_string(), words);
@@ -314,8 +333,25 @@ mod tests {
             (Verb::DuplicateMessage { copies: 2 }, "duplicate_message(2 copies)"),
             (Verb::Upstream(Upstream::Status { status: 503 }), "upstream(status 503)"),
             (Verb::Upstream(Upstream::Stall { heal_after: None }), "upstream(stall)"),
+            (Verb::Close { code: None, reason: String::new(), to: Ends::Both }, "close(no code)"),
+            (Verb::HalfClose { by: Side::Client }, "half_close(by client)"),
             (
-                Verb::IoError { call: IoCall::Accept, kind: IoErrorKind::BrokenPipe, nth: 2, side: Side::Server },
+                Verb::LookupFails { kind: LookupError::NoAnswer, lasting: Some(seconds(30)) },
+                "lookup_fails(no_answer, for 30s)",
+            ),
+            (Verb::LookupMoves { to: "other".into(), lasting: None }, "lookup_moves(to other)"),
+            (
+                Verb::Buffer { bytes: 4096, flush_after: Some(seconds(1)), direction: None, lasting: None },
+                "buffer(4096 bytes, flushes after 1s)",
+            ),
+            (
+                Verb::IoError {
+                    call: IoCall::Accept,
+                    kind: IoErrorKind::BrokenPipe,
+                    nth: 2,
+                    side: Side::Server,
+                    lasting: None,
+                },
                 "io_error(accept, broken_pipe, nth 2, server)",
             ),
         ] {

@@ -7,7 +7,7 @@ use super::firing::Site;
 use super::plane::{Due, Plane};
 use super::planned::Strikes;
 use super::{ConnectVerdict, ConnectionKey, Effect};
-use crate::fault::{FaultIndex, HalfOpenKind, Trigger, Verb};
+use crate::fault::{FaultIndex, HalfOpenKind, IoCall, IoErrorKind, Trigger, Verb};
 use crate::name::{ConnectionId, Direction};
 
 /// What a verb does to an attempt.
@@ -17,6 +17,8 @@ enum Mishap {
     Hang,
     Stall,
     Reset,
+    /// The call itself: no SYN is sent.
+    Fail(IoErrorKind),
 }
 
 impl Mishap {
@@ -27,9 +29,14 @@ impl Mishap {
             Verb::ConnectHang { lasting } => Some((Self::Hang, *lasting)),
             Verb::HandshakeStall { lasting } => Some((Self::Stall, *lasting)),
             Verb::AcceptThenReset { lasting } => Some((Self::Reset, *lasting)),
+            Verb::IoError { call: IoCall::Connect, kind, lasting, .. } => Some((Self::Fail(*kind), *lasting)),
             Verb::Reset { .. }
             | Verb::Drop { .. }
             | Verb::Close { .. }
+            | Verb::HalfClose { .. }
+            | Verb::LookupFails { .. }
+            | Verb::LookupMoves { .. }
+            | Verb::Buffer { .. }
             | Verb::HalfOpen { .. }
             | Verb::Illegal { .. }
             | Verb::Cut { .. }
@@ -64,12 +71,13 @@ impl Plane {
     ) -> ConnectVerdict {
         let verdict = match self.befall(id, now, out) {
             Some((fault, Mishap::Refuse)) => ConnectVerdict::Refuse(fault),
+            Some((fault, Mishap::Fail(kind))) => ConnectVerdict::Fail(fault, kind),
             Some((fault, Mishap::Hang)) => {
                 self.hung.insert(key, fault);
                 ConnectVerdict::Hang(fault)
             }
             mishap => {
-                self.take_up(key, id);
+                self.take_up(key, id, now);
                 match mishap {
                     Some((fault, mishap)) => self.spoil(key, fault, mishap, out),
                     None => self.note_attempt(key, id, now, out),
@@ -94,6 +102,8 @@ impl Plane {
             planned.strikes == Strikes::All && planned.strikes_attempt(id)
         });
         let mishap = lasting.and_then(|fault| Some((fault, Mishap::of(&self.planned(fault).fault.verb)?.0)));
+        // A call that has returned cannot fail any more.
+        let mishap = mishap.filter(|(_, mishap)| !matches!(mishap, Mishap::Fail(_)));
         match (mishap, self.hung.get(&key)) {
             (Some((fault, Mishap::Hang)), _) => ConnectVerdict::Hang(fault),
             (Some((fault, Mishap::Refuse)), _) => ConnectVerdict::Refuse(fault),
@@ -108,11 +118,13 @@ impl Plane {
     }
 
     /// The connection is established: both ends have heard of each other.
-    pub fn established(&mut self, key: ConnectionKey, out: &mut Vec<Effect>) {
+    pub fn established(&mut self, key: ConnectionKey, now: Duration, out: &mut Vec<Effect>) {
         let Some(connection) = self.connections.get_mut(key) else { return };
+        connection.idleness.carried(now);
         if let Some(fault) = connection.stillborn.take() {
             connection.reset_both(fault, out);
         }
+        self.await_idleness(key);
     }
 
     /// The fault that strikes an attempt, and what it does, if one does.
@@ -121,13 +133,18 @@ impl Plane {
             let planned = self.planned(fault);
             let Some((mishap, lasting)) = Mishap::of(&planned.fault.verb) else { continue };
             let strikes = match planned.strikes {
-                Strikes::All if planned.strikes_attempt(id) => return Some((fault, mishap)),
+                Strikes::All if planned.strikes_attempt(id) => {
+                    if self.is_turn(fault) {
+                        return Some((fault, mishap));
+                    }
+                    continue;
+                }
                 Strikes::Next => planned.strikes_attempt(id),
                 Strikes::All | Strikes::None => {
                     self.is_armed(fault) && planned.fault.trigger == Trigger::Connect && planned.aims_at(id)
                 }
             };
-            if strikes {
+            if strikes && self.is_turn(fault) {
                 self.planned_mut(fault).strikes = Strikes::None;
                 self.fire(fault, id.to_string(), out);
                 if let Some(lasting) = lasting {
@@ -138,6 +155,14 @@ impl Plane {
             }
         }
         None
+    }
+
+    /// Whether a fault that strikes the nth call has come to it with this one.
+    fn is_turn(&mut self, fault: FaultIndex) -> bool {
+        let planned = self.planned_mut(fault);
+        let Verb::IoError { nth, .. } = planned.fault.verb else { return true };
+        planned.calls = planned.calls.saturating_add(1);
+        planned.calls >= nth
     }
 
     /// A fault on attempts begins by time or event.
@@ -168,11 +193,11 @@ impl Plane {
         self.changes += 1;
     }
 
-    fn take_up(&mut self, key: ConnectionKey, id: &ConnectionId) {
+    fn take_up(&mut self, key: ConnectionKey, id: &ConnectionId, now: Duration) {
         let armed = |fault: FaultIndex| self.is_armed(fault);
         let faults = self.indices().filter(|fault| armed(*fault) && self.planned(*fault).aims_at(id));
         let faults = faults.map(|fault| (fault, &self.planned(fault).fault));
-        let connection = Connection::new(key, id.clone(), faults.collect::<Vec<_>>().into_iter());
+        let connection = Connection::new(key, id.clone(), faults.collect::<Vec<_>>().into_iter(), now);
         self.connections.insert(key, connection);
     }
 

@@ -55,6 +55,8 @@ impl Awaited {
             // Nothing may follow a Close frame (RFC 6455, 5.5.1).
             Mark::Begun { what: What::Frame(FrameKind::Close), .. } => parcel.behind = 0,
             Mark::Candidate { .. }
+            | Mark::Doubted { .. }
+            | Mark::Whole { .. }
             | Mark::Dismissed { .. }
             | Mark::Begun { .. }
             | Mark::Ended { .. }

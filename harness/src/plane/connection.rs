@@ -7,10 +7,11 @@ use bytes::Bytes;
 use super::awaited::Awaited;
 use super::encode::close_frame;
 use super::exchange::Exchanges;
+use super::idle::Idleness;
 use super::leg::{Fate, Halt, Leg};
 use super::watch::{Due, Watch};
 use super::{ConnectionKey, Effect, Mode};
-use crate::fault::{Fault, FaultIndex, HalfOpenKind};
+use crate::fault::{Fault, FaultIndex, HalfOpenKind, Trigger, Verb};
 use crate::name::{ConnectionId, Direction, Side};
 
 /// How long an end that was sent a Close frame may take to answer with its own: the default of Python's `websockets` is
@@ -25,6 +26,7 @@ pub(super) struct Connection {
     pub(super) to_server: Leg,
     pub(super) to_client: Leg,
     exchanges: Exchanges,
+    pub(super) idleness: Idleness,
     /// The closing handshakes that a fault has begun with the client and with the server.
     closing_client: Option<Closing>,
     closing_server: Option<Closing>,
@@ -58,14 +60,27 @@ impl Connection {
         key: ConnectionKey,
         id: ConnectionId,
         faults: impl Iterator<Item = (FaultIndex, &'a Fault)> + Clone,
+        now: Duration,
     ) -> Self {
+        let finely = faults.clone().any(|(_, fault)| wants_fine_marks(fault));
+        let idleness = Idleness::new(faults.clone(), now);
         let leg = |direction| {
             let watches = faults.clone().filter_map(|(index, fault)| Watch::over(direction, fault, index)).collect();
-            Leg::new(key, direction, watches)
+            Leg::new(key, direction, watches, finely)
         };
         let (to_server, to_client) = (leg(Direction::ToServer), leg(Direction::ToClient));
         let exchanges = Exchanges::default();
-        Self { key, id, to_server, to_client, exchanges, closing_client: None, closing_server: None, stillborn: None }
+        Self {
+            key,
+            id,
+            to_server,
+            to_client,
+            exchanges,
+            idleness,
+            closing_client: None,
+            closing_server: None,
+            stillborn: None,
+        }
     }
 
     /// Whether a fault can still change anything.
@@ -96,7 +111,7 @@ impl Connection {
 
     /// Whether a direction's bytes pass as they come, and there is nothing to be read in them.
     pub(super) fn is_indifferent(&self, direction: Direction) -> bool {
-        self.leg_of(direction).is_indifferent()
+        self.leg_of(direction).is_indifferent() && self.idleness.is_unimportant()
     }
 
     /// Reads bytes of a direction that is [plain](Leg::is_plain) and passes.
@@ -221,6 +236,7 @@ impl Connection {
         let leg = self.leg(direction);
         if std::mem::take(&mut leg.fin_waits) {
             leg.pass(u64::MAX, out);
+            leg.finished = true;
             out.push(Effect::ForwardFin { connection, direction });
         }
     }
@@ -243,7 +259,13 @@ impl Connection {
         self.forge_rst(Side::Server, fault, out);
     }
 
-    fn sever(&mut self, direction: Direction, fault: FaultIndex, out: &mut Vec<Effect>) {
+    /// One end seems to have finished sending; what it still sends goes nowhere.
+    pub(super) fn half_close(&mut self, by: Side, fault: FaultIndex, out: &mut Vec<Effect>) {
+        out.push(Effect::Fin { connection: self.key, to: by.peer(), fault });
+        self.leg(by.sends()).drain(fault);
+    }
+
+    pub(super) fn sever(&mut self, direction: Direction, fault: FaultIndex, out: &mut Vec<Effect>) {
         if self.leg(direction).sever() {
             out.push(Effect::Mode { connection: self.key, direction, mode: Mode::Severed(fault) });
         }
@@ -269,6 +291,7 @@ impl Connection {
     /// The silences of a fault end; what an older fault silenced stays so.
     pub(super) fn heal(&mut self, fault: FaultIndex, out: &mut Vec<Effect>) {
         for direction in Direction::BOTH {
+            self.leg(direction).stop_keeping(fault);
             let before = self.leg(direction).fate();
             if !self.leg(direction).heal(fault) {
                 continue;
@@ -291,7 +314,14 @@ impl Connection {
     }
 
     /// Begins a closing handshake with each of some ends, as if the other had.
-    pub(super) fn close(&mut self, fault: FaultIndex, ends: &[Side], code: u16, reason: &str, out: &mut Vec<Effect>) {
+    pub(super) fn close(
+        &mut self,
+        fault: FaultIndex,
+        ends: &[Side],
+        code: Option<u16>,
+        reason: &str,
+        out: &mut Vec<Effect>,
+    ) {
         let both = ends.len() > 1;
         for side in ends {
             let frame = close_frame(code, reason, side.peer().sends());
@@ -362,6 +392,11 @@ impl Connection {
             }
         }
     }
+}
+
+/// Whether a fault has to know where chunks, lines or whole messages of HTTP begin and end.
+fn wants_fine_marks(fault: &Fault) -> bool {
+    matches!(fault.verb, Verb::Buffer { .. }) || matches!(fault.trigger, Trigger::Chunk { .. } | Trigger::Line { .. })
 }
 
 /// Who sends in a direction.

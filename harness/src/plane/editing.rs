@@ -44,6 +44,10 @@ impl Edit {
             | Verb::Reset { .. }
             | Verb::Drop { .. }
             | Verb::Close { .. }
+            | Verb::HalfClose { .. }
+            | Verb::LookupFails { .. }
+            | Verb::LookupMoves { .. }
+            | Verb::Buffer { .. }
             | Verb::HalfOpen { .. }
             | Verb::Illegal { .. }
             | Verb::Cut { .. }
@@ -244,7 +248,7 @@ fn corrupted(original: &Original) -> Option<Bytes> {
     match original.what {
         What::Message => edit::corrupt_message(&original.bytes),
         What::SseEvent => edit::corrupt_event(&original.bytes),
-        What::Head | What::Frame(_) => None,
+        What::Head | What::Frame(_) | What::Chunk | What::Line => None,
     }
 }
 

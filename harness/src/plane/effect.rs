@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::fault::{FaultIndex, HalfOpenKind, IoCall, IoErrorKind};
+use crate::fault::{FaultIndex, HalfOpenKind, IoCall, IoErrorKind, LookupError};
 use crate::name::{Direction, HostName, Link, Side};
 use crate::trace::Unit;
 
@@ -22,6 +22,8 @@ pub enum ConnectVerdict {
     Refuse(FaultIndex),
     /// The SYN vanishes. If it is sent again, [`Plane::retry`](super::Plane::retry) says what becomes of that one.
     Hang(FaultIndex),
+    /// No SYN leaves: the call itself fails with this.
+    Fail(FaultIndex, IoErrorKind),
 }
 
 /// What becomes of bytes that were shown to the plane.
@@ -119,9 +121,34 @@ pub enum Effect {
         /// Why.
         fault: FaultIndex,
     },
-    /// Let go what the fault held.
+    /// Let go what the fault held, and let the calls and lookups succeed again that it made fail.
     Release {
         /// Which.
+        fault: FaultIndex,
+    },
+    /// A hop keeps bytes that it was sent, and will pass them later.
+    Kept {
+        /// On which connection.
+        connection: ConnectionKey,
+        /// Which way they were going.
+        direction: Direction,
+        /// Why.
+        fault: FaultIndex,
+    },
+    /// The middlebox of a connection has forgotten it.
+    Forgotten {
+        /// Which.
+        connection: ConnectionKey,
+    },
+    /// The client's lookups of the server's name are answered so until `Release` of the same fault.
+    Lookup {
+        /// Who asks, and for whom.
+        link: Link,
+        /// What they are told.
+        answer: Answer,
+        /// Only the next lookup.
+        once: bool,
+        /// Why.
         fault: FaultIndex,
     },
     /// Packets of a direction travel otherwise until `Unshape` of the same fault.
@@ -154,6 +181,8 @@ pub enum Effect {
         kind: IoErrorKind,
         /// From 1.
         nth: u32,
+        /// Those after it as well, until `Release` of the same fault.
+        lasting: bool,
         /// Why.
         fault: FaultIndex,
     },
@@ -165,6 +194,8 @@ pub enum Effect {
         kind: IoErrorKind,
         /// From 1.
         nth: u32,
+        /// Those after it as well, until `Release` of the same fault.
+        lasting: bool,
         /// Why.
         fault: FaultIndex,
     },
@@ -200,6 +231,7 @@ pub enum Mode {
     /// Bytes are shown to the plane and passed as it says.
     Pass,
     /// As the kind says: `Blackhole` loses packets (both data and acknowledgements for it), `Stall` closes the window.
+    /// A middlebox that has forgotten the connection stands for the fault where there is none.
     /// `Discard` is never announced as a mode: the plane answers [`Effect::Discard`] for each piece.
     Silent(HalfOpenKind, FaultIndex),
     /// The connection is over for its sender: whatever it still sends draws RST.
@@ -225,6 +257,15 @@ pub enum Shaping {
         /// Between pieces.
         every: Duration,
     },
+}
+
+/// What a lookup is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// That there is no address.
+    Failure(LookupError),
+    /// Another host's address.
+    AddressOf(HostName),
 }
 
 /// Whose packets are held.

@@ -18,19 +18,20 @@ const MASK: [u8; 4] = [0x5C, 0x1E, 0xA7, 0x30];
 /// The data of the event that ends a stream of OpenAI's.
 pub(super) const DONE: &str = "[DONE]";
 
-/// A Close frame as the sender of that direction would write it. A longer reason than a frame can hold is shortened at a
+/// A Close frame as the sender of that direction would write it; without a code it has no payload. A longer reason than a frame can hold is shortened at a
 /// character.
-pub(super) fn close_frame(code: u16, reason: &str, direction: Direction) -> Bytes {
+pub(super) fn close_frame(code: Option<u16>, reason: &str, direction: Direction) -> Bytes {
     let reason = &reason[..reason.floor_char_boundary(REASON_BYTES)];
-    frame(0x88, &[&code.to_be_bytes(), reason.as_bytes()].concat(), direction == Direction::ToServer)
+    let payload = code.map(|code| [&code.to_be_bytes(), reason.as_bytes()].concat());
+    frame(0x88, &payload.unwrap_or_default(), direction == Direction::ToServer)
 }
 
 /// Bytes that no sender of that direction may write.
 pub(super) fn illegal_bytes(kind: IllegalKind, direction: Direction) -> Bytes {
     let masked = direction == Direction::ToServer;
     match kind {
-        IllegalKind::Close1005 => close_frame(1005, "", direction),
-        IllegalKind::Close1006 => close_frame(1006, "", direction),
+        IllegalKind::Close1005 => close_frame(Some(1005), "", direction),
+        IllegalKind::Close1006 => close_frame(Some(1006), "", direction),
         IllegalKind::HalfCloseCode => frame(0x88, &[0x03], masked),
         IllegalKind::ReservedOpcode => frame(0x83, b"reserved opcode", masked),
         IllegalKind::ReservedBit => frame(0xC1, b"reserved bit", masked),

@@ -6,9 +6,9 @@ use super::connection::CLOSE_ANSWER;
 use super::plane::{Due, Plane};
 use super::planned::Strikes;
 use super::verbs::Point;
-use super::{ConnectionKey, Effect, Hold, HostAct};
-use crate::fault::{Fault, FaultIndex, IoCall, Target, Upstream, Verb};
-use crate::name::{Direction, HostName};
+use super::{Answer, ConnectionKey, Effect, Hold, HostAct};
+use crate::fault::{Fault, FaultIndex, IoCall, Target, Trigger, Upstream, Verb};
+use crate::name::{Direction, HostName, Link};
 
 /// Where a trigger has come true.
 #[derive(Clone, Copy)]
@@ -21,7 +21,12 @@ pub(super) enum Site {
 
 impl Plane {
     pub(super) fn fire(&mut self, fault: FaultIndex, on: String, out: &mut Vec<Effect>) {
-        self.disarm(fault);
+        let strikes_each = matches!(self.planned(fault).fault.trigger, Trigger::Idle(_));
+        if strikes_each {
+            self.unsettle();
+        } else {
+            self.disarm(fault);
+        }
         let planned = self.planned_mut(fault);
         planned.fired = true;
         let verb = planned.fault.verb.to_string();
@@ -59,17 +64,31 @@ impl Plane {
                 Verb::Refuse { .. }
                 | Verb::ConnectHang { .. }
                 | Verb::HandshakeStall { .. }
-                | Verb::AcceptThenReset { .. },
+                | Verb::AcceptThenReset { .. }
+                | Verb::IoError { call: IoCall::Connect, .. },
                 _,
             ) => self.await_attempts(fault, now, out),
-            (Verb::IoError { call: IoCall::Accept, kind, nth, .. }, Target::Link { link, .. }) => {
+            (Verb::IoError { call: IoCall::Accept, kind, nth, lasting, .. }, Target::Link { link, .. }) => {
                 self.fire(fault, link.to_string(), out);
-                out.push(Effect::AcceptError { link, kind: *kind, nth: *nth, fault });
+                let lasting = lasting.is_some();
+                out.push(Effect::AcceptError { link, kind: *kind, nth: *nth, lasting, fault });
+                self.heal_after(fault, now);
+            }
+            (Verb::LookupFails { kind, lasting }, Target::Link { link, .. }) => {
+                self.look_up(fault, link, Answer::Failure(*kind), lasting.is_none(), now, out);
+            }
+            (Verb::LookupMoves { to, .. }, Target::Link { link, .. }) => {
+                self.look_up(fault, link, Answer::AddressOf(to.clone()), false, now, out);
+            }
+            (Verb::LookupFails { .. } | Verb::LookupMoves { .. }, _) => {
+                self.give_up(fault, "a lookup is of a link");
             }
             (
                 Verb::Reset { .. }
                 | Verb::Drop { .. }
                 | Verb::Close { .. }
+                | Verb::HalfClose { .. }
+                | Verb::Buffer { .. }
                 | Verb::HalfOpen { .. }
                 | Verb::Illegal { .. }
                 | Verb::Cut { .. }
@@ -125,7 +144,28 @@ impl Plane {
                 self.set_deadline(now + CLOSE_ANSWER, Due::CloseAnswer(fault, *key));
             }
         }
-        self.planned_mut(fault).struck = keys;
+        self.planned_mut(fault).struck.extend(&keys);
+        match (&self.planned(fault).fault.trigger, duration(verb)) {
+            (_, None) => {}
+            // One connection after another is struck, and each has its time.
+            (Trigger::Idle(_), Some(delay)) => {
+                keys.iter().for_each(|key| self.set_deadline(now + delay, Due::HealOne(fault, *key)));
+            }
+            (_, Some(_)) => self.heal_after(fault, now),
+        }
+    }
+
+    fn look_up(
+        &mut self,
+        fault: FaultIndex,
+        link: Link,
+        answer: Answer,
+        once: bool,
+        now: Duration,
+        out: &mut Vec<Effect>,
+    ) {
+        self.fire(fault, format!("lookups of {} by {}", link.server, link.client), out);
+        out.push(Effect::Lookup { link, answer, once, fault });
         self.heal_after(fault, now);
     }
 
@@ -159,11 +199,28 @@ impl Plane {
 
     /// A fault ends as planned.
     pub(super) fn heal(&mut self, fault: FaultIndex, now: Duration, out: &mut Vec<Effect>) {
-        self.changes += 1;
         let struck = std::mem::take(&mut self.planned_mut(fault).struck);
+        self.heal_on(fault, struck, now, out);
+    }
+
+    /// A fault ends as planned on one of the connections that it has struck.
+    pub(super) fn heal_one(&mut self, fault: FaultIndex, key: ConnectionKey, now: Duration, out: &mut Vec<Effect>) {
+        self.planned_mut(fault).struck.retain(|struck| *struck != key);
+        self.heal_on(fault, vec![key], now, out);
+    }
+
+    fn heal_on(&mut self, fault: FaultIndex, struck: Vec<ConnectionKey>, now: Duration, out: &mut Vec<Effect>) {
+        self.changes += 1;
         let Fault { verb, target, .. } = &self.faults[fault.0 as usize].fault;
         match (verb, target) {
-            (Verb::Freeze { .. } | Verb::Partition { .. }, _) => out.push(Effect::Release { fault }),
+            (
+                Verb::Freeze { .. }
+                | Verb::Partition { .. }
+                | Verb::LookupFails { .. }
+                | Verb::LookupMoves { .. }
+                | Verb::IoError { .. },
+                _,
+            ) => out.push(Effect::Release { fault }),
             (Verb::Crash { .. } | Verb::PowerLoss { .. }, Target::Host(host)) => {
                 out.push(Effect::Host { host: host.clone(), act: HostAct::Start, fault });
             }
@@ -201,6 +258,10 @@ fn duration(verb: &Verb) -> Option<Duration> {
         | Verb::ConnectHang { lasting: time }
         | Verb::HandshakeStall { lasting: time }
         | Verb::AcceptThenReset { lasting: time }
+        | Verb::LookupFails { lasting: time, .. }
+        | Verb::LookupMoves { lasting: time, .. }
+        | Verb::Buffer { lasting: time, .. }
+        | Verb::IoError { lasting: time, .. }
         | Verb::Delay { lasting: time, .. }
         | Verb::Jitter { lasting: time, .. }
         | Verb::Throttle { lasting: time, .. }
@@ -213,6 +274,7 @@ fn duration(verb: &Verb) -> Option<Duration> {
         Verb::Reset { .. }
         | Verb::Drop { .. }
         | Verb::Close { .. }
+        | Verb::HalfClose { .. }
         | Verb::Illegal { .. }
         | Verb::Cut { .. }
         | Verb::TruncateClean
@@ -220,7 +282,6 @@ fn duration(verb: &Verb) -> Option<Duration> {
         | Verb::DuplicateMessage { .. }
         | Verb::ReorderMessages { .. }
         | Verb::Upstream(Upstream::Status { .. } | Upstream::MissingDone | Upstream::ErrorEvent { .. })
-        | Verb::IoError { .. }
         | Verb::Restart { .. } => None,
     }
 }

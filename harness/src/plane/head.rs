@@ -99,6 +99,11 @@ impl Fields {
         }
     }
 
+    /// Whether what the body carries is what its text is.
+    pub(super) fn is_plain(&self) -> bool {
+        !self.content_encoded
+    }
+
     /// Whether the body can be read as SSE events.
     pub(super) fn has_events(&self) -> bool {
         self.event_stream && !self.content_encoded

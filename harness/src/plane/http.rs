@@ -2,6 +2,7 @@
 
 use super::exchange::{Exchanges, Request, Switch};
 use super::head::{Fields, FirstLine, Framing, is_token};
+use super::lines::Lines;
 use super::mark::{Mark, What};
 use super::sse::Sse;
 use crate::name::Direction;
@@ -14,6 +15,10 @@ const HEAD_BYTES: usize = 64 * 1024;
 const METHOD_BYTES: usize = 32;
 const CHUNK_LINE_BYTES: usize = 4096;
 
+/// How requests begin (RFC 9110, 9; RFC 5789). Others are read as well, and nothing waits for them.
+const METHODS: [&[u8]; 9] =
+    [b"GET ", b"HEAD ", b"POST ", b"PUT ", b"DELETE ", b"CONNECT ", b"OPTIONS ", b"TRACE ", b"PATCH "];
+
 /// The parser of one direction.
 #[derive(Debug)]
 pub(super) struct Http {
@@ -23,6 +28,9 @@ pub(super) struct Http {
     text: Vec<u8>,
     head: Head,
     sse: Option<Sse>,
+    lines: Option<Lines>,
+    /// Whether lines and whole messages are told.
+    finely: bool,
     chunk: Option<Chunk>,
 }
 
@@ -44,6 +52,8 @@ struct Head {
     /// Where in `text` the current line begins.
     line: usize,
     first: Option<FirstLine>,
+    /// Whether it has been told that this is hardly a head.
+    is_doubted: bool,
 }
 
 /// A chunk in passage. Offsets as in [`Mark`].
@@ -92,10 +102,10 @@ pub(super) enum Next {
 }
 
 impl Http {
-    /// Expects the first head.
-    pub(super) fn new(direction: Direction) -> Self {
+    /// Expects the first head. `finely`: whether to tell of lines and of whole messages, too.
+    pub(super) fn new(direction: Direction, finely: bool) -> Self {
         let (text, head) = (Vec::new(), Head::default());
-        Self { direction, state: State::Between, text, head, sse: None, chunk: None }
+        Self { direction, state: State::Between, text, head, sse: None, lines: None, finely, chunk: None }
     }
 
     /// Whether no message is in passage.
@@ -178,6 +188,10 @@ impl Http {
                 return self.give_up(used, marks);
             }
             if end.is_none() {
+                if self.head.first.is_none() && !self.is_likely_http() && !self.head.is_doubted {
+                    self.head.is_doubted = true;
+                    marks.push(Mark::Doubted { what: What::Head });
+                }
                 break;
             }
             let line = trim_line_end(&self.text[self.head.line..]);
@@ -225,6 +239,17 @@ impl Http {
         }
     }
 
+    /// Whether what has come of the first line is how nearly every message begins.
+    fn is_likely_http(&self) -> bool {
+        match self.direction {
+            Direction::ToClient => true,
+            Direction::ToServer => METHODS.iter().any(|method| {
+                let shown = self.text.len().min(method.len());
+                self.text[..shown] == method[..shown]
+            }),
+        }
+    }
+
     fn end_head(&mut self, end: u64, exchanges: &mut Exchanges, marks: &mut Vec<Mark>) -> Next {
         let Some(first) = self.head.first.take() else { return Next::Opaque };
         let start = self.head.start;
@@ -232,7 +257,7 @@ impl Http {
         self.text = Vec::new();
         if first.is_interim() {
             marks.push(Mark::Aside { start, end, unit: first.unit() });
-            self.state = State::Between;
+            self.end_message(end, marks);
             return Next::Http;
         }
         marks.push(Mark::Ended { what: What::Head, start, end, unit: Some(first.unit()) });
@@ -246,12 +271,20 @@ impl Http {
             }
             FirstLine::Response { status } => Framing::after_response(*status, &fields, exchanges.answered()),
         };
+        let has_body = match framing {
+            Framing::Fixed(_) | Framing::Chunked | Framing::UntilClose => true,
+            Framing::Nothing | Framing::WebSocket | Framing::Opaque => false,
+        };
+        if self.finely && !has_body {
+            marks.push(Mark::Whole { end });
+        }
         self.begin_body(framing, &fields, exchanges)
     }
 
     fn begin_body(&mut self, framing: Framing, fields: &Fields, exchanges: &mut Exchanges) -> Next {
         let events = self.direction == Direction::ToClient && fields.has_events();
         self.sse = events.then(Sse::default);
+        self.lines = (self.finely && !events && fields.is_plain()).then(Lines::default);
         self.state = match framing {
             Framing::Nothing => State::Between,
             Framing::Fixed(left) => State::Fixed { left },
@@ -273,9 +306,10 @@ impl Http {
 
     fn read_payload(&mut self, input: &[u8], left: u64, at: u64, marks: &mut Vec<Mark>) -> usize {
         let most = usize::try_from(left).unwrap_or(usize::MAX).min(input.len());
-        match &mut self.sse {
-            Some(sse) => sse.advance(&input[..most], at, marks),
-            None => most,
+        match (&mut self.sse, &mut self.lines) {
+            (Some(sse), _) => sse.advance(&input[..most], at, marks),
+            (None, Some(lines)) => lines.advance(&input[..most], at, marks),
+            (None, None) => most,
         }
     }
 
@@ -283,6 +317,11 @@ impl Http {
     fn read_chunk_line(&mut self, input: &[u8], at: u64, marks: &mut Vec<Mark>) -> (usize, Next) {
         if self.state == State::ChunkSize && self.chunk.is_none() {
             self.chunk = Some(Chunk { head: at, payload: None });
+            if self.finely && !input.is_empty() {
+                // The report of a beginning comes before its first byte is read.
+                marks.push(Mark::Candidate { what: What::Chunk, at });
+                return (0, Next::Http);
+            }
         }
         let end = input.iter().position(|byte| *byte == b'\n').map(|n| n + 1);
         let used = end.unwrap_or(input.len());
@@ -301,6 +340,12 @@ impl Http {
                 let Some(size) = chunk_size(line) else { return self.lose_track(used, at, marks) };
                 if let Some(chunk) = &mut self.chunk {
                     chunk.payload = Some((end, size));
+                    if self.finely {
+                        marks.push(match size {
+                            0 => Mark::Dismissed { what: What::Chunk },
+                            _ => Mark::Begun { what: What::Chunk, at: chunk.head },
+                        });
+                    }
                 }
                 self.state = if size == 0 { State::Trailer } else { State::ChunkData { left: size } };
             }
@@ -325,13 +370,34 @@ impl Http {
 
     fn end_chunk(&mut self, end: u64, marks: &mut Vec<Mark>) {
         if let Some(Chunk { head, payload: Some((_, bytes)) }) = self.chunk.take() {
-            marks.push(Mark::Aside { start: head, end, unit: Unit::HttpChunk { bytes } });
+            let unit = Unit::HttpChunk { bytes };
+            marks.push(match bytes {
+                0 => Mark::Aside { start: head, end, unit },
+                _ => Mark::Ended { what: What::Chunk, start: head, end, unit: Some(unit) },
+            });
+        }
+    }
+
+    /// The sender has finished: the body in passage, if there is one, ends with what has come of it.
+    pub(super) fn finish(&mut self, at: u64, marks: &mut Vec<Mark>) {
+        if self.body() != Body::None {
+            self.end_body(at, marks);
+        }
+    }
+
+    fn end_body(&mut self, at: u64, marks: &mut Vec<Mark>) {
+        if let Some(mut sse) = self.sse.take() {
+            sse.end(at, marks);
+        }
+        if let Some(mut lines) = self.lines.take() {
+            lines.end(at, marks);
         }
     }
 
     fn end_message(&mut self, at: u64, marks: &mut Vec<Mark>) {
-        if let Some(mut sse) = self.sse.take() {
-            sse.end(at, marks);
+        self.end_body(at, marks);
+        if self.finely {
+            marks.push(Mark::Whole { end: at });
         }
         self.state = State::Between;
     }

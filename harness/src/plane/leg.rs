@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use super::awaited::Awaited;
+use super::buffer::Keeping;
 use super::exchange::{Exchanges, Switch};
 use super::http::{Body, Chunk};
 use super::mark::{Mark, What};
@@ -30,11 +31,17 @@ pub(super) struct Leg {
     pub(super) awaited: Vec<Awaited>,
     /// The sender's FIN is here and has not been passed.
     pub(super) fin_waits: bool,
+    /// The sender's FIN has been passed.
+    pub(super) finished: bool,
     /// Bytes given back to the actuator that have been read already: they come again.
     known: u64,
     protocol: Protocol,
     pieces: Pieces,
     watches: Vec<Watch>,
+    /// The hops that keep what they are sent.
+    pub(super) keepings: Vec<Keeping>,
+    /// From where on something was held that had not shown what it is, when that was last looked at.
+    undecided: Option<u64>,
     /// The half-opens in force, the latest last.
     silences: Vec<(FaultIndex, HalfOpenKind)>,
     marks: Vec<Mark>,
@@ -82,13 +89,13 @@ pub(super) enum Halt {
 }
 
 impl Leg {
-    /// A direction in which nothing has been sent.
-    pub(super) fn new(key: ConnectionKey, direction: Direction, watches: Vec<Watch>) -> Self {
+    /// A direction in which nothing has been sent. `finely`: whether chunks, lines and whole messages of HTTP are of interest.
+    pub(super) fn new(key: ConnectionKey, direction: Direction, watches: Vec<Watch>, finely: bool) -> Self {
         Self {
             key,
             direction,
             pieces: Pieces::default(),
-            protocol: Protocol::new(direction),
+            protocol: Protocol::new(direction, finely),
             watches,
             marks: Vec::new(),
             units: VecDeque::new(),
@@ -99,6 +106,9 @@ impl Leg {
             ending: None,
             awaited: Vec::new(),
             fin_waits: false,
+            finished: false,
+            keepings: Vec::new(),
+            undecided: None,
         }
     }
 
@@ -121,6 +131,7 @@ impl Leg {
             && self.silences.is_empty()
             && self.ending.is_none()
             && self.awaited.is_empty()
+            && self.keepings.is_empty()
             && self.known == 0
             && !self.fin_waits
     }
@@ -172,6 +183,8 @@ impl Leg {
             }
             self.step(exchanges, true);
         }
+        let read = self.pieces.read();
+        self.keepings.iter_mut().for_each(|keeping| keeping.fill(read));
         let held_from = self.held_from();
         let held_from = if self.pieces.read().saturating_sub(held_from) > HELD_BYTES { u64::MAX } else { held_from };
         self.pass(held_from, out);
@@ -368,8 +381,40 @@ impl Leg {
         for awaited in self.awaited.iter_mut().filter(|_| arriving) {
             self.marks.iter().for_each(|mark| awaited.on_mark(mark));
         }
+        if arriving {
+            self.keepings.iter_mut().for_each(|keeping| self.marks.iter().for_each(|mark| keeping.on_mark(mark)));
+        }
         self.note_units(arriving);
         self.keep_chunk();
+    }
+
+    /// The sender has finished: what is in passage ends as it stands.
+    pub(super) fn finish(&mut self) {
+        if self.fate() != Fate::Pass || !self.pieces.unread().is_empty() {
+            return;
+        }
+        self.protocol.finish(self.pieces.read(), &mut self.marks);
+        for mark in &self.marks {
+            self.watches.iter_mut().for_each(|watch| watch.on_mark(mark));
+            self.awaited.iter_mut().for_each(|awaited| awaited.on_mark(mark));
+        }
+        self.note_units(true);
+    }
+
+    /// Whether something has begun to wait here that has not shown what it is.
+    pub(super) fn begins_to_wait(&mut self) -> bool {
+        let undecided = self.watches.iter().filter_map(Watch::undecided_from).min();
+        let begins = undecided.is_some() && undecided != self.undecided;
+        self.undecided = undecided;
+        begins
+    }
+
+    /// What has waited to show what it is need not wait any longer.
+    pub(super) fn let_undecided_go(&mut self) {
+        let from = self.undecided.take();
+        for watch in self.watches.iter_mut().filter(|watch| from.is_some() && watch.undecided_from() == from) {
+            watch.wait_no_longer();
+        }
     }
 
     /// Remembers the units that the last marks say have ended. `arriving`: whether they may leave.
@@ -412,6 +457,7 @@ impl Leg {
         }
         let chunk = self.keeps_chunks().then(|| self.kept_chunk()).flatten();
         let watches = self.watches.iter().filter_map(Watch::holds_from);
-        watches.chain(chunk.map(|chunk| chunk.head)).min().unwrap_or(u64::MAX)
+        let kept = self.keepings.iter().map(|keeping| keeping.open);
+        watches.chain(chunk.map(|chunk| chunk.head)).chain(kept).min().unwrap_or(u64::MAX)
     }
 }

@@ -14,6 +14,10 @@ pub(super) enum What {
     Message,
     /// An SSE event that has data.
     SseEvent,
+    /// A chunk that carries something.
+    Chunk,
+    /// A line of a body that is not empty.
+    Line,
 }
 
 /// A boundary. Offsets count the sender's bytes in this direction, from 0.
@@ -31,7 +35,17 @@ pub(super) enum Mark {
         /// What it might have been.
         what: What,
     },
-    /// A unit has begun that counts.
+    /// The candidate is hardly one: nothing should wait for it.
+    Doubted {
+        /// What it might be.
+        what: What,
+    },
+    /// A message of HTTP has ended, with its body.
+    Whole {
+        /// The byte after its last.
+        end: u64,
+    },
+    /// A unit has begun that counts; of an SSE event it is known that it has data, and it counts when it has ended.
     Begun {
         /// Which.
         what: What,

@@ -6,26 +6,32 @@
 //! - `effect`: the answers;
 //! - `plane`: [`Plane`], what an actuator calls: triggers by time, event and connection;
 //! - `planned`: one fault and how far its life has come; `firing`: how faults fire and heal; `attempts`: what befalls
-//!   connections before they are any;
-//! - `verbs`: what each verb does to a connection; `bodies`: to the body of a response; `editing` (with `edit`): to single
+//!   connections before they are any; `idle`: what befalls those that carry nothing;
+//! - `verbs`: what each verb does to a connection; `buffer`: a hop that keeps what it is sent; `bodies`: to the body of a response; `editing` (with `edit`): to single
 //!   messages and events;
 //! - `connection`: two legs, and what their protocols and faults share; `connections`: all of them;
 //! - `leg`: one direction: reads, lets pass, holds, throws away; `awaited`: the boundaries that faults wait for in it;
 //! - `watch`: one fault over one leg: counts units and finds the byte at which to strike;
 //! - `pieces`: the bytes between arrival and departure;
-//! - `protocol`, `http` (with `head` and `exchange`), `websocket`, `sse`: where units begin and end; `mark` is how they say it;
+//! - `protocol`, `http` (with `head`, `exchange` and `lines`), `websocket`, `sse`: where units begin and end; `mark` is how they say it;
 //! - `encode`: the bytes that faults forge.
 //!
 //! # What passes, and when
 //!
 //! Bytes pass as they came, whole slices at once, and at once. Only armed faults make bytes wait:
 //!
-//! - before or inside the nth SSE event: from the point on, until a `data` field shows that it is an event;
+//! - before or inside the nth SSE event: from the point on, until the blank line shows that it is an event. Only a whole
+//!   event is one; what the end of its body cuts off is none, and no fault strikes it;
 //! - before or inside the nth HTTP head: from the point on, until the first line shows that it is HTTP;
+//! - before the nth chunk: until its size shows that it is not the empty one that ends a body;
 //! - a message or event that is to be corrupted, duplicated or moved, or may be the `[DONE]` to be left out: from its
 //!   beginning to its end;
 //! - a fault that may have to write the size of a chunk anew, because it ends the body or changes an event: each chunk,
 //!   until it is whole.
+//!
+//! What shows nothing for a second passes: what may still become a head, or a block of an event stream without data. So raw
+//! bytes that begin like HTTP, and comments that keep a stream alive, arrive a second late at most. Should the unit show
+//! after all, its fault strikes where the bytes then are.
 //!
 //! At most 1 MiB waits so; what is larger passes, and a fault that needed it whole does not fire. Nothing but the message
 //! itself and the chunks around it is ever rewritten.
@@ -36,6 +42,7 @@
 mod attempts;
 mod awaited;
 mod bodies;
+mod buffer;
 mod connection;
 mod connections;
 mod edit;
@@ -46,7 +53,9 @@ mod exchange;
 mod firing;
 mod head;
 mod http;
+mod idle;
 mod leg;
+mod lines;
 mod mark;
 mod pieces;
 #[expect(clippy::module_inception, reason = "the plane of the module `plane`")]
@@ -61,5 +70,5 @@ mod websocket;
 #[cfg(test)]
 mod tests;
 
-pub use effect::{ConnectVerdict, ConnectionKey, Effect, Hold, HostAct, Mode, Passage, Shaping};
+pub use effect::{Answer, ConnectVerdict, ConnectionKey, Effect, Hold, HostAct, Mode, Passage, Shaping};
 pub use plane::Plane;

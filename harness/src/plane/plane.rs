@@ -61,6 +61,14 @@ pub(super) enum Due {
     Strike(FaultIndex),
     /// A fault ends.
     Heal(FaultIndex),
+    /// A fault ends on one of the connections that it has struck.
+    HealOne(FaultIndex, ConnectionKey),
+    /// A connection may have carried nothing for long enough.
+    Idle(ConnectionKey),
+    /// What waits in a direction to show what it is has had its time.
+    Undecided(ConnectionKey, Direction),
+    /// A hop may have kept bytes for long enough.
+    Flush(ConnectionKey, Direction),
     /// An end has had its time to answer a fault's Close frame.
     CloseAnswer(FaultIndex, ConnectionKey),
 }
@@ -96,6 +104,7 @@ impl Plane {
         out: &mut Vec<Effect>,
     ) -> Passage {
         let Some(connection) = self.connections.get_mut(key) else { return Passage::Whole(bytes) };
+        connection.idleness.carried(now);
         if connection.leg(direction).is_plain() {
             connection.read_plain(direction, &bytes, out);
             return Passage::Whole(bytes);
@@ -109,6 +118,8 @@ impl Plane {
             rest = connection.leg(direction).give_back(from);
         }
         self.settle(now, out);
+        self.await_showing(key, direction, now);
+        self.await_flush(key, direction, now, out);
         Passage::Decided(rest)
     }
 
@@ -125,6 +136,11 @@ impl Plane {
 
     /// An end of a connection has sent its FIN.
     pub fn fin(&mut self, key: ConnectionKey, direction: Direction, now: Duration, out: &mut Vec<Effect>) {
+        if let Some(connection) = self.connections.get_mut(key) {
+            connection.idleness.carried(now);
+            connection.leg(direction).finish();
+            self.drive(key, direction, now, out);
+        }
         match self.connections.get_mut(key) {
             Some(connection) => connection.fin(direction, out),
             None => out.push(Effect::ForwardFin { connection: key, direction }),
@@ -143,7 +159,14 @@ impl Plane {
     pub fn ended(&mut self, key: ConnectionKey) {
         self.connections.remove(key);
         self.hung.remove(&key);
-        self.deadlines.retain(|_, due| !matches!(due, Due::CloseAnswer(_, of) if *of == key));
+        self.deadlines.retain(|_, due| match due {
+            Due::Strike(_) | Due::Heal(_) => true,
+            Due::CloseAnswer(_, of)
+            | Due::HealOne(_, of)
+            | Due::Idle(of)
+            | Due::Undecided(of, _)
+            | Due::Flush(of, _) => *of != key,
+        });
     }
 
     /// A host has logged a tracing event.
@@ -168,6 +191,10 @@ impl Plane {
             match entry.remove() {
                 Due::Strike(fault) => self.come_true(fault, Site::Everywhere, now, out),
                 Due::Heal(fault) => self.heal(fault, now, out),
+                Due::HealOne(fault, key) => self.heal_one(fault, key, now, out),
+                Due::Idle(key) => self.note_idle(key, now, out),
+                Due::Undecided(key, direction) => self.let_undecided_go(key, direction, now, out),
+                Due::Flush(key, direction) => self.flush(key, direction, now, out),
                 Due::CloseAnswer(fault, key) => {
                     self.changes += 1;
                     if let Some(connection) = self.connections.get_mut(key) {
@@ -217,7 +244,32 @@ impl Plane {
 
     pub(super) fn disarm(&mut self, fault: FaultIndex) {
         self.armed[fault.0 as usize] = false;
+        self.unsettle();
+    }
+
+    /// Held bytes may go.
+    pub(super) fn unsettle(&mut self) {
         self.unsettled = true;
+    }
+
+    /// What a fault holds because it may be the unit that it waits for, holds for so long at most: longer than a path takes to
+    /// acknowledge the first of several pieces, and shorter than anybody takes to think that a peer is gone.
+    const SHOWING: Duration = Duration::from_secs(1);
+
+    fn await_showing(&mut self, key: ConnectionKey, direction: Direction, now: Duration) {
+        if let Some(connection) = self.connections.get_mut(key)
+            && connection.leg(direction).begins_to_wait()
+        {
+            self.set_deadline(now + Self::SHOWING, Due::Undecided(key, direction));
+        }
+    }
+
+    fn let_undecided_go(&mut self, key: ConnectionKey, direction: Direction, now: Duration, out: &mut Vec<Effect>) {
+        if let Some(connection) = self.connections.get_mut(key) {
+            connection.leg(direction).let_undecided_go();
+        }
+        self.drive(key, direction, now, out);
+        self.await_showing(key, direction, now);
     }
 
     pub(super) fn set_deadline(&mut self, at: Duration, due: Due) {

@@ -14,6 +14,8 @@ pub(super) struct Planned {
     pub(super) fired: bool,
     /// How many events have matched.
     matched: u32,
+    /// How many calls have been made since it strikes calls.
+    pub(super) calls: u32,
     pub(super) strikes: Strikes,
     /// The connections that feel it until it heals.
     pub(super) struck: Vec<ConnectionKey>,
@@ -35,7 +37,7 @@ pub(super) enum Strikes {
 impl Planned {
     /// A fault that has not fired.
     pub(super) fn new(fault: Fault) -> Self {
-        Self { fault, fired: false, matched: 0, strikes: Strikes::None, struck: Vec::new(), obstacle: None }
+        Self { fault, fired: false, matched: 0, calls: 0, strikes: Strikes::None, struck: Vec::new(), obstacle: None }
     }
 
     /// Whether the fault may strike a connection.

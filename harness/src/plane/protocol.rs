@@ -15,9 +15,9 @@ pub(super) enum Protocol {
 }
 
 impl Protocol {
-    /// Every connection may turn out to be HTTP.
-    pub(super) fn new(direction: Direction) -> Self {
-        Self::Http(Box::new(Http::new(direction)))
+    /// Every connection may turn out to be HTTP. `finely`: as in [`Http::new`].
+    pub(super) fn new(direction: Direction, finely: bool) -> Self {
+        Self::Http(Box::new(Http::new(direction, finely)))
     }
 
     /// Reads up to the next boundary; `at` is the offset of the first byte. Returns how many bytes were read: 0 only
@@ -35,6 +35,14 @@ impl Protocol {
             }
             Self::WebSocket(frames) => frames.advance(input, at, marks),
             Self::Opaque => input.len(),
+        }
+    }
+
+    /// The sender has finished: what is in passage ends as it stands.
+    pub(super) fn finish(&mut self, at: u64, marks: &mut Vec<Mark>) {
+        match self {
+            Self::Http(http) => http.finish(at, marks),
+            Self::WebSocket(_) | Self::Opaque => {}
         }
     }
 

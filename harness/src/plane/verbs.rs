@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::awaited::Awaited;
+use super::buffer::Keeping;
 use super::connection::{Connection, reader};
 use super::editing::Edit;
 use super::encode::{error_event, illegal_bytes};
@@ -46,6 +47,7 @@ impl Connection {
                 Body::Chunked(_) | Body::UntilClose => None,
                 Body::Fixed | Body::None => Some("no body is in passage that is chunked or ends with its connection"),
             },
+            Verb::HalfClose { by } if self.leg_of(by.sends()).finished => Some("that end has finished by itself"),
             Verb::Freeze { .. } | Verb::Crash { .. } | Verb::PowerLoss { .. } | Verb::Restart { .. } => {
                 Some("a connection is no host")
             }
@@ -57,6 +59,10 @@ impl Connection {
             | Verb::Reset { .. }
             | Verb::Drop { .. }
             | Verb::Close { .. }
+            | Verb::HalfClose { .. }
+            | Verb::LookupFails { .. }
+            | Verb::LookupMoves { .. }
+            | Verb::Buffer { .. }
             | Verb::Illegal { .. }
             | Verb::HalfOpen { .. }
             | Verb::Cut { .. }
@@ -90,6 +96,10 @@ impl Connection {
                 self.leave_in_silence(*to, fault, out);
             }
             Verb::Close { code, reason, to } => self.close(fault, told(*to), *code, reason, out),
+            Verb::HalfClose { by } => self.half_close(*by, fault, out),
+            Verb::Buffer { bytes, flush_after, direction, .. } => {
+                ways(*direction).for_each(|way| self.leg(way).keep(Keeping::new(fault, *bytes, *flush_after)));
+            }
             Verb::Illegal { kind, to } => told(*to).iter().for_each(|side| self.send_illegal(*side, *kind, fault, out)),
             Verb::HalfOpen { kind, direction, .. } => {
                 ways(*direction).for_each(|silent| self.silence(silent, *kind, fault, out));
@@ -116,9 +126,9 @@ impl Connection {
                 let every = Duration::from_millis(1);
                 self.shape(fault, *direction, Shaping::Pieces { bytes: *bytes, every }, out);
             }
-            Verb::IoError { call, kind, nth, side } => {
-                let (call, kind, nth, side) = (*call, *kind, *nth, *side);
-                out.push(Effect::IoError { connection: self.key, side, call, kind, nth, fault });
+            Verb::IoError { call, kind, nth, side, lasting } => {
+                let (call, kind, nth, side, lasting) = (*call, *kind, *nth, *side, lasting.is_some());
+                out.push(Effect::IoError { connection: self.key, side, call, kind, nth, lasting, fault });
             }
             Verb::Corrupt
             | Verb::DuplicateMessage { .. }
@@ -129,6 +139,8 @@ impl Connection {
             | Verb::ConnectHang { .. }
             | Verb::HandshakeStall { .. }
             | Verb::AcceptThenReset { .. }
+            | Verb::LookupFails { .. }
+            | Verb::LookupMoves { .. }
             | Verb::Crash { .. }
             | Verb::PowerLoss { .. }
             | Verb::Restart { .. } => {}

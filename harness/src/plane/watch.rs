@@ -62,6 +62,10 @@ enum Aim {
 struct Track {
     start: u64,
     recognised: bool,
+    /// There is something in it that only such units have.
+    has_shown: bool,
+    /// Bytes do not wait for it although it may still turn out to be the unit.
+    waits_no_longer: bool,
     /// Bytes of the unit up to the point.
     left: u64,
     /// The point, once it has been reached.
@@ -77,7 +81,9 @@ impl Watch {
             Trigger::Frame { kind, n, direction, edge } => (direction, Aim::unit(What::Frame(kind), n, edge)),
             Trigger::SseEvent { n, edge } => (Direction::ToClient, Aim::unit(What::SseEvent, n, edge)),
             Trigger::HttpHead { n, direction, edge } => (direction, Aim::head(&fault.verb, n, edge)),
-            Trigger::At(_) | Trigger::Event { .. } | Trigger::Connect => return None,
+            Trigger::Chunk { n, direction, edge } => (direction, Aim::unit(What::Chunk, n, edge)),
+            Trigger::Line { n, direction, edge } => (direction, Aim::unit(What::Line, n, edge)),
+            Trigger::At(_) | Trigger::Idle(_) | Trigger::Event { .. } | Trigger::Connect => return None,
         };
         let due = matches!(aim, Aim::Bytes { left: 0 }).then_some(Due { at: 0, from: 0 });
         let need = Need::of(&fault.verb);
@@ -100,7 +106,7 @@ impl Watch {
             Aim::Bytes { left } => Some(*left),
             Aim::Unit { what, track, .. } => {
                 let track = track.as_ref().filter(|track| track.point.is_none())?;
-                (in_payload || *what != What::SseEvent).then_some(track.left)
+                (in_payload || !lies_in_payload(*what)).then_some(track.left)
             }
             Aim::Done { .. } => None,
         }
@@ -111,7 +117,7 @@ impl Watch {
     pub(super) fn holds_from(&self) -> Option<u64> {
         match &self.aim {
             Aim::Unit { track: Some(track), .. } if self.need == Need::Unit => Some(track.start),
-            Aim::Unit { track: Some(track), .. } if !track.recognised => track.point,
+            Aim::Unit { track: Some(track), .. } if !track.recognised && !track.waits_no_longer => track.point,
             Aim::Done { event, .. } => *event,
             Aim::Unit { .. } | Aim::Bytes { .. } => None,
         }
@@ -129,8 +135,8 @@ impl Watch {
             Aim::Bytes { .. } | Aim::Done { .. } => {}
             Aim::Unit { what, track, .. } => {
                 let Some(track) = track.as_mut().filter(|track| track.point.is_none()) else { return };
-                // A chunk's size and line end are no part of the event that stands in it.
-                if in_payload || *what != What::SseEvent {
+                // A chunk's size and line end are no part of what stands in it.
+                if in_payload || !lies_in_payload(*what) {
                     track.left = track.left.saturating_sub(bytes);
                     track.reach(read);
                 }
@@ -150,6 +156,12 @@ impl Watch {
                     *track = Some(Track::new(*edge, *at))
                 }
                 Mark::Dismissed { what: none } if none == what => *track = None,
+                Mark::Doubted { what: doubted } if doubted == what => {
+                    track.iter_mut().for_each(|track| track.waits_no_longer = true);
+                }
+                Mark::Begun { what: begun, .. } if begun == what && counts_whole(*what) => {
+                    track.iter_mut().for_each(|track| track.has_shown = true);
+                }
                 Mark::Begun { what: begun, at } if begun == what => {
                     *counted = counted.saturating_add(1);
                     if *counted == *n {
@@ -158,16 +170,19 @@ impl Watch {
                         self.due = track.due();
                     }
                 }
-                Mark::Ended { what: ended, end, .. } if ended == what && *counted == *n => {
+                Mark::Ended { what: ended, end, .. } if ended == what => {
+                    *counted = counted.saturating_add(u32::from(counts_whole(*what)));
                     // A unit shorter than the point inside it is struck at its end.
-                    if let Some(track) = track.take() {
+                    if let Some(track) = track.take().filter(|_| *counted == *n) {
                         self.due = Some(Due { at: track.point.unwrap_or(*end), from: track.start });
                     }
                 }
                 Mark::Candidate { .. }
+                | Mark::Doubted { .. }
                 | Mark::Dismissed { .. }
                 | Mark::Begun { .. }
                 | Mark::Ended { .. }
+                | Mark::Whole { .. }
                 | Mark::Aside { .. } => {}
             },
             Aim::Done { n, heads, event } => match mark {
@@ -183,11 +198,30 @@ impl Watch {
                     }
                 }
                 Mark::Candidate { .. }
+                | Mark::Doubted { .. }
                 | Mark::Dismissed { .. }
                 | Mark::Begun { .. }
                 | Mark::Ended { .. }
+                | Mark::Whole { .. }
                 | Mark::Aside { .. } => {}
             },
+        }
+    }
+
+    /// From where on bytes wait for something that has shown nothing yet.
+    pub(super) fn undecided_from(&self) -> Option<u64> {
+        match &self.aim {
+            Aim::Unit { track: Some(track), .. } if self.need != Need::Unit && !track.has_shown => {
+                self.holds_from().map(|_| track.start)
+            }
+            Aim::Unit { .. } | Aim::Bytes { .. } | Aim::Done { .. } => None,
+        }
+    }
+
+    /// Bytes need not wait any longer for what may still show that it is the unit.
+    pub(super) fn wait_no_longer(&mut self) {
+        if let Aim::Unit { track: Some(track), .. } = &mut self.aim {
+            track.waits_no_longer = true;
         }
     }
 
@@ -198,6 +232,22 @@ impl Watch {
             Aim::Done { event, .. } => *event = None,
             Aim::Bytes { .. } => {}
         }
+    }
+}
+
+/// Whether the chunks around a unit are no part of it.
+fn lies_in_payload(what: What) -> bool {
+    match what {
+        What::SseEvent | What::Chunk | What::Line => true,
+        What::Head | What::Frame(_) | What::Message => false,
+    }
+}
+
+/// Whether a unit counts only when all of it has come: an event that its body's end cuts off is none (WHATWG HTML, 9.2.6).
+fn counts_whole(what: What) -> bool {
+    match what {
+        What::SseEvent => true,
+        What::Head | What::Frame(_) | What::Message | What::Chunk | What::Line => false,
     }
 }
 
@@ -228,6 +278,10 @@ impl Need {
             Verb::Reset { .. }
             | Verb::Drop { .. }
             | Verb::Close { .. }
+            | Verb::HalfClose { .. }
+            | Verb::LookupFails { .. }
+            | Verb::LookupMoves { .. }
+            | Verb::Buffer { .. }
             | Verb::HalfOpen { .. }
             | Verb::Illegal { .. }
             | Verb::Cut { .. }
@@ -258,7 +312,8 @@ impl Track {
             Edge::Inside(k) => k,
             Edge::After => u64::MAX,
         };
-        let mut track = Self { start: at, recognised: false, left, point: None };
+        let mut track =
+            Self { start: at, recognised: false, has_shown: false, waits_no_longer: false, left, point: None };
         track.reach(at);
         track
     }

@@ -9,12 +9,12 @@ use proptest::sample::select;
 
 use super::Scenario;
 use crate::fault::{
-    Edge, Ending, Ends, Fault, FrameKind, HalfOpenKind, IllegalKind, IoCall, IoErrorKind, Target, Trigger, Upstream,
-    Verb,
+    Edge, Ending, Ends, Fault, FrameKind, HalfOpenKind, IllegalKind, IoCall, IoErrorKind, LookupError, Target, Trigger,
+    Upstream, Verb,
 };
 use crate::name::{Direction, HostName, Link, Side};
 
-/// A scenario with the hosts `alice`, `bob` and `chat` and all that a file can say.
+/// A scenario with the hosts `alice`, `bob`, `chat` and `elsewhere` and all that a file can say.
 pub(crate) fn scenario() -> Scenario {
     let text = r#"
 name = "everything"
@@ -31,6 +31,9 @@ run = "chat"
 start = "1s"
 config = { port = 80, keepalive = { every = "20s" }, names = ["a", "b"] }
 
+[host.elsewhere]
+run = "chat"
+
 [actor.alice]
 run = "talker"
 tells = ["offered", "received"]
@@ -42,6 +45,8 @@ start = "50ms"
 [[link]]
 between = ["alice", "chat"]
 latency = "80ms"
+idle_timeout = "1m"
+forgets = "reset"
 
 [[fault]]
 link = "alice -> chat"
@@ -123,9 +128,10 @@ pub(crate) fn fault() -> impl Strategy<Value = Fault> {
         .prop_map(|(link, trigger, verb)| on(link, trigger, verb));
     let truncation = (pair(), sse_event()).prop_map(|(link, trigger)| on(link, trigger, Verb::TruncateClean));
     let editing = (pair(), whole_unit(), edit()).prop_map(|(link, trigger, verb)| on(link, trigger, verb));
+    let lookup = (pair(), timed(), lookup_verb()).prop_map(|(link, trigger, verb)| on(link, trigger, verb));
     let upstream =
         (pair(), upstream()).prop_map(|(link, (trigger, upstream))| on(link, trigger, Verb::Upstream(upstream)));
-    prop_oneof![on_host, partition, on_link, refusal, closing, truncation, editing, upstream]
+    prop_oneof![on_host, partition, on_link, refusal, closing, truncation, editing, lookup, upstream]
 }
 
 fn on((client, server): (HostName, HostName), trigger: Trigger, verb: Verb) -> Fault {
@@ -133,17 +139,29 @@ fn on((client, server): (HostName, HostName), trigger: Trigger, verb: Verb) -> F
 }
 
 fn attempt_verb() -> impl Strategy<Value = Verb> {
-    (0..4_u8, option::of(duration())).prop_map(|(which, lasting)| match which {
+    let kinds = select(IoErrorKind::ALL.to_vec());
+    (0..5_u8, option::of(duration()), kinds, 1_u32..).prop_map(|(which, lasting, kind, nth)| match which {
         0 => Verb::Refuse { lasting },
         1 => Verb::ConnectHang { lasting },
         2 => Verb::HandshakeStall { lasting },
+        3 => Verb::IoError { call: IoCall::Connect, kind, nth, side: Side::Client, lasting },
         _ => Verb::AcceptThenReset { lasting },
     })
 }
 
+/// Nobody moves to itself.
+fn lookup_verb() -> impl Strategy<Value = Verb> {
+    prop_oneof![
+        (select(LookupError::ALL.to_vec()), option::of(duration()))
+            .prop_map(|(kind, lasting)| Verb::LookupFails { kind, lasting }),
+        option::of(duration()).prop_map(|lasting| Verb::LookupMoves { to: "elsewhere".into(), lasting }),
+    ]
+}
+
 fn frame_verb() -> impl Strategy<Value = Verb> {
     prop_oneof![
-        (code(), ".{0,30}", ends()).prop_map(|(code, reason, to)| Verb::Close { code, reason, to }),
+        (code(), ".{0,30}", ends()).prop_map(|(code, reason, to)| Verb::Close { code: Some(code), reason, to }),
+        ends().prop_map(|to| Verb::Close { code: None, reason: String::new(), to }),
         (select(IllegalKind::ALL.to_vec()), ends()).prop_map(|(kind, to)| Verb::Illegal { kind, to }),
     ]
 }
@@ -185,7 +203,12 @@ fn trigger() -> impl Strategy<Value = Trigger> {
     let bytes = (0..=u64::from(u32::MAX) * 2, direction()).prop_map(|(n, direction)| Trigger::Bytes { n, direction });
     let head = (1_u32.., direction(), edge()).prop_map(|(n, direction, edge)| Trigger::HttpHead { n, direction, edge });
     let at = duration().prop_map(Trigger::At);
-    prop_oneof![at, event(), bytes, head, websocket_unit(), sse_event(), Just(Trigger::Connect)]
+    let part = (any::<bool>(), 1_u32.., direction(), edge()).prop_map(|(chunk, n, direction, edge)| match chunk {
+        true => Trigger::Chunk { n, direction, edge },
+        false => Trigger::Line { n, direction, edge },
+    });
+    let idle = duration().prop_map(|time| Trigger::Idle(time + Duration::from_millis(1)));
+    prop_oneof![at, event(), bytes, head, part, idle, websocket_unit(), sse_event(), Just(Trigger::Connect)]
 }
 
 fn websocket_unit() -> impl Strategy<Value = Trigger> {
@@ -233,6 +256,8 @@ fn link_verb() -> impl Strategy<Value = Verb> {
     let kinds = select(vec![HalfOpenKind::Blackhole, HalfOpenKind::Stall, HalfOpenKind::Discard]);
     let half_open = (kinds, option::of(direction()), option::of(duration()))
         .prop_map(|(kind, direction, heal_after)| Verb::HalfOpen { kind, direction, heal_after });
+    let buffer = (1_u32.., option::of(duration()), option::of(direction()), option::of(duration()))
+        .prop_map(|(bytes, flush_after, direction, lasting)| Verb::Buffer { bytes, flush_after, direction, lasting });
     let shape = (0..5_u8, 1_u32.., duration(), option::of(direction()), option::of(duration())).prop_map(
         |(which, bytes, time, direction, lasting)| match which {
             0 => Verb::Delay { by: time, lasting },
@@ -247,6 +272,8 @@ fn link_verb() -> impl Strategy<Value = Verb> {
         ends().prop_map(|to| Verb::Drop { to }),
         select(vec![Ending::Fin, Ending::Rst, Ending::Silence]).prop_map(|ending| Verb::Cut { ending }),
         half_open,
+        select(vec![Side::Client, Side::Server]).prop_map(|by| Verb::HalfClose { by }),
+        buffer,
         shape,
         io_error(),
     ]
@@ -260,15 +287,14 @@ fn io_error() -> impl Strategy<Value = Verb> {
         (IoCall::Shutdown, Side::Server),
         (IoCall::Accept, Side::Server),
     ]);
-    let kinds = select(vec![
-        IoErrorKind::ConnectionReset,
-        IoErrorKind::ConnectionAborted,
-        IoErrorKind::NotConnected,
-        IoErrorKind::BrokenPipe,
-        IoErrorKind::TimedOut,
-        IoErrorKind::TooManyOpenFiles,
-    ]);
-    (calls, kinds, 1_u32..).prop_map(|((call, side), kind, nth)| Verb::IoError { call, kind, nth, side })
+    let kinds = select(IoErrorKind::ALL.to_vec());
+    (calls, kinds, 1_u32.., option::of(duration())).prop_map(|((call, side), kind, nth, lasting)| Verb::IoError {
+        call,
+        kind,
+        nth,
+        side,
+        lasting,
+    })
 }
 
 fn host() -> impl Strategy<Value = HostName> {

@@ -12,9 +12,9 @@
 //! | table | keys |
 //! |---|---|
 //! | (top) | `proves`; `name` (else the file's stem), `base`, `time_limit`, `settle` |
-//! | `[network]` | `latency` (one way), `send_buffer_bytes`, `receive_buffer_bytes`, `interleaved` |
+//! | `[network]` | `latency` (one way), `send_buffer_bytes`, `receive_buffer_bytes`, `idle_timeout` (with `forgets`), `interleaved` |
 //! | `[host.NAME]`, `[actor.NAME]` | `run`; `start`, `tells` (kinds of facts), `config` (any table) |
-//! | `[[link]]` | `between` (two hosts); `latency`, `send_buffer_bytes`, `receive_buffer_bytes` |
+//! | `[[link]]` | `between` (two hosts); `latency`, `send_buffer_bytes`, `receive_buffer_bytes`, `idle_timeout` (with `forgets`) |
 //! | `[[fault]]` | `link` (`"alice -> chat"`; `connection`, from 1), `between` or `host`; `when`; `do` and its parameters |
 //! | `[[facts]]` | `fact`; `event` (`host`, `target`) or `unit` (`link`, `direction`, `at`); `where`, `key`, `value`, `optional` |
 //! | `[checks.NAME]` | those of the [check](crate::check) |
@@ -26,21 +26,27 @@
 //! | `message`, `http_head` | `direction`; `edge` |
 //! | `frame` (a kind of frame) | `direction`; `n`, `edge` |
 //! | `sse_event` | `edge` |
+//! | `chunk`, `line` (of HTTP bodies) | `direction` (without: `"to_client"`), `edge` |
 //! | `bytes` | `direction` |
 //! | `event` (a message) | `host`, `where`, `n`, `after` |
 //! | `connect = true` | |
+//! | `idle` (a time) | |
 //!
 //! An `edge` is `"before"`, `"after"` (also without one) or `{ inside = K }`.
 //!
 //! | verb (`do`) | parameters |
 //! |---|---|
 //! | `reset`, `drop` | `to` |
-//! | `close` | `code`; `reason`, `to` |
+//! | `close` | `code` (without: an empty Close frame), `reason`, `to` |
+//! | `half_close` | `by` |
 //! | `half_open` | `kind`; `direction`, `heal_after` |
 //! | `illegal` | `kind`; `to` |
 //! | `cut` | `ending` |
 //! | `truncate_clean` | |
 //! | `refuse`, `connect_hang`, `handshake_stall`, `accept_then_reset` | `lasting` |
+//! | `lookup_fails` | `kind` (without: `"no_such_name"`), `lasting` |
+//! | `lookup_moves` | `to` (a host); `lasting` |
+//! | `buffer` | `bytes`; `flush_after`, `direction`, `lasting` |
 //! | `throttle` | `bytes_per_second`; `direction`, `lasting` |
 //! | `drip` | `every`; `bytes`, `direction`, `lasting` |
 //! | `split` | `bytes`; `direction`, `lasting` |
@@ -49,7 +55,7 @@
 //! | `reorder_messages` | `by` |
 //! | `upstream` | `kind` and what that takes: `status` (`status`), `slow_head` (`by`), `missing_done`, `error_event` (`message`), `stall` (`heal_after`) |
 //! | `delay`, `jitter` | `by` or `up_to`; `lasting` |
-//! | `io_error` | `call`, `kind`, `side` (not for `accept`); `nth` |
+//! | `io_error` | `call`, `kind`, `side` (not for `accept` and `connect`); `nth`, `lasting` |
 //! | `partition` (`between`) | `one_way`, `heal_after` |
 //! | `freeze` (`host`) | `thaw_after` |
 //! | `crash`, `power_loss` (`host`) | `restart_after` |
@@ -106,6 +112,7 @@ pub(crate) use write::{document, fault_tables};
 
 use crate::check::Expectations;
 use crate::fact::FactKind;
+use crate::fault::Middlebox;
 use crate::mapping::FactSource;
 use crate::name::HostName;
 use document::Lines;
@@ -189,6 +196,8 @@ pub struct LinkParameters {
     pub send_buffer_bytes: u32,
     /// How much a kernel takes in for a process that does not read, bytes. A socket's `SO_RCVBUF` takes its place.
     pub receive_buffer_bytes: u32,
+    /// A hop that forgets connections which carry nothing for a while, if there is one on the way.
+    pub middlebox: Option<Middlebox>,
 }
 
 impl Default for LinkParameters {
@@ -196,7 +205,12 @@ impl Default for LinkParameters {
     /// writer got rid of 3.87 MB into a connection that acknowledged nothing, and a stopped process's kernel acknowledged
     /// 127 KB.
     fn default() -> Self {
-        Self { latency: Duration::from_millis(20), send_buffer_bytes: 3_800_000, receive_buffer_bytes: 128 * 1024 }
+        Self {
+            latency: Duration::from_millis(20),
+            send_buffer_bytes: 3_800_000,
+            receive_buffer_bytes: 128 * 1024,
+            middlebox: None,
+        }
     }
 }
 
@@ -237,13 +251,15 @@ pub struct LinkSpec {
     pub send_buffer_bytes: Option<u32>,
     /// As [`LinkParameters::receive_buffer_bytes`].
     pub receive_buffer_bytes: Option<u32>,
+    /// As [`LinkParameters::middlebox`].
+    pub middlebox: Option<Middlebox>,
 }
 
 impl LinkSpec {
     /// Two hosts that are so far apart, and else as any others.
     pub fn of_latency(one: impl Into<HostName>, other: impl Into<HostName>, latency: Duration) -> Self {
         let between = (one.into(), other.into());
-        Self { between, latency: Some(latency), send_buffer_bytes: None, receive_buffer_bytes: None }
+        Self { between, latency: Some(latency), send_buffer_bytes: None, receive_buffer_bytes: None, middlebox: None }
     }
 
     /// Whether it is the link of these two.
@@ -323,6 +339,7 @@ impl Scenario {
             latency: own.latency.unwrap_or(usual.latency),
             send_buffer_bytes: own.send_buffer_bytes.unwrap_or(usual.send_buffer_bytes),
             receive_buffer_bytes: own.receive_buffer_bytes.unwrap_or(usual.receive_buffer_bytes),
+            middlebox: own.middlebox.or(usual.middlebox),
         }
     }
 

@@ -8,7 +8,7 @@ use super::error::{ScenarioError, list};
 use super::section::Section;
 use super::typed;
 use super::{FaultRule, HostSpec, LinkParameters, LinkSpec, Network, Role, Scenario, Specimen, facts, rule, validate};
-use crate::fault::Fault;
+use crate::fault::{Fault, Middlebox};
 
 const KEYS: [&str; 13] = [
     "name",
@@ -74,7 +74,7 @@ fn rules(section: &Section) -> Result<Vec<FaultRule>, ScenarioError> {
 }
 
 /// What `[network]` and `[[link]]` say of packets and buffers.
-const LINK: [&str; 3] = ["latency", "send_buffer_bytes", "receive_buffer_bytes"];
+const LINK: [&str; 5] = ["latency", "send_buffer_bytes", "receive_buffer_bytes", "idle_timeout", "forgets"];
 
 fn network(node: &Node) -> Result<Network, ScenarioError> {
     let section = Section::open(node, "the network", &[&LINK[..], &["interleaved"]].concat())?;
@@ -84,6 +84,7 @@ fn network(node: &Node) -> Result<Network, ScenarioError> {
             latency: section.or("latency", Millis(usual.link.latency))?.0,
             send_buffer_bytes: section.or("send_buffer_bytes", usual.link.send_buffer_bytes)?,
             receive_buffer_bytes: section.or("receive_buffer_bytes", usual.link.receive_buffer_bytes)?,
+            middlebox: middlebox(&section)?,
         },
         interleaved: section.or("interleaved", usual.interleaved)?,
     })
@@ -130,7 +131,21 @@ fn link(node: &Node) -> Result<LinkSpec, ScenarioError> {
         latency: section.optional::<Millis>("latency")?.map(|latency| latency.0),
         send_buffer_bytes: section.optional("send_buffer_bytes")?,
         receive_buffer_bytes: section.optional("receive_buffer_bytes")?,
+        middlebox: middlebox(&section)?,
     })
+}
+
+fn middlebox(section: &Section) -> Result<Option<Middlebox>, ScenarioError> {
+    let idle_timeout = section.optional::<Millis>("idle_timeout")?.map(|time| time.0);
+    let forgets = section.optional("forgets")?;
+    match (idle_timeout, forgets) {
+        (Some(idle_timeout), forgets) => Ok(Some(Middlebox { idle_timeout, forgets: forgets.unwrap_or_default() })),
+        (None, None) => Ok(None),
+        (None, Some(_)) => {
+            let sentence = "a middlebox that forgets connections does so after an `idle_timeout`";
+            Err(section.place_of("forgets").error(sentence))
+        }
+    }
 }
 
 fn specimen(node: &Node) -> Result<Specimen, ScenarioError> {

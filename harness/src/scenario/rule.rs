@@ -24,7 +24,7 @@ pub struct FaultRule {
 /// A trigger whose number may be drawn.
 #[derive(Clone, Debug, PartialEq)]
 pub struct When {
-    /// The trigger; its number (`n`; of [`Trigger::At`] the milliseconds) is the least that is drawn.
+    /// The trigger; its number (`n`; of [`Trigger::At`] and [`Trigger::Idle`] the milliseconds) is the least that is drawn.
     pub trigger: Trigger,
     /// The greatest number that is drawn, in the same unit; without it the number is fixed.
     pub most: Option<u64>,
@@ -70,11 +70,13 @@ impl When {
     /// The number of the trigger; 1 for [`Trigger::Connect`], which has none.
     pub(crate) fn number(&self) -> u64 {
         match &self.trigger {
-            Trigger::At(time) => trigger::millis(*time),
+            Trigger::At(time) | Trigger::Idle(time) => trigger::millis(*time),
             Trigger::Bytes { n, .. } => *n,
             Trigger::Message { n, .. }
             | Trigger::Frame { n, .. }
             | Trigger::SseEvent { n, .. }
+            | Trigger::Chunk { n, .. }
+            | Trigger::Line { n, .. }
             | Trigger::HttpHead { n, .. }
             | Trigger::Event { n, .. } => (*n).into(),
             Trigger::Connect => 1,
@@ -84,11 +86,13 @@ impl When {
     fn with_number(&self, number: u64) -> Trigger {
         let mut trigger = self.trigger.clone();
         match &mut trigger {
-            Trigger::At(time) => *time = Duration::from_millis(number),
+            Trigger::At(time) | Trigger::Idle(time) => *time = Duration::from_millis(number),
             Trigger::Bytes { n, .. } => *n = number,
             Trigger::Message { n, .. }
             | Trigger::Frame { n, .. }
             | Trigger::SseEvent { n, .. }
+            | Trigger::Chunk { n, .. }
+            | Trigger::Line { n, .. }
             | Trigger::HttpHead { n, .. }
             | Trigger::Event { n, .. } => *n = u32::try_from(number).unwrap_or(u32::MAX),
             Trigger::Connect => {}

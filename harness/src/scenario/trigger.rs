@@ -16,15 +16,18 @@ use crate::name::Direction;
 
 /// Every trigger with its parameters. The first key of each holds what the trigger counts, but for `frame` and `event`,
 /// where `n` does.
-pub(super) const TRIGGERS: [(&str, &[&str]); 8] = [
+pub(super) const TRIGGERS: [(&str, &[&str]); 11] = [
     ("at", &[]),
     ("message", &["direction", "edge"]),
     ("frame", &["n", "direction", "edge"]),
     ("sse_event", &["direction", "edge"]),
+    ("chunk", &["direction", "edge"]),
+    ("line", &["direction", "edge"]),
     ("bytes", &["direction"]),
     ("http_head", &["direction", "edge"]),
     ("event", &["host", "where", "n", "after"]),
     ("connect", &[]),
+    ("idle", &[]),
 ];
 
 /// Reads the triggers of a fault, of which one is drawn.
@@ -47,7 +50,8 @@ fn one(section: &Section) -> Result<When, ScenarioError> {
             return Err(section.place_of(other).error(format!("a trigger is one thing, not `{one}` and `{other}`")));
         }
         [] => {
-            let suggestion = section.keys().find_map(|key| nearest(key, names));
+            let beside = |key: &&str| TRIGGERS.iter().any(|(_, parameters)| parameters.contains(key));
+            let suggestion = section.keys().filter(|key| !beside(key)).find_map(|key| nearest(key, names));
             let error = (format!("`when` names no trigger; there are {}", list(names)), suggestion);
             return Err(section.place.error_meaning(error));
         }
@@ -63,9 +67,10 @@ fn one(section: &Section) -> Result<When, ScenarioError> {
 fn parse(section: &Section, name: &str) -> Result<When, ScenarioError> {
     let edge = || section.or("edge", Edge::default());
     let direction = || section.required("direction");
-    if name == "at" {
-        let (least, most) = times(section.node("at")?)?;
-        return Ok(When { trigger: Trigger::At(least), most: most.map(millis) });
+    if let "at" | "idle" = name {
+        let (least, most) = times(section.node(name)?, name)?;
+        let trigger = if name == "at" { Trigger::At(least) } else { Trigger::Idle(least) };
+        return Ok(When { trigger, most: most.map(millis) });
     }
     let counter = match name {
         "frame" | "event" => "n",
@@ -89,6 +94,8 @@ fn parse(section: &Section, name: &str) -> Result<When, ScenarioError> {
             }
             Trigger::SseEvent { n: n()?, edge: edge()? }
         }
+        "chunk" => Trigger::Chunk { n: n()?, direction: section.or("direction", Direction::ToClient)?, edge: edge()? },
+        "line" => Trigger::Line { n: n()?, direction: section.or("direction", Direction::ToClient)?, edge: edge()? },
         "bytes" => Trigger::Bytes { n: least, direction: direction()? },
         "http_head" => Trigger::HttpHead { n: n()?, direction: direction()?, edge: edge()? },
         "event" => Trigger::Event {
@@ -126,11 +133,11 @@ fn numbers(node: &Node, key: &str) -> Result<(u64, Option<u64>), ScenarioError> 
 }
 
 /// A time, or `{ from = "1s", to = "9s" }`.
-fn times(node: &Node) -> Result<(Duration, Option<Duration>), ScenarioError> {
+fn times(node: &Node, key: &str) -> Result<(Duration, Option<Duration>), ScenarioError> {
     match node.get("from").or(node.get("to")) {
         None => typed::read::<Millis>(node)
             .map(|time| (time.0, None))
-            .map_err(|error| ScenarioError { sentence: format!("`at`: {}", error.sentence), ..error }),
+            .map_err(|error| ScenarioError { sentence: format!("`{key}`: {}", error.sentence), ..error }),
         Some(_) => {
             let range = Section::open(node, "a range", &["from", "to"])?;
             Ok((range.required::<Millis>("from")?.0, Some(range.required::<Millis>("to")?.0)))
@@ -171,10 +178,10 @@ pub(crate) fn written_fields(fields: &[(String, String)]) -> Value {
 /// The keys of a trigger's table, defaults included.
 pub(crate) fn keys(when: &When) -> Vec<(&'static str, Value)> {
     let number = |least: u64| ranged(when.most, Value::Integer(clamped(least)), |most| Value::Integer(clamped(most)));
+    let time = |least: Duration| ranged(when.most, written(least), |most| written(Duration::from_millis(most)));
     match &when.trigger {
-        Trigger::At(time) => {
-            vec![("at", ranged(when.most, written(*time), |most| written(Duration::from_millis(most))))]
-        }
+        Trigger::At(least) => vec![("at", time(*least))],
+        Trigger::Idle(least) => vec![("idle", time(*least))],
         Trigger::Message { n, direction, edge } => {
             vec![("message", number((*n).into())), ("direction", spelt(direction)), ("edge", spelt(edge))]
         }
@@ -185,6 +192,12 @@ pub(crate) fn keys(when: &When) -> Vec<(&'static str, Value)> {
             ("edge", spelt(edge)),
         ],
         Trigger::SseEvent { n, edge } => vec![("sse_event", number((*n).into())), ("edge", spelt(edge))],
+        Trigger::Chunk { n, direction, edge } => {
+            vec![("chunk", number((*n).into())), ("direction", spelt(direction)), ("edge", spelt(edge))]
+        }
+        Trigger::Line { n, direction, edge } => {
+            vec![("line", number((*n).into())), ("direction", spelt(direction)), ("edge", spelt(edge))]
+        }
         Trigger::Bytes { n, direction } => vec![("bytes", number(*n)), ("direction", spelt(direction))],
         Trigger::HttpHead { n, direction, edge } => {
             vec![("http_head", number((*n).into())), ("direction", spelt(direction)), ("edge", spelt(edge))]

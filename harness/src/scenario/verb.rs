@@ -6,14 +6,15 @@ use toml::Value;
 use super::duration::{Millis, written};
 use super::error::{ScenarioError, list, nearest, unknown};
 use super::section::Section;
-use crate::fault::{IoCall, Upstream, Verb};
+use crate::fault::{IoCall, LookupError, Upstream, Verb};
 use crate::name::{Direction, Side};
 
 /// Every verb with its parameters.
-pub(super) const VERBS: [(&str, &[&str]); 26] = [
+pub(super) const VERBS: [(&str, &[&str]); 30] = [
     ("reset", &["to"]),
     ("drop", &["to"]),
     ("close", &["code", "reason", "to"]),
+    ("half_close", &["by"]),
     ("half_open", &["kind", "direction", "heal_after"]),
     ("illegal", &["kind", "to"]),
     ("cut", &["ending"]),
@@ -24,6 +25,9 @@ pub(super) const VERBS: [(&str, &[&str]); 26] = [
     ("connect_hang", &["lasting"]),
     ("handshake_stall", &["lasting"]),
     ("accept_then_reset", &["lasting"]),
+    ("lookup_fails", &["kind", "lasting"]),
+    ("lookup_moves", &["to", "lasting"]),
+    ("buffer", &["bytes", "flush_after", "direction", "lasting"]),
     ("delay", &["by", "lasting"]),
     ("jitter", &["up_to", "lasting"]),
     ("throttle", &["bytes_per_second", "direction", "lasting"]),
@@ -33,7 +37,7 @@ pub(super) const VERBS: [(&str, &[&str]); 26] = [
     ("duplicate_message", &["copies"]),
     ("reorder_messages", &["by"]),
     ("upstream", &["kind", "status", "by", "message", "heal_after"]),
-    ("io_error", &["call", "kind", "nth", "side"]),
+    ("io_error", &["call", "kind", "nth", "side", "lasting"]),
     ("crash", &["restart_after"]),
     ("power_loss", &["restart_after"]),
     ("restart", &["pause"]),
@@ -99,10 +103,11 @@ fn parse(section: &Section, word: &str) -> Result<Verb, ScenarioError> {
         "reset" => Verb::Reset { to: section.or("to", Default::default())? },
         "drop" => Verb::Drop { to: section.or("to", Default::default())? },
         "close" => Verb::Close {
-            code: section.required("code")?,
+            code: section.optional("code")?,
             reason: section.or("reason", String::new())?,
             to: section.or("to", Default::default())?,
         },
+        "half_close" => Verb::HalfClose { by: section.required("by")? },
         "half_open" => Verb::HalfOpen {
             kind: section.required("kind")?,
             direction: section.optional("direction")?,
@@ -137,17 +142,29 @@ fn parse(section: &Section, word: &str) -> Result<Verb, ScenarioError> {
         "duplicate_message" => Verb::DuplicateMessage { copies: section.or("copies", 1)? },
         "reorder_messages" => Verb::ReorderMessages { by: section.or("by", 1)? },
         "upstream" => Verb::Upstream(upstream(section)?),
+        "lookup_fails" => {
+            Verb::LookupFails { kind: section.or("kind", LookupError::default())?, lasting: lasting("lasting")? }
+        }
+        "lookup_moves" => Verb::LookupMoves { to: section.required("to")?, lasting: lasting("lasting")? },
+        "buffer" => Verb::Buffer {
+            bytes: section.required("bytes")?,
+            flush_after: lasting("flush_after")?,
+            direction: section.optional("direction")?,
+            lasting: lasting("lasting")?,
+        },
         "delay" => Verb::Delay { by: duration("by")?, lasting: lasting("lasting")? },
         "jitter" => Verb::Jitter { up_to: duration("up_to")?, lasting: lasting("lasting")? },
         "io_error" => {
             let call = section.required("call")?;
-            // Only a listening end accepts.
+            // Only a listening end accepts, and only a client connects.
             let side = match (section.optional("side")?, call) {
                 (Some(side), _) => side,
                 (None, IoCall::Accept) => Side::Server,
-                (None, _) => section.required("side")?,
+                (None, IoCall::Connect) => Side::Client,
+                (None, IoCall::Read | IoCall::Write | IoCall::Flush | IoCall::Shutdown) => section.required("side")?,
             };
-            Verb::IoError { call, kind: section.required("kind")?, nth: section.or("nth", 1)?, side }
+            let (kind, nth) = (section.required("kind")?, section.or("nth", 1)?);
+            Verb::IoError { call, kind, nth, side, lasting: lasting("lasting")? }
         }
         "crash" => Verb::Crash { restart_after: lasting("restart_after")? },
         "power_loss" => Verb::PowerLoss { restart_after: lasting("restart_after")? },
@@ -189,8 +206,12 @@ pub(crate) fn parameters(verb: &Verb) -> Vec<(&'static str, Value)> {
     match verb {
         Verb::Reset { to } | Verb::Drop { to } => vec![("to", spelt(to))],
         Verb::Close { code, reason, to } => {
-            vec![("code", Value::Integer((*code).into())), ("reason", Value::String(reason.clone())), ("to", spelt(to))]
+            // Without a code there is no reason either.
+            let words =
+                code.map(|code| [("code", Value::Integer(code.into())), ("reason", Value::String(reason.clone()))]);
+            words.into_iter().flatten().chain([("to", spelt(to))]).collect()
         }
+        Verb::HalfClose { by } => vec![("by", spelt(by))],
         Verb::HalfOpen { kind, direction, heal_after } => [("kind", spelt(kind))]
             .into_iter()
             .chain(direction.map(|direction| ("direction", spelt(&direction))))
@@ -206,6 +227,12 @@ pub(crate) fn parameters(verb: &Verb) -> Vec<(&'static str, Value)> {
         | Verb::ConnectHang { lasting: time }
         | Verb::HandshakeStall { lasting: time }
         | Verb::AcceptThenReset { lasting: time } => lasting("lasting", time),
+        Verb::LookupFails { kind, lasting: time } => [vec![("kind", spelt(kind))], lasting("lasting", time)].concat(),
+        Verb::LookupMoves { to, lasting: time } => [vec![("to", spelt(to))], lasting("lasting", time)].concat(),
+        Verb::Buffer { bytes, flush_after, direction, lasting: time } => {
+            let held = [vec![("bytes", Value::Integer((*bytes).into()))], lasting("flush_after", flush_after)].concat();
+            [held, way(direction), lasting("lasting", time)].concat()
+        }
         Verb::Illegal { kind, to } => vec![("kind", spelt(kind)), ("to", spelt(to))],
         Verb::Throttle { bytes_per_second, direction, lasting: time } => {
             // TOML's numbers end at 2^63 - 1, and nothing is as fast.
@@ -235,12 +262,11 @@ pub(crate) fn parameters(verb: &Verb) -> Vec<(&'static str, Value)> {
         }
         Verb::Delay { by, lasting: time } => [vec![("by", written(*by))], lasting("lasting", time)].concat(),
         Verb::Jitter { up_to, lasting: time } => [vec![("up_to", written(*up_to))], lasting("lasting", time)].concat(),
-        Verb::IoError { call, kind, nth, side } => vec![
-            ("call", spelt(call)),
-            ("kind", spelt(kind)),
-            ("nth", Value::Integer((*nth).into())),
-            ("side", spelt(side)),
-        ],
+        Verb::IoError { call, kind, nth, side, lasting: time } => {
+            let nth = Value::Integer((*nth).into());
+            let call = vec![("call", spelt(call)), ("kind", spelt(kind)), ("nth", nth), ("side", spelt(side))];
+            [call, lasting("lasting", time)].concat()
+        }
         Verb::Crash { restart_after } | Verb::PowerLoss { restart_after } => lasting("restart_after", restart_after),
         Verb::Restart { pause } => vec![("pause", written(*pause))],
     }

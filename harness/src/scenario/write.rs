@@ -9,7 +9,7 @@ use super::duration::written;
 use super::facts::{self, written_link};
 use super::verb::spelt;
 use super::{FaultRule, HostSpec, Network, Role, Scenario, When, trigger, verb};
-use crate::fault::{Fault, Target};
+use crate::fault::{Fault, Middlebox, Target};
 
 type Keys = Vec<(&'static str, Value)>;
 
@@ -30,6 +30,7 @@ pub(crate) fn document(scenario: &Scenario, prefix: &str) -> String {
     header(&mut text, prefix, "network");
     let Network { link, interleaved } = scenario.network;
     lines(&mut text, link_keys(Some(link.latency), Some(link.send_buffer_bytes), Some(link.receive_buffer_bytes)));
+    lines(&mut text, middlebox_keys(link.middlebox));
     lines(&mut text, vec![("interleaved", Value::Boolean(interleaved))]);
     scenario.hosts.iter().for_each(|spec| host(&mut text, prefix, spec));
     for link in &scenario.links {
@@ -37,6 +38,7 @@ pub(crate) fn document(scenario: &Scenario, prefix: &str) -> String {
         let (one, other) = &link.between;
         lines(&mut text, vec![("between", spelt(&[one, other]))]);
         lines(&mut text, link_keys(link.latency, link.send_buffer_bytes, link.receive_buffer_bytes));
+        lines(&mut text, middlebox_keys(link.middlebox));
     }
     for rule in &scenario.rules {
         item(&mut text, prefix, "fault");
@@ -66,6 +68,12 @@ fn link_keys(latency: Option<Duration>, send: Option<u32>, receive: Option<u32>)
     let bytes = |key, bytes: Option<u32>| bytes.map(|bytes| (key, Value::Integer(bytes.into())));
     let latency = latency.map(|latency| ("latency", written(latency)));
     latency.into_iter().chain(bytes("send_buffer_bytes", send)).chain(bytes("receive_buffer_bytes", receive)).collect()
+}
+
+fn middlebox_keys(middlebox: Option<Middlebox>) -> Keys {
+    let keys = middlebox
+        .map(|middlebox| [("idle_timeout", written(middlebox.idle_timeout)), ("forgets", spelt(&middlebox.forgets))]);
+    keys.into_iter().flatten().collect()
 }
 
 /// Faults as the `[[fault]]` tables of a plan.

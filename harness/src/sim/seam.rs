@@ -5,11 +5,11 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use halfopen_net::engine::{Direction, Engine as Seam, Key, SocketOption};
+use halfopen_net::engine::{Direction, Engine as Seam, Key, Lookup, SocketOption};
 use tokio::io::ReadBuf;
 
 use super::engine::Engine;
-use super::fabric::{ConnectionIndex, Network, Options, Socket};
+use super::fabric::{ConnectionIndex, LookedUp, Network, Options, Socket};
 use super::hosts::{HostId, LifeId};
 use crate::name::Side;
 
@@ -116,6 +116,19 @@ impl Seam for EngineSeam {
                 Err(io::Error::other(text))
             }
         }
+    }
+
+    fn lookup(&self, host: &str, port: u16) -> Lookup {
+        let struck = self.0.speaking().and_then(|life| {
+            self.0.with_network(|network| {
+                let asker = network.hosts.life(life).host;
+                network.look_up(asker, host).map(|answer| match answer {
+                    LookedUp::Failed { after, error } => Lookup { takes: after, answer: Err(error) },
+                    LookedUp::Host(other) => Lookup::at_once(Ok(vec![network.address_of(other, port)])),
+                })
+            })
+        });
+        struck.unwrap_or_else(|| Lookup::at_once(self.resolve(host, port)))
     }
 
     fn poll_bind(

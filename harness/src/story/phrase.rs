@@ -94,6 +94,7 @@ fn connection(id: &ConnectionId, event: &ConnectionEvent) -> String {
         ConnectionEvent::Established => "established".to_owned(),
         ConnectionEvent::Refused => "refused".to_owned(),
         ConnectionEvent::TimedOut => "timed out".to_owned(),
+        ConnectionEvent::Forgotten => "forgotten by the middlebox".to_owned(),
         ConnectionEvent::Fin { by, forged } => format!("{}FIN from {}", forged_word(forged), end(id, *by)),
         ConnectionEvent::Rst { to, forged } => format!("{}RST to {}", forged_word(forged), end(id, *to)),
         ConnectionEvent::GaveUp { by, why } => {

@@ -159,7 +159,7 @@ impl<'a> Connections<'a> {
                 ConnectionEvent::Rst { to: end, .. } | ConnectionEvent::GaveUp { by: end, .. } => {
                     finished.insert((id, *end));
                 }
-                ConnectionEvent::Attempted | ConnectionEvent::Closed { .. } => {}
+                ConnectionEvent::Attempted | ConnectionEvent::Forgotten | ConnectionEvent::Closed { .. } => {}
             }
         }
         Self { answered, finished }
@@ -172,6 +172,7 @@ impl<'a> Connections<'a> {
             ConnectionEvent::Established
             | ConnectionEvent::Refused
             | ConnectionEvent::TimedOut
+            | ConnectionEvent::Forgotten
             | ConnectionEvent::Fin { .. }
             | ConnectionEvent::GaveUp { .. }
             | ConnectionEvent::Rst { .. } => false,

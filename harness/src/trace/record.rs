@@ -81,7 +81,7 @@ pub enum What {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ConnectionEvent {
-    /// The SYN was sent.
+    /// The SYN was sent, or would have been, had the call not failed.
     Attempted,
     /// Both ends are established.
     Established,
@@ -89,6 +89,8 @@ pub enum ConnectionEvent {
     Refused,
     /// The attempt found no answer in time.
     TimedOut,
+    /// A middlebox on the way has forgotten it: what its ends still send does not arrive.
+    Forgotten,
     /// A FIN from `by` reached the other end; `forged` when the fault plane made it.
     Fin {
         /// Who sent it.

@@ -176,6 +176,10 @@ pub(crate) fn by_verb(cell: &Cell, by: &ByVerb, seed: u64, interleaved: bool) ->
         Verb::Reset { .. }
         | Verb::Drop { .. }
         | Verb::Close { .. }
+        | Verb::HalfClose { .. }
+        | Verb::LookupFails { .. }
+        | Verb::LookupMoves { .. }
+        | Verb::Buffer { .. }
         | Verb::HalfOpen { .. }
         | Verb::Illegal { .. }
         | Verb::Cut { .. }

@@ -71,8 +71,9 @@ pub(crate) fn is_brief_on(fault: &Fault, talker: &str) -> bool {
     let brief = |lasting: &Option<Duration>| lasting.is_none_or(|lasting| lasting.as_millis() <= BRIEF_MS);
     on_leg
         && match &fault.verb {
-            Verb::Close { code, .. } => matches!(code, 1000 | 1001 | 1011 | 1012 | 1013),
+            Verb::Close { code, .. } => matches!(code, None | Some(1000 | 1001 | 1011 | 1012 | 1013)),
             Verb::Delay { lasting, .. }
+            | Verb::Buffer { lasting, .. }
             | Verb::Jitter { lasting, .. }
             | Verb::Throttle { lasting, .. }
             | Verb::Drip { lasting, .. }
@@ -84,12 +85,15 @@ pub(crate) fn is_brief_on(fault: &Fault, talker: &str) -> bool {
             Verb::Partition { heal_after, .. } => brief(heal_after),
             Verb::Reset { .. }
             | Verb::Drop { .. }
+            | Verb::HalfClose { .. }
             | Verb::HalfOpen { .. }
             | Verb::Cut { .. }
             | Verb::DuplicateMessage { .. }
             | Verb::ReorderMessages { .. }
             | Verb::IoError { call: IoCall::Read | IoCall::Write | IoCall::Flush, .. } => true,
             Verb::IoError { .. }
+            | Verb::LookupFails { .. }
+            | Verb::LookupMoves { .. }
             | Verb::Illegal { .. }
             | Verb::Corrupt
             | Verb::Upstream(_)
@@ -181,7 +185,7 @@ fn close() -> impl Strategy<Value = Verb> {
         4 => select(vec![1000, 1001, 1011, 1012, 1013]),
         1 => select(vec![1002, 1003, 1007, 1008, 1009, 3000, 4001, 4003, 4008, 4999]),
     ];
-    (code, ends()).prop_map(|(code, to)| Verb::Close { code, reason: "forged".to_owned(), to })
+    (code, ends()).prop_map(|(code, to)| Verb::Close { code: Some(code), reason: "forged".to_owned(), to })
 }
 
 fn io_error() -> impl Strategy<Value = Verb> {
@@ -198,6 +202,7 @@ fn io_error() -> impl Strategy<Value = Verb> {
         kind,
         nth,
         side,
+        lasting: None,
     })
 }
 

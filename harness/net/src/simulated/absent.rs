@@ -48,9 +48,14 @@ macro_rules! never {
 }
 
 never! { Network:
-    resolve(&self, &str, u16) -> io::Result<Vec<SocketAddr>>;
     refuse(&self, &'static str, &'static str) -> io::Error;
     report(&self, &'static str, &'static str);
+}
+
+impl Network {
+    pub(crate) async fn resolve(self, _: &str, _: u16) -> io::Result<Vec<SocketAddr>> {
+        match self {}
+    }
 }
 
 never! { Handle:

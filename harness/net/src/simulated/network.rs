@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use super::handle::Handle;
 use super::options::Options;
-use crate::engine::{self, Engine, SocketOption};
+use crate::engine::{self, Engine, Lookup, SocketOption};
 
 /// Connections that may wait for `accept` when the caller names no number: what tokio's `bind` passes to `listen`.
 const DEFAULT_BACKLOG: u32 = 1024;
@@ -47,8 +47,12 @@ impl Network {
     }
 
     /// The addresses of a simulated host.
-    pub(crate) fn resolve(self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-        self.engine("lookup_host")?.resolve(host, port)
+    pub(crate) async fn resolve(self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        let Lookup { takes, answer } = self.engine("lookup_host")?.lookup(host, port);
+        if !takes.is_zero() {
+            tokio::time::sleep(takes).await;
+        }
+        answer
     }
 
     /// Listens as `TcpListener::bind` does, which on Unix sets `SO_REUSEADDR`.

@@ -67,7 +67,7 @@ fn a_handshake_that_stalls_lets_nothing_through() {
     assert_eq!(verdict, ConnectVerdict::Proceed);
     assert_eq!(lines(&effects), ["alice->chat#1: handshake_stall", "to_server silent Stall", "to_client silent Stall"]);
     let mut out = Vec::new();
-    bench.plane.established(key(1), &mut out);
+    bench.plane.established(key(1), bench.now, &mut out);
     assert_eq!(out, []);
     assert_eq!(bench.connect(2).1, []);
 }
@@ -87,10 +87,10 @@ fn what_is_accepted_and_reset_is_reset_once_it_is_established() {
     let mut bench = bench(&[fault(Trigger::Connect, RESET)]);
     assert_eq!(lines(&bench.connect(1).1)[0], "alice->chat#1: accept_then_reset");
     let mut out = Vec::new();
-    bench.plane.established(key(1), &mut out);
+    bench.plane.established(key(1), bench.now, &mut out);
     assert_eq!(lines(&out), ["rst to client", "to_server severed", "rst to server", "to_client severed"]);
     out.clear();
-    bench.plane.established(key(1), &mut out);
+    bench.plane.established(key(1), bench.now, &mut out);
     assert_eq!(out, []);
 }
 

@@ -123,12 +123,12 @@ fn right_after_the_handshake_a_close_is_possible() {
 
 #[test]
 fn a_long_reason_is_shortened_to_what_a_frame_holds() {
-    let verb = Verb::Close { code: 4000, reason: "\u{e9}".repeat(100), to: Ends::Client };
+    let verb = Verb::Close { code: Some(4000), reason: "\u{e9}".repeat(100), to: Ends::Client };
     let mut bench = Bench::websocket(&[fault(Trigger::At(secs(1)), verb)]);
     let injected = arriving(&bench.wait(), Direction::ToClient);
     assert_eq!((injected.len(), injected[1]), (126, 124));
 }
 
 fn idle(to: Ends) -> Verb {
-    Verb::Close { code: 1000, reason: "idle".to_owned(), to }
+    Verb::Close { code: Some(1000), reason: "idle".to_owned(), to }
 }

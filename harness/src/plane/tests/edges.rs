@@ -87,12 +87,14 @@ fn events_with_data_are_counted_and_no_comments() {
 }
 
 #[test]
-fn what_may_be_the_event_waits_until_it_shows() {
+fn what_may_be_the_event_waits_until_it_is_whole() {
     let trigger = Trigger::SseEvent { n: 1, edge: Edge::Inside(2) };
     let mut bench = Bench::events(&[fault(trigger, CUT)]);
     assert_eq!(arriving(&bench.server_sends(b"2d\r\nid: 1\n"), TO_CLIENT), b"2d\r\nid");
     assert_eq!(bench.server_sends(b"event: x\nda"), []);
-    assert_eq!(lines(&bench.server_sends(b"ta: y")), CUT_SHORT);
+    assert_eq!(bench.server_sends(b"ta: y"), []);
+    assert_eq!(bench.server_sends(b"\n"), []);
+    assert_eq!(lines(&bench.server_sends(b"\n")), CUT_SHORT);
 }
 
 #[test]

@@ -150,7 +150,7 @@ fn packets_take_longer_for_a_time() {
 
 #[test]
 fn a_local_call_fails_on_an_open_connection_or_a_listener() {
-    let error = |call, side| Verb::IoError { call, kind: IoErrorKind::BrokenPipe, nth: 2, side };
+    let error = |call, side| Verb::IoError { call, kind: IoErrorKind::BrokenPipe, nth: 2, side, lasting: None };
     let mut bench = Bench::connected(&[
         fault(Trigger::At(secs(1)), error(IoCall::Write, Side::Client)),
         fault(Trigger::At(secs(2)), error(IoCall::Accept, Side::Server)),

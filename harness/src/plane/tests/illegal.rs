@@ -66,7 +66,7 @@ fn what_is_no_websocket_takes_none() {
 
 #[test]
 fn a_close_frame_and_illegal_bytes_may_wait_for_the_same_boundary() {
-    let close = Verb::Close { code: 1000, reason: String::new(), to: Ends::Client };
+    let close = Verb::Close { code: Some(1000), reason: String::new(), to: Ends::Client };
     let mut bench =
         Bench::websocket(&[fault(Trigger::At(secs(1)), to(Ends::Client)), fault(Trigger::At(secs(1)), close)]);
     bench.server_sends(&text("one")[..3]);

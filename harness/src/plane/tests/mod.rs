@@ -1,12 +1,16 @@
 //! The plane as an actuator sees it: bytes and times in, effects out.
 
 mod attempts;
+mod calls;
 mod closing;
+mod counts;
 mod edges;
 mod editing;
 mod hosts;
 mod http;
+mod idle;
 mod illegal;
+mod parts;
 mod silence;
 mod splits;
 mod streams;
@@ -214,6 +218,11 @@ fn line(effect: &Effect) -> String {
         Effect::Hold { between: Hold::OneWay { from, to }, .. } => format!("hold from {from} to {to}"),
         Effect::Shape { direction, shaping, .. } => format!("shape {direction} {shaping:?}"),
         Effect::Unshape { .. } => "unshape".to_owned(),
+        Effect::Kept { direction, .. } => format!("keep {direction}"),
+        Effect::Forgotten { .. } => "forgotten".to_owned(),
+        Effect::Lookup { link, answer, once, .. } => {
+            format!("lookups of {} by {}: {answer:?}{}", link.server, link.client, if *once { ", once" } else { "" })
+        }
         Effect::IoError { connection, side, call, kind, nth, .. } => {
             format!("{call:?} {nth} of {side} of #{}: {kind:?}", connection.0 / 10)
         }

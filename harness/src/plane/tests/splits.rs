@@ -229,7 +229,7 @@ fn faults_inside_streams() -> Vec<Fault> {
 }
 
 fn close() -> Verb {
-    Verb::Close { code: 1001, reason: "away".into(), to: Ends::Both }
+    Verb::Close { code: Some(1001), reason: "away".into(), to: Ends::Both }
 }
 
 /// What does not depend on how bytes are sliced.

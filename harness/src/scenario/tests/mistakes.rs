@@ -39,11 +39,11 @@ fn an_unknown_key_is_told_with_its_line_and_the_nearest_known_one() {
     idle.toml:5: the network has no key `latncy`; did you mean `latency`?
     idle.toml:8: a host has no key `runs`; did you mean `run`?
     idle.toml:13: an actor has no key `tell`; did you mean `tells`?
-    idle.toml:18: a link has no key `jitter`; known are `between`, `latency`, `send_buffer_bytes` and `receive_buffer_bytes`
+    idle.toml:18: a link has no key `jitter`; known are `between`, `latency`, `send_buffer_bytes`, `receive_buffer_bytes`, `idle_timeout` and `forgets`
     idle.toml:25: `close` takes no `raeson`; its parameters are `code`, `reason` and `to`; did you mean `reason`?
     idle.toml:21: `close` takes no `conection`; its parameters are `code`, `reason` and `to`; did you mean `connection`?
     idle.toml:22: the trigger `message` takes no `egde`; its parameters are `direction` and `edge`; did you mean `edge`?
-    idle.toml:22: `when` names no trigger; there are `at`, `message`, `frame`, `sse_event`, `bytes`, `http_head`, `event` and `connect`; did you mean `message`?
+    idle.toml:22: `when` names no trigger; there are `at`, `message`, `frame`, `sse_event`, `chunk`, `line`, `bytes`, `http_head`, `event`, `connect` and `idle`; did you mean `message`?
     idle.toml:30: a source of facts has no key `keys`; did you mean `key`?
     idle.toml:33: there is no key `laws` here; did you mean `law`?
     idle.toml:32: there is no key `delivry` here; did you mean `delivery`?
@@ -160,6 +160,11 @@ fn a_trigger_that_can_never_come_true_is_a_mistake() {
         (WHEN, "{ one_of = [] }"),
         (WHEN, "{ at = [] }"),
         ("connection = 2", "connection = 0"),
+        (WHEN, "{ idle = \"0s\" }"),
+        (WHEN, "{ idle = 60 }"),
+        (WHEN, "{ idle = \"60s\", direction = \"to_server\" }"),
+        (WHEN, "{ chunk = 0 }"),
+        (WHEN, "{ line = 2, edge = { inside = 0 } }"),
     ];
     insta::assert_snapshot!(errors(&mistakes), @r#"
     idle.toml:22: units and events are counted from 1: there is no number 0
@@ -174,11 +179,16 @@ fn a_trigger_that_can_never_come_true_is_a_mistake() {
     idle.toml:22: the trigger `connect` takes no `edge`; it has no parameters
     idle.toml:22: `connect` is true or absent
     idle.toml:22: a trigger is one thing, not `at` and `bytes`
-    idle.toml:22: `when` names no trigger; there are `at`, `message`, `frame`, `sse_event`, `bytes`, `http_head`, `event` and `connect`
+    idle.toml:22: `when` names no trigger; there are `at`, `message`, `frame`, `sse_event`, `chunk`, `line`, `bytes`, `http_head`, `event`, `connect` and `idle`
     idle.toml:22: `when` is a table, not a string
     idle.toml:22: `one_of` lists nothing to draw from
     idle.toml:22: `at` lists nothing to draw from
     idle.toml:21: connections are counted from 1
+    idle.toml:22: a connection is idle for at least 1ms
+    idle.toml:22: `idle`: `60` has no unit; durations are written as 20ms, 5s or 30min
+    idle.toml:22: the trigger `idle` takes no `direction`; it has no parameters
+    idle.toml:22: units and events are counted from 1: there is no number 0
+    idle.toml:22: inside a unit at least one byte of it has passed: write `edge = "before"`
     "#);
 }
 
@@ -205,6 +215,10 @@ fn a_verb_has_its_own_parameters_targets_and_triggers() {
         (FAULT, "host = \"chat\"\nbetween = [\"alice\", \"chat\"]\n"),
         (FAULT, "when = { at = \"1s\" }\ndo = \"crash\"\n"),
         (FAULT, "host = \"chat\"\nconnection = 1\nwhen = { at = \"1s\" }\ndo = \"crash\"\n"),
+        (FAULT, "host = \"chat\"\nwhen = { idle = \"1min\" }\ndo = \"crash\"\n"),
+        (WHEN, "{ line = 2 }"),
+        ("code = 1000", "code = 1005"),
+        ("code = 1000\n", ""),
     ];
     insta::assert_snapshot!(errors(&mistakes), @"
     idle.toml:23: there is no verb `clsoe`; did you mean `close`?
@@ -226,7 +240,43 @@ fn a_verb_has_its_own_parameters_targets_and_triggers() {
     idle.toml:20: a fault strikes one thing, not `between` and `host`
     idle.toml:19: a fault strikes a `link`, a `host` or what is `between` two hosts
     idle.toml:21: only a fault on a `link` has a `connection`
+    idle.toml:21: idle connections are counted on a `link`; other targets take the triggers `at` and `event`
+    idle.toml:23: `close` sends a WebSocket frame, and in an HTTP body there is none
+    idle.toml:24: 1005 is no close code that may travel; legal are 1000 to 1003, 1007 to 1014 and 3000 to 4999, and a frame that is read as 1005 has no `code` at all
+    idle.toml:24: a reason stands behind a code: a Close frame without a `code` has none
     ");
+}
+
+#[test]
+fn calls_lookups_and_hops_are_struck_where_they_are() {
+    let on_link = |rest: &str| format!("link = \"alice -> chat\"\n{rest}\n");
+    let at = "when = { at = \"1s\" }";
+    let mistakes = [
+        on_link(&format!("{at}\ndo = \"io_error\"\ncall = \"conect\"\nkind = \"timed_out\"")),
+        on_link(&format!("{at}\ndo = \"io_error\"\ncall = \"connect\"\nkind = \"host_unreachabel\"")),
+        on_link(&format!("{at}\ndo = \"io_error\"\ncall = \"connect\"\nkind = \"timed_out\"\nside = \"server\"")),
+        on_link(&format!("{at}\ndo = \"io_error\"\ncall = \"connect\"\nkind = \"timed_out\"\nnth = 0")),
+        on_link(
+            "when = { bytes = 1, direction = \"to_server\" }\ndo = \"io_error\"\ncall = \"connect\"\nkind = \"timed_out\"",
+        ),
+        on_link("when = { connect = true }\ndo = \"lookup_fails\""),
+        on_link(&format!("connection = 2\n{at}\ndo = \"lookup_fails\"")),
+        on_link(&format!("{at}\ndo = \"lookup_fails\"\nkind = \"no_such_host\"")),
+        on_link(&format!("{at}\ndo = \"lookup_moves\"")),
+        on_link(&format!("{at}\ndo = \"lookup_moves\"\nto = \"chta\"")),
+        on_link(&format!("{at}\ndo = \"lookup_moves\"\nto = \"chat\"")),
+        on_link(&format!("{at}\ndo = \"half_close\"")),
+        on_link(&format!("{at}\ndo = \"half_close\"\nby = \"clinet\"")),
+        on_link(&format!("{at}\ndo = \"buffer\"")),
+        on_link(&format!("{at}\ndo = \"buffer\"\nbytes = 0")),
+    ];
+    let mut mistakes: Vec<_> = mistakes.iter().map(|fault| (FAULT, fault.as_str())).collect();
+    mistakes.extend([
+        ("latency = \"80ms\"", "forgets = \"reset\""),
+        ("latency = \"80ms\"", "idle_timeout = \"0s\""),
+        ("latency = \"80ms\"", "idle_timeout = \"1min\"\nforgets = \"resett\""),
+    ]);
+    insta::assert_snapshot!(errors(&mistakes), @"");
 }
 
 #[test]

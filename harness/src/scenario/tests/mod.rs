@@ -23,6 +23,8 @@ tells = ["offered"]
 [[link]]
 between = ["alice", "chat"]
 latency = "80ms"
+idle_timeout = "1m"
+forgets = "reset"
 
 [[fault]]
 link = "alice -> chat"
@@ -71,6 +73,10 @@ fn a_scenario_is_written_as_a_person_would_write_it() {
 
     [host.chat.config.keepalive]
     every = "20s"
+
+    [host.elsewhere]
+    run = "chat"
+    start = "0s"
 
     [actor.alice]
     run = "talker"
@@ -184,7 +190,7 @@ fn two_scenarios_that_say_different_things_are_different() {
 #[test]
 fn hosts_come_before_actors_each_in_the_order_of_their_names() {
     let names: Vec<_> = arbitrary::scenario().hosts.into_iter().map(|host| host.name.to_string()).collect();
-    assert_eq!(names, ["chat", "alice", "bob"]);
+    assert_eq!(names, ["chat", "elsewhere", "alice", "bob"]);
 }
 
 #[test]

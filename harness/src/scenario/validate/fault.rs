@@ -31,6 +31,7 @@ pub(crate) fn rule(rule: &FaultRule, path: &str, scenario: &Scenario) -> Checked
     }
     for verb in &rule.verbs {
         parameters(verb, path)?;
+        lookup(verb, &rule.target, path, scenario)?;
         strikes(verb, &rule.target, &at_do)?;
         rule.when.iter().try_for_each(|when| agree(verb, &when.trigger, &at_do))?;
     }
@@ -40,6 +41,12 @@ pub(crate) fn rule(rule: &FaultRule, path: &str, scenario: &Scenario) -> Checked
 fn trigger(when: &When, path: &str, scenario: &Scenario) -> Checked {
     match &when.trigger {
         Trigger::At(time) => virtual_time(*time, path)?,
+        Trigger::Idle(time) => {
+            virtual_time(*time, path)?;
+            if time.is_zero() {
+                return Err(Flaw::new(path, "a connection is idle for at least 1ms"));
+            }
+        }
         Trigger::Event { host, after, .. } => {
             if let Some(host) = host {
                 known(host, &format!("{path}/host"), scenario)?;
@@ -50,10 +57,12 @@ fn trigger(when: &When, path: &str, scenario: &Scenario) -> Checked {
         | Trigger::Frame { .. }
         | Trigger::SseEvent { .. }
         | Trigger::HttpHead { .. }
+        | Trigger::Chunk { .. }
+        | Trigger::Line { .. }
         | Trigger::Bytes { .. }
         | Trigger::Connect => {}
     }
-    let counts_from_1 = !matches!(when.trigger, Trigger::At(_) | Trigger::Bytes { .. });
+    let counts_from_1 = !matches!(when.trigger, Trigger::At(_) | Trigger::Idle(_) | Trigger::Bytes { .. });
     if counts_from_1 && when.number() == 0 {
         return Err(Flaw::new(path, "units and events are counted from 1: there is no number 0"));
     }
@@ -64,14 +73,19 @@ fn trigger(when: &When, path: &str, scenario: &Scenario) -> Checked {
         Trigger::Message { edge: Edge::Inside(0), .. }
         | Trigger::Frame { edge: Edge::Inside(0), .. }
         | Trigger::SseEvent { edge: Edge::Inside(0), .. }
+        | Trigger::Chunk { edge: Edge::Inside(0), .. }
+        | Trigger::Line { edge: Edge::Inside(0), .. }
         | Trigger::HttpHead { edge: Edge::Inside(0), .. } => {
             Err(Flaw::new(path, "inside a unit at least one byte of it has passed: write `edge = \"before\"`"))
         }
         Trigger::At(_)
+        | Trigger::Idle(_)
         | Trigger::Message { .. }
         | Trigger::Frame { .. }
         | Trigger::SseEvent { .. }
         | Trigger::HttpHead { .. }
+        | Trigger::Chunk { .. }
+        | Trigger::Line { .. }
         | Trigger::Bytes { .. }
         | Trigger::Event { .. }
         | Trigger::Connect => Ok(()),
@@ -83,10 +97,14 @@ fn aimed(trigger: &Trigger, target: &Target, path: &str) -> Checked {
     let counted = match trigger {
         Trigger::At(_) | Trigger::Event { .. } => return Ok(()),
         Trigger::Connect => "connections",
+        Trigger::Idle(_) => "idle connections",
         Trigger::Bytes { .. } => "bytes",
-        Trigger::Message { .. } | Trigger::Frame { .. } | Trigger::SseEvent { .. } | Trigger::HttpHead { .. } => {
-            "units"
-        }
+        Trigger::Message { .. }
+        | Trigger::Frame { .. }
+        | Trigger::SseEvent { .. }
+        | Trigger::Chunk { .. }
+        | Trigger::Line { .. }
+        | Trigger::HttpHead { .. } => "units",
     };
     match target {
         Target::Link { .. } => Ok(()),
@@ -110,6 +128,15 @@ fn parameters(verb: &Verb, path: &str) -> Checked {
         Verb::IoError { nth: 0, .. } => Err(Flaw::new(format!("{path}/nth"), "calls are counted from 1")),
         Verb::IoError { call: IoCall::Accept, side: Side::Client, .. } => {
             Err(Flaw::new(format!("{path}/side"), "only the server accepts"))
+        }
+        Verb::IoError { call: IoCall::Connect, side: Side::Server, .. } => {
+            Err(Flaw::new(format!("{path}/side"), "only the client connects"))
+        }
+        Verb::IoError { lasting, .. } => time("lasting", lasting),
+        Verb::LookupFails { lasting, .. } | Verb::LookupMoves { lasting, .. } => time("lasting", lasting),
+        Verb::Buffer { bytes, flush_after, lasting, .. } => {
+            at_least_1("bytes", (*bytes).into())?;
+            time("flush_after", flush_after).and_then(|()| time("lasting", lasting))
         }
         Verb::HalfOpen { heal_after, .. }
         | Verb::Partition { heal_after, .. }
@@ -148,17 +175,40 @@ fn parameters(verb: &Verb, path: &str) -> Checked {
         | Verb::Cut { .. }
         | Verb::TruncateClean
         | Verb::Corrupt
-        | Verb::Upstream(Upstream::Status { .. } | Upstream::MissingDone | Upstream::ErrorEvent { .. })
-        | Verb::IoError { .. } => Ok(()),
+        | Verb::HalfClose { .. }
+        | Verb::Upstream(Upstream::Status { .. } | Upstream::MissingDone | Upstream::ErrorEvent { .. }) => Ok(()),
     }
 }
 
-fn close(code: u16, reason: &str, path: &str) -> Checked {
+/// A lookup belongs to two hosts and to no connection of theirs; where it moves to there is a third host.
+fn lookup(verb: &Verb, target: &Target, path: &str, scenario: &Scenario) -> Checked {
+    let Target::Link { link, connection } = target else { return Ok(()) };
+    if let (Verb::LookupFails { .. } | Verb::LookupMoves { .. }, Some(_)) = (verb, connection) {
+        let sentence = format!("`{}` strikes lookups, which are of no `connection`", verb.name());
+        return Err(Flaw::new(format!("{path}/connection"), sentence));
+    }
+    let Verb::LookupMoves { to, .. } = verb else { return Ok(()) };
+    let at = format!("{path}/to");
+    known(to, &at, scenario)?;
+    if *to == link.server {
+        return Err(Flaw::new(at, format!("the name `{to}` leads to `{to}` as it is")));
+    }
+    Ok(())
+}
+
+fn close(code: Option<u16>, reason: &str, path: &str) -> Checked {
+    let Some(code) = code else {
+        let sentence = "a reason stands behind a code: a Close frame without a `code` has none";
+        return if reason.is_empty() { Ok(()) } else { Err(Flaw::new(format!("{path}/reason"), sentence)) };
+    };
     // RFC 6455, 7.4: 1004 is reserved, 1005 and 1006 never travel, below 1000 and from 1015 to 2999 nothing is assigned
     // that may.
     if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
         let legal = "1000 to 1003, 1007 to 1014 and 3000 to 4999";
-        let sentence = format!("{code} is no close code that may travel; legal are {legal}");
+        let mut sentence = format!("{code} is no close code that may travel; legal are {legal}");
+        if code == 1005 {
+            sentence.push_str(", and a frame that is read as 1005 has no `code` at all");
+        }
         return Err(Flaw::new(format!("{path}/code"), sentence));
     }
     if reason.len() > REASON_BYTES_AT_MOST {
@@ -174,7 +224,11 @@ fn strikes(verb: &Verb, target: &Target, path: &str) -> Checked {
         Verb::Reset { .. }
         | Verb::Drop { .. }
         | Verb::Close { .. }
+        | Verb::HalfClose { .. }
         | Verb::HalfOpen { .. }
+        | Verb::LookupFails { .. }
+        | Verb::LookupMoves { .. }
+        | Verb::Buffer { .. }
         | Verb::Illegal { .. }
         | Verb::Cut { .. }
         | Verb::TruncateClean
@@ -216,11 +270,24 @@ fn agree(verb: &Verb, trigger: &Trigger, path: &str) -> Checked {
             let name = verb.name();
             (!fits).then(|| format!("`{name}` strikes attempts to connect: it takes `connect`, `at` or `event`"))
         }
+        Verb::IoError { call: IoCall::Connect, .. } => {
+            let fits = matches!(trigger, Trigger::At(_) | Trigger::Event { .. } | Trigger::Connect);
+            (!fits).then(|| "a `connect` that fails carries nothing: it takes `connect`, `at` or `event`".to_owned())
+        }
+        Verb::LookupFails { .. } | Verb::LookupMoves { .. } => {
+            let fits = matches!(trigger, Trigger::At(_) | Trigger::Event { .. });
+            let name = verb.name();
+            (!fits).then(|| {
+                format!("`{name}` strikes lookups, which come before any connection: it takes `at` or `event`")
+            })
+        }
         Verb::Corrupt | Verb::DuplicateMessage { .. } | Verb::ReorderMessages { .. } => one_unit(verb, trigger),
         Verb::Upstream(upstream) => response(upstream, trigger),
         Verb::Reset { .. }
         | Verb::Drop { .. }
+        | Verb::HalfClose { .. }
         | Verb::HalfOpen { .. }
+        | Verb::Buffer { .. }
         | Verb::Cut { .. }
         | Verb::Freeze { .. }
         | Verb::Partition { .. }
@@ -244,12 +311,17 @@ fn truncates(trigger: &Trigger) -> Option<String> {
             "`truncate_clean` ends a chunked body, and WebSocket has none"
         }
         Trigger::Bytes { direction: Direction::ToServer, .. }
+        | Trigger::Chunk { direction: Direction::ToServer, .. }
+        | Trigger::Line { direction: Direction::ToServer, .. }
         | Trigger::HttpHead { direction: Direction::ToServer, .. } => {
             "`truncate_clean` ends the body of a response: it takes `to_client`"
         }
         Trigger::At(_)
         | Trigger::Event { .. }
+        | Trigger::Idle(_)
         | Trigger::SseEvent { .. }
+        | Trigger::Chunk { direction: Direction::ToClient, .. }
+        | Trigger::Line { direction: Direction::ToClient, .. }
         | Trigger::Bytes { direction: Direction::ToClient, .. }
         | Trigger::HttpHead { direction: Direction::ToClient, .. } => return None,
     };
@@ -260,7 +332,9 @@ fn sends_frames(verb: &Verb, trigger: &Trigger) -> Option<String> {
     let lacks = match trigger {
         Trigger::Connect => "at `connect` there is no WebSocket",
         Trigger::SseEvent { .. } => "SSE has none",
+        Trigger::Chunk { .. } | Trigger::Line { .. } => "in an HTTP body there is none",
         Trigger::At(_)
+        | Trigger::Idle(_)
         | Trigger::Event { .. }
         | Trigger::Message { .. }
         | Trigger::Frame { .. }
@@ -279,8 +353,11 @@ fn one_unit(verb: &Verb, trigger: &Trigger) -> Option<String> {
             Some(format!("`{name}` changes a whole message or event: its trigger has no `edge`"))
         }
         Trigger::At(_)
+        | Trigger::Idle(_)
         | Trigger::Event { .. }
         | Trigger::Frame { .. }
+        | Trigger::Chunk { .. }
+        | Trigger::Line { .. }
         | Trigger::Bytes { .. }
         | Trigger::HttpHead { .. }
         | Trigger::Connect => Some(format!("`{name}` changes one message or event: it takes `message` or `sse_event`")),

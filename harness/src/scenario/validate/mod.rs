@@ -103,6 +103,15 @@ fn times(scenario: &Scenario) -> Checked {
     let starts = scenario.hosts.iter().map(|host| (format!("{}/{}/start", key(host.role), host.name), host.start));
     let links = scenario.links.iter().enumerate();
     let links = links.filter_map(|(n, link)| Some((format!("link/{n}/latency"), link.latency?)));
+    let boxes = scenario.links.iter().enumerate();
+    let boxes = boxes.filter_map(|(n, link)| Some((format!("link/{n}/idle_timeout"), link.middlebox?)));
+    let usual = scenario.network.link.middlebox.map(|middlebox| ("network/idle_timeout".to_owned(), middlebox));
+    for (path, middlebox) in boxes.chain(usual) {
+        virtual_time(middlebox.idle_timeout, &path)?;
+        if middlebox.idle_timeout.is_zero() {
+            return Err(Flaw::new(path, "a connection is idle for at least 1ms before it is forgotten"));
+        }
+    }
     let fixed = [
         ("network/latency".to_owned(), scenario.network.link.latency),
         ("time_limit".to_owned(), scenario.time_limit),

@@ -8,6 +8,7 @@ use halfopen_net::engine::SocketOption;
 use tokio::io::ReadBuf;
 
 use super::connection::{EndState, Fin, sender};
+use super::failures::{outcome, strike};
 use super::transmit::LARGEST_PACKET_BYTES;
 use super::{Network, Socket};
 use crate::fault::IoCall;
@@ -73,22 +74,11 @@ impl Network {
 
     fn count_down(&mut self, socket: Socket, call: IoCall) -> Option<io::Error> {
         let end = self.connection_mut(socket.connection).end_mut(socket.side);
-        let position = end.armed.iter().position(|armed| armed.call == call)?;
-        end.armed[position].countdown -= 1;
-        if end.armed[position].countdown > 0 {
-            return None;
-        }
-        let armed = end.armed.remove(position);
-        let name = match call {
-            IoCall::Read => "read",
-            IoCall::Write => "write",
-            IoCall::Flush => "flush",
-            IoCall::Shutdown => "shutdown",
-            IoCall::Accept => "accept",
-        };
+        let armed = strike(&mut end.armed, call)?;
+        let name = call.name();
         self.bite(armed.fault, socket.connection, || format!("the {name} call itself"));
-        self.observe(socket, name, format!("{:?}", armed.kind));
-        Some(armed.kind.into())
+        self.observe(socket, name, outcome(armed.kind));
+        Some(armed.kind.error())
     }
 
     /// Reads into `buf`; nothing put into it is the end of the stream. `wait` registers the task when there is nothing

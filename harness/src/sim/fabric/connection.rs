@@ -10,11 +10,12 @@ use bytes::{Buf, Bytes};
 use tokio::io::ReadBuf;
 
 use super::custody::Custody;
+use super::failures::ArmedError;
 use super::hosts::{HostId, LifeId};
 use super::options::Options;
 use super::queue::Queue;
 use super::shaping::Shape;
-use crate::fault::{FaultIndex, IoCall};
+use crate::fault::{FaultIndex, IoErrorKind};
 use crate::name::{ConnectionId, Direction, Side};
 use crate::plane::Mode;
 use crate::scenario::LinkParameters;
@@ -84,6 +85,8 @@ pub(crate) struct End {
     pub(crate) told: Option<(&'static str, String)>,
     /// Whether a call on a dead incarnation's socket has failed once already.
     pub(crate) told_dead: bool,
+    /// What its connect call failed with, if a fault made it fail.
+    pub(crate) failed: Option<IoErrorKind>,
 }
 
 /// The sender's own FIN.
@@ -93,16 +96,6 @@ pub(crate) enum Fin {
     /// Behind what is unsent.
     Queued,
     Sent,
-}
-
-/// A local call that a fault makes fail.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ArmedError {
-    pub(crate) call: IoCall,
-    pub(crate) kind: io::ErrorKind,
-    /// Calls still to come before the failing one, itself included.
-    pub(crate) countdown: u32,
-    pub(crate) fault: FaultIndex,
 }
 
 /// Tasks that wait for one thing.
@@ -300,6 +293,7 @@ impl End {
             armed: Vec::new(),
             told: None,
             told_dead: false,
+            failed: None,
         }
     }
 

@@ -1,15 +1,15 @@
 //! What the fault plane's answers do to the network.
 
 use std::io;
-use std::time::Duration;
 
-use super::connection::{ArmedError, Packet};
+use super::connection::Packet;
+use super::failures::{ArmedError, ArmedLookup, outcome, strike};
 use super::shaping::Shape;
 use super::{ConnectionIndex, HostOrder, Network, Socket};
-use crate::fault::{FaultIndex, HalfOpenKind, IoCall, IoErrorKind};
+use crate::fault::{FaultIndex, HalfOpenKind, IoCall};
 use crate::name::{Direction, Link};
 use crate::plane::{Effect, Hold, Mode};
-use crate::trace::{FaultEvent, What};
+use crate::trace::{ConnectionEvent, FaultEvent, What};
 
 impl Network {
     /// Applies effects in order and leaves the list empty.
@@ -60,18 +60,30 @@ impl Network {
                 self.journal.push(self.now, None, What::Unit { connection, direction, unit });
             }
             Effect::Hold { between, fault } => self.hold(between, fault),
-            Effect::Release { fault } => self.release(fault),
+            Effect::Release { fault } => {
+                self.disarm(fault);
+                self.release(fault);
+            }
+            Effect::Kept { connection, direction, fault } => {
+                self.bite(fault, connection.into(), || format!("{direction} data"));
+            }
+            Effect::Forgotten { connection } => {
+                self.record_connection(connection.into(), ConnectionEvent::Forgotten);
+            }
+            Effect::Lookup { link, answer, once, fault } => {
+                self.lookups.push(ArmedLookup { link, answer, once, fault });
+            }
             Effect::Shape { connection, direction, shaping, fault } => {
                 let path = self.connection_mut(connection.into()).path_mut(direction);
                 path.shapes.push(Shape::new(fault, shaping));
             }
             Effect::Unshape { connection, fault } => self.unshape(connection.into(), fault),
-            Effect::IoError { connection, side, call, kind, nth, fault } => {
-                let armed = ArmedError { call, kind: error_kind(kind), countdown: nth.max(1), fault };
+            Effect::IoError { connection, side, call, kind, nth, lasting, fault } => {
+                let armed = ArmedError { call, kind, countdown: nth.max(1), lasting, fault };
                 self.arm(Socket { connection: connection.into(), side }, armed);
             }
-            Effect::AcceptError { link, kind, nth, fault } => {
-                let armed = ArmedError { call: IoCall::Accept, kind: error_kind(kind), countdown: nth.max(1), fault };
+            Effect::AcceptError { link, kind, nth, lasting, fault } => {
+                let armed = ArmedError { call: IoCall::Accept, kind, countdown: nth.max(1), lasting, fault };
                 self.arm_listener(&link, armed);
             }
             Effect::Host { host, act, fault } => {
@@ -98,6 +110,7 @@ impl Network {
         let before = std::mem::replace(&mut path.mode, mode);
         let taint = &mut self.connection_mut(index).taint;
         if let Mode::Silent(_, fault) | Mode::Severed(fault) = mode
+            && fault != FaultIndex::MIDDLEBOX
             && !taint.contains(&fault)
         {
             taint.push(fault);
@@ -176,37 +189,12 @@ impl Network {
 
     /// An accept call that a fault makes fail.
     pub(crate) fn armed_accept_error(&mut self, number: u32) -> Option<io::Error> {
-        let now: Duration = self.now;
         let listener = self.listener(number);
-        let armed = listener.armed.first_mut()?;
-        armed.countdown -= 1;
-        if armed.countdown > 0 {
-            return None;
-        }
-        let armed = listener.armed.remove(0);
+        let armed = strike(&mut listener.armed, IoCall::Accept)?;
         let life = listener.life;
         let host = self.hosts.life(life).host;
-        if self.bitten.insert(armed.fault) {
-            let event = FaultEvent::FirstPacket { packet: "the accept call itself".to_owned() };
-            self.journal.push(now, None, What::Fault { fault: armed.fault, event });
-        }
-        self.answer(armed.fault, host, format!("accept: {:?}", armed.kind));
-        Some(if armed.kind == io::ErrorKind::Other {
-            io::Error::from_raw_os_error(libc::EMFILE)
-        } else {
-            armed.kind.into()
-        })
-    }
-}
-
-fn error_kind(kind: IoErrorKind) -> io::ErrorKind {
-    match kind {
-        IoErrorKind::ConnectionReset => io::ErrorKind::ConnectionReset,
-        IoErrorKind::ConnectionAborted => io::ErrorKind::ConnectionAborted,
-        IoErrorKind::NotConnected => io::ErrorKind::NotConnected,
-        IoErrorKind::BrokenPipe => io::ErrorKind::BrokenPipe,
-        IoErrorKind::TimedOut => io::ErrorKind::TimedOut,
-        // EMFILE has no kind of its own in std.
-        IoErrorKind::TooManyOpenFiles => io::ErrorKind::Other,
+        self.note_struck_call(armed.fault, "the accept call itself".to_owned());
+        self.answer(armed.fault, host, format!("accept: {}", outcome(armed.kind)));
+        Some(armed.kind.error())
     }
 }

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::connection::{Connection, End, EndState, Packet, Path, Wakers};
+use super::failures::outcome;
 use super::hosts::{HostId, LifeId};
 use super::options::Options;
 use super::retransmission::{syn_gives_up, syn_wait};
@@ -32,7 +33,7 @@ pub(crate) struct Listener {
     pub(crate) options: Options,
     /// Bound to a loopback address: other hosts do not reach it.
     pub(crate) loopback_only: bool,
-    pub(crate) armed: Vec<super::connection::ArmedError>,
+    pub(crate) armed: Vec<super::failures::ArmedError>,
 }
 
 impl Network {
@@ -115,12 +116,21 @@ impl Network {
         self.apply(&mut effects);
         self.effects = effects;
         match verdict {
-            ConnectVerdict::Proceed => self.put(index, Direction::ToServer, Packet::Syn),
+            ConnectVerdict::Proceed => {
+                // Told once: later SYNs belong to the same flow.
+                if self.connection(index).syns == 0
+                    && let Some(middlebox) = self.connection(index).link.middlebox
+                {
+                    self.plane.pass_middlebox(index.into(), middlebox);
+                }
+                self.put(index, Direction::ToServer, Packet::Syn);
+            }
             ConnectVerdict::Refuse(fault) => {
                 self.bite(fault, index, || Packet::Syn.describe(Direction::ToServer));
                 self.put(index, Direction::ToClient, Packet::Rst { forged: Some(fault) });
                 return;
             }
+            ConnectVerdict::Fail(fault, kind) => return self.fail_connect(index, fault, kind),
             ConnectVerdict::Hang(fault) => self.bite(fault, index, || Packet::Syn.describe(Direction::ToServer)),
         }
         let connection = self.connection_mut(index);
@@ -230,7 +240,7 @@ impl Network {
         self.to_wake = wakers;
         if accepted {
             let mut effects = std::mem::take(&mut self.effects);
-            self.plane.established(index.into(), &mut effects);
+            self.plane.established(index.into(), self.now, &mut effects);
             self.apply(&mut effects);
             self.effects = effects;
         } else {
@@ -262,6 +272,10 @@ impl Network {
         let client = &mut self.connection_mut(socket.connection).client;
         if client.state == EndState::Established {
             return Some(Ok(()));
+        }
+        if let Some(kind) = client.failed {
+            self.observe(socket, "connect", outcome(kind));
+            return Some(Err(kind.error()));
         }
         let kind = if client.reset { client.error.take() } else { return None };
         let kind = kind.unwrap_or(io::ErrorKind::ConnectionRefused);

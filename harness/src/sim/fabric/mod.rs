@@ -10,6 +10,7 @@
 //! - `arrival`: from a path into a receiver.
 //! - `handshake`: SYN, listeners, refusals.
 //! - `effects`: what the plane's answers do; `custody`: what it keeps meanwhile.
+//! - `failures`: calls and lookups that faults make fail.
 //! - `shaping`: delays, and lines that are slow.
 //! - `severance`: how sockets end with their process or machine.
 //! - `retransmission`: Linux's timers; `patience`: when it gives up; `options`: what its sockets are told.
@@ -21,6 +22,7 @@ mod census;
 mod connection;
 mod custody;
 mod effects;
+mod failures;
 mod handshake;
 mod options;
 mod patience;
@@ -38,6 +40,8 @@ use std::time::Duration;
 
 use self::connection::Connection;
 pub(crate) use self::connection::PacketDigest;
+use self::failures::ArmedLookup;
+pub(crate) use self::failures::LookedUp;
 pub(crate) use self::handshake::Listener;
 pub(crate) use self::options::Options;
 use self::schedule::Schedule;
@@ -63,7 +67,7 @@ pub(crate) struct Links {
 impl Links {
     fn between(&self, a: &HostName, b: &HostName) -> LinkParameters {
         if a == b {
-            return LinkParameters { latency: Duration::ZERO, ..self.usual };
+            return LinkParameters { latency: Duration::ZERO, middlebox: None, ..self.usual };
         }
         let pair = self.pairs.get(&(a.clone(), b.clone())).or_else(|| self.pairs.get(&(b.clone(), a.clone())));
         pair.copied().unwrap_or(self.usual)
@@ -99,6 +103,7 @@ pub(crate) struct Network {
     /// To be woken when nothing is borrowed.
     pub(crate) to_wake: Vec<Waker>,
     holds: Vec<(FaultIndex, Hold)>,
+    lookups: Vec<ArmedLookup>,
     orders: Vec<HostOrder>,
     effects: Vec<Effect>,
     jitter: Draws,
@@ -125,6 +130,7 @@ impl Network {
             nth_on_link: BTreeMap::new(),
             to_wake: Vec::new(),
             holds: Vec::new(),
+            lookups: Vec::new(),
             orders: Vec::new(),
             effects: Vec::new(),
             jitter: seeds.child("jitter").draws(),
@@ -207,6 +213,9 @@ impl Network {
 
     /// Records the first packet that a fault changed, and that the connection is no longer what it would have been.
     fn bite(&mut self, fault: FaultIndex, index: ConnectionIndex, packet: impl FnOnce() -> String) {
+        if fault == FaultIndex::MIDDLEBOX {
+            return;
+        }
         let taint = &mut self.connection_mut(index).taint;
         if !taint.contains(&fault) {
             taint.push(fault);

@@ -138,6 +138,7 @@ impl Network {
 
     /// A probe or its answer: nobody repeats it, so that a silent path swallows it for good.
     fn send_probe(&mut self, index: ConnectionIndex, direction: Direction, packet: Packet) {
+        self.plane.carried(index.into(), self.now);
         match self.connection(index).path(direction).mode {
             Mode::Silent(HalfOpenKind::Blackhole, fault) => self.bite(fault, index, || packet.describe(direction)),
             Mode::Severed(fault) => self.answer_severed(index, direction, 0, fault),

@@ -182,7 +182,8 @@ fn calls() -> Vec<Cell> {
     let gone = Peer::listening(&[Step::Upgrade, Step::Strike, Step::Close]);
     let well = Peer::listening(&[Step::Upgrade, Step::ReadAll, Step::Strike]);
     let no_call = "no peer can make a local call fail; what the simulation returns is what the call documents";
-    let fails = Verb::IoError { call: IoCall::Write, kind: IoErrorKind::ConnectionReset, nth: 1, side: Side::Client };
+    let kind = IoErrorKind::ConnectionReset;
+    let fails = Verb::IoError { call: IoCall::Write, kind, nth: 1, side: Side::Client, lasting: None };
     vec![
         Cell::new(
             NO_ROW,

@@ -168,7 +168,7 @@ fn closing() -> Vec<Cell> {
             Peer::listening(&[Step::Upgrade, Step::ReadAll, Step::Strike, Step::Send(close(1000)), Step::Finish]),
             &["next: close 1000", "next: None", "send: Err(AlreadyClosed)"],
         )
-        .verb(Verb::Close { code: 1000, reason: String::new(), to: Ends::Both }, well()),
+        .verb(Verb::Close { code: Some(1000), reason: String::new(), to: Ends::Both }, well()),
         Cell::new(
             "W8",
             "Close 1000, the observer is the server",
@@ -184,7 +184,7 @@ fn closing() -> Vec<Cell> {
             &["next: close 1000", "next: None", "send: Err(AlreadyClosed)", "peer: heard close 1000"],
         )
         .verb(
-            Verb::Close { code: 1000, reason: String::new(), to: Ends::Both },
+            Verb::Close { code: Some(1000), reason: String::new(), to: Ends::Both },
             Peer::dialling(&[Step::Upgrade, Step::ReadAll, Step::Strike, Step::Strike, Step::SayMessages]),
         ),
         Cell::new(
