@@ -276,7 +276,26 @@ fn calls_lookups_and_hops_are_struck_where_they_are() {
         ("latency = \"80ms\"", "idle_timeout = \"0s\""),
         ("latency = \"80ms\"", "idle_timeout = \"1min\"\nforgets = \"resett\""),
     ]);
-    insta::assert_snapshot!(errors(&mistakes), @"");
+    insta::assert_snapshot!(errors(&mistakes), @r"
+    idle.toml:23: `call`: there is no `conect` here; did you mean `connect`?
+    idle.toml:24: `kind`: there is no `host_unreachabel` here; did you mean `host_unreachable`?
+    idle.toml:25: only the client connects
+    idle.toml:25: calls are counted from 1
+    idle.toml:22: a `connect` that fails carries nothing: it takes `connect`, `at` or `event`
+    idle.toml:22: `lookup_fails` strikes lookups, which come before any connection: it takes `at` or `event`
+    idle.toml:21: `lookup_fails` strikes lookups, which are of no `connection`
+    idle.toml:23: `kind`: there is no `no_such_host` here; did you mean `no_such_name`?
+    idle.toml:22: `lookup_moves` needs `to`
+    idle.toml:23: there is no host `chta`; did you mean `chat`?
+    idle.toml:23: the name `chat` leads to `chat` as it is
+    idle.toml:22: `half_close` needs `by`
+    idle.toml:23: `by`: there is no `clinet` here; did you mean `client`?
+    idle.toml:22: `buffer` needs `bytes`
+    idle.toml:23: `bytes` is at least 1
+    idle.toml:17: a middlebox that forgets connections does so after an `idle_timeout`
+    idle.toml:17: a connection is idle for at least 1ms before it is forgotten
+    idle.toml:18: `forgets`: there is no `resett` here; did you mean `reset`?
+    ");
 }
 
 #[test]

@@ -23,8 +23,6 @@ tells = ["offered"]
 [[link]]
 between = ["alice", "chat"]
 latency = "80ms"
-idle_timeout = "1m"
-forgets = "reset"
 
 [[fault]]
 link = "alice -> chat"
@@ -90,6 +88,8 @@ fn a_scenario_is_written_as_a_person_would_write_it() {
     [[link]]
     between = ["alice", "chat"]
     latency = "80ms"
+    idle_timeout = "1m"
+    forgets = "reset"
 
     [[fault]]
     link = "alice -> chat"
