@@ -79,7 +79,11 @@ impl<'a> Connections<'a> {
                 }
                 ConnectionEvent::GaveUp { by, .. } => open(*by).then_some(*by),
                 ConnectionEvent::TimedOut => Some(Side::Client),
-                ConnectionEvent::Attempted | ConnectionEvent::Established | ConnectionEvent::Refused => None,
+                // Nobody is told by what forgets a connection.
+                ConnectionEvent::Attempted
+                | ConnectionEvent::Established
+                | ConnectionEvent::Refused
+                | ConnectionEvent::Forgotten => None,
             };
             connections.deaths.extend(told.map(|told| Death { id, index, told }));
         }
@@ -89,7 +93,7 @@ impl<'a> Connections<'a> {
     fn note(&mut self, id: &'a ConnectionId, event: &ConnectionEvent, moment: Moment) {
         let course = self.courses.entry(id).or_insert(Course { attempted: moment, established: None, over: None });
         match event {
-            ConnectionEvent::Attempted => {}
+            ConnectionEvent::Attempted | ConnectionEvent::Forgotten => {}
             ConnectionEvent::Established => course.established = Some(moment),
             ConnectionEvent::Refused
             | ConnectionEvent::TimedOut

@@ -123,7 +123,9 @@ impl Strike<'_> {
     /// Whether the fault lets nothing through, one way or both, as long as it lasts, and says nothing of it.
     pub(super) fn silences(&self) -> bool {
         match &self.fault.verb {
-            Verb::HalfOpen { .. }
+            // What the end that seems to have finished still sends goes nowhere.
+            Verb::HalfClose { .. }
+            | Verb::HalfOpen { .. }
             | Verb::Freeze { .. }
             | Verb::Partition { .. }
             | Verb::HandshakeStall { .. }
@@ -143,6 +145,9 @@ impl Strike<'_> {
             | Verb::Refuse { .. }
             | Verb::ConnectHang { .. }
             | Verb::AcceptThenReset { .. }
+            | Verb::LookupFails { .. }
+            | Verb::LookupMoves { .. }
+            | Verb::Buffer { .. }
             | Verb::Delay { .. }
             | Verb::Jitter { .. }
             | Verb::Throttle { .. }
