@@ -227,26 +227,36 @@ impl Cx {
 
     /// Somebody asked for `key` to be carried.
     pub fn offered(&self, key: impl fmt::Display) {
-        self.tell(FactKind::Offered, key, None);
+        self.tell(Fact::new(FactKind::Offered, key));
     }
 
     /// The receiving application has `key`.
     pub fn received(&self, key: impl fmt::Display) {
-        self.tell(FactKind::Received, key, None);
+        self.tell(Fact::new(FactKind::Received, key));
     }
 
     /// `key` was turned away, and the one who offered it knows.
     pub fn refused(&self, key: impl fmt::Display) {
-        self.tell(FactKind::Refused, key, None);
+        self.tell(Fact::new(FactKind::Refused, key));
+    }
+
+    /// Somebody asked for `key` to be carried to this host and no other.
+    pub fn offered_to(&self, key: impl fmt::Display, addressee: impl Into<HostName>) {
+        self.tell(Fact::new(FactKind::Offered, key).to(addressee));
+    }
+
+    /// The receiving application has the `key` that this host offered; others may have offered things with the same key.
+    pub fn received_from(&self, key: impl fmt::Display, sender: impl Into<HostName>) {
+        self.tell(Fact::new(FactKind::Received, key).from(sender));
+    }
+
+    /// Any fact with a value.
+    pub fn fact(&self, kind: FactKind, key: impl fmt::Display, value: impl fmt::Display) {
+        self.tell(Fact::new(kind, key).value(value));
     }
 
     /// Any fact.
-    pub fn fact(&self, kind: FactKind, key: impl fmt::Display, value: impl fmt::Display) {
-        self.tell(kind, key, Some(value.to_string()));
-    }
-
-    fn tell(&self, kind: FactKind, key: impl fmt::Display, value: Option<String>) {
-        let fact = Fact { kind, key: key.to_string(), value };
+    pub fn tell(&self, fact: Fact) {
         let sink = SINK.with(|slot| slot.borrow().clone());
         if let Some(sink) = sink {
             sink.fact(&self.name, self.incarnation, fact);

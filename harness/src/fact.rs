@@ -1,7 +1,11 @@
 //! Facts: what happened to the things that a service promises to carry, free of any protocol. Checks read nothing else
 //! about deliveries.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
+
+use crate::name::HostName;
 
 /// What a fact says about its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -73,6 +77,18 @@ impl FactKind {
 }
 
 /// One thing that is known about one key. When and on which host is in the record that carries it.
+///
+/// A key names one thing of one sender. Where several hosts offer things with the same keys, the other facts name whose
+/// thing they speak of (`from`); where a thing is meant for somebody, the offer names the addressee (`to`).
+///
+/// ```
+/// use halfopen::fact::{Fact, FactKind};
+///
+/// let offer = Fact::new(FactKind::Offered, "m-1").to("bob");
+/// let receipt = Fact::new(FactKind::Received, "m-1").from("alice");
+/// assert_eq!(offer.to, Some("bob".into()));
+/// assert_eq!(receipt.from, Some("alice".into()));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Fact {
     /// What is known.
@@ -82,4 +98,38 @@ pub struct Fact {
     /// With which value, where the kind has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
+    /// The host that offered it, where somebody else tells the fact.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<HostName>,
+    /// The host that it is meant for; in a receipt the host that has it, where somebody else tells the fact.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<HostName>,
+}
+
+impl Fact {
+    /// A fact about a key and nothing else.
+    pub fn new(kind: FactKind, key: impl fmt::Display) -> Self {
+        Self { kind, key: key.to_string(), value: None, from: None, to: None }
+    }
+
+    /// With a value.
+    #[must_use]
+    pub fn value(mut self, value: impl fmt::Display) -> Self {
+        self.value = Some(value.to_string());
+        self
+    }
+
+    /// Of a thing that this host offered.
+    #[must_use]
+    pub fn from(mut self, sender: impl Into<HostName>) -> Self {
+        self.from = Some(sender.into());
+        self
+    }
+
+    /// Of a thing that is meant for this host, or that this host has received.
+    #[must_use]
+    pub fn to(mut self, addressee: impl Into<HostName>) -> Self {
+        self.to = Some(addressee.into());
+        self
+    }
 }

@@ -47,6 +47,10 @@ pub struct EventOrigin {
     pub key: Vec<String>,
     /// The field that is the value.
     pub value: Option<String>,
+    /// The field that names the host that offered it.
+    pub from: Option<String>,
+    /// The field that names the host that it is meant for.
+    pub to: Option<String>,
 }
 
 /// Which protocol units tell a fact, and how to read it. Pointers (RFC 6901) go into the unit's [`document`].
@@ -64,6 +68,10 @@ pub struct UnitOrigin {
     pub key: Option<String>,
     /// The pointer to the value.
     pub value: Option<String>,
+    /// The pointer to the name of the host that offered it.
+    pub from: Option<String>,
+    /// The pointer to the name of the host that it is meant for.
+    pub to: Option<String>,
     /// The end whose host the fact is told of; the receiver's, without.
     pub at: Option<Side>,
 }
@@ -162,8 +170,14 @@ impl EventOrigin {
             return None;
         }
         let key: Option<Vec<&str>> = self.key.iter().map(|name| event.field(name)).collect();
-        let value = self.value.as_ref().and_then(|name| event.field(name)).map(str::to_owned);
-        Some(Fact { kind, key: key?.join("/"), value })
+        let named = |name: &Option<String>| name.as_ref().and_then(|name| event.field(name));
+        Some(Fact {
+            kind,
+            key: key?.join("/"),
+            value: named(&self.value).map(str::to_owned),
+            from: named(&self.from).map(HostName::new),
+            to: named(&self.to).map(HostName::new),
+        })
     }
 }
 
@@ -187,8 +201,14 @@ impl UnitOrigin {
             Some(pointer) => text_at(document, pointer)?,
             None => on.to_string(),
         };
-        let value = self.value.as_ref().and_then(|pointer| text_at(document, pointer));
-        Some(Fact { kind, key, value })
+        let named = |pointer: &Option<String>| pointer.as_ref().and_then(|pointer| text_at(document, pointer));
+        Some(Fact {
+            kind,
+            key,
+            value: named(&self.value),
+            from: named(&self.from).map(HostName::new),
+            to: named(&self.to).map(HostName::new),
+        })
     }
 
     fn host(&self, on: &ConnectionId, direction: Direction) -> HostName {
@@ -297,8 +317,30 @@ mod tests {
         let source = FactSource { kind: FactKind::Received, from: Origin::Unit(result_unit()), optional: false };
         let records =
             vec![text(r#"{"type":"result","job_id":"job-1","seq":7}"#), text(r#"{"type":"ping"}"#), text("no")];
-        let expected = Fact { kind: FactKind::Received, key: "job-1".to_owned(), value: Some("7".to_owned()) };
+        let expected = Fact::new(FactKind::Received, "job-1").value(7);
         assert_eq!(told(&apply(records, &[source])), vec![(1, "alice", expected)]);
+    }
+
+    #[test]
+    fn a_mapped_fact_may_name_its_sender_and_its_addressee() {
+        let origin = UnitOrigin { from: Some("/by".to_owned()), to: Some("/for".to_owned()), ..result_unit() };
+        let source = FactSource { kind: FactKind::Received, from: Origin::Unit(origin), optional: false };
+        let records = vec![
+            text(r#"{"type":"result","job_id":"job-1","by":"bob","for":"carol"}"#),
+            text(r#"{"type":"result","job_id":"job-1"}"#),
+        ];
+        let unnamed = Fact::new(FactKind::Received, "job-1");
+        let named = unnamed.clone().from("bob").to("carol");
+        assert_eq!(told(&apply(records, &[source])), vec![(1, "alice", named), (3, "alice", unnamed)]);
+        let mut source = delivered(false);
+        if let Origin::Event(event) = &mut source.from {
+            (event.from, event.to) = (Some("how".to_owned()), Some("missing".to_owned()));
+        }
+        let named = fact("job-1/2", Some("ok")).from("ok");
+        assert_eq!(
+            told(&apply(vec![logged("scheduler", "result delivered")], &[source])),
+            vec![(1, "scheduler", named)]
+        );
     }
 
     #[test]
@@ -318,8 +360,7 @@ mod tests {
         let origin = UnitOrigin { value: Some("/code".to_owned()), ..origin };
         let source = FactSource { kind: FactKind::Detected, from: Origin::Unit(origin), optional: false };
         let close = Unit::WsControl { kind: FrameKind::Close, code: Some(1000), reason: None };
-        let expected =
-            Fact { kind: FactKind::Detected, key: "alice->scheduler#1".to_owned(), value: Some("1000".to_owned()) };
+        let expected = Fact::new(FactKind::Detected, "alice->scheduler#1").value(1000);
         assert_eq!(told(&apply(vec![passed(close)], &[source])), vec![(1, "alice", expected)]);
     }
 
@@ -342,6 +383,8 @@ mod tests {
             matching: vec![("/type".to_owned(), "result".to_owned())],
             key: Some("/job_id".to_owned()),
             value: Some("/seq".to_owned()),
+            from: None,
+            to: None,
             at: None,
         }
     }
@@ -373,7 +416,8 @@ mod tests {
     }
 
     fn fact(key: &str, value: Option<&str>) -> Fact {
-        Fact { kind: FactKind::ClaimedDelivered, key: key.to_owned(), value: value.map(str::to_owned) }
+        let fact = Fact::new(FactKind::ClaimedDelivered, key);
+        value.map_or(fact.clone(), |value| fact.value(value))
     }
 
     fn told(records: &[Record]) -> Vec<(usize, &str, Fact)> {

@@ -28,6 +28,12 @@ impl fmt::Display for HostName {
     }
 }
 
+impl From<String> for HostName {
+    fn from(name: String) -> Self {
+        Self::new(name)
+    }
+}
+
 impl From<&str> for HostName {
     fn from(name: &str) -> Self {
         Self::new(name)

@@ -84,9 +84,15 @@ impl Outcome {
         }
     }
 
-    /// What the checks were shown.
+    /// What the checks were shown, for the stories of this outcome. It was judged knowing its sources of facts as well.
     pub fn evidence(&self) -> Evidence<'_> {
-        Evidence { records: &self.trace.records, faults: &self.faults, actors: &self.actors, last: &self.last }
+        Evidence {
+            records: &self.trace.records,
+            faults: &self.faults,
+            actors: &self.actors,
+            last: &self.last,
+            sources: &[],
+        }
     }
 
     /// What a person reviews: see [`story::tell`].
@@ -217,12 +223,7 @@ mod tests {
 
     fn outcome(tale: Tale) -> Outcome {
         let expect = Expectations {
-            delivery: Some(Delivery {
-                law: DeliveryLaw::ExactlyOnce,
-                order: true,
-                order_of: Vec::new(),
-                allowed_losses: Vec::new(),
-            }),
+            delivery: Some(Delivery { order: true, ..Delivery::of(DeliveryLaw::ExactlyOnce) }),
             detect: Some(Detect {
                 within: Duration::from_secs(40),
                 observers: vec!["alice".into()],

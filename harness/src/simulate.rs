@@ -21,7 +21,8 @@ impl Catalogue {
         let raw = sim::execute(self, plan)?;
         let records = mapping::apply(raw.records, &plan.scenario.facts);
         let actors = plan.scenario.actors();
-        let evidence = Evidence { records: &records, faults: &plan.faults, actors: &actors, last: &raw.last };
+        let sources = &plan.scenario.facts;
+        let evidence = Evidence { records: &records, faults: &plan.faults, actors: &actors, last: &raw.last, sources };
         let verdicts = plan.scenario.checks.judge(&evidence);
         Ok(Outcome {
             scenario: plan.scenario.name.clone(),

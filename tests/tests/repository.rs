@@ -39,8 +39,6 @@ fn every_scenario_says_in_a_sentence_what_it_proves() {
     }
 }
 
-/// A law that cannot convict is no law: each file with a check has a test that builds a run and has it convicted
-/// (`broken` and `failure` of the tests' `Tale` panic on a verdict of "held").
 #[test]
 fn every_verb_and_each_of_its_kinds_strikes_in_a_scenario() {
     let scenarios = catalogue().scenarios().expect("the catalogue has no mistakes");
@@ -59,12 +57,19 @@ fn every_verb_and_each_of_its_kinds_strikes_in_a_scenario() {
     assert!(verbs.iter().any(one_way), "no scenario has a partition that is one way");
 }
 
+/// A law that cannot convict is no law: each file with a check has a test that builds a run and has it convicted
+/// (`broken` and `failure` of the tests' `Tale` panic on a verdict of "held").
 #[test]
 fn every_check_has_a_test_in_which_it_convicts() {
     let mut checks = 0;
     for path in files_in(&root().join("harness/src/check")) {
         let text = fs::read_to_string(&path).expect("the sources are text");
-        let Some((code, tests)) = text.split_once("#[cfg(test)]\nmod tests {") else {
+        let beside = fs::read_to_string(path.with_extension("").join("tests.rs")).unwrap_or_default();
+        let own = text.split_once("#[cfg(test)]\nmod tests {").or_else(|| {
+            let code = text.strip_suffix("#[cfg(test)]\nmod tests;\n")?;
+            Some((code, beside.as_str()))
+        });
+        let Some((code, tests)) = own else {
             assert!(!is_check(&text), "{} has a check and no tests", path.display());
             continue;
         };

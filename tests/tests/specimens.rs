@@ -1,6 +1,9 @@
 //! A specimen is a service with one defect, not a caricature: without the fault that brings its defect out, it keeps every
 //! law that the real service keeps.
 
+use std::collections::BTreeSet;
+
+use halfopen::check::Expectations;
 use halfopen::{Plan, Seed};
 use halfopen_scenarios::catalogue;
 
@@ -34,4 +37,18 @@ fn a_specimen_whose_fault_does_not_come_keeps_every_law() {
     }
     assert!(tried > 10, "only {tried} specimens were tried");
     assert!(guilty.is_empty(), "{guilty:#?}");
+}
+
+/// A law that no defective service has ever broken may be one that cannot be broken. That each specimen is convicted by
+/// the laws that it names is what playing the catalogue proves.
+#[test]
+fn every_law_convicts_a_specimen_of_the_catalogue() {
+    let scenarios = catalogue().scenarios().expect("the catalogue is readable");
+    let convicting: BTreeSet<_> =
+        scenarios.iter().flat_map(|scenario| &scenario.specimens).flat_map(|specimen| &specimen.convicted_by).collect();
+    let idle: Vec<_> = Expectations::LAWS.iter().filter(|law| !convicting.contains(&law.to_string())).collect();
+    assert!(
+        idle.is_empty(),
+        "no specimen is convicted by {idle:?}: plant a defect in a copy of a service, in `scenarios/src/specimens`"
+    );
 }

@@ -1,21 +1,28 @@
 //! Law: what is offered arrives as often as promised, in the promised order, and nothing is lost in silence.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::contradiction::contradiction;
 use super::excuse::Excuses;
-use super::ledger::{Account, Entry, Ledger, facts};
+use super::ledger::{Account, Entry, Ledger, name};
+use super::order::in_order;
 use super::{Check, Evidence, Finding};
 use crate::fact::FactKind;
 use crate::fault::spelling;
 use crate::name::HostName;
-use crate::trace::{Record, Seconds};
+use crate::trace::{Seconds, told_apart};
 
 /// What is offered arrives as often as promised, in the promised order, and nothing is lost in silence.
 ///
-/// A loss is silent when the thing was offered and is neither received nor refused, and nobody claimed that it failed.
-/// `at_most_once` lets a thing fail when that is told; the other laws want a typed reason for that as well.
+/// A thing is a key of one sender, for one addressee when the offers name any; whoever is not the addressee must not
+/// receive it. Several senders may use one key when the other facts name whose thing they speak of (`from`).
+///
+/// A loss is silent when the thing was offered and is neither received nor refused, and nobody claimed that it failed
+/// since it was offered last. `at_most_once` lets a thing fail when that is told; the other laws want a typed reason for
+/// that as well. What was received before it was offered, or though every offer of it was refused, and what was refused
+/// though it had been accepted, is convicted; and so is a run in which nothing was offered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Delivery {
@@ -27,6 +34,9 @@ pub struct Delivery {
     /// The senders whose things arrive in the order in which they offered them, when it is not all of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub order_of: Vec<HostName>,
+    /// The longest time between an offer and the receipt; any, without.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "humantime_serde")]
+    pub within: Option<Duration>,
     /// Which losses are no violation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allowed_losses: Vec<AllowedLoss>,
@@ -106,10 +116,10 @@ impl Check for Delivery {
     }
 
     fn examine(&self, evidence: &Evidence) -> Result<String, Finding> {
-        let ledger = Ledger::of(
+        let ledger = Ledger::of_things(
             evidence.records,
-            &[FactKind::Offered, FactKind::Accepted, FactKind::Received, FactKind::Refused, FactKind::ClaimedFailed],
-        );
+            &[FactKind::Accepted, FactKind::Received, FactKind::Refused, FactKind::ClaimedFailed],
+        )?;
         let excuses = Excuses::of(evidence, &ledger);
         let mut spent = vec![0; self.allowed_losses.len()];
         let (mut offered, mut delivered, mut refused, mut lost) = (0, 0, 0, 0);
@@ -119,15 +129,20 @@ impl Check for Delivery {
                 continue;
             };
             offered += 1;
+            contradiction(account)?;
             if account.first(FactKind::Received).is_some() {
-                self.often_enough(account)?;
+                self.law.often_enough(account)?;
+                in_time(account, self.within)?;
                 delivered += 1;
-            } else if account.first(FactKind::Refused).is_some() {
+            } else if is_refused(account) {
                 refused += 1;
             } else {
                 self.excuse(account, offer, &excuses, &mut spent)?;
                 lost += 1;
             }
+        }
+        if offered == 0 {
+            evidence.must_tell(&[FactKind::Offered])?;
         }
         if self.order || !self.order_of.is_empty() {
             in_order(evidence.records, |sender| self.order || self.order_of.contains(sender))?;
@@ -142,36 +157,86 @@ impl Check for Delivery {
     }
 }
 
-impl Delivery {
-    /// That reasons are allowed, and none is the loss's own.
-    fn unexcused(&self) -> String {
-        let reasons = self.allowed_losses.iter().map(|allowed| match &allowed.host {
-            Some(host) => format!("`{}` of {host}", spelling(&allowed.reason)),
-            None => format!("`{}`", spelling(&allowed.reason)),
-        });
-        match reasons.collect::<Vec<_>>() {
-            none if none.is_empty() => String::new(),
-            some => format!("; {} did not cause it, or more often than is allowed", some.join(" and ")),
-        }
-    }
-
-    fn often_enough(&self, account: &Account) -> Result<(), Finding> {
-        match self.law {
-            DeliveryLaw::AtLeastOnce => return Ok(()),
-            DeliveryLaw::AtMostOnce | DeliveryLaw::ExactlyOnce => {}
+impl DeliveryLaw {
+    /// What arrives arrives no more than once, where that is the law.
+    pub(super) fn often_enough(self, account: &Account) -> Result<(), Finding> {
+        match self {
+            Self::AtLeastOnce => return Ok(()),
+            Self::AtMostOnce | Self::ExactlyOnce => {}
         }
         let mut receipts = account.all(FactKind::Received);
         let (Some(first), Some(second)) = (receipts.next(), receipts.next()) else { return Ok(()) };
         let times = 2 + receipts.count();
+        let [earlier, later] = told_apart([first.at, second.at]);
         let sentence = format!(
-            "{} was received {times} times, first by {} at {}, again by {} at {}.",
+            "{} was received {times} times, first by {} at {earlier}, again by {} at {later}.",
             account.key,
             first.by(),
-            Seconds(first.at),
             second.by(),
-            Seconds(second.at),
         );
         Err(Finding::new("received twice", sentence).witness([first.index, second.index]).role(second.host))
+    }
+}
+
+/// What arrives does so within the bound, counted from the offer that stands: the first one, or the first after a refusal.
+pub(super) fn in_time(account: &Account, within: Option<Duration>) -> Result<(), Finding> {
+    let Some(bound) = within else { return Ok(()) };
+    let Some(receipt) = account.first(FactKind::Received) else { return Ok(()) };
+    let refusal = account.all(FactKind::Refused).rfind(|refusal| refusal.index < receipt.index);
+    let since = refusal.map_or(0, |refusal| refusal.index);
+    let stands = account.all(FactKind::Offered).find(|offer| offer.index >= since && offer.index < receipt.index);
+    let Some(offer) = stands.or_else(|| account.first(FactKind::Offered)) else { return Ok(()) };
+    let took = receipt.at.saturating_sub(offer.at);
+    if took <= bound {
+        return Ok(());
+    }
+    let [took, bound] = told_apart([took, bound]);
+    let sentence = format!(
+        "{} received {} {took} after {} had offered it at {} (bound {bound}).",
+        receipt.by(),
+        account.key,
+        name(account.sender),
+        Seconds(offer.at),
+    );
+    Err(Finding::new("late", sentence).witness([offer.index, receipt.index]).role(receipt.host))
+}
+
+/// Whether the last that was offered was turned away.
+pub(super) fn is_refused(account: &Account) -> bool {
+    let offer = account.last(FactKind::Offered).map(|offer| offer.at);
+    account.last(FactKind::Refused).is_some_and(|refusal| Some(refusal.at) >= offer)
+}
+
+/// Who claimed that it failed, since it was offered last.
+pub(super) fn told_failure<'e, 'a>(account: &'e Account<'a>) -> Option<&'e Entry<'a>> {
+    let offer = account.last(FactKind::Offered).map(|offer| offer.at);
+    account.all(FactKind::ClaimedFailed).find(|claim| Some(claim.at) >= offer)
+}
+
+/// The conviction of a loss that nothing excuses.
+pub(super) fn unexcused(account: &Account, offer: &Entry, why: &str) -> Finding {
+    let to = account.addressee.map(|to| format!(" for {to}")).unwrap_or_default();
+    let start = format!("{}, offered by {}{to} at {}, was", account.key, offer.by(), Seconds(offer.at));
+    match told_failure(account) {
+        Some(told) => Finding::new(
+            "lost",
+            format!("{start} lost: {} said so at {}, but nothing allows it{why}.", told.by(), Seconds(told.at)),
+        )
+        .witness([offer.index, told.index])
+        .role(told.host),
+        None => Finding::new(
+            "silent loss",
+            format!("{start} neither received nor refused, and nobody said that it failed{why}."),
+        )
+        .witness(account.entries().iter().take(3).map(|entry| entry.index)),
+    }
+    .role(offer.host)
+}
+
+impl Delivery {
+    /// The law alone: in any order, after any time, and without an allowed loss.
+    pub fn of(law: DeliveryLaw) -> Self {
+        Self { law, order: false, order_of: Vec::new(), within: None, allowed_losses: Vec::new() }
     }
 
     fn excuse<'e>(
@@ -181,8 +246,7 @@ impl Delivery {
         excuses: &Excuses<'e>,
         spent: &mut [u32],
     ) -> Result<(), Finding> {
-        let told = account.first(FactKind::ClaimedFailed);
-        if told.is_some() && self.law == DeliveryLaw::AtMostOnce {
+        if self.law == DeliveryLaw::AtMostOnce && told_failure(account).is_some() {
             return Ok(());
         }
         for (allowed, spent) in self.allowed_losses.iter().zip(spent) {
@@ -191,162 +255,29 @@ impl Delivery {
                 return Ok(());
             }
         }
-        let start = format!("{}, offered by {} at {}, was", account.key, offer.by(), Seconds(offer.at));
-        Err(match told {
-            Some(told) => Finding::new(
-                "lost",
-                format!(
-                    "{start} lost: {} said so at {}, but nothing allows it{}.",
-                    told.by(),
-                    Seconds(told.at),
-                    self.unexcused()
-                ),
-            )
-            .witness([offer.index, told.index])
-            .role(told.host),
-            None => Finding::new(
-                "silent loss",
-                format!("{start} neither received nor refused, and nobody said that it failed{}.", self.unexcused()),
-            )
-            .witness(account.entries().iter().take(3).map(|entry| entry.index)),
+        Err(unexcused(account, offer, &self.useless_reasons()))
+    }
+
+    /// That reasons are allowed, and none is the loss's own.
+    fn useless_reasons(&self) -> String {
+        let reasons = self.allowed_losses.iter().map(|allowed| match &allowed.host {
+            Some(host) => format!("`{}` of {host}", spelling(&allowed.reason)),
+            None => format!("`{}`", spelling(&allowed.reason)),
+        });
+        match reasons.collect::<Vec<_>>() {
+            none if none.is_empty() => String::new(),
+            some => format!("; {} did not cause it, or more often than is allowed", some.join(" and ")),
         }
-        .role(offer.host))
     }
 }
 
-fn invented(account: &Account) -> Result<(), Finding> {
+/// Nobody receives what nobody has offered.
+pub(super) fn invented(account: &Account) -> Result<(), Finding> {
     let Some(receipt) = account.first(FactKind::Received) else { return Ok(()) };
-    let sentence =
-        format!("{} received {} at {}, which nobody offered.", receipt.by(), account.key, Seconds(receipt.at));
+    let nobody = account.sender.map_or("nobody offered".to_owned(), |sender| format!("{sender} never offered"));
+    let sentence = format!("{} received {} at {}, which {nobody}.", receipt.by(), account.key, Seconds(receipt.at));
     Err(Finding::new("never offered", sentence).witness([receipt.index]).role(receipt.host))
 }
 
-/// A sender and a receiver.
-type Pair<'a> = (Option<&'a HostName>, Option<&'a HostName>);
-
-/// Between one sender that is judged and one receiver, the first receipts come in the order of the offers.
-fn in_order(records: &[Record], is_judged: impl Fn(&HostName) -> bool) -> Result<(), Finding> {
-    let mut offers: BTreeMap<&str, (Option<&HostName>, usize)> = BTreeMap::new();
-    // For each sender and receiver the receipt of what was offered last, with the place of that offer.
-    let mut newest: BTreeMap<Pair, (usize, Entry)> = BTreeMap::new();
-    let mut seen = BTreeSet::new();
-    for entry in facts(records).filter(|entry| entry.kind == FactKind::Offered) {
-        offers.entry(entry.key).or_insert((entry.host, entry.index));
-    }
-    for receipt in facts(records).filter(|entry| entry.kind == FactKind::Received) {
-        let Some(&(sender, offered)) = offers.get(receipt.key) else { continue };
-        if !sender.is_none_or(&is_judged) {
-            continue;
-        }
-        if !seen.insert((receipt.host, receipt.key)) {
-            continue;
-        }
-        match newest.get(&(sender, receipt.host)) {
-            Some((later, overtaker)) if *later > offered => {
-                let sentence = format!(
-                    "{} received {} before {}, which {} had offered earlier.",
-                    receipt.by(),
-                    overtaker.key,
-                    receipt.key,
-                    sender.map_or("nobody in particular", HostName::as_str),
-                );
-                return Err(Finding::new("out of order", sentence)
-                    .witness([offered, *later, overtaker.index, receipt.index])
-                    .role(receipt.host));
-            }
-            Some(_) | None => newest.insert((sender, receipt.host), (offered, receipt)),
-        };
-    }
-    Ok(())
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::check::tale::Tale;
-    use crate::fact::FactKind::{Accepted, ClaimedFailed, Offered, Received, Refused};
-
-    #[test]
-    fn each_message_received_once_is_exactly_once() {
-        let tale = Tale::new().fact(1000, "alice", Offered, "m-1").fact(1010, "chat", Received, "m-1");
-        assert_eq!(tale.held(&law(DeliveryLaw::ExactlyOnce)), "delivered 1 of 1");
-    }
-
-    #[test]
-    fn a_message_that_vanishes_without_a_word_is_convicted() {
-        let tale = Tale::new()
-            .fact(1000, "alice", Offered, "m-1")
-            .fact(1010, "chat", Received, "m-1")
-            .fact(2000, "alice", Offered, "m-2")
-            .fact(2010, "chat", Accepted, "m-2")
-            .pending("alice", "received m-2");
-        insta::assert_snapshot!(tale.failure(&law(DeliveryLaw::ExactlyOnce)));
-    }
-
-    #[test]
-    fn a_message_received_twice_breaks_exactly_once_and_keeps_at_least_once() {
-        let tale = Tale::new()
-            .fact(1000, "alice", Offered, "m-1")
-            .fact(1010, "chat", Received, "m-1")
-            .fact(3000, "chat", Received, "m-1");
-        insta::assert_snapshot!(tale.failure(&law(DeliveryLaw::ExactlyOnce)));
-        assert_eq!(tale.held(&law(DeliveryLaw::AtLeastOnce)), "delivered 1 of 1");
-    }
-
-    #[test]
-    fn a_loss_that_is_told_keeps_at_most_once_and_breaks_at_least_once() {
-        let tale = Tale::new().fact(1000, "alice", Offered, "m-1").fact(2000, "alice", ClaimedFailed, "m-1");
-        assert_eq!(tale.held(&law(DeliveryLaw::AtMostOnce)), "delivered 0 of 1, 1 lost with a reason");
-        assert_eq!(tale.broken(&law(DeliveryLaw::AtLeastOnce)), "delivery: lost @ alice");
-    }
-
-    #[test]
-    fn a_refused_message_is_not_lost() {
-        let tale = Tale::new().fact(1000, "alice", Offered, "m-1").fact(1000, "alice", Refused, "m-1");
-        assert_eq!(tale.held(&law(DeliveryLaw::ExactlyOnce)), "delivered 0 of 1, 1 refused");
-    }
-
-    #[test]
-    fn a_message_that_overtakes_another_is_out_of_order() {
-        let tale = Tale::new()
-            .fact(1000, "alice", Offered, "m-1")
-            .fact(1100, "alice", Offered, "m-2")
-            .fact(1200, "chat", Received, "m-2")
-            .fact(1300, "chat", Received, "m-1");
-        let ordered = Delivery { order: true, ..law(DeliveryLaw::ExactlyOnce) };
-        assert_eq!(tale.broken(&ordered), "delivery: out of order @ chat");
-        let of = |sender: &str| Delivery { order_of: vec![sender.into()], ..law(DeliveryLaw::ExactlyOnce) };
-        assert_eq!(tale.broken(&of("alice")), "delivery: out of order @ chat");
-        assert_eq!(tale.held(&of("bob")), tale.held(&law(DeliveryLaw::ExactlyOnce)));
-        assert_eq!(tale.held(&law(DeliveryLaw::ExactlyOnce)), "delivered 2 of 2");
-    }
-
-    #[test]
-    fn a_message_from_nowhere_is_convicted() {
-        let tale = Tale::new().fact(1000, "chat", Received, "m-1");
-        assert_eq!(tale.broken(&law(DeliveryLaw::AtLeastOnce)), "delivery: never offered @ chat");
-    }
-
-    #[test]
-    fn an_allowed_loss_needs_its_reason_in_the_trace_and_is_counted() {
-        let one_death = Delivery {
-            allowed_losses: vec![AllowedLoss {
-                reason: LossReason::HostDied,
-                host: Some("chat".into()),
-                at_most: Some(1),
-            }],
-            ..law(DeliveryLaw::ExactlyOnce)
-        };
-        let one = Tale::new().fact(1000, "alice", Offered, "m-1").crashed(1500, "chat");
-        assert_eq!(one.held(&one_death), "delivered 0 of 1, 1 lost with a reason");
-        let other_host = Tale::new().fact(1000, "alice", Offered, "m-1").crashed(1500, "bob");
-        assert_eq!(other_host.broken(&one_death), "delivery: silent loss @ alice");
-        let two =
-            Tale::new().fact(1000, "alice", Offered, "m-1").fact(1000, "alice", Offered, "m-2").crashed(1500, "chat");
-        assert_eq!(two.broken(&one_death), "delivery: silent loss @ alice");
-    }
-
-    fn law(law: DeliveryLaw) -> Delivery {
-        Delivery { law, order: false, order_of: Vec::new(), allowed_losses: Vec::new() }
-    }
-}
+mod tests;

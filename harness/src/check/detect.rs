@@ -1,33 +1,43 @@
 //! Law: a lost connection is noticed in time.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::ledger::{Entry, facts};
+use super::attempt::{Attempt, struck_at_the_beginning, struck_on_the_way};
+use super::ledger::facts;
 use super::lives::Lives;
+use super::service::Service;
 use super::strike::{Moment, Strike, strikes};
 use super::{Check, Evidence, Finding};
 use crate::fact::FactKind;
 use crate::name::HostName;
-use crate::trace::Seconds;
+use crate::trace::{Seconds, told_apart};
 
-/// Each observer notices within the bound that a fault has taken its connection.
+/// Each observer notices within the bound that a fault has taken its connection, or has struck its attempt to get one.
+///
+/// An observer in service notices by a `detected`. One that was still connecting notices by anything that it tells of the
+/// attempt's end (`detected`, `claimed_failed`, `refused`, `retried`, `recovered`, `stream_error`), by another attempt,
+/// or, where the attempt hangs, by giving it up; the bound counts from the attempt's beginning, or from the fault when it
+/// comes later.
 ///
 /// A fault need not be noticed by an observer that is not at the struck link (or was not connected with the struck
-/// host), that is out of service anyway (by its `detected` and `recovered` facts, when it tells both), that is leaving before the bound, or
-/// when the fault ends before the bound. A run that ends before the bound decides nothing about that fault; a run that
+/// host), that was out of service and was not connecting, that is asked to stop or is killed before the bound, or when
+/// the fault ends before the bound. An observer that tells `recovered`, too, is out of service from a `detected` on to
+/// the next `recovered`, unless nothing had happened that it could have noticed: a false alarm excuses nothing.
+///
+/// An observer that ends by itself before the bound, or a run that does, decides nothing about that fault. A run that
 /// decides nothing about any fault is convicted, since it proves nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Detect {
-    /// Between the fault's firing and the observer's `detected`.
+    /// Between the fault's firing, or the struck attempt's beginning, and the observer's notice.
     #[serde(with = "humantime_serde")]
     pub within: Duration,
     /// Who must notice.
     pub observers: Vec<HostName>,
-    /// The places in the plan of the faults to be noticed; all that take a connection away, when empty.
+    /// The places in the plan of the faults to be noticed; all that take a connection away or strike an attempt, when
+    /// empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<u32>,
 }
@@ -50,18 +60,16 @@ impl Check for Detect {
         let strikes = strikes(evidence.records, evidence.faults);
         let mut tally = Tally::default();
         for observer in &self.observers {
-            let told: Vec<Entry> = facts(evidence.records)
-                .filter(|entry| entry.host == Some(observer))
-                .filter(|entry| matches!(entry.kind, FactKind::Detected | FactKind::Recovered))
-                .collect();
+            let service = Service::of(observer, &strikes, evidence);
             for strike in strikes.iter().filter(|strike| self.is_meant(strike, observer, evidence)) {
-                let Some(fired) = strike.fired else { continue };
-                let case = Case { observer, fired, deadline: fired.at + self.within, told: &told };
-                match case.decide(strike, &lives, evidence) {
-                    Decision::Noticed(latency) => tally.noticed(latency),
-                    Decision::NeedNot => tally.excused += 1,
-                    Decision::Undecided => tally.undecided = Some((fired, observer)),
-                    Decision::Missed(late) => return Err(self.missed(&case, late)),
+                for case in cases(strike, observer, &service, evidence) {
+                    let deadline = case.began.at + self.within;
+                    match case.decide(deadline, &lives, evidence) {
+                        Decision::Noticed(latency) => tally.slowest = tally.slowest.max(Some(latency)),
+                        Decision::NeedNot => {}
+                        Decision::Undecided => tally.undecided = Some(case),
+                        Decision::Missed(late) => return Err(self.missed(&case, late)),
+                    }
                 }
             }
         }
@@ -71,199 +79,140 @@ impl Check for Detect {
 
 impl Detect {
     fn is_meant(&self, strike: &Strike, observer: &HostName, evidence: &Evidence) -> bool {
-        let meant = if self.faults.is_empty() { strike.takes_away() } else { self.faults.contains(&strike.number.0) };
+        let meant = match self.faults.as_slice() {
+            [] => strike.takes_away() || strike.strikes_attempts(),
+            chosen => chosen.contains(&strike.number.0),
+        };
         meant && strike.concerns(observer, evidence.records)
     }
 
-    fn missed(&self, case: &Case, late: Option<&Entry>) -> Finding {
-        let how = match late {
-            Some(late) => format!("noticed it only after {}", Seconds(late.at - case.fired.at)),
-            None => "never noticed it".to_owned(),
+    fn missed(&self, case: &Case, late: Option<Moment>) -> Finding {
+        let deadline = case.began.at + self.within;
+        let [began, latency, bound] = told_apart([
+            case.began.at,
+            late.map_or(Duration::ZERO, |late| late.at - case.began.at),
+            deadline - case.began.at,
+        ]);
+        let how =
+            if late.is_some() { format!("noticed it only after {latency}") } else { "never noticed it".to_owned() };
+        let observer = case.observer;
+        let sentence = match &case.attempt {
+            Some(attempt) => {
+                let connection = attempt.connection;
+                format!(
+                    "the fault struck {observer}'s attempt {connection} at {began}; {observer} {how} (bound {bound})."
+                )
+            }
+            None => format!("the fault struck at {began}; {observer} {how} (bound {bound})."),
         };
-        let sentence = format!(
-            "the fault struck at {}; {} {how} (bound {}).",
-            Seconds(case.fired.at),
-            case.observer,
-            Seconds(self.within),
-        );
         Finding::new("not noticed in time", sentence)
-            .witness([case.fired.index].into_iter().chain(late.map(|late| late.index)))
-            .role(Some(case.observer))
+            .witness([case.began.index].into_iter().chain(late.map(|late| late.index)))
+            .role(Some(observer))
     }
 }
 
-/// One fault and one observer.
+/// One fault and one observer that must notice it.
 struct Case<'a> {
     observer: &'a HostName,
-    fired: Moment,
-    deadline: Duration,
-    /// What the observer told of its connections.
-    told: &'a [Entry<'a>],
+    began: Moment,
+    /// The attempt that was struck; the observer was in service, without.
+    attempt: Option<Attempt<'a>>,
+    /// When the fault ended by itself and gave the service back.
+    mended: Option<Duration>,
 }
 
-enum Decision<'a> {
+/// What an observer must notice of a fault: nothing, when it had nothing to lose.
+fn cases<'a>(strike: &Strike, observer: &'a HostName, service: &Service, evidence: &Evidence<'a>) -> Vec<Case<'a>> {
+    let Some(fired) = strike.fired else { return Vec::new() };
+    let healed = strike.healed.filter(|_| !strike.is_final()).map(|healed| healed.at);
+    let attempted =
+        |attempt: Attempt<'a>, mended| Case { observer, began: attempt.began, attempt: Some(attempt), mended };
+    if strike.strikes_attempts() {
+        let struck = struck_at_the_beginning(strike, observer, evidence).into_iter();
+        return struck
+            .map(|attempt| {
+                let mended = attempt.goes_on_after(strike, evidence);
+                attempted(attempt, mended)
+            })
+            .collect();
+    }
+    if service.is_up(fired.index) {
+        return vec![Case { observer, began: fired, attempt: None, mended: healed }];
+    }
+    let on_the_way = struck_on_the_way(strike, observer, service, evidence);
+    on_the_way.map(|attempt| attempted(attempt, healed)).into_iter().collect()
+}
+
+enum Decision {
     Noticed(Duration),
     NeedNot,
     Undecided,
-    Missed(Option<&'a Entry<'a>>),
+    Missed(Option<Moment>),
 }
 
-impl<'a> Case<'a> {
-    fn decide(&self, strike: &Strike, lives: &Lives, evidence: &Evidence) -> Decision<'a> {
-        let earlier = self.told.partition_point(|entry| entry.index < self.fired.index);
-        if is_out_of_service(self.told, earlier) || lives.is_away(self.observer, self.fired.index) {
+impl Case<'_> {
+    fn decide(&self, deadline: Duration, lives: &Lives, evidence: &Evidence) -> Decision {
+        if lives.is_away(self.observer, self.began.index) {
             return Decision::NeedNot;
         }
-        let noticed = self.told[earlier..].iter().find(|entry| entry.kind == FactKind::Detected);
-        if let Some(entry) = noticed.filter(|entry| entry.at <= self.deadline) {
-            return Decision::Noticed(entry.at - self.fired.at);
+        let noticed = self.notice(lives, evidence);
+        if let Some(moment) = noticed.filter(|moment| moment.at <= deadline) {
+            return Decision::Noticed(moment.at - self.began.at);
         }
-        let in_time = |index: usize| evidence.records[index].at < self.deadline;
-        let left = lives.ends_after(self.observer, self.fired.index).is_some_and(in_time);
-        let healed = !strike.is_final() && strike.healed.is_some_and(|healed| healed.at < self.deadline);
-        if left || healed {
-            Decision::NeedNot
-        } else if evidence.last.at < self.deadline {
-            Decision::Undecided
-        } else {
-            Decision::Missed(noticed)
+        let in_time = |index: usize| evidence.records[index].at < deadline;
+        let end = lives.ends_after(self.observer, self.began.index).filter(|index| in_time(*index));
+        if self.mended.is_some_and(|mended| mended < deadline) {
+            return Decision::NeedNot;
+        }
+        match end {
+            Some(end) if lives.is_by_itself(self.observer, end) => Decision::Undecided,
+            Some(_) => Decision::NeedNot,
+            None if evidence.last.at < deadline => Decision::Undecided,
+            None => Decision::Missed(noticed),
         }
     }
-}
 
-/// Whether an observer had nothing left to lose after the first `upto` of its facts.
-///
-/// Only an observer that tells of its recoveries can be known to be out of service; one that begins with a recovery tells
-/// of its first connection, too, and has none before.
-fn is_out_of_service(told: &[Entry], upto: usize) -> bool {
-    if told.iter().all(|entry| entry.kind != FactKind::Recovered) {
-        return false;
+    fn notice(&self, lives: &Lives, evidence: &Evidence) -> Option<Moment> {
+        match &self.attempt {
+            Some(attempt) => attempt.sign(self.observer, lives, evidence),
+            None => facts(evidence.records)
+                .find(|entry| {
+                    entry.index > self.began.index
+                        && entry.host == Some(self.observer)
+                        && entry.kind == FactKind::Detected
+                })
+                .map(|entry| Moment { index: entry.index, at: entry.at }),
+        }
     }
-    if upto == 0 {
-        return told[0].kind == FactKind::Recovered;
-    }
-    let latest: BTreeMap<_, _> = told[..upto].iter().map(|entry| (entry.key, entry.kind)).collect();
-    latest.values().all(|kind| *kind == FactKind::Detected)
 }
 
 #[derive(Default)]
 struct Tally<'a> {
     slowest: Option<Duration>,
-    excused: u32,
-    undecided: Option<(Moment, &'a HostName)>,
+    undecided: Option<Case<'a>>,
 }
 
 impl Tally<'_> {
-    fn noticed(&mut self, latency: Duration) {
-        self.slowest = self.slowest.max(Some(latency));
-    }
-
     fn conclude(self, within: Duration, evidence: &Evidence) -> Result<String, Finding> {
-        match (self.slowest, self.undecided) {
-            (Some(slowest), _) => Ok(format!("detected +{}", Seconds(slowest))),
-            (None, Some((fired, observer))) if self.excused == 0 => {
-                let sentence = format!(
-                    "the fault struck at {} and {observer} had not noticed it when the run ended at {}, before the \
-                     bound of {}: the run decides nothing.",
-                    Seconds(fired.at),
-                    Seconds(evidence.last.at),
-                    Seconds(within),
-                );
-                Err(Finding::new("undecided", sentence).witness([fired.index]).role(Some(observer)))
-            }
-            (None, _) => Ok("nothing had to be noticed".to_owned()),
-        }
+        let case = match (self.slowest, self.undecided) {
+            (Some(slowest), _) => return Ok(format!("detected +{}", Seconds(slowest))),
+            (None, None) => return Ok("nothing had to be noticed".to_owned()),
+            (None, Some(case)) => case,
+        };
+        let lives = Lives::of(evidence.records);
+        let left = lives.ends_after(case.observer, case.began.index);
+        let left = left.map(|index| evidence.records[index].at).filter(|at| *at <= evidence.last.at);
+        let [began, until] = told_apart([case.began.at, left.unwrap_or(evidence.last.at)]);
+        let how = if left.is_some() { "it ended by itself" } else { "the run ended" };
+        let sentence = format!(
+            "the fault struck at {began} and {} had not noticed it when {how} at {until}, before the bound of {}: the \
+             run decides nothing. Let it go on for longer (`settle`, or the script).",
+            case.observer,
+            Seconds(within),
+        );
+        Err(Finding::new("undecided", sentence).witness([case.began.index]).role(Some(case.observer)))
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::check::tale::Tale;
-    use crate::fact::FactKind::{Detected, Recovered};
-    use crate::fault::{Ends, HalfOpenKind, Verb};
-    use crate::trace::ConnectionEvent::Established;
-
-    #[test]
-    fn a_reset_that_is_noticed_in_time_holds() {
-        let tale = reset().value(5042, "alice", Detected, "s-1", "1006");
-        assert_eq!(tale.held(&alice_within(40)), "detected +0.042s");
-    }
-
-    #[test]
-    fn a_half_open_that_is_noticed_too_late_is_convicted() {
-        let tale = half_open(None).value(65_000, "alice", Detected, "s-1", "1006");
-        insta::assert_snapshot!(tale.failure(&alice_within(40)));
-    }
-
-    #[test]
-    fn a_loss_that_is_never_noticed_is_convicted() {
-        assert_eq!(reset().ending(120_000).broken(&alice_within(40)), "detect: not noticed in time @ alice");
-    }
-
-    #[test]
-    fn a_silence_that_heals_within_the_bound_need_not_be_noticed() {
-        let tale = half_open(Some(Duration::from_secs(10))).healed(15_000, 0).ending(120_000);
-        assert_eq!(tale.held(&alice_within(40)), "nothing had to be noticed");
-    }
-
-    #[test]
-    fn an_observer_that_is_already_down_need_not_notice_again() {
-        let tale = Tale::new()
-            .value(4000, "alice", Detected, "s-1", "1000")
-            .struck(5000, "alice", "chat", Verb::Reset { to: Ends::Both })
-            .fact(6000, "alice", Recovered, "s-1")
-            .ending(120_000);
-        assert_eq!(tale.held(&alice_within(40)), "nothing had to be noticed");
-    }
-
-    #[test]
-    fn a_host_with_many_sessions_must_notice_each_loss() {
-        let tale = Tale::new()
-            .fact(1000, "chat", Recovered, "s-1")
-            .fact(1000, "chat", Recovered, "s-2")
-            .value(4000, "chat", Detected, "s-1", "1000")
-            .struck(5000, "alice", "chat", Verb::Reset { to: Ends::Both })
-            .ending(120_000);
-        let chat = Detect { observers: vec!["chat".into()], ..alice_within(40) };
-        assert_eq!(tale.broken(&chat), "detect: not noticed in time @ chat");
-    }
-
-    #[test]
-    fn an_observer_that_was_never_in_service_has_nothing_to_lose() {
-        let tale = reset().fact(7000, "alice", Recovered, "s-1").ending(120_000);
-        assert_eq!(tale.held(&alice_within(40)), "nothing had to be noticed");
-    }
-
-    #[test]
-    fn a_crash_concerns_those_who_were_connected() {
-        let crash = |tale: Tale| tale.struck_host(5000, "chat", Verb::Crash { restart_after: None }).ending(120_000);
-        let connected = crash(Tale::new().connection(1000, "alice", "chat", 1, Established));
-        assert_eq!(connected.broken(&alice_within(40)), "detect: not noticed in time @ alice");
-        assert_eq!(crash(Tale::new()).held(&alice_within(40)), "nothing had to be noticed");
-    }
-
-    #[test]
-    fn a_run_that_ends_before_the_bound_decides_nothing() {
-        assert_eq!(half_open(None).ending(20_000).broken(&alice_within(40)), "detect: undecided @ alice");
-    }
-
-    #[test]
-    fn an_observer_elsewhere_need_not_notice() {
-        let bob = Detect { observers: vec!["bob".into()], ..alice_within(40) };
-        assert_eq!(reset().ending(120_000).held(&bob), "nothing had to be noticed");
-    }
-
-    fn alice_within(seconds: u64) -> Detect {
-        Detect { within: Duration::from_secs(seconds), observers: vec!["alice".into()], faults: Vec::new() }
-    }
-
-    fn reset() -> Tale {
-        Tale::new().struck(5000, "alice", "chat", Verb::Reset { to: Ends::Both })
-    }
-
-    fn half_open(heal_after: Option<Duration>) -> Tale {
-        let verb = Verb::HalfOpen { kind: HalfOpenKind::Blackhole, direction: None, heal_after };
-        Tale::new().struck(5000, "alice", "chat", verb)
-    }
-}
+mod tests;

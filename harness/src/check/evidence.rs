@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use crate::fault::Fault;
+use super::Finding;
+use crate::fact::FactKind;
+use crate::fault::{Fault, spelling};
+use crate::mapping::FactSource;
 use crate::name::{ConnectionId, HostName, Incarnation, Side};
-use crate::trace::Record;
+use crate::trace::{Record, What};
 
 /// Everything that a check may look at.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +20,31 @@ pub struct Evidence<'a> {
     pub actors: &'a [HostName],
     /// How the run ended.
     pub last: &'a FinalState,
+    /// Where the scenario says that facts are read from, beside what hosts tell themselves.
+    pub sources: &'a [FactSource],
+}
+
+impl Evidence<'_> {
+    /// Refuses a run in which no fact of these kinds was told: a law about them would hold whatever the service does. A
+    /// scenario that has an `optional` source of one of them says that such a run is in order.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such fact and no such source.
+    pub fn must_tell(&self, kinds: &[FactKind]) -> Result<(), Finding> {
+        let told = |record: &Record| matches!(&record.what, What::Fact(fact) if kinds.contains(&fact.kind));
+        let may_be_silent = |source: &FactSource| source.optional && kinds.contains(&source.kind);
+        if self.sources.iter().any(may_be_silent) || self.records.iter().any(told) {
+            return Ok(());
+        }
+        let kinds: Vec<_> = kinds.iter().map(|kind| format!("`{}`", spelling(kind))).collect();
+        let sentence = format!(
+            "nobody told any {} fact in this run, so the law says nothing: the services did not do what it is about, or \
+             whoever should tell of it does not.",
+            kinds.join(" or "),
+        );
+        Err(Finding::new("says nothing", sentence))
+    }
 }
 
 /// The state of a run at quiescence. Sockets and pending waits are sampled before the hosts are stopped, tasks after.

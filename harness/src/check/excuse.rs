@@ -308,7 +308,7 @@ mod tests {
             if at < 1000 { offered } else { offered.fact(at, "news", ClaimedFailed, "m-1") }
         };
         assert_eq!(told(1500).held(&law), EXCUSED);
-        assert_eq!(told(900).broken(&law), "delivery: lost @ news");
+        assert_eq!(told(900).broken(&law), LOST);
     }
 
     /// Bob is connected and has heard `m-1`; `m-2` is offered then (or, at 10 s, is `m-1`), and nobody hears of it.
@@ -327,10 +327,8 @@ mod tests {
 
     fn allowing(reason: LossReason, host: Option<&str>) -> Delivery {
         Delivery {
-            law: DeliveryLaw::ExactlyOnce,
-            order: false,
-            order_of: Vec::new(),
             allowed_losses: vec![AllowedLoss { reason, host: host.map(HostName::from), at_most: None }],
+            ..Delivery::of(DeliveryLaw::ExactlyOnce)
         }
     }
 }

@@ -71,9 +71,25 @@ pub struct Expectations {
 }
 
 impl Expectations {
+    /// The names of all laws that a scenario can expect, in the order of the fields.
+    pub const LAWS: [&'static str; 12] = [
+        "delivery",
+        "truthful",
+        "terminal",
+        "stream",
+        "close_code",
+        "detect",
+        "recover",
+        "survival",
+        "stops",
+        "hygiene",
+        "leaks",
+        "livelock",
+    ];
+
     /// The expected checks, in the order of the fields.
     pub fn checks(&self) -> Vec<Box<dyn Check>> {
-        let all: [Option<Box<dyn Check>>; 12] = [
+        let all: [Option<Box<dyn Check>>; Self::LAWS.len()] = [
             boxed(&self.delivery),
             boxed(&self.truthful),
             boxed(&self.terminal),
@@ -209,7 +225,7 @@ resumed = "true"
     #[test]
     fn every_key_of_every_check_is_read_and_written_back() {
         let all: Expectations = toml::from_str(ALL).expect("the example is well-formed");
-        assert_eq!(all.checks().len(), 12);
+        assert_eq!(all.checks().iter().map(|check| check.name()).collect::<Vec<_>>(), Expectations::LAWS);
         let written = toml::to_string(&all).expect("expectations are TOML");
         assert_eq!(toml::from_str::<Expectations>(&written).expect("own TOML is readable"), all);
     }

@@ -1,11 +1,12 @@
-//! The facts of a run, by key.
+//! The facts of a run, by what they speak of.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::Finding;
 use crate::fact::FactKind;
 use crate::name::HostName;
-use crate::trace::{Record, What};
+use crate::trace::{Record, Seconds, What};
 
 /// One fact with where and when it was told.
 #[derive(Clone, Copy, Debug)]
@@ -17,13 +18,32 @@ pub(super) struct Entry<'a> {
     pub(super) kind: FactKind,
     pub(super) key: &'a str,
     pub(super) value: Option<&'a str>,
+    /// Who offered it, when the fact says so.
+    pub(super) from: Option<&'a HostName>,
+    /// For whom it is, when the fact says so.
+    pub(super) to: Option<&'a HostName>,
 }
 
-impl Entry<'_> {
+impl<'a> Entry<'a> {
     /// The host in a sentence.
     pub(super) fn by(&self) -> &str {
-        self.host.map_or("nobody in particular", HostName::as_str)
+        name(self.host)
     }
+
+    /// Who has it, of a receipt.
+    pub(super) fn receiver(&self) -> Option<&'a HostName> {
+        self.to.or(self.host)
+    }
+
+    /// Who offered it, of an offer.
+    fn sender(&self) -> Option<&'a HostName> {
+        self.from.or(self.host)
+    }
+}
+
+/// A host in a sentence.
+pub(super) fn name(host: Option<&HostName>) -> &str {
+    host.map_or("nobody in particular", HostName::as_str)
 }
 
 /// Every fact, in the order of the trace.
@@ -36,6 +56,8 @@ pub(super) fn facts(records: &[Record]) -> impl Iterator<Item = Entry<'_>> {
             kind: fact.kind,
             key: &fact.key,
             value: fact.value.as_deref(),
+            from: fact.from.as_ref(),
+            to: fact.to.as_ref(),
         }),
         What::Connection { .. }
         | What::Unit { .. }
@@ -47,14 +69,22 @@ pub(super) fn facts(records: &[Record]) -> impl Iterator<Item = Entry<'_>> {
     })
 }
 
-/// All that was told about one key, in the order of the trace.
+/// All that was told about one key, or about one thing, in the order of the trace.
 #[derive(Debug)]
 pub(super) struct Account<'a> {
     pub(super) key: &'a str,
+    /// Who offered it.
+    pub(super) sender: Option<&'a HostName>,
+    /// For whom it was offered; for anybody, without.
+    pub(super) addressee: Option<&'a HostName>,
     entries: Vec<Entry<'a>>,
 }
 
 impl<'a> Account<'a> {
+    fn new(key: &'a str, sender: Option<&'a HostName>, addressee: Option<&'a HostName>) -> Self {
+        Self { key, sender, addressee, entries: Vec::new() }
+    }
+
     /// The facts of one kind.
     pub(super) fn all(&self, kind: FactKind) -> impl DoubleEndedIterator<Item = &Entry<'a>> {
         self.entries.iter().filter(move |entry| entry.kind == kind)
@@ -65,36 +95,182 @@ impl<'a> Account<'a> {
         self.all(kind).next()
     }
 
+    /// The last fact of a kind.
+    pub(super) fn last(&self, kind: FactKind) -> Option<&Entry<'a>> {
+        self.all(kind).next_back()
+    }
+
     /// Every fact.
     pub(super) fn entries(&self) -> &[Entry<'a>] {
         &self.entries
     }
 }
 
-/// The accounts of all keys, in the order in which the keys first appear: keys are often random, and their own order
-/// would make the first violation a matter of chance.
+/// Accounts, in the order in which their keys first appear: keys are often random, and their own order would make the
+/// first violation a matter of chance.
 #[derive(Debug)]
 pub(super) struct Ledger<'a> {
     accounts: Vec<Account<'a>>,
 }
 
 impl<'a> Ledger<'a> {
-    /// Reads the facts of the given kinds.
+    /// Reads the facts of the given kinds, an account a key.
     pub(super) fn of(records: &'a [Record], kinds: &[FactKind]) -> Self {
         let mut places = BTreeMap::new();
         let mut accounts: Vec<Account<'a>> = Vec::new();
         for entry in facts(records).filter(|entry| kinds.contains(&entry.kind)) {
             let place = *places.entry(entry.key).or_insert(accounts.len());
             if place == accounts.len() {
-                accounts.push(Account { key: entry.key, entries: Vec::new() });
+                accounts.push(Account::new(entry.key, None, None));
             }
             accounts[place].entries.push(entry);
         }
         Self { accounts }
     }
 
-    /// Key by key.
+    /// Reads the facts of the given kinds and the offers, an account a thing: a key of one sender, for one addressee when
+    /// the offers name any.
+    ///
+    /// Several senders may use one key. Then each fact must show whose thing it speaks of, by its `from` or by being told
+    /// by a sender.
+    pub(super) fn of_things(records: &'a [Record], kinds: &[FactKind]) -> Result<Self, Finding> {
+        let mut ledger = Self { accounts: Vec::new() };
+        let mut places: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for offer in facts(records).filter(|entry| entry.kind == FactKind::Offered) {
+            let known = places.entry(offer.key).or_default();
+            let is_it = |account: &Account| account.sender == offer.sender() && account.addressee == offer.to;
+            if !known.iter().any(|place| is_it(&ledger.accounts[*place])) {
+                known.push(ledger.accounts.len());
+                ledger.accounts.push(Account::new(offer.key, offer.sender(), offer.to));
+            }
+        }
+        for entry in facts(records).filter(|entry| entry.kind == FactKind::Offered || kinds.contains(&entry.kind)) {
+            let known = places.entry(entry.key).or_default();
+            let mut meant = ledger.meant(&entry, known)?;
+            if meant.is_empty() {
+                meant.push(ledger.accounts.len());
+                known.push(ledger.accounts.len());
+                ledger.accounts.push(Account::new(entry.key, entry.from, None));
+            }
+            for place in meant {
+                ledger.accounts[place].entries.push(entry);
+            }
+        }
+        ledger.accounts.sort_by_key(|account| account.entries.first().map(|entry| entry.index));
+        Ok(ledger)
+    }
+
+    /// Which of the accounts of its key a fact speaks of.
+    fn meant(&self, entry: &Entry<'a>, known: &[usize]) -> Result<Vec<usize>, Finding> {
+        let account = |place: &usize| &self.accounts[*place];
+        if entry.kind == FactKind::Offered {
+            let is_it = |place: &usize| account(place).sender == entry.sender() && account(place).addressee == entry.to;
+            return Ok(known.iter().copied().filter(is_it).collect());
+        }
+        let of = |sender| known.iter().copied().filter(move |place| account(place).sender == sender).collect();
+        let ofs: Vec<usize> = match entry.from {
+            Some(sender) => of(Some(sender)),
+            None => {
+                let own: Vec<usize> = if entry.kind == FactKind::Received { Vec::new() } else { of(entry.host) };
+                let first = known.first().map(|place| account(place).sender);
+                let stranger = known.iter().find(|place| Some(account(place).sender) != first);
+                match (own.is_empty(), first, stranger) {
+                    (false, _, _) => own,
+                    (true, Some(_), Some(stranger)) => return Err(self.whose(entry, known[0], *stranger)),
+                    (true, _, _) => known.to_vec(),
+                }
+            }
+        };
+        let party = if entry.kind == FactKind::Received { entry.receiver() } else { entry.to };
+        let addressed: Vec<usize> =
+            ofs.iter().copied().filter(|place| party.is_some() && account(place).addressee == party).collect();
+        let open: Vec<usize> = ofs.iter().copied().filter(|place| account(place).addressee.is_none()).collect();
+        Ok(match (entry.kind, addressed.is_empty(), open.is_empty()) {
+            (_, false, _) => addressed,
+            (FactKind::Received, true, false) => open,
+            // It has come to somebody whom nobody meant: one account tells of that.
+            (FactKind::Received, true, true) => ofs.into_iter().take(1).collect(),
+            (_, true, _) => ofs,
+        })
+    }
+
+    fn whose(&self, entry: &Entry, one: usize, other: usize) -> Finding {
+        let offer = |place: usize| {
+            let account = &self.accounts[place];
+            let by = name(account.sender);
+            match account.first(FactKind::Offered) {
+                Some(offer) => (format!("by {by} at {}", Seconds(offer.at)), Some(offer.index)),
+                None => (format!("by {by}"), None),
+            }
+        };
+        let ((first, a), (second, b)) = (offer(one), offer(other));
+        let sentence = format!(
+            "{} was offered {first} and {second}, and what {} tells of it at {} does not say whose it is: a key names one \
+             thing, or the facts about it name its sender (`from`).",
+            entry.key,
+            entry.by(),
+            Seconds(entry.at),
+        );
+        Finding::new("one key, two senders", sentence)
+            .witness(a.into_iter().chain(b).chain([entry.index]))
+            .role(entry.host)
+    }
+
+    /// Account by account.
     pub(super) fn accounts(&self) -> &[Account<'a>] {
         &self.accounts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::tale::Tale;
+    use crate::fact::Fact;
+    use crate::fact::FactKind::{ClaimedFailed, Offered, Received};
+
+    #[test]
+    fn a_key_of_one_sender_is_one_thing_however_often_it_is_offered() {
+        let tale = Tale::new()
+            .fact(1, "alice", Offered, "m-1")
+            .fact(2, "alice", Offered, "m-1")
+            .fact(3, "bob", Received, "m-1")
+            .fact(4, "bob", Received, "m-2");
+        assert_eq!(accounts(&tale), ["m-1 of alice: 3", "m-2 of nobody in particular: 1"]);
+    }
+
+    #[test]
+    fn a_key_of_two_senders_is_two_things_and_facts_name_whose() {
+        let two = || Tale::new().fact(1, "alice", Offered, "m-1").fact(2, "carol", Offered, "m-1");
+        let named = two()
+            .told(3, "bob", Fact::new(Received, "m-1").from("carol"))
+            .fact(4, "alice", ClaimedFailed, "m-1")
+            .told(5, "bob", Fact::new(Received, "m-1").from("mallory"));
+        assert_eq!(accounts(&named), ["m-1 of alice: 2", "m-1 of carol: 2", "m-1 of mallory: 1"]);
+        let unnamed = two().fact(3, "bob", Received, "m-1");
+        let refused = Ledger::of_things(&unnamed.records, &[Received]).expect_err("whose it is cannot be told");
+        insta::assert_debug_snapshot!(refused);
+        let by_a_sender = two().fact(3, "carol", Received, "m-1");
+        assert!(Ledger::of_things(&by_a_sender.records, &[Received]).is_err(), "carol has alice's, or her own");
+    }
+
+    #[test]
+    fn a_thing_for_two_addressees_is_two_things() {
+        let tale = Tale::new()
+            .told(1, "alice", Fact::new(Offered, "m-1").to("bob"))
+            .told(1, "alice", Fact::new(Offered, "m-1").to("carol"))
+            .fact(2, "carol", Received, "m-1")
+            .fact(3, "dave", Received, "m-1")
+            .fact(4, "alice", ClaimedFailed, "m-1");
+        assert_eq!(accounts(&tale), ["m-1 of alice for bob: 3", "m-1 of alice for carol: 3"]);
+    }
+
+    fn accounts(tale: &Tale) -> Vec<String> {
+        let ledger = Ledger::of_things(&tale.records, &[Received, ClaimedFailed]).expect("all are told apart");
+        let line = |account: &Account| {
+            let to = account.addressee.map(|to| format!(" for {to}")).unwrap_or_default();
+            format!("{} of {}{to}: {}", account.key, name(account.sender), account.entries().len())
+        };
+        ledger.accounts().iter().map(line).collect()
     }
 }

@@ -13,7 +13,7 @@ pub(super) struct Lives<'a> {
 
 /// What a process event does to a host's being there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Turn {
+pub(super) enum Turn {
     Started,
     /// Asked to stop: what it does from here on is its farewell.
     Leaving,
@@ -87,6 +87,16 @@ impl<'a> Lives<'a> {
         let turns = self.turns.get(host)?;
         let from = turns.partition_point(|&(place, _)| place <= index);
         turns[from..].iter().find(|(_, turn)| *turn != Turn::Started).map(|&(place, _)| place)
+    }
+
+    /// Whether the life that ends with the record at `index` ended by itself.
+    pub(super) fn is_by_itself(&self, host: &HostName, index: usize) -> bool {
+        self.turns(host).any(|(place, turn)| place == index && turn == Turn::Returned)
+    }
+
+    /// The comings and goings of one host, each with its place in the trace.
+    pub(super) fn turns(&self, host: &HostName) -> impl Iterator<Item = (usize, Turn)> {
+        self.turns.get(host).into_iter().flatten().copied()
     }
 
     /// Every host that had a process.

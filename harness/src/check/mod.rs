@@ -6,9 +6,11 @@
 //!
 //! Times are compared up to [`FinalState::at`]: what is recorded later belongs to the stopping of the hosts.
 
+mod attempt;
 mod bite;
 mod close_code;
 mod conduct;
+mod contradiction;
 mod deaths;
 mod delivery;
 mod detect;
@@ -20,7 +22,10 @@ mod leaks;
 mod ledger;
 mod livelock;
 mod lives;
+mod order;
+mod outage;
 mod recover;
+mod service;
 mod sometimes;
 mod stops;
 mod stream;

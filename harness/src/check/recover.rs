@@ -4,19 +4,22 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::ledger::{Entry, facts};
-use super::lives::Lives;
-use super::strike::{Strike, strikes};
+use super::outage::{End, Outage, outages};
+use super::strike::strikes;
 use super::{Check, Evidence, Finding};
 use crate::fact::FactKind;
 use crate::name::HostName;
-use crate::trace::Seconds;
+use crate::trace::{Seconds, told_apart};
 
-/// Each observer that has noticed a loss (`detected`), or whose connection a fault has ended for good, is back in
-/// service (`recovered`) within the bound, unless it is leaving.
+/// Each observer is back in service (`recovered`) within the bound when it has noticed a loss (`detected`), when a fault
+/// has ended its connection for good, when a fault has struck its attempt to come into service, and when its process
+/// begins again after it had been in service.
 ///
 /// The bound counts from the last of: the moment that `since` names, and the ends of the faults that struck the
-/// observer meanwhile. Whoever is still out of service when the run ends, after the bound, is convicted.
+/// observer meanwhile. Whoever is out of service at the end of the bound is convicted, whatever ended it later. Before
+/// the bound an observer need not come back that was asked to stop or that a fault has killed. One that ends by itself
+/// before the bound, or that the run ends before the bound, decides nothing; a run in which nobody's return is
+/// decided is convicted, since it proves nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recover {
@@ -58,160 +61,62 @@ impl Check for Recover {
     }
 
     fn examine(&self, evidence: &Evidence) -> Result<String, Finding> {
-        let lives = Lives::of(evidence.records);
         let strikes = strikes(evidence.records, evidence.faults);
-        let (mut slowest, mut undecided) = (None, 0);
+        let (mut slowest, mut excused, mut undecided) = (None, 0, Vec::new());
         for observer in &self.observers {
-            let turns = turns(observer, &strikes, evidence);
-            for outage in outages(&turns, self.since) {
-                let excused = |index| lives.is_away(observer, index);
-                let left = lives.ends_after(observer, outage.began).is_some_and(|index| {
-                    outage.ended.is_none_or(|ended| index < ended.index)
-                        && evidence.records[index].at <= evidence.last.at
-                });
+            for outage in outages(observer, &strikes, evidence, self.since) {
                 let deadline = outage.since + self.within;
-                match outage.ended {
-                    _ if excused(outage.began) || left => {}
-                    Some(ended) if ended.at <= deadline => {
-                        slowest = slowest.max(Some(ended.at.saturating_sub(outage.since)));
+                match &outage.end {
+                    End::Back(entry) if entry.at <= deadline => {
+                        slowest = slowest.max(Some(entry.at.saturating_sub(outage.since)));
                     }
-                    None if evidence.last.at < deadline => undecided += 1,
-                    late => return Err(self.too_late(observer, &outage, late, evidence)),
+                    End::Taken(moment) if moment.at <= deadline => excused += 1,
+                    End::Left(moment) if moment.at < deadline => undecided.push((observer, outage)),
+                    End::Open if evidence.last.at < deadline => undecided.push((observer, outage)),
+                    End::Back(_) | End::Taken(_) | End::Left(_) | End::Open => {
+                        return Err(self.too_late(observer, &outage, evidence));
+                    }
                 }
             }
         }
-        Ok(match (slowest, undecided) {
-            (Some(slowest), 0) => format!("recovered +{}", Seconds(slowest)),
-            (Some(slowest), open) => format!("recovered +{}, {open} undecided", Seconds(slowest)),
-            (None, 0) => "nobody was out of service".to_owned(),
-            (None, open) => format!("{open} undecided when the run ended"),
-        })
+        match (slowest, undecided.as_slice()) {
+            (None, [(observer, outage), ..]) if excused == 0 => Err(self.decides_nothing(observer, outage, evidence)),
+            (None, _) => Ok("nobody had to come back".to_owned()),
+            (Some(slowest), []) => Ok(format!("recovered +{}", Seconds(slowest))),
+            (Some(slowest), open) => Ok(format!("recovered +{}, {} undecided", Seconds(slowest), open.len())),
+        }
     }
 }
 
 impl Recover {
-    fn too_late(&self, observer: &HostName, outage: &Outage, late: Option<&Entry>, evidence: &Evidence) -> Finding {
-        let start = evidence.records.get(outage.began).map_or(outage.since, |record| record.at);
-        let how = match late {
-            Some(late) => format!("was back only at {}", Seconds(late.at)),
-            None => format!("was not back when the run ended at {}", Seconds(evidence.last.at)),
+    fn too_late(&self, observer: &HostName, outage: &Outage, evidence: &Evidence) -> Finding {
+        let until = outage.end.moment().map_or(evidence.last.at, |moment| moment.at);
+        let [start, since, until] = told_apart([outage.began.at, outage.since, until]);
+        let how = match &outage.end {
+            End::Back(_) => format!("was back only at {until}"),
+            End::Taken(_) => format!("was not back when its life was ended at {until}"),
+            End::Left(_) => format!("was not back when it ended by itself at {until}"),
+            End::Open => format!("was not back when the run ended at {until}"),
         };
+        let bound = Seconds(self.within);
+        let sentence = format!("{observer} was out of service from {start} and {how} (bound {bound} from {since}).");
+        Finding::new("not back in time", sentence).witness(outage.witness()).role(Some(observer))
+    }
+
+    fn decides_nothing(&self, observer: &HostName, outage: &Outage, evidence: &Evidence) -> Finding {
+        let until = outage.end.moment().map_or(evidence.last.at, |moment| moment.at);
+        let [start, since, until] = told_apart([outage.began.at, outage.since, until]);
+        let how = match &outage.end {
+            End::Left(_) => format!("ended by itself at {until}"),
+            End::Back(_) | End::Taken(_) | End::Open => format!("had not come back when the run ended at {until}"),
+        };
+        let bound = Seconds(self.within);
         let sentence = format!(
-            "{observer} was out of service from {} and {how} (bound {} from {}).",
-            Seconds(start),
-            Seconds(self.within),
-            Seconds(outage.since),
+            "{observer} was out of service from {start} and {how}, before the bound of {bound} from {since}: the run \
+             decides nothing. Let it go on for longer (`settle`, or the script)."
         );
-        Finding::new("not back in time", sentence)
-            .witness([outage.began].into_iter().chain(late.map(|late| late.index)))
-            .role(Some(observer))
+        Finding::new("undecided", sentence).witness(outage.witness()).role(Some(observer))
     }
-}
-
-/// What moves an observer in or out of service, or its bound.
-enum Turn<'a> {
-    /// The observer noticed a loss.
-    Down(Entry<'a>),
-    /// The observer is back.
-    Up(Entry<'a>),
-    /// A fault struck it.
-    Struck { index: usize, at: Duration, effect: Effect },
-    /// A fault on it ended.
-    Healed { index: usize, at: Duration },
-}
-
-/// What a fault does to an observer's service.
-enum Effect {
-    /// It ends the connection for good.
-    Ends,
-    /// It takes the service away, unless it heals before anybody notices.
-    TakesAway,
-    /// It keeps one who is away from coming back.
-    Hinders,
-}
-
-impl Turn<'_> {
-    fn index(&self) -> usize {
-        match self {
-            Self::Down(entry) | Self::Up(entry) => entry.index,
-            Self::Struck { index, .. } | Self::Healed { index, .. } => *index,
-        }
-    }
-}
-
-fn turns<'a>(observer: &HostName, strikes: &[Strike], evidence: &Evidence<'a>) -> Vec<Turn<'a>> {
-    let own = facts(evidence.records).filter(|entry| entry.host == Some(observer) && entry.at <= evidence.last.at);
-    let mut turns: Vec<Turn> = own
-        .filter_map(|entry| {
-            let down = entry.kind == FactKind::Detected;
-            let up = entry.kind == FactKind::Recovered;
-            if down { Some(Turn::Down(entry)) } else { up.then_some(Turn::Up(entry)) }
-        })
-        .collect();
-    for strike in strikes.iter().filter(|strike| strike.concerns(observer, evidence.records)) {
-        let Some(fired) = strike.fired else { continue };
-        let effect = match (strike.is_final(), strike.takes_away()) {
-            (true, _) => Effect::Ends,
-            (false, true) => Effect::TakesAway,
-            (false, false) => Effect::Hinders,
-        };
-        turns.push(Turn::Struck { index: fired.index, at: fired.at, effect });
-        turns.extend(strike.healed.map(|healed| Turn::Healed { index: healed.index, at: healed.at }));
-    }
-    turns.sort_by_key(Turn::index);
-    turns
-}
-
-/// A time out of service.
-struct Outage<'a> {
-    /// The record with which it began.
-    began: usize,
-    /// From when the bound counts.
-    since: Duration,
-    ended: Option<&'a Entry<'a>>,
-}
-
-fn outages<'a>(turns: &'a [Turn<'a>], since: RecoverySince) -> Vec<Outage<'a>> {
-    let mut outages = Vec::new();
-    let mut open: Option<Outage> = None;
-    let mut struck = None;
-    for turn in turns {
-        match turn {
-            Turn::Struck { index, at, effect } => {
-                match effect {
-                    Effect::Ends => {
-                        struck = Some(*at);
-                        open.get_or_insert(Outage { began: *index, since: *at, ended: None });
-                    }
-                    Effect::TakesAway => struck = Some(*at),
-                    Effect::Hinders => {}
-                }
-                if let Some(outage) = &mut open {
-                    outage.since = *at;
-                }
-            }
-            Turn::Down(entry) => {
-                let from = match since {
-                    RecoverySince::Heal => struck.unwrap_or(entry.at),
-                    RecoverySince::Detection => entry.at,
-                };
-                let outage = open.get_or_insert(Outage { began: entry.index, since: from, ended: None });
-                outage.since = outage.since.max(from);
-            }
-            Turn::Healed { at, .. } => {
-                struck = None;
-                if let Some(outage) = &mut open {
-                    outage.since = outage.since.max(*at);
-                }
-            }
-            Turn::Up(entry) => {
-                struck = None;
-                outages.extend(open.take().map(|outage| Outage { ended: Some(entry), ..outage }));
-            }
-        }
-    }
-    outages.extend(open);
-    outages
 }
 
 #[cfg(test)]
@@ -274,7 +179,76 @@ mod tests {
     #[test]
     fn who_is_leaving_need_not_recover() {
         let tale = reset().value(5040, "alice", Detected, "s-1", "1006").stopping(5100, "alice").ending(60_000);
-        assert_eq!(tale.held(&alice_within(2, RecoverySince::Heal)), "nobody was out of service");
+        assert_eq!(tale.held(&alice_within(2, RecoverySince::Heal)), "nobody had to come back");
+    }
+
+    #[test]
+    fn whoever_is_asked_to_stop_after_the_bound_had_to_be_back() {
+        let tale = reset().value(5040, "alice", Detected, "s-1", "1006").stopping(7100, "alice").ending(60_000);
+        assert_eq!(tale.broken(&alice_within(2, RecoverySince::Heal)), "recover: not back in time @ alice");
+    }
+
+    #[test]
+    fn a_script_that_ends_out_of_service_after_the_bound_is_convicted() {
+        let tale = reset().value(5040, "alice", Detected, "s-1", "1006").exited(605_000, "alice", None).ending(606_000);
+        insta::assert_snapshot!(tale.failure(&alice_within(5, RecoverySince::Heal)));
+        assert_eq!(tale.broken(&alice_within(5, RecoverySince::Detection)), "recover: not back in time @ alice");
+    }
+
+    #[test]
+    fn a_script_that_ends_out_of_service_before_the_bound_decides_nothing() {
+        let short = reset().value(5040, "alice", Detected, "s-1", "1006").exited(8000, "alice", None).ending(60_000);
+        insta::assert_snapshot!(short.failure(&alice_within(10, RecoverySince::Heal)));
+        let unnoticed = reset().exited(8000, "alice", None).ending(60_000);
+        assert_eq!(unnoticed.broken(&alice_within(10, RecoverySince::Heal)), "recover: undecided @ alice");
+        let by_the_run = reset().value(5040, "alice", Detected, "s-1", "1006").ending(8000);
+        assert_eq!(by_the_run.broken(&alice_within(10, RecoverySince::Heal)), "recover: undecided @ alice");
+    }
+
+    #[test]
+    fn one_return_that_is_decided_is_enough() {
+        let tale = reset()
+            .value(5040, "alice", Detected, "s-1", "1006")
+            .fact(6000, "alice", Recovered, "s-1")
+            .struck(9000, "alice", "chat", Verb::Drop { to: Ends::Both })
+            .exited(9500, "alice", None)
+            .ending(60_000);
+        assert_eq!(tale.held(&alice_within(2, RecoverySince::Heal)), "recovered +1.0s, 1 undecided");
+    }
+
+    #[test]
+    fn a_crash_excuses_the_life_that_it_ends_and_the_next_one_owes_its_return() {
+        let crashed = || {
+            let tale = Tale::new().started(0, "alice").fact(100, "alice", Recovered, "s-1");
+            tale.struck(5000, "alice", "chat", Verb::Reset { to: Ends::Both }).crashed(6000, "alice")
+        };
+        let law = alice_within(2, RecoverySince::Heal);
+        assert_eq!(crashed().ending(60_000).held(&law), "nobody had to come back");
+        let back = crashed().started(8000, "alice").fact(9000, "alice", Recovered, "s-2").ending(60_000);
+        assert_eq!(back.held(&law), "recovered +1.0s");
+        let away = crashed().started(8000, "alice").ending(60_000);
+        assert_eq!(away.broken(&law), "recover: not back in time @ alice");
+        let ends = crashed().started(8000, "alice").exited(20_000, "alice", None).ending(60_000);
+        assert_eq!(ends.broken(&law), "recover: not back in time @ alice");
+        let healthy = Tale::new().started(0, "alice").fact(100, "alice", Recovered, "s-1").stopping(6000, "alice");
+        let healthy = healthy.exited(6100, "alice", None).started(8000, "alice").ending(60_000);
+        assert_eq!(healthy.broken(&law), "recover: not back in time @ alice");
+    }
+
+    #[test]
+    fn who_is_kept_from_ever_coming_into_service_is_convicted() {
+        let struck = || Tale::new().struck(1000, "alice", "chat", Verb::ConnectHang { lasting: None });
+        let law = alice_within(10, RecoverySince::Heal);
+        let sleeper = struck().exited(600_000, "alice", None).ending(660_000);
+        assert_eq!(sleeper.broken(&law), "recover: not back in time @ alice");
+        assert_eq!(struck().fact(9000, "alice", Recovered, "s-1").held(&law), "recovered +8.0s");
+        let second = Tale::new()
+            .fact(500, "alice", Recovered, "s-1")
+            .struck(1000, "alice", "chat", Verb::ConnectHang { lasting: None })
+            .ending(60_000);
+        assert_eq!(second.held(&law), "nobody had to come back");
+        let server = Recover { observers: vec!["chat".into()], ..law };
+        assert_eq!(struck().ending(60_000).held(&server), "nobody had to come back");
     }
 
     fn alice_within(seconds: u64, since: RecoverySince) -> Recover {

@@ -8,7 +8,7 @@ use super::ledger::{Account, Entry, Ledger};
 use super::lives::Lives;
 use super::{Check, Evidence, Finding};
 use crate::fact::FactKind;
-use crate::trace::Seconds;
+use crate::trace::{Seconds, told_apart};
 
 /// A truncated stream never looks complete: what its reader sees is a prefix of what was produced, there is exactly one
 /// terminator, none before everything has arrived or an error was told, every stream ends in one of these ways, and the
@@ -71,6 +71,9 @@ impl Check for Stream {
             } else {
                 ends(account, &lives, evidence)?;
             }
+        }
+        if ledger.accounts().is_empty() {
+            evidence.must_tell(&KINDS)?;
         }
         let mut summary = format!("{whole} of {} streams whole", ledger.accounts().len());
         for (count, word) in [(told, "ended by an error"), (left, "left by the reader")] {
@@ -163,13 +166,8 @@ fn one_terminator(account: &Account) -> Result<(), Finding> {
         (None, Some(late)) => ("event after the end", "an event", late),
         (None, None) => return Ok(()),
     };
-    let sentence = format!(
-        "{} of {} followed the terminator of {} at {}.",
-        what,
-        account.key,
-        Seconds(first.at),
-        Seconds(after.at)
-    );
+    let [ended, late] = told_apart([first.at, after.at]);
+    let sentence = format!("{what} of {} followed the terminator of {ended} at {late}.", account.key);
     Err(Finding::new(clause, sentence).witness([first.index, after.index]).role(after.host))
 }
 
@@ -213,6 +211,12 @@ mod tests {
         let tale =
             streamed(3, 3).fact(2000, "app", StreamTerminator, "chat-1").fact(2001, "app", StreamEnded, "chat-1");
         assert_eq!(tale.held(&Stream::default()), "1 of 1 streams whole");
+    }
+
+    #[test]
+    fn a_run_without_a_stream_says_nothing() {
+        assert_eq!(Tale::new().broken(&Stream::default()), "stream: says nothing");
+        assert_eq!(Tale::new().optional(StreamOpened).held(&Stream::default()), "0 of 0 streams whole");
     }
 
     #[test]

@@ -81,6 +81,48 @@ impl Strike<'_> {
         }
     }
 
+    /// Whether the fault strikes connections at their beginning.
+    pub(super) fn strikes_attempts(&self) -> bool {
+        match &self.fault.verb {
+            Verb::Refuse { .. }
+            | Verb::ConnectHang { .. }
+            | Verb::HandshakeStall { .. }
+            | Verb::AcceptThenReset { .. } => true,
+            Verb::Reset { .. }
+            | Verb::Drop { .. }
+            | Verb::Close { .. }
+            | Verb::HalfOpen { .. }
+            | Verb::Illegal { .. }
+            | Verb::Cut { .. }
+            | Verb::Freeze { .. }
+            | Verb::Partition { .. }
+            | Verb::Crash { .. }
+            | Verb::PowerLoss { .. }
+            | Verb::Restart { .. }
+            | Verb::TruncateClean
+            | Verb::Delay { .. }
+            | Verb::Jitter { .. }
+            | Verb::Throttle { .. }
+            | Verb::Drip { .. }
+            | Verb::Split { .. }
+            | Verb::Corrupt
+            | Verb::DuplicateMessage { .. }
+            | Verb::ReorderMessages { .. }
+            | Verb::Upstream(_)
+            | Verb::IoError { .. } => false,
+        }
+    }
+
+    /// Whether it strikes the attempts that this observer makes.
+    pub(super) fn strikes_attempts_of(&self, observer: &HostName) -> bool {
+        self.strikes_attempts()
+            && match &self.fault.target {
+                Target::Link { link, .. } => *observer == link.client,
+                Target::Between(one, other) => observer == one || observer == other,
+                Target::Host(_) => false,
+            }
+    }
+
     /// Whether the fault ends what it strikes at once, so that no wait can make it harmless.
     pub(super) fn is_final(&self) -> bool {
         match &self.fault.verb {

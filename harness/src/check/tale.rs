@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{Check, Evidence, FinalState, Pending, RunEnd, SocketRow};
 use crate::fact::{Fact, FactKind};
 use crate::fault::{Fault, FaultIndex, Target, Trigger, Verb};
+use crate::mapping::{EventOrigin, FactSource, Origin};
 use crate::name::{ConnectionId, HostName, Incarnation, Link, Side};
 use crate::story;
 use crate::trace::{ConnectionEvent, Event, FaultEvent, Level, ProcessEvent, Record, What};
@@ -16,6 +17,7 @@ pub(crate) struct Tale {
     pub(crate) faults: Vec<Fault>,
     pub(crate) actors: Vec<HostName>,
     pub(crate) last: FinalState,
+    pub(crate) sources: Vec<FactSource>,
 }
 
 impl Tale {
@@ -27,11 +29,13 @@ impl Tale {
             tasks: Vec::new(),
             pending: Vec::new(),
         };
-        Self { records: Vec::new(), faults: Vec::new(), actors: Vec::new(), last }
+        let (faults, actors, sources) = (Vec::new(), Vec::new(), Vec::new());
+        Self { records: Vec::new(), faults, actors, last, sources }
     }
 
     pub(crate) fn evidence(&self) -> Evidence<'_> {
-        Evidence { records: &self.records, faults: &self.faults, actors: &self.actors, last: &self.last }
+        let Self { records, faults, actors, last, sources } = self;
+        Evidence { records, faults, actors, last, sources }
     }
 
     /// The summary of a law that holds.
@@ -60,11 +64,14 @@ impl Tale {
     }
 
     pub(crate) fn fact(self, ms: u64, host: &str, kind: FactKind, key: &str) -> Self {
-        self.record(ms, Some(host), What::Fact(Fact { kind, key: key.to_owned(), value: None }))
+        self.told(ms, host, Fact::new(kind, key))
     }
 
     pub(crate) fn value(self, ms: u64, host: &str, kind: FactKind, key: &str, value: &str) -> Self {
-        let fact = Fact { kind, key: key.to_owned(), value: Some(value.to_owned()) };
+        self.told(ms, host, Fact::new(kind, key).value(value))
+    }
+
+    pub(crate) fn told(self, ms: u64, host: &str, fact: Fact) -> Self {
         self.record(ms, Some(host), What::Fact(fact))
     }
 
@@ -123,6 +130,14 @@ impl Tale {
         tale.fault(ms, number, FaultEvent::Fired { on, verb: text })
     }
 
+    /// The fault that was planned last strikes whichever connection of its link.
+    pub(crate) fn on_every_connection(mut self) -> Self {
+        if let Some(Fault { target: Target::Link { connection, .. }, .. }) = self.faults.last_mut() {
+            *connection = None;
+        }
+        self
+    }
+
     /// A fault on a host that is in the plan and fires.
     pub(crate) fn struck_host(mut self, ms: u64, host: &str, verb: Verb) -> Self {
         let number = u32::try_from(self.faults.len()).expect("a handful of faults");
@@ -168,6 +183,13 @@ impl Tale {
 
     pub(crate) fn ending(mut self, ms: u64) -> Self {
         self.last.at = Duration::from_millis(ms);
+        self
+    }
+
+    /// A source of this kind of fact that may be silent.
+    pub(crate) fn optional(mut self, kind: FactKind) -> Self {
+        let from = Origin::Event(EventOrigin::default());
+        self.sources.push(FactSource { kind, from, optional: true });
         self
     }
 

@@ -7,9 +7,10 @@ use super::lives::Lives;
 use super::{Check, Evidence, Finding};
 use crate::fact::FactKind;
 use crate::name::HostName;
-use crate::trace::Seconds;
+use crate::trace::{Seconds, told_apart};
 
-/// Every accepted thing reaches exactly one outcome, and nothing times out after its result.
+/// Every accepted thing reaches exactly one outcome, none before it was accepted, and nothing times out after its result. A
+/// run in which nothing was accepted is convicted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Terminal {
@@ -41,11 +42,12 @@ impl Check for Terminal {
         let kinds = [FactKind::Accepted, FactKind::Outcome, FactKind::Received, FactKind::ClaimedDelivered];
         let lives = Lives::of(evidence.records);
         let (mut accepted, mut settled) = (0, 0);
-        for account in Ledger::of(evidence.records, &kinds).accounts() {
+        for account in Ledger::of_things(evidence.records, &kinds)?.accounts() {
             self.no_timeout_after_a_result(account)?;
             self.one_outcome_at_most(account)?;
             let Some(acceptance) = account.first(FactKind::Accepted) else { continue };
             accepted += 1;
+            self.no_outcome_before(acceptance, account)?;
             if self.outcomes(account).next().is_some() {
                 settled += 1;
             } else if !self.is_excused(acceptance, &lives) {
@@ -58,6 +60,9 @@ impl Check for Terminal {
                 );
                 return Err(Finding::new("no outcome", sentence).witness([acceptance.index]).role(acceptance.host));
             }
+        }
+        if accepted == 0 {
+            evidence.must_tell(&[FactKind::Accepted])?;
         }
         Ok(format!("{settled} of {accepted} accepted reached their outcome"))
     }
@@ -85,14 +90,15 @@ impl Terminal {
         for entry in account.entries() {
             let timeout = self.is_timeout(entry);
             match result {
-                None if !timeout && entry.kind != FactKind::Accepted => result = Some(entry),
+                None if !timeout && !matches!(entry.kind, FactKind::Accepted | FactKind::Offered) => {
+                    result = Some(entry)
+                }
                 Some(result) if timeout && entry.kind == FactKind::Outcome => {
+                    let [timeout, arrived] = told_apart([entry.at, result.at]);
                     let sentence = format!(
-                        "{} timed out at {} by {}'s word, although its result was there at {}.",
+                        "{} timed out at {timeout} by {}'s word, although its result was there at {arrived}.",
                         account.key,
-                        Seconds(entry.at),
                         entry.by(),
-                        Seconds(result.at),
                     );
                     return Err(Finding::new("timeout after a result", sentence)
                         .witness([result.index, entry.index])
@@ -104,18 +110,39 @@ impl Terminal {
         Ok(())
     }
 
+    /// By virtual time, and on one host by the order in which it tells. Whoever offered a thing hears of its acceptance only
+    /// on its way back, when another host may know the outcome.
+    fn no_outcome_before(&self, acceptance: &Entry, account: &Account) -> Result<(), Finding> {
+        let Some(outcome) = self.outcomes(account).next() else { return Ok(()) };
+        let by_one = acceptance.host == outcome.host;
+        let is_heard_later = !by_one && acceptance.host == account.sender && account.sender.is_some();
+        let is_before = if by_one { outcome.index < acceptance.index } else { outcome.at < acceptance.at };
+        if !is_before || is_heard_later {
+            return Ok(());
+        }
+        let [early, late] = told_apart([outcome.at, acceptance.at]);
+        let sentence = format!(
+            "{} reached an outcome at {early}, {} says, before it was accepted at {late}, as {} says.",
+            account.key,
+            outcome.by(),
+            acceptance.by(),
+        );
+        Err(Finding::new("outcome before acceptance", sentence)
+            .witness([outcome.index, acceptance.index])
+            .role(outcome.host))
+    }
+
     fn one_outcome_at_most(&self, account: &Account) -> Result<(), Finding> {
         let mut outcomes = self.outcomes(account);
         let (Some(first), Some(second)) = (outcomes.next(), outcomes.next()) else { return Ok(()) };
         let word = |entry: &Entry| entry.value.map_or("an outcome".to_owned(), |value| format!("`{value}`"));
+        let [earlier, later] = told_apart([first.at, second.at]);
         let sentence = format!(
-            "{} reached {} outcomes: {} at {}, then {} at {}.",
+            "{} reached {} outcomes: {} at {earlier}, then {} at {later}.",
             account.key,
             2 + outcomes.count(),
             word(first),
-            Seconds(first.at),
             word(second),
-            Seconds(second.at),
         );
         Err(Finding::new("two outcomes", sentence).witness([first.index, second.index]).role(second.host))
     }
@@ -125,7 +152,8 @@ impl Terminal {
 mod tests {
     use super::*;
     use crate::check::tale::Tale;
-    use crate::fact::FactKind::{Accepted, Outcome, Received};
+    use crate::fact::Fact;
+    use crate::fact::FactKind::{Accepted, Offered, Outcome, Received};
 
     #[test]
     fn one_outcome_for_each_accepted_job_is_enough() {
@@ -161,6 +189,44 @@ mod tests {
         assert_eq!(tale.broken(&Terminal::default()), "terminal: two outcomes @ scheduler");
         let elsewhere = Terminal { at: Some("alice".into()), ..Terminal::default() };
         assert_eq!(tale.broken(&elsewhere), "terminal: no outcome @ scheduler");
+    }
+
+    #[test]
+    fn an_outcome_before_the_acceptance_is_convicted_unless_the_acceptance_was_heard_on_its_way_back() {
+        let tale = Tale::new().value(1000, "chat", Outcome, "job-1", "ok").fact(2000, "chat", Accepted, "job-1");
+        insta::assert_snapshot!(tale.failure(&Terminal::default()));
+        let instant = Tale::new().value(2000, "chat", Outcome, "job-1", "ok").fact(2000, "chat", Accepted, "job-1");
+        assert_eq!(instant.broken(&Terminal::default()), "terminal: outcome before acceptance @ chat");
+        let elsewhere = Tale::new().value(1000, "alice", Outcome, "job-1", "ok").fact(2000, "chat", Accepted, "job-1");
+        assert_eq!(elsewhere.broken(&Terminal::default()), "terminal: outcome before acceptance @ alice");
+        let heard = Tale::new()
+            .fact(1000, "alice", Offered, "job-1")
+            .value(1020, "chat", Outcome, "job-1", "ok")
+            .fact(1040, "alice", Accepted, "job-1");
+        assert_eq!(heard.held(&Terminal::default()), "1 of 1 accepted reached their outcome");
+        let own = heard.value(1030, "alice", Outcome, "job-1", "ok");
+        let at_alice = Terminal { at: Some("alice".into()), ..Terminal::default() };
+        assert_eq!(own.held(&at_alice), "1 of 1 accepted reached their outcome");
+    }
+
+    #[test]
+    fn jobs_of_two_owners_with_one_name_are_two_jobs() {
+        let both = || {
+            let tale = Tale::new().fact(1000, "alice", Offered, "job-1").fact(1000, "bob", Offered, "job-1");
+            let accepted = |from: &str| Fact::new(Accepted, "job-1").from(from);
+            tale.told(1020, "chat", accepted("alice")).told(1020, "chat", accepted("bob"))
+        };
+        let one = both().told(2000, "chat", Fact::new(Outcome, "job-1").value("ok").from("alice"));
+        assert_eq!(one.broken(&Terminal::default()), "terminal: no outcome @ chat");
+        let unnamed = both().value(2000, "chat", Outcome, "job-1", "ok");
+        assert_eq!(unnamed.broken(&Terminal::default()), "terminal: one key, two senders @ chat");
+    }
+
+    #[test]
+    fn a_run_in_which_nothing_is_accepted_says_nothing() {
+        assert_eq!(Tale::new().broken(&Terminal::default()), "terminal: says nothing");
+        let optional = Tale::new().optional(Accepted);
+        assert_eq!(optional.held(&Terminal::default()), "0 of 0 accepted reached their outcome");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::ledger::{Account, Entry, Ledger};
 use super::{Check, Evidence, Finding};
 use crate::fact::FactKind;
 use crate::name::HostName;
-use crate::trace::Seconds;
+use crate::trace::told_apart;
 
 /// What is claimed to be delivered was received before the claim, and what is claimed to have failed was not received.
 ///
@@ -41,9 +41,12 @@ impl Check for Truthful {
     fn examine(&self, evidence: &Evidence) -> Result<String, Finding> {
         let kinds = [FactKind::ClaimedDelivered, FactKind::ClaimedFailed, FactKind::Received, FactKind::Offered];
         let (mut delivered, mut failed) = (0, 0);
-        for account in Ledger::of(evidence.records, &kinds).accounts() {
+        for account in Ledger::of_things(evidence.records, &kinds)?.accounts() {
             delivered += self.delivered_claims(account)?;
             failed += self.failed_claims(account)?;
+        }
+        if delivered + failed == 0 {
+            evidence.must_tell(&[FactKind::ClaimedDelivered, FactKind::ClaimedFailed])?;
         }
         Ok(format!("claims were true: {delivered} delivered, {failed} failed"))
     }
@@ -56,13 +59,12 @@ impl Truthful {
         let first = receipts.next();
         let lie = if self.deduplicated { receipts.next() } else { first };
         let Some(receipt) = lie else { return Ok(1) };
+        let [claimed, received] = told_apart([claim.at, receipt.at]);
         let sentence = format!(
-            "{} claimed at {} that {} had failed, but {} received it at {}.",
+            "{} claimed at {claimed} that {} had failed, but {} received it at {received}.",
             claim.by(),
-            Seconds(claim.at),
             account.key,
             receipt.by(),
-            Seconds(receipt.at),
         );
         Err(Finding::new("failed, yet received", sentence)
             .witness([claim.index, receipt.index])
@@ -74,16 +76,15 @@ impl Truthful {
         let mut claims = 0;
         for claim in account.all(FactKind::ClaimedDelivered) {
             claims += 1;
-            let receipt = account.first(FactKind::Received);
+            let is_right = |receipt: &&Entry| account.addressee.is_none() || account.addressee == receipt.receiver();
+            let receipt = account.all(FactKind::Received).find(is_right);
             if receipt.is_some_and(|receipt| receipt.at <= claim.at || self.holds_back(receipt)) {
                 continue;
             }
-            let start =
-                format!("{} claimed at {} that {} was delivered, but", claim.by(), Seconds(claim.at), account.key);
+            let [claimed, received] = told_apart([claim.at, receipt.map_or(claim.at, |late| late.at)]);
+            let start = format!("{} claimed at {claimed} that {} was delivered, but", claim.by(), account.key);
             let (sentence, late) = match receipt {
-                Some(late) => {
-                    (format!("{start} {} received it only at {}.", late.by(), Seconds(late.at)), Some(late.index))
-                }
+                Some(late) => (format!("{start} {} received it only at {received}.", late.by()), Some(late.index)),
                 None => (format!("{start} nobody ever received it."), None),
             };
             let offer = account.first(FactKind::Offered).map(|offer| offer.index);
@@ -103,6 +104,7 @@ impl Truthful {
 mod tests {
     use super::*;
     use crate::check::tale::Tale;
+    use crate::fact::Fact;
     use crate::fact::FactKind::{ClaimedDelivered, ClaimedFailed, Offered, Received};
 
     #[test]
@@ -128,6 +130,35 @@ mod tests {
         let tale =
             Tale::new().fact(1000, "scheduler", ClaimedDelivered, "job-1").fact(1010, "alice", Received, "job-1");
         assert_eq!(tale.broken(&Truthful::default()), "truthful: claimed, not received @ scheduler");
+    }
+
+    #[test]
+    fn a_claim_a_millisecond_early_names_times_that_differ() {
+        let tale = Tale::new().fact(1500, "alice", ClaimedDelivered, "m-1").fact(1501, "bob", Received, "m-1");
+        insta::assert_snapshot!(tale.failure(&Truthful::default()));
+    }
+
+    #[test]
+    fn a_claim_is_of_its_own_sender_and_addressee() {
+        let both = || Tale::new().fact(1000, "alice", Offered, "m-1").fact(1000, "carol", Offered, "m-1");
+        let tale = both().told(2000, "bob", Fact::new(Received, "m-1").from("carol"));
+        let other = tale.clone().fact(3000, "alice", ClaimedDelivered, "m-1");
+        assert_eq!(other.broken(&Truthful::default()), "truthful: claimed, not received @ alice");
+        let own = tale.fact(3000, "carol", ClaimedDelivered, "m-1");
+        assert_eq!(own.held(&Truthful::default()), "claims were true: 1 delivered, 0 failed");
+        let astray = Tale::new().told(1000, "alice", Fact::new(Offered, "m-1").to("bob"));
+        let astray = astray.fact(2000, "carol", Received, "m-1").fact(3000, "chat", ClaimedDelivered, "m-1");
+        assert_eq!(astray.broken(&Truthful::default()), "truthful: claimed, not received @ chat");
+    }
+
+    #[test]
+    fn a_run_without_a_claim_says_nothing() {
+        let silent = Tale::new().fact(1000, "alice", Offered, "m-1").fact(1010, "bob", Received, "m-1");
+        assert_eq!(silent.broken(&Truthful::default()), "truthful: says nothing");
+        assert_eq!(
+            silent.optional(ClaimedDelivered).held(&Truthful::default()),
+            "claims were true: 0 delivered, 0 failed"
+        );
     }
 
     #[test]

@@ -39,7 +39,7 @@ pub(crate) fn read(node: &Node) -> Result<FactSource, ScenarioError> {
 }
 
 fn event(section: &Section) -> Result<EventOrigin, ScenarioError> {
-    section.only(&["fact", "event", "host", "target", "where", "key", "value", "optional"])?;
+    section.only(&["fact", "event", "host", "target", "where", "key", "value", "from", "to", "optional"])?;
     let key = match section.required::<Value>("key")? {
         Value::String(name) => vec![name],
         _ => section.required("key")?,
@@ -54,11 +54,13 @@ fn event(section: &Section) -> Result<EventOrigin, ScenarioError> {
         fields: fields(section)?,
         key,
         value: section.optional("value")?,
+        from: section.optional("from")?,
+        to: section.optional("to")?,
     })
 }
 
 fn unit(section: &Section) -> Result<UnitOrigin, ScenarioError> {
-    section.only(&["fact", "unit", "link", "direction", "at", "where", "key", "value", "optional"])?;
+    section.only(&["fact", "unit", "link", "direction", "at", "where", "key", "value", "from", "to", "optional"])?;
     let wanted: String = section.required("unit")?;
     let Some(unit) = UNITS.into_iter().find(|unit| word(*unit) == wanted) else {
         let error = unknown(format!("there is no unit `{wanted}`"), &wanted, UNITS.map(word));
@@ -66,10 +68,10 @@ fn unit(section: &Section) -> Result<UnitOrigin, ScenarioError> {
     };
     let matching = fields(section)?;
     let (key, value) = (section.optional("key")?, section.optional("value")?);
-    let pointers = matching.iter().map(|(pointer, _)| ("where", pointer));
-    for (name, pointer) in
-        pointers.chain(key.as_ref().map(|key| ("key", key))).chain(value.as_ref().map(|value| ("value", value)))
-    {
+    let (from, to) = (section.optional("from")?, section.optional("to")?);
+    let single = [("key", &key), ("value", &value), ("from", &from), ("to", &to)];
+    let single = single.into_iter().filter_map(|(name, pointer)| Some((name, pointer.as_ref()?)));
+    for (name, pointer) in matching.iter().map(|(pointer, _)| ("where", pointer)).chain(single) {
         check_pointer(pointer).map_err(|sentence| section.place_of(name).error(sentence))?;
     }
     let link = section.get("link").map(|_| link(section)).transpose()?;
@@ -80,6 +82,8 @@ fn unit(section: &Section) -> Result<UnitOrigin, ScenarioError> {
         matching,
         key,
         value,
+        from,
+        to,
         at: section.optional("at")?,
     })
 }
@@ -109,6 +113,8 @@ pub(crate) fn keys(source: &FactSource) -> Vec<(&'static str, Value)> {
                 several => keys.push(("key", Value::Array(several.iter().map(text).collect()))),
             }
             keys.extend(event.value.as_ref().map(|value| ("value", text(value))));
+            keys.extend(event.from.as_ref().map(|from| ("from", text(from))));
+            keys.extend(event.to.as_ref().map(|to| ("to", text(to))));
         }
         Origin::Unit(unit) => {
             keys.push(("unit", Value::String(word(unit.unit).to_owned())));
@@ -120,6 +126,8 @@ pub(crate) fn keys(source: &FactSource) -> Vec<(&'static str, Value)> {
             }
             keys.extend(unit.key.as_ref().map(|key| ("key", text(key))));
             keys.extend(unit.value.as_ref().map(|value| ("value", text(value))));
+            keys.extend(unit.from.as_ref().map(|from| ("from", text(from))));
+            keys.extend(unit.to.as_ref().map(|to| ("to", text(to))));
         }
     }
     if source.optional {

@@ -16,7 +16,7 @@
 //! | `[host.NAME]`, `[actor.NAME]` | `run`; `start`, `tells` (kinds of facts), `config` (any table) |
 //! | `[[link]]` | `between` (two hosts); `latency`, `send_buffer_bytes`, `receive_buffer_bytes`, `idle_timeout` (with `forgets`) |
 //! | `[[fault]]` | `link` (`"alice -> chat"`; `connection`, from 1), `between` or `host`; `when`; `do` and its parameters |
-//! | `[[facts]]` | `fact`; `event` (`host`, `target`) or `unit` (`link`, `direction`, `at`); `where`, `key`, `value`, `optional` |
+//! | `[[facts]]` | `fact`; `event` (`host`, `target`) or `unit` (`link`, `direction`, `at`); `where`, `key`, `value`, `from`, `to`, `optional` |
 //! | `[checks.NAME]` | those of the [check](crate::check) |
 //! | `[[specimen]]` | `name`, `host`, `run`, `convicted_by` |
 //!

@@ -172,6 +172,8 @@ fn process(event: &ProcessEvent) -> String {
 
 fn fact_text(fact: &Fact) -> String {
     let mut text = format!("{} {}", fact_word(fact.kind), fact.key);
+    text.extend(fact.from.as_ref().map(|from| format!(" from {from}")));
+    text.extend(fact.to.as_ref().map(|to| format!(" for {to}")));
     text.extend(fact.value.as_ref().map(|value| format!(": {value}")));
     text
 }

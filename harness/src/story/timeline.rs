@@ -219,7 +219,10 @@ impl Keys {
         let is_event = matches!(fact.kind, FactKind::StreamProduced | FactKind::StreamEvent);
         let key = aliases.shorten(&fact.key);
         let value = fact.value.as_ref().filter(|_| !is_event).map(|value| aliases.shorten(value));
-        Self { first: key.clone(), last: key, value }
+        let from = fact.from.as_ref().map(|from| format!("from {from}"));
+        let to = fact.to.as_ref().map(|to| format!("for {to}"));
+        let parts: Vec<_> = from.into_iter().chain(to).chain(value).collect();
+        Self { first: key.clone(), last: key, value: (!parts.is_empty()).then(|| parts.join(", ")) }
     }
 }
 

@@ -50,9 +50,44 @@ fn first_digit(digits: &str) -> usize {
     digits.bytes().position(|digit| digit != b'0').unwrap_or(digits.len())
 }
 
+/// Times as [`Seconds`] writes them, but for those that differ and would look the same: these get as many digits behind the
+/// point as tell them apart. A sentence that says "only at" must not seem to name one time twice.
+pub(crate) fn told_apart<const N: usize>(times: [Duration; N]) -> [String; N] {
+    let brief = times.map(|time| Seconds(time).to_string());
+    let collides = |time: Duration, text: &str| (0..N).any(|n| times[n] != time && brief[n] == text);
+    let digits = (0..=9).find(|&digits| {
+        let texts = times.map(|time| with_digits(time, digits));
+        (0..N).all(|a| (0..a).all(|b| times[a] == times[b] || texts[a] != texts[b]))
+    });
+    std::array::from_fn(|n| match digits {
+        Some(digits) if collides(times[n], &brief[n]) => with_digits(times[n], digits),
+        Some(_) | None => brief[n].clone(),
+    })
+}
+
+fn with_digits(time: Duration, digits: u32) -> String {
+    let step = 10_u128.pow(9 - digits);
+    let rounded = (time.as_nanos() + step / 2) / step * step;
+    let (whole, fraction) = (rounded / 1_000_000_000, format!("{:09}", rounded % 1_000_000_000));
+    match digits {
+        0 => format!("{whole}s"),
+        1.. => format!("{whole}.{}s", fraction.chars().take(digits as usize).collect::<String>()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_that_differ_differ_in_print() {
+        let told = |millis: [u64; 3]| told_apart(millis.map(Duration::from_millis));
+        assert_eq!(told([1500, 1501, 9000]), ["1.500s", "1.501s", "9.0s"]);
+        assert_eq!(told([60_000, 60_200, 5000]), ["60.0s", "60.2s", "5.0s"]);
+        assert_eq!(told([1500, 1500, 9000]), ["1.5s", "1.5s", "9.0s"]);
+        assert_eq!(told([624_900, 620_000, 1000]), ["625s", "620s", "1.0s"]);
+        assert_eq!(told_apart([Duration::from_nanos(1), Duration::ZERO]), ["0.000000001s", "0.000000000s"]);
+    }
 
     #[test]
     fn a_time_has_two_significant_digits() {

@@ -112,10 +112,7 @@ mod tests {
                     What::Connection { id: ConnectionId { link, nth: 2 }, event: ConnectionEvent::Established },
                 ),
                 record(Some("chat"), What::Event(event)),
-                record(
-                    Some("alice"),
-                    What::Fact(Fact { kind: FactKind::Received, key: "job-1".to_owned(), value: None }),
-                ),
+                record(Some("alice"), What::Fact(Fact::new(FactKind::Received, "job-1"))),
             ],
         }
     }

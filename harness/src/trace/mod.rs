@@ -12,6 +12,7 @@ mod lines;
 mod record;
 
 pub use clock::Seconds;
+pub(crate) use clock::told_apart;
 pub use hash::TraceHash;
 pub use lines::TraceError;
 pub(crate) use record::is_wanted;

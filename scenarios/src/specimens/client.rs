@@ -30,6 +30,12 @@ pub enum Defect {
     CounterResetAtOpen,
     /// The answer to the hello is waited for as long as that takes.
     NoHelloTimeout,
+    /// It pings nobody and does not ask how long it has heard nothing.
+    NeverPings,
+    /// Every pause before an attempt is the longest one.
+    LongestPauseFirst,
+    /// The end of the bytes is taken for a normal close.
+    EveryEndIsNormal,
 }
 
 /// For the connection and its upgrade, and for the hello (field report C).
@@ -108,7 +114,9 @@ impl Client {
             if self.attempts == MOST_ATTEMPTS {
                 return;
             }
-            let delay = LONGEST_DELAY.min(Duration::from_secs(1 << self.attempts.min(5)));
+            let growing = Duration::from_secs(1 << self.attempts.min(5));
+            let delay =
+                if self.defect == Defect::LongestPauseFirst { LONGEST_DELAY } else { LONGEST_DELAY.min(growing) };
             self.attempts += 1;
             info!(target: TARGET, attempt = self.attempts, delay_ms = delay.as_millis() as u64, "reconnecting");
             self.while_speaking(sleep(delay)).await;
@@ -212,10 +220,11 @@ impl Client {
                     }
                     // The reading ends, and nobody is told.
                     Some(Err(_)) | None if self.defect == Defect::WrongFlag => is_open = false,
+                    Some(Err(_)) | None if self.defect == Defect::EveryEndIsNormal => return End::Lost(1000),
                     Some(Err(_)) | None => return End::Lost(1006),
                 },
                 () = self.next_sentence() => self.say(),
-                _ = monitor.tick() => {
+                _ = monitor.tick(), if self.defect != Defect::NeverPings => {
                     // The wrong flag: nobody here has closed anything.
                     let closed_by_us = false;
                     if self.defect == Defect::WrongFlag {

@@ -40,6 +40,9 @@ pub(crate) fn with_specimens(mut catalogue: Catalogue) -> Catalogue {
         ("specimen_wrong_flag", OfClient::WrongFlag),
         ("specimen_counter_reset_at_open", OfClient::CounterResetAtOpen),
         ("specimen_no_hello_timeout", OfClient::NoHelloTimeout),
+        ("specimen_never_pings", OfClient::NeverPings),
+        ("specimen_longest_pause_first", OfClient::LongestPauseFirst),
+        ("specimen_every_end_is_normal", OfClient::EveryEndIsNormal),
     ];
     let of_gateway = [
         ("specimen_exits_with_its_client", OfGateway::ExitsWithItsClient),

@@ -95,8 +95,7 @@ fn broken(world: &World, outcome: &Outcome) -> Option<String> {
         verdicts.push(leaks.judge(&outcome.evidence()));
     }
     if world.excuses_nothing() {
-        let strictly =
-            Delivery { law: DeliveryLaw::ExactlyOnce, order: false, order_of: Vec::new(), allowed_losses: Vec::new() };
+        let strictly = Delivery::of(DeliveryLaw::ExactlyOnce);
         verdicts.push(strictly.judge(&outcome.evidence()));
     }
     let violation = verdicts.iter().find_map(Verdict::violation)?;

@@ -1,0 +1,190 @@
+//! Attempts to connect that a fault struck, and what shows that whoever made one has noticed.
+
+use std::time::Duration;
+
+use super::Evidence;
+use super::ledger::facts;
+use super::lives::Lives;
+use super::service::Service;
+use super::strike::{Moment, Strike};
+use crate::fact::FactKind;
+use crate::fault::{Target, Verb};
+use crate::name::{ConnectionId, HostName, Side};
+use crate::trace::{ConnectionEvent, Record, What};
+
+/// One attempt.
+#[derive(Debug)]
+pub(super) struct Attempt<'a> {
+    pub(super) connection: &'a ConnectionId,
+    /// The SYN, or the fault that struck later.
+    pub(super) began: Moment,
+    /// Whether the fault leaves it to whoever made the attempt to end it. Of any other end it is told by its kernel, and
+    /// that it closes a dead socket says nothing.
+    hangs: bool,
+}
+
+/// The attempts of an observer that a fault of the connection's beginning struck.
+pub(super) fn struck_at_the_beginning<'a>(
+    strike: &Strike,
+    observer: &HostName,
+    evidence: &Evidence<'a>,
+) -> Vec<Attempt<'a>> {
+    let Some(fired) = strike.fired else { return Vec::new() };
+    let (hangs, lasts) = match &strike.fault.verb {
+        Verb::ConnectHang { lasting } | Verb::HandshakeStall { lasting } => (true, lasting.is_some()),
+        Verb::Refuse { lasting } | Verb::AcceptThenReset { lasting } => (false, lasting.is_some()),
+        Verb::Reset { .. }
+        | Verb::Drop { .. }
+        | Verb::Close { .. }
+        | Verb::HalfOpen { .. }
+        | Verb::Illegal { .. }
+        | Verb::Cut { .. }
+        | Verb::Freeze { .. }
+        | Verb::Partition { .. }
+        | Verb::Crash { .. }
+        | Verb::PowerLoss { .. }
+        | Verb::Restart { .. }
+        | Verb::TruncateClean
+        | Verb::Delay { .. }
+        | Verb::Jitter { .. }
+        | Verb::Throttle { .. }
+        | Verb::Drip { .. }
+        | Verb::Split { .. }
+        | Verb::Corrupt
+        | Verb::DuplicateMessage { .. }
+        | Verb::ReorderMessages { .. }
+        | Verb::Upstream(_)
+        | Verb::IoError { .. } => return Vec::new(),
+    };
+    let ends = strike.healed.map_or(Duration::MAX, |healed| healed.at);
+    let struck = attempts(evidence.records)
+        .filter(|(moment, id)| strikes_link(strike, id) && id.link.client == *observer && moment.at >= fired.at)
+        .filter(|(moment, _)| moment.at < ends || moment.at == fired.at)
+        .map(|(began, connection)| Attempt { connection, began, hangs });
+    // The attempt comes before the fault that it sets off, within one instant.
+    struck.take(if lasts { usize::MAX } else { 1 }).collect()
+}
+
+/// The attempt that an observer out of service was making when a fault took its connection.
+pub(super) fn struck_on_the_way<'a>(
+    strike: &Strike,
+    observer: &HostName,
+    service: &Service,
+    evidence: &Evidence<'a>,
+) -> Option<Attempt<'a>> {
+    let fired = strike.fired?;
+    let since = service.last_loss(fired.index).unwrap_or(0);
+    let before = &evidence.records[..fired.index];
+    let (_, connection) = attempts(before)
+        .filter(|(moment, id)| moment.index >= since && id.link.client == *observer && strikes_link(strike, id))
+        .last()?;
+    let over = before.iter().any(|record| ends_attempt(record, connection));
+    (!over).then_some(Attempt { connection, began: fired, hangs: !strike.is_final() })
+}
+
+fn strikes_link(strike: &Strike, id: &ConnectionId) -> bool {
+    let (client, server) = (&id.link.client, &id.link.server);
+    match &strike.fault.target {
+        Target::Link { link, connection } => *link == id.link && connection.is_none_or(|nth| nth == id.nth),
+        Target::Between(one, other) => (one, other) == (client, server) || (other, one) == (client, server),
+        Target::Host(host) => host == server,
+    }
+}
+
+fn attempts(records: &[Record]) -> impl Iterator<Item = (Moment, &ConnectionId)> {
+    records.iter().enumerate().filter_map(|(index, record)| match &record.what {
+        What::Connection { id, event: ConnectionEvent::Attempted } => Some((Moment { index, at: record.at }, id)),
+        What::Connection { .. }
+        | What::Unit { .. }
+        | What::Fault { .. }
+        | What::Process(_)
+        | What::Event(_)
+        | What::Fact(_)
+        | What::Observed { .. }
+        | What::Violation { .. } => None,
+    })
+}
+
+/// Whether whoever made an attempt is told, or tells, that it is over.
+fn ends_attempt(record: &Record, connection: &ConnectionId) -> bool {
+    match &record.what {
+        What::Connection { id, event } if id == connection => match event {
+            ConnectionEvent::Refused
+            | ConnectionEvent::TimedOut
+            | ConnectionEvent::GaveUp { by: Side::Client, .. }
+            | ConnectionEvent::Rst { to: Side::Client, .. }
+            | ConnectionEvent::Fin { .. }
+            | ConnectionEvent::Closed { by: Side::Client } => true,
+            ConnectionEvent::Attempted
+            | ConnectionEvent::Established
+            | ConnectionEvent::GaveUp { by: Side::Server, .. }
+            | ConnectionEvent::Rst { to: Side::Server, .. }
+            | ConnectionEvent::Closed { by: Side::Server } => false,
+        },
+        What::Connection { .. }
+        | What::Unit { .. }
+        | What::Fault { .. }
+        | What::Process(_)
+        | What::Event(_)
+        | What::Fact(_)
+        | What::Observed { .. }
+        | What::Violation { .. } => false,
+    }
+}
+
+impl Attempt<'_> {
+    /// The first sign that the observer has noticed: it says so or that something failed, it is in service, it tries again,
+    /// or it gives up an attempt that hangs.
+    pub(super) fn sign(&self, observer: &HostName, lives: &Lives, evidence: &Evidence) -> Option<Moment> {
+        let told = facts(evidence.records)
+            .filter(|entry| entry.index > self.began.index && entry.host == Some(observer))
+            .find(|entry| is_a_sign(entry.kind))
+            .map(|entry| Moment { index: entry.index, at: entry.at });
+        let link = &self.connection.link;
+        let again = attempts(evidence.records)
+            .find(|(moment, id)| moment.index > self.began.index && id.link == *link && id.nth > self.connection.nth)
+            .map(|(moment, _)| moment);
+        // A process that ends closes everything, whatever it has noticed.
+        let end = lives.ends_after(observer, self.began.index).map(|index| evidence.records[index].at);
+        let closed = self.hangs.then(|| self.later(evidence, ConnectionEvent::Closed { by: Side::Client })).flatten();
+        let given_up = closed.filter(|closed| end != Some(closed.at));
+        told.into_iter().chain(again).chain(given_up).min_by_key(|moment| moment.index)
+    }
+
+    /// When an attempt that was held up came to something in spite of the fault. One that is refused or reset is dead, and
+    /// one that is stalled stays stalled.
+    pub(super) fn goes_on_after(&self, strike: &Strike, evidence: &Evidence) -> Option<Duration> {
+        let established = || self.later(evidence, ConnectionEvent::Established).map(|moment| moment.at);
+        matches!(strike.fault.verb, Verb::ConnectHang { .. }).then(established).flatten()
+    }
+
+    fn later(&self, evidence: &Evidence, wanted: ConnectionEvent) -> Option<Moment> {
+        let wanted = What::Connection { id: self.connection.clone(), event: wanted };
+        let later = evidence.records.iter().enumerate().skip(self.began.index);
+        later.filter(|(_, record)| record.what == wanted).map(|(index, record)| Moment { index, at: record.at }).next()
+    }
+}
+
+fn is_a_sign(kind: FactKind) -> bool {
+    match kind {
+        FactKind::Detected
+        | FactKind::Recovered
+        | FactKind::Retried
+        | FactKind::ClaimedFailed
+        | FactKind::Refused
+        | FactKind::StreamError => true,
+        FactKind::Offered
+        | FactKind::Accepted
+        | FactKind::ClaimedDelivered
+        | FactKind::Received
+        | FactKind::Outcome
+        | FactKind::StreamOpened
+        | FactKind::StreamProduced
+        | FactKind::StreamEvent
+        | FactKind::StreamTerminator
+        | FactKind::StreamEnded
+        | FactKind::StreamLeft
+        | FactKind::StreamCancelled
+        | FactKind::Gauge => false,
+    }
+}
