@@ -131,6 +131,7 @@ mod tests {
     }
 
     fn fact(key: &str, value: Option<&str>) -> What {
-        What::Fact(Fact { kind: FactKind::Gauge, key: key.to_owned(), value: value.map(str::to_owned) })
+        let fact = Fact::new(FactKind::Gauge, key);
+        What::Fact(Fact { value: value.map(str::to_owned), ..fact })
     }
 }
