@@ -30,39 +30,14 @@ pub(super) fn struck_at_the_beginning<'a>(
     evidence: &Evidence<'a>,
 ) -> Vec<Attempt<'a>> {
     let Some(fired) = strike.fired else { return Vec::new() };
-    let (hangs, lasts) = match &strike.fault.verb {
-        Verb::ConnectHang { lasting } | Verb::HandshakeStall { lasting } => (true, lasting.is_some()),
-        Verb::Refuse { lasting } | Verb::AcceptThenReset { lasting } => (false, lasting.is_some()),
-        Verb::Reset { .. }
-        | Verb::Drop { .. }
-        | Verb::Close { .. }
-        | Verb::HalfOpen { .. }
-        | Verb::Illegal { .. }
-        | Verb::Cut { .. }
-        | Verb::Freeze { .. }
-        | Verb::Partition { .. }
-        | Verb::Crash { .. }
-        | Verb::PowerLoss { .. }
-        | Verb::Restart { .. }
-        | Verb::TruncateClean
-        | Verb::Delay { .. }
-        | Verb::Jitter { .. }
-        | Verb::Throttle { .. }
-        | Verb::Drip { .. }
-        | Verb::Split { .. }
-        | Verb::Corrupt
-        | Verb::DuplicateMessage { .. }
-        | Verb::ReorderMessages { .. }
-        | Verb::Upstream(_)
-        | Verb::IoError { .. } => return Vec::new(),
-    };
+    let Some(how) = strike.at_the_beginning() else { return Vec::new() };
     let ends = strike.healed.map_or(Duration::MAX, |healed| healed.at);
     let struck = attempts(evidence.records)
         .filter(|(moment, id)| strikes_link(strike, id) && id.link.client == *observer && moment.at >= fired.at)
         .filter(|(moment, _)| moment.at < ends || moment.at == fired.at)
-        .map(|(began, connection)| Attempt { connection, began, hangs });
+        .map(|(began, connection)| Attempt { connection, began, hangs: how.hangs });
     // The attempt comes before the fault that it sets off, within one instant.
-    struck.take(if lasts { usize::MAX } else { 1 }).collect()
+    struck.take(if how.lasts { usize::MAX } else { 1 }).collect()
 }
 
 /// The attempt that an observer out of service was making when a fault took its connection.
@@ -117,6 +92,7 @@ fn ends_attempt(record: &Record, connection: &ConnectionId) -> bool {
             | ConnectionEvent::Closed { by: Side::Client } => true,
             ConnectionEvent::Attempted
             | ConnectionEvent::Established
+            | ConnectionEvent::Forgotten
             | ConnectionEvent::GaveUp { by: Side::Server, .. }
             | ConnectionEvent::Rst { to: Side::Server, .. }
             | ConnectionEvent::Closed { by: Side::Server } => false,

@@ -80,7 +80,7 @@ impl Check for Detect {
 impl Detect {
     fn is_meant(&self, strike: &Strike, observer: &HostName, evidence: &Evidence) -> bool {
         let meant = match self.faults.as_slice() {
-            [] => strike.takes_away() || strike.strikes_attempts(),
+            [] => strike.takes_away() || strike.at_the_beginning().is_some(),
             chosen => chosen.contains(&strike.number.0),
         };
         meant && strike.concerns(observer, evidence.records)
@@ -127,7 +127,7 @@ fn cases<'a>(strike: &Strike, observer: &'a HostName, service: &Service, evidenc
     let healed = strike.healed.filter(|_| !strike.is_final()).map(|healed| healed.at);
     let attempted =
         |attempt: Attempt<'a>, mended| Case { observer, began: attempt.began, attempt: Some(attempt), mended };
-    if strike.strikes_attempts() {
+    if strike.at_the_beginning().is_some() {
         let struck = struck_at_the_beginning(strike, observer, evidence).into_iter();
         return struck
             .map(|attempt| {

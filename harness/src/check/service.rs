@@ -81,6 +81,7 @@ fn is_an_end(record: &Record, observer: &HostName) -> bool {
             ConnectionEvent::Attempted | ConnectionEvent::Established => false,
             ConnectionEvent::Refused
             | ConnectionEvent::TimedOut
+            | ConnectionEvent::Forgotten
             | ConnectionEvent::GaveUp { .. }
             | ConnectionEvent::Fin { .. }
             | ConnectionEvent::Rst { .. }

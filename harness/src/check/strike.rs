@@ -25,6 +25,15 @@ pub(super) struct Strike<'a> {
     pub(super) healed: Option<Moment>,
 }
 
+/// How a fault strikes a connection's beginning.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct AtTheBeginning {
+    /// Whether it leaves it to whoever made the attempt to end it.
+    pub(super) hangs: bool,
+    /// Whether it strikes every attempt in its time; the first one only, without.
+    pub(super) lasts: bool,
+}
+
 /// Every planned fault, in the order of the plan.
 pub(super) fn strikes<'a>(records: &[Record], faults: &'a [Fault]) -> Vec<Strike<'a>> {
     let mut strikes: Vec<_> = (0..)
@@ -81,16 +90,15 @@ impl Strike<'_> {
         }
     }
 
-    /// Whether the fault strikes connections at their beginning.
-    pub(super) fn strikes_attempts(&self) -> bool {
-        match &self.fault.verb {
-            Verb::Refuse { .. }
-            | Verb::ConnectHang { .. }
-            | Verb::HandshakeStall { .. }
-            | Verb::AcceptThenReset { .. } => true,
+    /// Whether the fault strikes connections at their beginning, and how.
+    pub(super) fn at_the_beginning(&self) -> Option<AtTheBeginning> {
+        let (hangs, lasting) = match &self.fault.verb {
+            Verb::ConnectHang { lasting } | Verb::HandshakeStall { lasting } => (true, lasting),
+            Verb::Refuse { lasting, .. } | Verb::AcceptThenReset { lasting } => (false, lasting),
             Verb::Reset { .. }
             | Verb::Drop { .. }
             | Verb::Close { .. }
+            | Verb::HalfClose { .. }
             | Verb::HalfOpen { .. }
             | Verb::Illegal { .. }
             | Verb::Cut { .. }
@@ -100,6 +108,9 @@ impl Strike<'_> {
             | Verb::PowerLoss { .. }
             | Verb::Restart { .. }
             | Verb::TruncateClean
+            | Verb::LookupFails { .. }
+            | Verb::LookupMoves { .. }
+            | Verb::Buffer { .. }
             | Verb::Delay { .. }
             | Verb::Jitter { .. }
             | Verb::Throttle { .. }
@@ -109,13 +120,14 @@ impl Strike<'_> {
             | Verb::DuplicateMessage { .. }
             | Verb::ReorderMessages { .. }
             | Verb::Upstream(_)
-            | Verb::IoError { .. } => false,
-        }
+            | Verb::IoError { .. } => return None,
+        };
+        Some(AtTheBeginning { hangs, lasts: lasting.is_some() })
     }
 
     /// Whether it strikes the attempts that this observer makes.
     pub(super) fn strikes_attempts_of(&self, observer: &HostName) -> bool {
-        self.strikes_attempts()
+        self.at_the_beginning().is_some()
             && match &self.fault.target {
                 Target::Link { link, .. } => *observer == link.client,
                 Target::Between(one, other) => observer == one || observer == other,
