@@ -1,0 +1,36 @@
+//! A server of hyper 0.14 that sends an event each second.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use halfopen::{BoxError, Cx};
+use halfopen_net::hyper014::Incoming;
+use halfopen_net::{TcpListener, TcpStream};
+use hyper014::service::{make_service_fn, service_fn};
+use hyper014::{Body, Request, Response, Server};
+use tokio::time::interval;
+
+/// Serves until it is told to stop.
+pub(super) async fn run(cx: Cx) -> Result<(), BoxError> {
+    let listener = TcpListener::bind("0.0.0.0:8000").await?;
+    let service = make_service_fn(|_: &TcpStream| async { Ok::<_, Infallible>(service_fn(stream)) });
+    let server = Server::builder(Incoming::new(listener)).serve(service);
+    tokio::select! {
+        ended = server => Ok(ended?),
+        () = cx.stopped() => Ok(()),
+    }
+}
+
+async fn stream(_: Request<Body>) -> Result<Response<Body>, hyper014::http::Error> {
+    let (mut sender, body) = Body::channel();
+    tokio::spawn(async move {
+        let mut seconds = interval(Duration::from_secs(1));
+        for n in 1_u64.. {
+            seconds.tick().await;
+            if sender.send_data(format!("data: tick {n}\n\n").into()).await.is_err() {
+                return;
+            }
+        }
+    });
+    Response::builder().header("content-type", "text/event-stream").body(body)
+}
