@@ -76,18 +76,13 @@ pub enum SimError {
     /// The runtime waited in a way that the simulation does not see, so that virtual time cannot go on.
     #[error("failed to see tokio wait: std did not wait through libc's `syscall`")]
     Unseen,
-    /// A thread of the run waits for what nobody will release.
-    #[error(
-        "failed to finish `{scenario}` with seed {seed}: {} waits for ever for {what}",
-        host.as_deref().unwrap_or("a thread of the run")
-    )]
+    /// Everything has ended, and what is left of it waits for what nobody will release.
+    #[error("failed to finish `{scenario}` with seed {seed}: a destructor waits for ever for {what}")]
     Stuck {
         /// The scenario.
         scenario: String,
         /// The seed.
         seed: Seed,
-        /// The host whose code runs on the run's own thread.
-        host: Option<String>,
         /// For what, and what to do instead.
         what: &'static str,
     },

@@ -14,7 +14,7 @@ use tokio::runtime::{Builder, RngSeed};
 use super::director::{Cast, Director};
 use super::engine::{self, Engine, Livelock};
 use super::fabric::{Links, Network};
-use super::overrides::{self, EntropyState, Shared, Stuck};
+use super::overrides::{self, EntropyState, LastWords, Shared};
 use super::seam::EngineSeam;
 use super::{SimError, panics, recorder};
 use crate::catalogue::{Catalogue, set_fact_sink};
@@ -91,7 +91,7 @@ fn on_fresh_thread(catalogue: &Catalogue, plan: &Plan, round: Round) -> Result<R
     let thread = std::thread::Builder::new()
         .name("simulation".to_owned())
         .spawn(move || {
-            let run = catch_unwind(AssertUnwindSafe(|| on_this_thread(&catalogue, &owned, shared, round)));
+            let run = catch_unwind(AssertUnwindSafe(|| on_this_thread(&catalogue, &owned, shared, round, &told)));
             overrides::leave();
             let run = run.unwrap_or_else(|panic| Err(SimError::Defect { message: panics::text(&*panic) }));
             *lock(&told) = Some(run);
@@ -102,9 +102,6 @@ fn on_fresh_thread(catalogue: &Catalogue, plan: &Plan, round: Round) -> Result<R
     let result = lock(&result).take();
     match result {
         Some(result) => result,
-        None if let Some(Stuck { host, what }) = shared.stuck() => {
-            Err(SimError::Stuck { scenario: plan.scenario.name.clone(), seed: plan.seed, host, what })
-        }
         None if ended => Err(SimError::Defect { message: "a simulation's thread ended without a result".to_owned() }),
         None if shared.waits_unseen() => Err(SimError::Unseen),
         None => Err(SimError::Watchdog { scenario: plan.scenario.name.clone(), seed: plan.seed, wall: WATCHDOG }),
@@ -116,7 +113,16 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn on_this_thread(catalogue: &Catalogue, plan: &Plan, shared: &'static Shared, round: Round) -> Result<Raw, SimError> {
+/// Where a run's result is left for whoever waits for it.
+type Told = Arc<Mutex<Option<Result<Raw, SimError>>>>;
+
+fn on_this_thread(
+    catalogue: &Catalogue,
+    plan: &Plan,
+    shared: &'static Shared,
+    round: Round,
+    told: &Told,
+) -> Result<Raw, SimError> {
     static RUNS: AtomicU64 = AtomicU64::new(1);
     let seeds = SeedTree::new(plan.seed);
     let cast = Cast::new(catalogue, plan)?;
@@ -134,6 +140,7 @@ fn on_this_thread(catalogue: &Catalogue, plan: &Plan, shared: &'static Shared, r
     let runtime = runtime(&seeds).map_err(|source| SimError::Runtime { source })?;
 
     engine.watch(runtime.metrics());
+    overrides::set_last_words(Some(last_words(&engine, plan, round, told)));
 
     let directed = catch_unwind(AssertUnwindSafe(|| {
         runtime.block_on(async { Director::new(Rc::clone(&engine), cast, plan).run().await })
@@ -143,15 +150,9 @@ fn on_this_thread(catalogue: &Catalogue, plan: &Plan, shared: &'static Shared, r
         Err(panic) if panic.is::<Livelock>() => Ok(Director::sample(&engine, RunEnd::Livelock)),
         Err(panic) => Err(SimError::Defect { message: panics::text(&*panic) }),
     };
-    let simulated = engine.now();
     // What the runtime's end does is in tokio's own order, so nothing of it may be recorded.
-    note_threads(&engine, round);
-    engine.note_told();
-    engine.network.borrow_mut().journal.absorb(shared.draws());
-    if let Ok(last) = &sampled {
-        engine.network.borrow_mut().journal.absorb_last(last);
-    }
-    engine.network.borrow_mut().journal.seal();
+    let raw = sampled.map(|last| seal(&engine, round, last));
+    overrides::set_last_words(Some(words_after_the_end(plan, told)));
     // A panic while tasks are dropped is not the run's any more; the run is sealed.
     let _ = catch_unwind(AssertUnwindSafe(|| runtime.shutdown_timeout(LAST_JOBS)));
     set_fact_sink(None);
@@ -160,14 +161,56 @@ fn on_this_thread(catalogue: &Catalogue, plan: &Plan, shared: &'static Shared, r
     let uninstalled = engine::uninstall();
     drop(uninstalled);
     let left = overrides::disband(shared);
+    overrides::set_last_words(None);
     overrides::leave();
 
     if let Some(defect) = engine.defect.borrow_mut().take() {
         return Err(defect);
     }
-    let last = sampled?;
-    let (records, hash) = engine.network.borrow_mut().journal.take();
-    Ok(Raw { records, hash, last, simulated, polls: engine.polls(), left })
+    raw.map(|raw| Raw { left, ..raw })
+}
+
+/// Ends the records and the hash; what comes later is not the run's.
+fn seal(engine: &Engine, round: Round, last: FinalState) -> Raw {
+    let simulated = engine.now();
+    note_threads(engine, round);
+    engine.note_told();
+    let mut network = engine.network.borrow_mut();
+    network.journal.absorb(engine.shared.draws());
+    network.journal.absorb_last(&last);
+    network.journal.seal();
+    let (records, hash) = network.journal.take();
+    Raw { records, hash, last, simulated, polls: engine.polls(), left: 0 }
+}
+
+/// What is left of a run whose thread waits for ever: everything up to there, and why.
+fn last_words(engine: &Rc<Engine>, plan: &Plan, round: Round, told: &Told) -> LastWords {
+    let (engine, told) = (Rc::clone(engine), Arc::clone(told));
+    let (scenario, seed) = (plan.scenario.name.clone(), plan.seed);
+    Box::new(move |what| {
+        let result = if engine.network.try_borrow_mut().is_ok() {
+            let detail = format!("{} waits for ever for {what}", waiting(&engine));
+            engine.record(engine.speaking(), What::Violation { rule: "stuck".to_owned(), detail });
+            let last = Director::sample(&engine, RunEnd::Watchdog);
+            Ok(seal(&engine, round, last))
+        } else {
+            Err(SimError::Stuck { scenario, seed, what })
+        };
+        *lock(&told) = Some(result);
+    })
+}
+
+fn waiting(engine: &Engine) -> String {
+    engine.speaking().map_or_else(
+        || "a thread of the run".to_owned(),
+        |life| engine.network.borrow().hosts.name_of_life(life).0.to_string(),
+    )
+}
+
+/// The same when the run is sealed: a destructor waits.
+fn words_after_the_end(plan: &Plan, told: &Told) -> LastWords {
+    let (scenario, seed, told) = (plan.scenario.name.clone(), plan.seed, Arc::clone(told));
+    Box::new(move |what| *lock(&told) = Some(Err(SimError::Stuck { scenario, seed, what })))
 }
 
 /// Tells of threads that the warm-up has started and left, when this run has not started as many of its own: they are made
@@ -177,11 +220,10 @@ fn note_threads(engine: &Engine, round: Round) {
     let own = overrides::helpers(engine.shared);
     if own < left {
         let detail = format!(
-            "{} that a run has started outlive it and belong to the whole process, so that no other run decides when they \
-             run: make pools and workers in the service's `run`, and end them there",
-            if left == 1 { "1 thread".to_owned() } else { format!("{left} threads") }
+            "threads that a run has started are left behind ({left}) and belong to the whole process, so that no other run \
+             decides when they run: make pools and workers in the service's `run`, and end them there"
         );
-        engine.record(None, What::Violation { rule: "survivor".to_owned(), detail });
+        engine.record(None, What::Violation { rule: "threads".to_owned(), detail });
     }
 }
 

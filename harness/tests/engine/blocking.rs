@@ -1,11 +1,10 @@
 //! Blocking work: it runs when the poll that gave it is over, to its end or to where it waits, and its sleeps are the run's.
 
 use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::sync::{Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Instant;
 
 use halfopen::catalogue::{BoxError, Cx};
-use halfopen::sim::SimError;
 use halfopen::{FactKind, Outcome};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
@@ -184,19 +183,45 @@ fn tokios_files_are_deterministic() {
 }
 
 #[test]
-fn a_lock_that_nobody_will_release_is_told_with_scenario_seed_and_host() {
-    let stage = Stage::new("own_deadlock").seed(9).actor("client", async |_| {
+fn a_lock_that_nobody_will_release_is_a_broken_law_with_all_that_was_known() {
+    let stage = Stage::new("own_deadlock").seed(9).actor("client", async |cx| {
+        sleep(s(1)).await;
+        tell(&cx, "before", 1);
         let lock = Mutex::new(());
         let _held = lock.lock().unwrap();
         let _again = lock.lock().unwrap();
+        tell(&cx, "after", 1);
         Ok(())
     });
     let begun = Instant::now();
-    let error = stage.try_run().unwrap_err();
+    let outcome = stage.run();
     assert!(begun.elapsed() < s(40), "{:?}", begun.elapsed());
-    let SimError::Stuck { scenario, host, .. } = &error else { panic!("{error}") };
-    assert_eq!((scenario.as_str(), host.as_deref()), ("own_deadlock", Some("client")));
-    assert!(error.to_string().contains("client waits for ever for a lock"), "{error}");
+    let stuck = outcome.violated("stuck");
+    assert!(stuck.len() == 1 && stuck[0].starts_with("client waits for ever for a lock"), "{stuck:?}");
+    assert_eq!(outcome.broken()[0], "conduct: stuck @ client");
+    assert_eq!(outcome.only("before").0, s(1));
+    assert_eq!(outcome.words("after"), [""; 0]);
+    assert_eq!(outcome.difference(&stage.run()), None);
+}
+
+#[test]
+fn two_threads_that_wait_for_each_other_are_a_broken_law() {
+    let outcome = Stage::new("own_deadlock_of_two")
+        .actor("client", async |_| {
+            let (first, second) = (Arc::new(Mutex::new(())), Arc::new(Mutex::new(())));
+            let _held = first.lock().unwrap();
+            let locks = (Arc::clone(&first), Arc::clone(&second));
+            let thread = std::thread::spawn(move || {
+                let _held = locks.1.lock().unwrap();
+                let _again = locks.0.lock().unwrap();
+            });
+            std::thread::sleep(ms(1));
+            let _again = second.lock().unwrap();
+            drop(thread);
+            Ok(())
+        })
+        .run();
+    assert_eq!(outcome.broken()[0], "conduct: stuck @ client");
 }
 
 #[test]

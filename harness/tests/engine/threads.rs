@@ -6,7 +6,6 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Barrier, Mutex, OnceLock};
 use std::time::Instant;
 
-use halfopen::sim::SimError;
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
@@ -111,8 +110,8 @@ fn a_thread_that_one_run_has_made_for_the_whole_process_is_told() {
         .run();
     let strays = outcome.violated("stray");
     assert!(strays.len() == 1 && strays[0].starts_with("work for a thread that an earlier run"), "{strays:?}");
-    let survivors = outcome.violated("survivor");
-    assert!(survivors.len() == 1 && survivors[0].starts_with("1 thread that a run has started"), "{survivors:?}");
+    let left = outcome.violated("threads");
+    assert!(left.len() == 1 && left[0].contains("left behind (1)"), "{left:?}");
     assert_eq!(outcome.broken()[0], "conduct: stray @ client");
 }
 
@@ -135,9 +134,13 @@ fn blocking_on_a_thread_of_the_whole_process_ends_the_run_at_once_and_is_told() 
         Ok(())
     });
     let begun = Instant::now();
-    let error = stage.try_run().unwrap_err();
-    assert!(matches!(error, SimError::Stuck { .. }), "{error}");
-    assert!(error.to_string().contains("belongs to no run any more"), "{error}");
+    let outcome = stage.run();
+    let stuck = outcome.violated("stuck");
+    assert!(
+        stuck.len() == 1 && stuck[0].starts_with("client waits for ever for a thread that an earlier run"),
+        "{stuck:?}"
+    );
+    assert!(outcome.broken()[0].starts_with("conduct"), "{:?}", outcome.broken());
     assert!(begun.elapsed() < s(5), "{:?}", begun.elapsed());
 }
 

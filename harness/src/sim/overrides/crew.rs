@@ -16,7 +16,9 @@ use super::wait::{pause_really, real_nanos, wait_for_word, wake_word};
 
 /// How long nobody is ready, and nobody waits for a time, before the run is given up: another thread of the process (the
 /// test's own, or that of a run beside this one) may still release what is waited for.
-const PATIENCE_NANOS: u64 = 10_000_000_000;
+const PATIENCE_NANOS: u64 = 5_000_000_000;
+/// The same in a process in which a run has been given up: the next one waits for the same thing.
+const LITTLE_PATIENCE_NANOS: u64 = 250_000_000;
 /// How long the run's first thread is waited for before time goes on over its head: a lock of the whole process, which a
 /// run beside this one holds, is free again sooner.
 const GRACE_NANOS: u64 = 50_000_000;
@@ -340,7 +342,7 @@ fn hand_over<'a>(shared: &'a Shared, mut state: MutexGuard<'a, State>, me: Optio
             break next;
         }
         let earliest = state.earliest();
-        let grace = if earliest.is_some() { state.grace() } else { PATIENCE_NANOS };
+        let grace = if earliest.is_some() { state.grace() } else { patience() };
         if waited >= grace {
             let Some((until, next)) = earliest else {
                 drop(state);
@@ -374,7 +376,21 @@ fn hand_over<'a>(shared: &'a Shared, mut state: MutexGuard<'a, State>, me: Optio
     wake_word(turn);
     if let Some(mine) = mine {
         await_turn(mine);
+        if shared.is_surrendered() {
+            shared.give_up();
+        }
     }
+}
+
+/// The run's first thread is the one that gives a run up, because everything that is known of it is that thread's.
+pub(super) fn surrender(shared: &Shared) {
+    let turn = lock(shared).members[0].turn;
+    turn.store(1, Ordering::SeqCst);
+    wake_word(turn);
+}
+
+fn patience() -> u64 {
+    if Shared::has_given_up_before() { LITTLE_PATIENCE_NANOS } else { PATIENCE_NANOS }
 }
 
 fn await_turn(turn: &AtomicU32) {
@@ -387,7 +403,7 @@ fn await_turn(turn: &AtomicU32) {
 fn wait_for_others(shared: &Shared, word: Word) {
     let begun = real_nanos(0);
     while !word.has_changed() {
-        if real_nanos(0) - begun >= PATIENCE_NANOS || shared.is_forsaken() {
+        if real_nanos(0) - begun >= patience() || shared.is_forsaken() {
             shared.give_up();
         }
         if wait_for_word(word.address, word.value, Some(SLICE_NANOS)) {

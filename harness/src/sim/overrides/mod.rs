@@ -24,7 +24,7 @@ mod machine;
 mod threads;
 mod wait;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::ffi::CStr;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -79,8 +79,8 @@ pub(crate) struct Shared {
     forsaken: AtomicBool,
     /// [`Shared::GOES_ON`], [`Shared::OVER`] or [`Shared::GIVEN_UP`].
     course: AtomicU32,
-    /// Why the run was given up.
-    stuck: Mutex<Option<Stuck>>,
+    /// The run is to be given up by its first thread.
+    surrendered: AtomicBool,
 }
 
 /// What a life's threads need to know of it.
@@ -117,15 +117,6 @@ pub(crate) enum Whose {
     Incarnation(HostName, Incarnation),
 }
 
-/// Why a run cannot go on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Stuck {
-    /// Who waits.
-    pub(crate) host: Option<String>,
-    /// For what, in words that complete "waits for ever for ...".
-    pub(crate) what: &'static str,
-}
-
 impl Shared {
     const GOES_ON: u32 = 0;
     const OVER: u32 = 1;
@@ -151,7 +142,7 @@ impl Shared {
             random_files: Default::default(),
             forsaken: AtomicBool::new(false),
             course: AtomicU32::new(Self::GOES_ON),
-            stuck: Mutex::default(),
+            surrendered: AtomicBool::new(false),
         }
     }
 
@@ -254,27 +245,37 @@ impl Shared {
 
     /// A thread of the run waits for what nobody will release: the run is over, and its threads stay where they are.
     fn give_up(&self) -> ! {
-        let what = if self.is_forsaken() {
-            "a thread that an earlier run has started and that belongs to no run any more (a pool or worker that is made \
-             once for the whole process, such as rayon's global pool): make it in the service's `run` and end it there, or \
-             do the work in `tokio::task::spawn_blocking`"
+        GIVEN_UP_BEFORE.store(true, Ordering::Relaxed);
+        if crew::is_first() {
+            let what = if self.is_forsaken() {
+                "a thread that an earlier run has started and that belongs to no run any more (a pool or worker that is made \
+                 once for the whole process, such as rayon's global pool): make it in the service's `run` and end it there, \
+                 or do the work in tokio::task::spawn_blocking"
+            } else {
+                "a lock, a channel or a thread that nothing in its run will release (a std Mutex that is held across an \
+                 await, a blocking receive whose sender needs the runtime): wait with tokio's types, or in \
+                 tokio::task::spawn_blocking"
+            };
+            let last_words = LAST_WORDS.with(|words| words.borrow_mut().take());
+            if let Some(last_words) = last_words {
+                last_words(what);
+            }
+            self.set_course(Self::GIVEN_UP);
         } else {
-            "a lock, a channel or a thread that nothing in its run will release (a std Mutex that is held across an await, \
-             a blocking receive whose sender needs the runtime): wait with tokio's types, or in \
-             `tokio::task::spawn_blocking`"
-        };
-        let life = self.speaking.load(Ordering::Relaxed);
-        let host = lock(&self.lives).get(life as usize).map(|life| life.host.clone());
-        *lock(&self.stuck) = Some(Stuck { host, what });
-        self.set_course(Self::GIVEN_UP);
+            self.surrendered.store(true, Ordering::Relaxed);
+            crew::surrender(self);
+        }
         loop {
             wait::pause_really(3_600_000_000_000);
         }
     }
 
-    /// Why the run was given up, if it was.
-    pub(crate) fn stuck(&self) -> Option<Stuck> {
-        lock(&self.stuck).clone()
+    fn is_surrendered(&self) -> bool {
+        self.surrendered.load(Ordering::Relaxed)
+    }
+
+    fn has_given_up_before() -> bool {
+        GIVEN_UP_BEFORE.load(Ordering::Relaxed)
     }
 
     fn work_for_another_run(&self) {
@@ -294,6 +295,22 @@ impl Shared {
 /// Locks what a panic may have poisoned and cannot have broken.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether a run of this process was given up.
+static GIVEN_UP_BEFORE: AtomicBool = AtomicBool::new(false);
+
+/// Keeps what is known of a run that is given up; it is told what the run waits for, in words behind "waits for ever for".
+pub(crate) type LastWords = Box<dyn FnOnce(&'static str)>;
+
+thread_local! {
+    static LAST_WORDS: RefCell<Option<LastWords>> = const { RefCell::new(None) };
+}
+
+/// What to do when this thread's run is given up.
+pub(crate) fn set_last_words(words: Option<LastWords>) {
+    let before = LAST_WORDS.with(|slot| std::mem::replace(&mut *slot.borrow_mut(), words));
+    drop(before);
 }
 
 thread_local! {
