@@ -3,6 +3,7 @@
 //! - `stage`: how a test puts a run together and reads what was told;
 //! - `incarnations`, `outages`, `lines`: how hosts and networks fail and come back;
 //! - `sockets`, `endings`, `windows`: what socket calls answer; `options`: and what they are told in advance;
+//! - `calls`, `hops`: lookups and connect calls that fail, and what stands between two hosts;
 //! - `excuses`: which losses a connection's end explains; `tables`: what sockets hold;
 //! - `withheld`: what the plane keeps for a fault that does not fire;
 //! - `identity`: which host a call belongs to;
@@ -15,11 +16,13 @@
 mod blocking;
 mod budgets;
 mod busy;
+mod calls;
 mod clocks;
 mod determinism;
 mod endings;
 mod entropy;
 mod excuses;
+mod hops;
 mod identity;
 mod incarnations;
 mod lines;

@@ -204,8 +204,9 @@ fn pool_error(error: &legacy::Error) -> String {
     let kind = text.strip_prefix("hyper_util::client::legacy::Error(").unwrap_or(&text);
     let kind = kind.split([',', ')']).next().unwrap_or_default();
     let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<hyper::Error>());
-    match cause {
-        Some(cause) => format!("{kind}, {}", hyper_error(cause)),
-        None => kind.to_owned(),
+    match (cause, std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<std::io::Error>())) {
+        (Some(cause), _) => format!("{kind}, {}", hyper_error(cause)),
+        (None, Some(cause)) => format!("{kind}, {:?}", cause.kind()),
+        (None, None) => kind.to_owned(),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use halfopen::fault::{Edge, Ending, IoCall, IoErrorKind, Trigger, Upstream, Verb};
+use halfopen::fault::{Edge, Ending, IoCall, IoErrorKind, LookupError, Trigger, Upstream, Verb};
 use halfopen::name::{Direction, Side};
 
 use crate::cell::Cell;
@@ -16,7 +16,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 const NO_ROW: &str = "-";
 
 pub(super) fn cells() -> Vec<Cell> {
-    [slow(), other(), streams(), calls()].concat()
+    [slow(), other(), streams(), lookups(), calls()].concat()
 }
 
 /// Says hello and world, one after the other, at once.
@@ -153,6 +153,14 @@ fn streams() -> Vec<Cell> {
             Verb::Upstream(Upstream::SlowHead { by: 20 * PAUSE }),
         ),
         cell(
+            "a hop that keeps the answer until it is whole",
+            &read,
+            Peer::listening(&[Step::ReadHead, Step::Pause(20 * PAUSE), Step::Send(whole.clone())]),
+            &["response: 200", "body: \"data: one\\n\\ndata: two\\n\\ndata: [DONE]\\n\\n\" then the end"],
+            Trigger::Connect,
+            Verb::Buffer { bytes: 65536, flush_after: None, direction: Some(Direction::ToClient), lasting: None },
+        ),
+        cell(
             "a stream without [DONE]",
             &read,
             answers(events(&["one", "two"])),
@@ -174,6 +182,27 @@ fn streams() -> Vec<Cell> {
             first,
             Verb::Upstream(Upstream::ErrorEvent { message: "overloaded".to_owned() }),
         ),
+    ]
+}
+
+/// Names that lead elsewhere, or nowhere.
+fn lookups() -> Vec<Cell> {
+    let asks = Client::pooled(&[client::Act::Strike, client::Act::Get]);
+    let resolver = "a peer does not answer for the resolver";
+    vec![
+        Cell::new(
+            NO_ROW,
+            "the name leads to a machine on which nobody listens",
+            asks.clone(),
+            Peer::absent(),
+            &["response: Err(Connect, ConnectionRefused)"],
+        )
+        // Without the fault the observer would wait: this peer takes nobody in.
+        .verb(Verb::LookupMoves { to: "observer".into(), lasting: None }, Peer::full()),
+        Cell::new(NO_ROW, "there is no such name", asks, Peer::absent(), &["response: Err(Connect, Uncategorized)"])
+            .only_by_verb(resolver)
+            .not_on_linux("what the resolver of a test's machine answers is not the test's")
+            .verb(Verb::LookupFails { kind: LookupError::NoSuchName, lasting: None }, Peer::full()),
     ]
 }
 

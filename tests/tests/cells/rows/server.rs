@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use halfopen::fault::{Edge, Ends, HalfOpenKind, Trigger, Verb};
-use halfopen::name::Direction;
+use halfopen::name::{Direction, Side};
 
 use crate::cell::Cell;
 use crate::frames::request;
@@ -14,6 +14,7 @@ use super::reference::{CLOSED_IS_SILENT, SMALL_BUFFERS};
 
 const RESET: Verb = Verb::Reset { to: Ends::Both };
 const DROP: Verb = Verb::Drop { to: Ends::Both };
+const HALF_CLOSE: Verb = Verb::HalfClose { by: Side::Client };
 /// Of what is waited for on Linux's clock.
 const HEADER_TIMEOUT: Duration = Duration::from_millis(100);
 
@@ -63,7 +64,8 @@ fn noticed() -> Vec<Cell> {
             Server::new(Handler::Events, &[Act::Asked, Act::Strike, Act::Connection, Act::Strike]),
             asks(&[Step::Finish, Step::Strike, Step::SayRead]),
             &["body: dropped", "connection: Err(IncompleteMessage)", CUT_STREAM],
-        ),
+        )
+        .verb(HALF_CLOSE, asks(&[Step::Strike, Step::SayRead])),
         Cell::new(
             "H4",
             "half-close of the client, and the server allows it",
@@ -71,7 +73,8 @@ fn noticed() -> Vec<Cell> {
                 .with_half_close(),
             asks(&[Step::Finish, Step::Strike, Step::SayRead]),
             &["handler: done", "connection: Ok", "peer: read HTTP/1.1 200 OK|content-length: 4||done then eof"],
-        ),
+        )
+        .verb(HALF_CLOSE, asks(&[Step::Strike, Step::SayRead])),
     ]
 }
 

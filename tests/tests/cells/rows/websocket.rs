@@ -1,7 +1,7 @@
 //! A WebSocket endpoint whose connection ends, W1 to W9, W12 to W14, W22, W25 to W27.
 
-use halfopen::fault::{Edge, Ending, Ends, Trigger, Verb};
-use halfopen::name::Direction;
+use halfopen::fault::{Edge, Ending, Ends, IoCall, IoErrorKind, Trigger, Verb};
+use halfopen::name::{Direction, Side};
 
 use crate::cell::Cell;
 use crate::frames::{close, close_with, masked_close, ping, text};
@@ -193,7 +193,8 @@ fn closing() -> Vec<Cell> {
             WebSocket::client(&[Act::Strike, Act::Next]),
             Peer::listening(&[Step::Upgrade, Step::Strike, Step::Send(close_with(b""))]),
             &["next: close without a code"],
-        ),
+        )
+        .verb(Verb::Close { code: None, reason: String::new(), to: Ends::Both }, well()),
         Cell::new(
             "W12",
             "a text behind the Close frame",
@@ -281,6 +282,26 @@ fn opening() -> Vec<Cell> {
             &["connect: Err(ConnectionRefused)"],
         )
         .verb_at(Trigger::Connect, Verb::Refuse { lasting: None }, Peer::listening(&[Step::Upgrade])),
+        Cell::new(
+            "W26",
+            "the observer's machine has no network",
+            WebSocket::client(&[]),
+            Peer::absent(),
+            &["connect: Err(NetworkUnreachable)"],
+        )
+        .only_by_verb("a peer does not take the observer's network away")
+        .not_on_linux("a test would have to take its machine's network away")
+        .verb_at(
+            Trigger::Connect,
+            Verb::IoError {
+                call: IoCall::Connect,
+                kind: IoErrorKind::NetworkUnreachable,
+                nth: 1,
+                side: Side::Client,
+                lasting: None,
+            },
+            Peer::listening(&[Step::Upgrade]),
+        ),
         Cell::new(
             "W26",
             "the answer to another key",
