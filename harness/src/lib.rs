@@ -11,7 +11,7 @@
 //! - what is known: [`trace`] (every record), [`fact`] and [`mapping`] (what happened to the things that are carried);
 //! - what must hold: [`check`] (one law a file), [`outcome`] (the verdicts of a run), [`story`] (the run as a person
 //!   reviews it);
-//! - what runs it: [`catalogue`], `sim` (the simulated network), `campaign` (many runs), `settings` (the environment),
+//! - what runs it: [`catalogue`], `sim` (the simulated network), `campaign` (many runs), `workers` (in processes of their own), `settings` (the environment),
 //!   `cli` (the command);
 //! - [`name`]: names of hosts, links, connections and directions.
 //!
@@ -49,6 +49,8 @@ pub mod settings;
 pub mod sim;
 #[cfg(feature = "sim")]
 mod simulate;
+#[cfg(all(feature = "sim", feature = "cli"))]
+mod workers;
 
 pub use catalogue::{BoxError, Catalogue, Cx};
 pub use fact::FactKind;

@@ -16,6 +16,8 @@ pub struct Settings {
     pub seeds: Option<u32>,
     /// `HALFOPEN_TEST_JOBS`: how many runs at a time.
     pub jobs: Option<NonZeroUsize>,
+    /// `HALFOPEN_TEST_WATCHDOG`: how many seconds of wall time a run may take.
+    pub watchdog: Option<NonZeroUsize>,
 }
 
 /// A variable that says nothing usable. It is never passed over: a run under a seed that nobody asked for proves
@@ -50,7 +52,15 @@ impl Settings {
             seed,
             seeds: number("HALFOPEN_TEST_NUM", &variable)?.map(|n: NonZeroUsize| n.get() as u32),
             jobs: number("HALFOPEN_TEST_JOBS", &variable)?,
+            watchdog: number("HALFOPEN_TEST_WATCHDOG", &variable)?,
         })
+    }
+
+    /// Gives the runs of this process the wall time that somebody has asked for.
+    pub(crate) fn apply(&self) {
+        if let Some(seconds) = self.watchdog {
+            crate::sim::set_watchdog(std::time::Duration::from_secs(seconds.get() as u64));
+        }
     }
 
     /// The seeds to play: the one that is asked for, or the first so many from 1.

@@ -9,7 +9,7 @@ use crate::outcome::Outcome;
 use crate::plan::Plan;
 use crate::seed::Seed;
 use crate::settings::Settings;
-use crate::sim::{self, SimError};
+use crate::sim::{self, Raw, SimError};
 use crate::trace::Trace;
 
 impl Catalogue {
@@ -20,22 +20,28 @@ impl Catalogue {
     pub fn run(&self, plan: &Plan) -> Result<Outcome, SimError> {
         let raw = sim::execute(self, plan)?;
         let records = mapping::apply(raw.records, &plan.scenario.facts);
+        Ok(self.judged(plan, Raw { records, ..raw }))
+    }
+
+    /// Judges what came out of a run, with the mapped facts among its records.
+    pub(crate) fn judged(&self, plan: &Plan, raw: Raw) -> Outcome {
         let actors = plan.scenario.actors();
         let sources = &plan.scenario.facts;
-        let evidence = Evidence { records: &records, faults: &plan.faults, actors: &actors, last: &raw.last, sources };
+        let evidence =
+            Evidence { records: &raw.records, faults: &plan.faults, actors: &actors, last: &raw.last, sources };
         let verdicts = plan.scenario.checks.judge(&evidence);
-        Ok(Outcome {
+        Outcome {
             scenario: plan.scenario.name.clone(),
             seed: plan.seed.to_string(),
             faults: plan.faults.clone(),
             actors,
-            trace: Trace { records },
+            trace: Trace { records: raw.records },
             hash: raw.hash,
             last: raw.last,
             verdicts,
             simulated: raw.simulated,
             polls: raw.polls,
-        })
+        }
     }
 
     /// Plays one scenario, as a test does: under 64 seeds, or as `HALFOPEN_TEST_SEED` and `HALFOPEN_TEST_NUM` say.
@@ -61,6 +67,7 @@ impl Catalogue {
 
     fn try_check(&self, name: &str) -> Result<(), String> {
         let settings = Settings::from_env().map_err(|error| chain(&error))?;
+        settings.apply();
         let scenario = self
             .scenario(name)
             .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;

@@ -37,8 +37,8 @@ impl Check for Conduct {
 
 /// The known rules by name; what is told of others stays in the sentence, so that a signature cannot vary with it.
 fn clause(rule: &str) -> &'static str {
-    const RULES: [&str; 9] =
-        ["stray", "livelock", "exit", "panic", "silent source", "memory", "watchdog", "stuck", "threads"];
+    const RULES: [&str; 10] =
+        ["stray", "livelock", "exit", "panic", "silent source", "memory", "watchdog", "stuck", "threads", "crash"];
     RULES.into_iter().find(|known| *known == rule).unwrap_or("rule of the run")
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::Finding;
 use crate::fact::FactKind;
 use crate::fault::{Fault, spelling};
@@ -48,7 +50,7 @@ impl Evidence<'_> {
 }
 
 /// The state of a run at quiescence. Sockets and pending waits are sampled before the hosts are stopped, tasks after.
-#[derive(Clone, Debug, PartialEq, Hash)]
+#[derive(Clone, Debug, PartialEq, Hash, Serialize, Deserialize)]
 pub struct FinalState {
     /// The virtual time of the sample. What is recorded later belongs to the stopping of the hosts.
     pub at: Duration,
@@ -63,7 +65,7 @@ pub struct FinalState {
 }
 
 /// Why a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum RunEnd {
     /// All that was to be done was done.
     Finished,
@@ -76,7 +78,7 @@ pub enum RunEnd {
 }
 
 /// One socket that a process of a host holds.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SocketRow {
     /// Whose.
     pub host: HostName,
@@ -112,7 +114,7 @@ impl SocketRow {
 }
 
 /// Something that was still being waited for.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Pending {
     /// Who waits.
     pub host: HostName,

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::seed::Seed;
 
@@ -37,6 +37,8 @@ pub(super) struct Run {
     /// Runs at a time [default: the number of cores]
     #[arg(long)]
     pub(super) jobs: Option<std::num::NonZeroUsize>,
+    #[command(flatten)]
+    pub(super) apart: Apart,
     /// Write every record of the run to this file as JSON lines; needs one scenario and one seed
     #[arg(long, value_name = "FILE", requires = "seed")]
     pub(super) trace: Option<PathBuf>,
@@ -52,7 +54,26 @@ pub(super) struct Replay {
     /// Play this specimen of the scenario instead of the real thing
     #[arg(long, value_name = "NAME")]
     pub(super) specimen: Option<String>,
+    #[command(flatten)]
+    pub(super) apart: Apart,
     /// Write every record of the run to this file as JSON lines
     #[arg(long, value_name = "FILE")]
     pub(super) trace: Option<PathBuf>,
+}
+
+/// What stands between a run and this command.
+#[derive(Debug, Args)]
+pub(super) struct Apart {
+    /// Play each run in a process of its own kind, which a service may end, or in a thread of this one
+    #[arg(long, value_enum, default_value_t = Isolation::Process)]
+    pub(super) isolate: Isolation,
+    /// Seconds of wall time after which a run is given up [default: 60]
+    #[arg(long, value_name = "SECONDS")]
+    pub(super) watchdog: Option<std::num::NonZeroUsize>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Isolation {
+    Process,
+    Thread,
 }

@@ -21,10 +21,20 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+#[cfg(feature = "sim")]
+use self::arguments::Isolation;
 use self::arguments::{Arguments, Command};
+#[cfg(feature = "sim")]
+use crate::campaign::{Depth, Player, Report, Series};
 use crate::catalogue::Catalogue;
 use crate::causes::chain;
+#[cfg(feature = "sim")]
+use crate::outcome::Outcome;
+#[cfg(feature = "sim")]
+use crate::plan::Plan;
 use crate::scenario::Scenario;
+#[cfg(feature = "sim")]
+use crate::sim::SimError;
 
 /// The command's exit codes: everything held.
 const HELD: u8 = 0;
@@ -46,6 +56,9 @@ impl<E: std::error::Error + 'static> From<E> for Refusal {
 
 /// Runs the command line of a catalogue: `run`, `list` and `replay`.
 ///
+/// Runs are played in worker processes (`--isolate process`, the default), which are this program once more: call this
+/// before anything that the program should do only once.
+///
 /// The exit code is 0 when every law held and every specimen was convicted, 1 when not, 2 when the harness or the input
 /// is at fault.
 ///
@@ -57,6 +70,10 @@ impl<E: std::error::Error + 'static> From<E> for Refusal {
 /// }
 /// ```
 pub fn main(catalogue: Catalogue) -> ExitCode {
+    #[cfg(feature = "sim")]
+    if crate::workers::is_worker() {
+        return crate::workers::serve(&catalogue);
+    }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -82,6 +99,27 @@ pub fn main(catalogue: Catalogue) -> ExitCode {
             complain(&sentence);
             ExitCode::from(FAULTY)
         }
+    }
+}
+
+/// Plays a plan where the arguments say. A run that took its process with it, or did not end, is an outcome: a law was
+/// broken.
+#[cfg(feature = "sim")]
+fn play(catalogue: &Catalogue, plan: &Plan, isolate: Isolation) -> Result<Outcome, SimError> {
+    let report = match isolate {
+        Isolation::Process => crate::workers::play(plan)?,
+        Isolation::Thread => {
+            let series = Series { scenario: plan.scenario.clone(), specimen: None };
+            Player::new(catalogue).play(&series, 0, plan, Depth::Whole)
+        }
+    };
+    match report {
+        Report::Played(played) => match played.whole {
+            Some(raw) => Ok(catalogue.judged(plan, raw)),
+            None => Err(SimError::Worker { sentence: "a worker kept what it was asked for".to_owned() }),
+        },
+        Report::Lost(loss) => Ok(loss.outcome(plan)),
+        Report::Faulty(error) => Err(error),
     }
 }
 

@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use super::arguments::Replay;
-use super::{BROKEN, HELD, Refusal, artefacts, find, say, scenarios};
+use super::{BROKEN, HELD, Refusal, artefacts, find, play, say, scenarios};
 use crate::capsule::Capsule;
 use crate::catalogue::Catalogue;
 use crate::plan::Plan;
+use crate::settings::Settings;
 
 pub(super) fn replay(catalogue: &Catalogue, arguments: &Replay) -> Result<u8, Refusal> {
     let plan = if arguments.what.ends_with(".toml") || Path::new(&arguments.what).exists() {
@@ -14,7 +15,10 @@ pub(super) fn replay(catalogue: &Catalogue, arguments: &Replay) -> Result<u8, Re
     } else {
         plan_of_seed(catalogue, arguments)?
     };
-    let outcome = catalogue.run(&plan)?;
+    let mut settings = Settings::from_env()?;
+    settings.watchdog = arguments.apart.watchdog.or(settings.watchdog);
+    settings.apply();
+    let outcome = play(catalogue, &plan, arguments.apart.isolate)?;
     if let Some(path) = &arguments.trace {
         artefacts::write_trace(&outcome.trace, path)?;
     }

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::arguments::Run;
-use super::{BROKEN, FAULTY, HELD, Refusal, artefacts, complain, find, say, scenarios, table};
-use crate::campaign::{Campaign, Judgement, Summary};
+use super::arguments::{Isolation, Run};
+use super::{BROKEN, FAULTY, HELD, Refusal, artefacts, complain, find, play, say, scenarios, table};
+use crate::campaign::{Campaign, Isolate, Judgement, Summary};
 use crate::catalogue::Catalogue;
 use crate::causes::chain;
 use crate::plan::Plan;
@@ -25,6 +25,8 @@ pub(super) fn run(catalogue: &Catalogue, arguments: &Run) -> Result<u8, Refusal>
         settings.seeds.get_or_insert(SEEDS);
     }
     settings.jobs = arguments.jobs.or(settings.jobs);
+    settings.watchdog = arguments.apart.watchdog.or(settings.watchdog);
+    settings.apply();
     let all = scenarios(catalogue)?;
     let chosen = if arguments.names.is_empty() {
         all
@@ -38,10 +40,14 @@ pub(super) fn run(catalogue: &Catalogue, arguments: &Run) -> Result<u8, Refusal>
         let [scenario] = chosen.as_slice() else {
             return Err(Refusal("`--trace` writes one run: name one scenario and one seed".to_owned()));
         };
-        let outcome = catalogue.run(&Plan::draw(scenario, settings.seeds()[0]))?;
+        let outcome = play(catalogue, &Plan::draw(scenario, settings.seeds()[0]), arguments.apart.isolate)?;
         artefacts::write_trace(&outcome.trace, path)?;
     }
-    let mut campaign = Campaign::new(catalogue, chosen, settings.seeds());
+    let isolate = match arguments.apart.isolate {
+        Isolation::Process => Isolate::Process,
+        Isolation::Thread => Isolate::Thread,
+    };
+    let mut campaign = Campaign::new(catalogue, chosen, settings.seeds()).isolate(isolate);
     if let Some(jobs) = settings.jobs {
         campaign = campaign.jobs(jobs);
     }

@@ -26,7 +26,11 @@ mod seam;
 use std::io;
 use std::time::Duration;
 
-pub(crate) use run::execute;
+#[cfg(feature = "cli")]
+pub(crate) use overrides::{MEMORY_MIB, Page, become_worker, memory_file, prepare_worker, readable};
+#[cfg(feature = "cli")]
+pub(crate) use run::watchdog;
+pub(crate) use run::{Raw, execute, set_watchdog};
 
 use crate::name::HostName;
 use crate::seed::Seed;
@@ -62,8 +66,9 @@ pub enum SimError {
     },
     /// The run used up its wall time.
     #[error(
-        "failed to finish `{scenario}` with seed {seed} within {} s of wall time: a task blocks its thread or never yields",
-        wall.as_secs()
+        "failed to finish `{scenario}` with seed {seed} within {} s of wall time: a task{} blocks its thread or never yields",
+        wall.as_secs_f64(),
+        host.as_ref().map(|host| format!(" of {host}")).unwrap_or_default()
     )]
     Watchdog {
         /// The scenario.
@@ -72,6 +77,16 @@ pub enum SimError {
         seed: Seed,
         /// The budget.
         wall: Duration,
+        /// Whose task was being polled.
+        host: Option<HostName>,
+        /// The virtual time at which the run stood, since its start.
+        at: Duration,
+    },
+    /// A process that was to play the run could not, or said that the harness or its input is at fault.
+    #[error("{sentence}")]
+    Worker {
+        /// What it said.
+        sentence: String,
     },
     /// The runtime waited in a way that the simulation does not see, so that virtual time cannot go on.
     #[error("failed to see tokio wait: std did not wait through libc's `syscall`")]

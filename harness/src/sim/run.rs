@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::runtime::LocalRuntime;
 #[cfg(tokio_unstable)]
 use tokio::runtime::{Builder, RngSeed};
@@ -14,7 +15,7 @@ use tokio::runtime::{Builder, RngSeed};
 use super::director::{Cast, Director};
 use super::engine::{self, Engine, Livelock};
 use super::fabric::{Links, Network};
-use super::overrides::{self, EntropyState, LastWords, Shared};
+use super::overrides::{self, EntropyState, LastWords, Shared, Speaking};
 use super::seam::EngineSeam;
 use super::{SimError, panics, recorder};
 use crate::catalogue::{Catalogue, set_fact_sink};
@@ -30,15 +31,31 @@ compile_error!(
      in .cargo/config.toml; a RUSTFLAGS variable in the environment replaces that file, so add the cfg there as well"
 );
 
-/// The wall time that one run may take before it is given up.
+/// The wall time that one run may take before it is given up, when nobody says.
 const WATCHDOG: Duration = Duration::from_secs(60);
 /// The virtual time that blocking jobs have to end in when everything else has.
 const LAST_JOBS: Duration = Duration::from_secs(5);
 /// Virtual `CLOCK_REALTIME` at the start of a run, since 1970: 2023-11-14T22:13:20Z.
 const EPOCH: Duration = Duration::from_secs(1_700_000_000);
 
+/// The same as somebody has said, milliseconds; 0 when nobody has.
+static WATCHDOG_MILLIS: AtomicU64 = AtomicU64::new(0);
+
+/// Gives each run of this process so much wall time.
+pub(crate) fn set_watchdog(wall: Duration) {
+    WATCHDOG_MILLIS.store(u64::try_from(wall.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+}
+
+/// The wall time that a run of this process may take.
+pub(crate) fn watchdog() -> Duration {
+    match WATCHDOG_MILLIS.load(Ordering::Relaxed) {
+        0 => WATCHDOG,
+        millis => Duration::from_millis(millis),
+    }
+}
+
 /// What came out of a run, before anybody judges it.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Raw {
     pub(crate) records: Vec<Record>,
     pub(crate) hash: TraceHash,
@@ -55,24 +72,37 @@ pub(crate) fn execute(catalogue: &Catalogue, plan: &Plan) -> Result<Raw, SimErro
     panics::watch();
     overrides::watch_exit();
     let left = warm_up(catalogue, plan)?;
-    on_fresh_thread(catalogue, plan, Round::Counted { left })
+    let name = format!("`{}` with seed {}", plan.scenario.name, plan.seed);
+    on_fresh_thread(catalogue, plan, name, Round::Counted { left })
 }
 
 /// Process-wide lazies (a hasher's key, say) draw from whichever run comes first. So the first run of each scenario in a
 /// process is thrown away, and its entropy is the same bytes for every call: what it leaves behind does not depend on
 /// its course. How many threads it has left behind.
 fn warm_up(catalogue: &Catalogue, plan: &Plan) -> Result<usize, SimError> {
-    static WARM: Mutex<BTreeMap<String, usize>> = Mutex::new(BTreeMap::new());
+    static WARM: Mutex<BTreeMap<String, Result<usize, Speaking>>> = Mutex::new(BTreeMap::new());
     // Held while the warm-up runs: nobody's first counted run of a scenario may overtake it.
     let mut warm = lock(&WARM);
     let name = format!("{}/{}", plan.scenario.name, plan.variant());
-    if let Some(left) = warm.get(&name) {
-        return Ok(*left);
+    // One that did not end is not tried again, at the price of another watchdog.
+    if let Some(warmed) = warm.get(&name) {
+        return warmed.clone().map_err(|speaking| stalled(plan, speaking));
     }
     let cold = Plan { seed: Seed(0), faults: Vec::new(), ..plan.clone() };
-    let left = on_fresh_thread(catalogue, &cold, Round::WarmUp)?.left;
-    warm.insert(name, left);
-    Ok(left)
+    // Whoever looks for the cause of its end has this run's seed.
+    let called = format!("`{}` with seed {} (the warm-up before it)", plan.scenario.name, plan.seed);
+    let warmed = match on_fresh_thread(catalogue, &cold, called, Round::WarmUp) {
+        Ok(raw) => Ok(raw.left),
+        Err(SimError::Watchdog { host, at, .. }) => Err(Speaking { host, at }),
+        Err(error) => return Err(error),
+    };
+    warm.insert(name, warmed.clone());
+    warmed.map_err(|speaking| stalled(plan, speaking))
+}
+
+fn stalled(plan: &Plan, speaking: Speaking) -> SimError {
+    let Speaking { host, at } = speaking;
+    SimError::Watchdog { scenario: plan.scenario.name.clone(), seed: plan.seed, wall: watchdog(), host, at }
 }
 
 /// Whether a run counts.
@@ -84,9 +114,9 @@ enum Round {
     Counted { left: usize },
 }
 
-fn on_fresh_thread(catalogue: &Catalogue, plan: &Plan, round: Round) -> Result<Raw, SimError> {
+fn on_fresh_thread(catalogue: &Catalogue, plan: &Plan, name: String, round: Round) -> Result<Raw, SimError> {
     let result = Arc::new(Mutex::new(None));
-    let shared: &'static Shared = Box::leak(Box::new(Shared::new(EPOCH, matches!(round, Round::WarmUp))));
+    let shared: &'static Shared = Box::leak(Box::new(Shared::new(name, EPOCH, matches!(round, Round::WarmUp))));
     let (catalogue, owned, told) = (catalogue.clone(), plan.clone(), Arc::clone(&result));
     let thread = std::thread::Builder::new()
         .name("simulation".to_owned())
@@ -98,13 +128,13 @@ fn on_fresh_thread(catalogue: &Catalogue, plan: &Plan, round: Round) -> Result<R
             shared.finish();
         })
         .map_err(|source| SimError::Thread { source })?;
-    let ended = overrides::join(thread, WATCHDOG, shared);
+    let ended = overrides::join(thread, watchdog(), shared);
     let result = lock(&result).take();
     match result {
         Some(result) => result,
         None if ended => Err(SimError::Defect { message: "a simulation's thread ended without a result".to_owned() }),
         None if shared.waits_unseen() => Err(SimError::Unseen),
-        None => Err(SimError::Watchdog { scenario: plan.scenario.name.clone(), seed: plan.seed, wall: WATCHDOG }),
+        None => Err(stalled(plan, shared.beacon.read())),
     }
 }
 

@@ -4,6 +4,9 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 /// 128 bits over everything that the engine does, a number at a time. Written in 32 hex digits.
 ///
 /// It is an order-sensitive fingerprint of a run, not protection against anybody. A step multiplies the state, with the
@@ -82,6 +85,19 @@ impl Hasher for Told<'_> {
 impl Default for TraceHash {
     fn default() -> Self {
         Self(Self::BASIS)
+    }
+}
+
+impl Serialize for TraceHash {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for TraceHash {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let digits = String::deserialize(deserializer)?;
+        u128::from_str_radix(&digits, 16).map(Self).map_err(D::Error::custom)
     }
 }
 

@@ -365,8 +365,11 @@ fn hand_over<'a>(shared: &'a Shared, mut state: MutexGuard<'a, State>, me: Optio
     if me == Some(next) {
         return;
     }
-    if next != 0 {
+    if next == 0 {
+        shared.show(Some(shared.speaking.load(Ordering::Relaxed)).filter(|life| *life != super::NOBODY));
+    } else {
         shared.crew.helped.store(true, Ordering::Relaxed);
+        shared.show(state.members[next].life);
     }
     let mine = me.map(|me| state.members[me].turn);
     let turn = state.members[next].turn;

@@ -1,8 +1,10 @@
 //! The doors to the real network, and other ways out of a run.
 
-use std::ffi::{c_char, c_int};
+use std::ffi::{c_char, c_int, c_void};
 
-use super::{SHARED, next_of};
+use super::beacon::Beacon;
+use super::wait::real_syscall;
+use super::{SHARED, Shared, next_of};
 
 /// Tells of a call that is refused.
 fn refuse(call: &str, remedy: &str) -> c_int {
@@ -167,19 +169,87 @@ unsafe extern "C" fn getaddrinfo(
     unsafe { next_of!(c"getaddrinfo", Signature)(node, service, hints, results) }
 }
 
-/// Warns when a service ends the whole process from inside a run.
+/// The exit code of a process that a run's thread ended as if all were well.
+const ENDED_BY_A_RUN: c_int = 1;
+
+/// Tells of a service that ends the whole process from inside a run, and lets no such end pass for a success.
+///
+/// What a worker's supervisor sees is the end itself; in a process without one, what is said here is all there is. A process
+/// that ends by a segmentation fault says nothing.
 pub(crate) fn watch_exit() {
-    extern "C" fn at_exit() {
-        if SHARED.get().is_some() {
-            let message = b"halfopen: violation: a service called std::process::exit inside a simulation; \
-                return an error from `run` instead\n";
-            // SAFETY: writes a valid buffer to the process's stderr.
-            unsafe { libc::write(libc::STDERR_FILENO, message.as_ptr().cast(), message.len()) };
+    extern "C" fn at_exit(status: c_int, _: *mut c_void) {
+        if let Some(shared) = SHARED.get() {
+            tell_end(shared, b"called exit");
+            if !Beacon::is_shown() && status == 0 {
+                end_process(ENDED_BY_A_RUN);
+            }
         }
     }
+    extern "C" fn at_abort(_: c_int) {
+        if let Some(shared) = SHARED.get() {
+            tell_end(shared, b"aborted");
+        }
+    }
+    unsafe extern "C" {
+        fn on_exit(work: extern "C" fn(c_int, *mut c_void), argument: *mut c_void) -> c_int;
+    }
     static ONCE: std::sync::Once = std::sync::Once::new();
-    // SAFETY: `at_exit` is a plain function that lives as long as the process.
+    // SAFETY: both are plain functions that live as long as the process; an abort goes on when its handler returns.
     ONCE.call_once(|| unsafe {
-        libc::atexit(at_exit);
+        on_exit(at_exit, std::ptr::null_mut());
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = at_abort as *const () as usize;
+        action.sa_flags = libc::SA_ONSTACK;
+        libc::sigaction(libc::SIGABRT, &raw const action, std::ptr::null_mut());
     });
+}
+
+/// # Safety
+/// As `_exit(2)`.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn _exit(status: c_int) -> ! {
+    end_of_run(b"called _exit", status)
+}
+
+/// # Safety
+/// As `_Exit(3)`.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn _Exit(status: c_int) -> ! {
+    end_of_run(b"called _Exit", status)
+}
+
+fn end_of_run(what: &[u8], status: c_int) -> ! {
+    match SHARED.get() {
+        Some(shared) => {
+            tell_end(shared, what);
+            end_process(if Beacon::is_shown() || status != 0 { status } else { ENDED_BY_A_RUN })
+        }
+        None => end_process(status),
+    }
+}
+
+fn end_process(status: c_int) -> ! {
+    loop {
+        // SAFETY: ends the process.
+        unsafe { real_syscall(libc::SYS_exit_group, status as usize, 0, 0, 0, 0, 0) };
+    }
+}
+
+/// Says who ended the process, in pieces: whoever aborts may be in no state to allocate.
+fn tell_end(shared: &Shared, what: &[u8]) {
+    let name = shared.beacon.name();
+    let speaker: &[u8] = if name.is_empty() { b"somebody" } else { name.as_bytes() };
+    let pieces: [&[u8]; 7] = [
+        b"halfopen: violation: ",
+        speaker,
+        b" ",
+        what,
+        b" inside ",
+        shared.run.as_bytes(),
+        b", which ends the process; a service returns an error from `run` instead\n",
+    ];
+    for piece in pieces {
+        // SAFETY: writes a valid buffer to the process's stderr.
+        unsafe { libc::write(libc::STDERR_FILENO, piece.as_ptr().cast(), piece.len()) };
+    }
 }

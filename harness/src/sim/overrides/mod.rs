@@ -12,8 +12,11 @@
 //! - `crew`, `threads`: the threads of a run take turns; what a service does with threads;
 //! - `machine`, `files`: what a process asks of the machine that it runs on;
 //! - `counter`: the processor's own clock;
-//! - `doors`: sockets, names, processes, the end of the process.
+//! - `doors`: sockets, names, processes, the end of the process;
+//! - `beacon`: who is speaking, for whoever finds the process dead;
+//! - `worker`: what a process needs to play runs for another.
 
+mod beacon;
 mod clock;
 mod counter;
 mod crew;
@@ -23,6 +26,8 @@ mod files;
 mod machine;
 mod threads;
 mod wait;
+#[cfg(feature = "cli")]
+mod worker;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -31,11 +36,14 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, AtomicUsize
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+pub(crate) use beacon::{Beacon, Speaking};
 pub(crate) use crew::{disband, give_way, has_helped, helpers};
 pub(crate) use doors::watch_exit;
 pub(crate) use entropy::{EntropyState, swap_entropy};
 use entropy::{draws_digest, fill, seeded};
 pub(crate) use wait::{after_wait, before_wait, join};
+#[cfg(feature = "cli")]
+pub(crate) use worker::{MEMORY_MIB, Page, become_worker, memory_file, prepare_worker, readable};
 
 use crate::name::{HostName, Incarnation};
 use crate::seed::SeedTree;
@@ -47,6 +55,12 @@ compile_error!("halfopen's `sim` feature needs a dynamically linked libc: remove
 /// What the threads of one run share.
 #[derive(Debug)]
 pub(crate) struct Shared {
+    /// Which run it is, for whoever has nothing else to say it by.
+    run: String,
+    /// Who speaks, for whoever finds the process dead.
+    pub(crate) beacon: &'static Beacon,
+    /// The life that the beacon names.
+    named: AtomicU32,
     /// Virtual nanoseconds since the start of the run.
     now_nanos: AtomicU64,
     /// Virtual `CLOCK_REALTIME` at the start of the run, seconds since 1970.
@@ -122,9 +136,12 @@ impl Shared {
     const OVER: u32 = 1;
     const GIVEN_UP: u32 = 2;
 
-    /// For a run whose wall clock begins at `epoch` (since 1970).
-    pub(crate) fn new(epoch: Duration, warm_up: bool) -> Self {
+    /// For a run that is called `run`, whose wall clock begins at `epoch` (since 1970).
+    pub(crate) fn new(run: String, epoch: Duration, warm_up: bool) -> Self {
         Self {
+            run,
+            beacon: Beacon::of_run(),
+            named: AtomicU32::new(NOBODY),
             now_nanos: AtomicU64::new(0),
             epoch_seconds: epoch.as_secs(),
             looks: AtomicU64::new(0),
@@ -151,6 +168,7 @@ impl Shared {
         if self.now_nanos.fetch_max(nanos, Ordering::Relaxed) < nanos {
             self.looks.store(0, Ordering::Relaxed);
             self.moves.fetch_add(1, Ordering::Relaxed);
+            self.beacon.set_now(nanos);
         }
     }
 
@@ -178,6 +196,24 @@ impl Shared {
     #[inline]
     pub(crate) fn speak(&self, life: Option<u32>) {
         self.speaking.store(life.unwrap_or(NOBODY), Ordering::Relaxed);
+        self.show(life);
+    }
+
+    /// Says on the beacon whose code runs.
+    #[inline]
+    fn show(&self, life: Option<u32>) {
+        if let Some(life) = life.filter(|life| self.named.load(Ordering::Relaxed) != *life) {
+            self.name(life);
+        }
+        self.beacon.set_speaking(life.is_some());
+    }
+
+    #[cold]
+    fn name(&self, life: u32) {
+        self.named.store(life, Ordering::Relaxed);
+        if let Some(Life { host, .. }) = lock(&self.lives).get(life as usize) {
+            self.beacon.set_name(host);
+        }
     }
 
     /// Whether this thread runs the code of a service, and not that of the runtime.

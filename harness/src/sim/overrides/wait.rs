@@ -209,7 +209,7 @@ mod tests {
     /// often it waited.
     fn wait_for_a_second(wait: impl FnOnce(Instant) -> u32 + Send + 'static) -> (Duration, u32) {
         let run = std::thread::spawn(move || {
-            let shared: &'static Shared = Box::leak(Box::new(Shared::new(Duration::ZERO, false)));
+            let shared: &'static Shared = Box::leak(Box::new(Shared::new("a wait".to_owned(), Duration::ZERO, false)));
             enter(shared, EntropyState([1; 4]));
             let began = Instant::now();
             before_wait(shared, ARRIVAL.as_nanos() as u64);

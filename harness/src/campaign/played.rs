@@ -1,0 +1,272 @@
+//! One run, and what a campaign keeps of it.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use super::Series;
+use super::board::Report;
+use crate::catalogue::Catalogue;
+use crate::check::{Check as _, Conduct, Evidence, FinalState, RunEnd};
+use crate::name::{HostName, Incarnation};
+use crate::outcome::Outcome;
+use crate::plan::Plan;
+use crate::sim::{Raw, SimError};
+use crate::story;
+use crate::trace::{Record, Trace, TraceHash, What};
+
+/// How closely a run is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Depth {
+    /// It is played.
+    Once,
+    /// It is played twice, the two are compared, and its records are kept in words.
+    Twice,
+    /// It is played, and its records are kept in words.
+    Worded,
+    /// It is played, and everything is kept.
+    Whole,
+}
+
+/// What is kept of a run that came to its end.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Played {
+    /// Faults that fired.
+    pub(crate) fired: usize,
+    /// Faults that were planned.
+    pub(crate) planned: usize,
+    pub(crate) simulated: Duration,
+    pub(crate) wall: Duration,
+    /// The laws that were broken.
+    pub(crate) broken: Vec<String>,
+    /// The states that it reached.
+    pub(crate) reached: BTreeSet<String>,
+    /// Whether it called the real world. Two such runs differ, and it is the call that must be told, not the difference.
+    pub(crate) strayed: bool,
+    /// Where two runs of it parted.
+    pub(crate) difference: Option<String>,
+    pub(crate) hash: TraceHash,
+    /// Its records in words; of those only that are compared.
+    pub(crate) words: Option<Vec<String>>,
+    /// Everything, of the first run that broke these laws in this way.
+    pub(crate) whole: Option<Raw>,
+}
+
+/// Plays runs and remembers which failures it has told in full.
+pub(crate) struct Player<'a> {
+    catalogue: &'a Catalogue,
+    told: BTreeSet<(usize, String)>,
+}
+
+impl<'a> Player<'a> {
+    pub(crate) fn new(catalogue: &'a Catalogue) -> Self {
+        Self { catalogue, told: BTreeSet::new() }
+    }
+
+    /// Plays a plan of `series`, whose place is `place`.
+    pub(crate) fn play(&mut self, series: &Series, place: usize, plan: &Plan, depth: Depth) -> Report {
+        let started = Instant::now();
+        let outcome = match self.catalogue.run(plan) {
+            Ok(outcome) => outcome,
+            Err(error) => return lost_or_faulty(error),
+        };
+        let strayed = strayed(&outcome);
+        let again = (depth == Depth::Twice && !strayed).then(|| self.catalogue.run(plan)).transpose();
+        let difference = match again {
+            Ok(again) => again.and_then(|again| outcome.difference(&again)),
+            Err(error) => return lost_or_faulty(error),
+        };
+        let wall = started.elapsed();
+        let sometimes = series.scenario.checks.sometimes.iter();
+        let reached = sometimes.flat_map(|states| states.reached(&outcome.evidence())).collect();
+        let broken: Vec<_> = outcome.violations().map(|violation| violation.check.to_owned()).collect();
+        let keep = depth == Depth::Whole
+            || outcome.signature().is_some_and(|signature| {
+                // A specimen's first conviction need not be the first of its signature, and is the first of these laws.
+                self.told.insert((place, format!("{signature}, {}", broken.join(" "))))
+            });
+        let words = match depth {
+            Depth::Twice | Depth::Worded => Some(outcome.trace.records.iter().map(story::exactly).collect()),
+            Depth::Once | Depth::Whole => None,
+        };
+        Report::Played(Box::new(Played {
+            fired: outcome.fired(),
+            planned: outcome.faults.len(),
+            simulated: outcome.simulated,
+            wall,
+            broken,
+            reached,
+            strayed,
+            difference,
+            hash: outcome.hash,
+            words,
+            whole: keep.then_some(Raw {
+                records: outcome.trace.records,
+                hash: outcome.hash,
+                last: outcome.last,
+                simulated: outcome.simulated,
+                polls: outcome.polls,
+                left: 0,
+            }),
+        }))
+    }
+}
+
+impl Played {
+    /// Compares the run with the same one of another process.
+    pub(crate) fn compare(&mut self, other: &Report) {
+        let difference = match other {
+            Report::Played(other) => {
+                let (ours, theirs) = (self.words.as_deref().unwrap_or(&[]), other.words.as_deref().unwrap_or(&[]));
+                let common = ours.iter().zip(theirs).take_while(|(ours, theirs)| ours == theirs).count();
+                let word = |words: &[String]| words.get(common).map_or("nothing more", String::as_str).to_owned();
+                if common < ours.len().max(theirs.len()) {
+                    format!(
+                        "record #{common} is `{}` in one process and `{}` in another, which had played other runs before",
+                        word(ours),
+                        word(theirs)
+                    )
+                } else if self.hash != other.hash {
+                    format!(
+                        "the records of two processes agree and the hashes do not ({} and {}): a packet, a poll or a draw \
+                         differs",
+                        self.hash, other.hash
+                    )
+                } else {
+                    return;
+                }
+            }
+            Report::Lost(loss) => format!("one process played it to its end, and in another {}", loss.sentence()),
+            Report::Faulty(error) => format!("one process played it to its end, and another {error}"),
+        };
+        self.difference.get_or_insert(difference);
+    }
+}
+
+fn lost_or_faulty(error: SimError) -> Report {
+    match error {
+        SimError::Watchdog { wall, host, at, .. } => Report::Lost(Loss { how: How::Stalled { wall }, host, at }),
+        SimError::Thread { .. }
+        | SimError::Runtime { .. }
+        | SimError::UnknownRun { .. }
+        | SimError::Config { .. }
+        | SimError::Unseen
+        | SimError::Stuck { .. }
+        | SimError::Worker { .. }
+        | SimError::Defect { .. } => Report::Faulty(error),
+    }
+}
+
+fn strayed(outcome: &Outcome) -> bool {
+    outcome.trace.records.iter().any(|record| matches!(&record.what, What::Violation { rule, .. } if rule == "stray"))
+}
+
+/// How a run came to have no end of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Loss {
+    pub(crate) how: How,
+    /// Who was speaking.
+    pub(crate) host: Option<HostName>,
+    /// Virtual time since the start of the run.
+    pub(crate) at: Duration,
+}
+
+/// What happened to the process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum How {
+    /// It ended with this exit code.
+    Exited(i32),
+    /// A signal ended it.
+    Killed(String),
+    /// It was not given more memory than this.
+    OutOfMemory { limit_mib: u64 },
+    /// Its stack was used up.
+    StackOverflow,
+    /// It panicked where a panic cannot unwind: a destructor, while another panic unwinds.
+    PanickedTwice,
+    /// It did not give its thread back within this wall time.
+    Stalled { wall: Duration },
+    /// It closed what it answers through.
+    Mute,
+}
+
+impl Loss {
+    /// Whether it has cost so much time that nobody wants another like it.
+    pub(crate) fn is_costly(&self) -> bool {
+        matches!(self.how, How::Stalled { .. } | How::OutOfMemory { .. })
+    }
+
+    /// The rule that was broken.
+    fn rule(&self) -> &'static str {
+        match self.how {
+            How::Exited(_) | How::Mute => "exit",
+            How::Killed(_) | How::StackOverflow | How::PanickedTwice => "crash",
+            How::OutOfMemory { .. } => "memory",
+            How::Stalled { .. } => "watchdog",
+        }
+    }
+
+    /// What happened, without a full stop.
+    pub(crate) fn sentence(&self) -> String {
+        let what = match &self.how {
+            How::Exited(code) => {
+                format!("the process was ended with exit code {code} (a service returns from `run` instead)")
+            }
+            How::Killed(signal) => format!("the process was ended by {signal}"),
+            How::OutOfMemory { limit_mib } => format!("the process wanted more than {limit_mib} MiB of memory"),
+            How::StackOverflow => "the stack overflowed, which ended the process".to_owned(),
+            How::PanickedTwice => {
+                "a panic could not unwind (a destructor panicked while another panic unwound), which ended the process"
+                    .to_owned()
+            }
+            How::Stalled { wall } => format!(
+                "the run did not end within {} s of wall time: a task blocks its thread or never yields",
+                wall.as_secs_f64()
+            ),
+            How::Mute => "the process closed file descriptors that are not its own".to_owned(),
+        };
+        match &self.host {
+            Some(host) => format!("{what}, while {host} was speaking"),
+            None => format!("{what}, while no host was speaking"),
+        }
+    }
+
+    /// The run as far as it is known: nothing but how it ended.
+    pub(crate) fn outcome(&self, plan: &Plan) -> Outcome {
+        let record = Record {
+            at: self.at,
+            host: self.host.clone(),
+            incarnation: Incarnation::default(),
+            what: What::Violation { rule: self.rule().to_owned(), detail: self.sentence() },
+        };
+        let last = FinalState {
+            at: self.at,
+            ended: RunEnd::Watchdog,
+            sockets: Vec::new(),
+            tasks: Vec::new(),
+            pending: Vec::new(),
+        };
+        let records = vec![record];
+        let actors = plan.scenario.actors();
+        let verdicts = vec![Conduct.judge(&Evidence {
+            records: &records,
+            faults: &plan.faults,
+            actors: &actors,
+            last: &last,
+            sources: &[],
+        })];
+        Outcome {
+            scenario: plan.scenario.name.clone(),
+            seed: plan.seed.to_string(),
+            faults: plan.faults.clone(),
+            actors,
+            trace: Trace { records },
+            hash: TraceHash::default(),
+            last,
+            verdicts,
+            simulated: self.at,
+            polls: 0,
+        }
+    }
+}

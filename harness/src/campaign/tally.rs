@@ -1,0 +1,145 @@
+//! What the runs of one scenario or specimen say together.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::board::Report;
+use super::played::Played;
+use super::{Failure, Judgement, Series, Summary};
+use crate::catalogue::Catalogue;
+use crate::check::Signature;
+use crate::plan::Plan;
+use crate::scenario::Specimen;
+use crate::seed::Seed;
+use crate::sim::SimError;
+
+#[derive(Default)]
+struct Tally {
+    runs: usize,
+    fired: usize,
+    planned: usize,
+    simulated: Duration,
+    wall: Duration,
+    failures: BTreeMap<Signature, Failure>,
+    convictions: BTreeMap<String, Seed>,
+    example: Option<Failure>,
+    reached: BTreeSet<String>,
+    difference: Option<(Seed, String)>,
+    error: Option<SimError>,
+}
+
+/// What the reports, one a seed and in their order, say together.
+pub(super) fn summary(catalogue: &Catalogue, series: &Series, seeds: &[Seed], reports: Vec<Option<Report>>) -> Summary {
+    let mut tally = Tally::default();
+    for (seed, report) in seeds.iter().zip(reports) {
+        match report {
+            Some(Report::Faulty(error)) => tally.error = Some(error),
+            Some(Report::Lost(loss)) => {
+                tally.runs += 1;
+                let plan = Plan::draw(&series.scenario, *seed);
+                let outcome = loss.outcome(&plan);
+                let broken = outcome.violations().map(|violation| violation.check.to_owned()).collect();
+                tally.planned += plan.faults.len();
+                tally.simulated += loss.at;
+                tally.judge(series.specimen.as_ref(), *seed, broken, || Some(Failure { plan, outcome }));
+            }
+            Some(Report::Played(played)) => {
+                let Played { fired, planned, simulated, wall, broken, reached, difference, whole, .. } = *played;
+                tally.runs += 1;
+                tally.fired += fired;
+                tally.planned += planned;
+                tally.simulated += simulated;
+                tally.wall += wall;
+                tally.reached.extend(reached);
+                if let Some(difference) = difference {
+                    tally.difference.get_or_insert((*seed, difference));
+                }
+                tally.judge(series.specimen.as_ref(), *seed, broken, || {
+                    let plan = Plan::draw(&series.scenario, *seed);
+                    let outcome = catalogue.judged(&plan, whole?);
+                    Some(Failure { plan, outcome })
+                });
+            }
+            None => {}
+        }
+    }
+    series.summary(tally)
+}
+
+impl Tally {
+    /// Takes the broken laws of a run. Runs are taken in the order of their seeds; of those that failed alike, whoever
+    /// played it told the first in full.
+    fn judge(
+        &mut self,
+        specimen: Option<&Specimen>,
+        seed: Seed,
+        broken: Vec<String>,
+        failure: impl FnOnce() -> Option<Failure>,
+    ) {
+        let Some(specimen) = specimen else {
+            if !broken.is_empty()
+                && let Some(failure) = failure()
+                && let Some(signature) = failure.outcome.signature().cloned()
+            {
+                self.failures.entry(signature).or_insert(failure);
+            }
+            return;
+        };
+        let convicted = broken.into_iter().filter(|check| specimen.convicted_by.contains(check));
+        let before = self.convictions.len();
+        convicted.for_each(|check| {
+            self.convictions.entry(check).or_insert(seed);
+        });
+        if self.example.is_none() && self.convictions.len() > before {
+            self.example = failure();
+        }
+    }
+}
+
+impl Series {
+    /// The states that none of the runs has reached.
+    fn unreached(&self, reached: &BTreeSet<String>) -> Vec<String> {
+        let sometimes = self.scenario.checks.sometimes.iter();
+        sometimes.flat_map(|states| states.missing(reached)).map(str::to_owned).collect()
+    }
+
+    fn summary(&self, tally: Tally) -> Summary {
+        let verdict = match (tally.error, tally.difference) {
+            (Some(error), _) => Judgement::Faulty(error),
+            (None, Some((seed, difference))) => Judgement::Nondeterministic { seed, difference },
+            (None, None) => match &self.specimen {
+                None if tally.failures.is_empty() => match self.unreached(&tally.reached) {
+                    missing if missing.is_empty() => Judgement::Held,
+                    missing => Judgement::NeverReached { missing },
+                },
+                None => Judgement::Broken(tally.failures.into_values().collect()),
+                Some(specimen) => {
+                    let missing: Vec<_> = specimen
+                        .convicted_by
+                        .iter()
+                        .filter(|check| !tally.convictions.contains_key(*check))
+                        .cloned()
+                        .collect();
+                    match tally.example {
+                        Some(example) if missing.is_empty() => Judgement::Convicted {
+                            by: tally.convictions.into_iter().collect(),
+                            example: Box::new(example),
+                        },
+                        _ => Judgement::WentFree { missing },
+                    }
+                }
+            },
+        };
+        Summary {
+            scenario: self.scenario.name.clone(),
+            proves: self.scenario.proves.clone(),
+            specimen: self.specimen.clone(),
+            runs: tally.runs,
+            fired: tally.fired,
+            planned: tally.planned,
+            simulated: tally.simulated,
+            wall: tally.wall,
+            verdict,
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! What is asked of a worker, and what it answers.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::campaign::{Depth, Loss, Played};
+use crate::seed::Seed;
+
+/// A line to a worker.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Request {
+    /// How long a run may take of the wall's time. Not answered.
+    Watchdog(Duration),
+    /// What a series plays: a scenario of which each seed draws a plan, or one plan. Not answered.
+    Open { series: usize, capsule: String, drawn: bool },
+    /// One run.
+    Play { series: usize, seed: Seed, depth: Depth },
+}
+
+/// A line of a worker.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Reply {
+    /// It has begun.
+    Ready,
+    /// The run came to its end.
+    Played(Box<Played>),
+    /// The run did not, and the process cannot play any more.
+    Lost(Loss),
+    /// The harness or its input is at fault.
+    Faulty(String),
+}

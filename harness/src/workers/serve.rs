@@ -1,0 +1,96 @@
+//! A worker from inside.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::path::Path;
+use std::process::ExitCode;
+
+use super::message::{Reply, Request};
+use super::process::{MUTE, WORKER};
+use crate::campaign::{Depth, Player, Report, Series};
+use crate::capsule::Capsule;
+use crate::catalogue::Catalogue;
+use crate::causes::chain;
+use crate::plan::Plan;
+use crate::seed::Seed;
+use crate::sim;
+
+/// Whether this process was started to be a worker.
+pub(crate) fn is_worker() -> bool {
+    std::env::var_os(WORKER).is_some()
+}
+
+/// Plays what is asked for until nobody asks any more.
+pub(crate) fn serve(catalogue: &Catalogue) -> ExitCode {
+    let Some((requests, mut replies)) = sim::become_worker() else {
+        // Somebody has set the variable by hand.
+        return ExitCode::from(2);
+    };
+    if answer(&mut replies, &Reply::Ready).is_err() {
+        fall_mute();
+    }
+    let mut desk = Desk { player: Player::new(catalogue), open: BTreeMap::new() };
+    for line in BufReader::new(requests).lines() {
+        let reply = match line.as_deref().map(serde_json::from_str) {
+            Ok(Ok(request)) => desk.take(request),
+            Ok(Err(error)) => Some(Reply::Faulty(format!("failed to understand a request: {}", chain(&error)))),
+            Err(_) => fall_mute(),
+        };
+        if let Some(reply) = reply
+            && answer(&mut replies, &reply).is_err()
+        {
+            fall_mute();
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// Nothing is closed on the way: what this would close is closed, and may be somebody else's by now.
+fn fall_mute() -> ! {
+    std::process::exit(MUTE.into())
+}
+
+fn answer(replies: &mut File, reply: &Reply) -> io::Result<()> {
+    let mut line = serde_json::to_vec(reply)?;
+    line.push(b'\n');
+    replies.write_all(&line)
+}
+
+/// What is open, and who plays it.
+struct Desk<'a> {
+    player: Player<'a>,
+    open: BTreeMap<usize, Result<(Capsule, bool), String>>,
+}
+
+impl Desk<'_> {
+    fn take(&mut self, request: Request) -> Option<Reply> {
+        match request {
+            Request::Watchdog(wall) => {
+                sim::set_watchdog(wall);
+                None
+            }
+            Request::Open { series, capsule, drawn } => {
+                let capsule = Capsule::from_toml(&capsule, Path::new("a worker's request"));
+                self.open.insert(series, capsule.map(|capsule| (capsule, drawn)).map_err(|error| error.to_string()));
+                None
+            }
+            Request::Play { series, seed, depth } => Some(self.play(series, seed, depth)),
+        }
+    }
+
+    fn play(&mut self, place: usize, seed: Seed, depth: Depth) -> Reply {
+        let plan = match self.open.get(&place) {
+            Some(Ok((capsule, true))) => Plan::draw(&capsule.plan.scenario, seed),
+            Some(Ok((capsule, false))) => capsule.plan.clone(),
+            Some(Err(sentence)) => return Reply::Faulty(sentence.clone()),
+            None => return Reply::Faulty(format!("failed to play series {place}: it was never opened")),
+        };
+        let series = Series { scenario: plan.scenario.clone(), specimen: None };
+        match self.player.play(&series, place, &plan, depth) {
+            Report::Played(played) => Reply::Played(played),
+            Report::Lost(loss) => Reply::Lost(loss),
+            Report::Faulty(error) => Reply::Faulty(chain(&error)),
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! The command over services that treat their process badly: each is told with its scenario, its seed, its host and what it
+//! did, the exit code is 1, and everybody else's runs go on.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::LazyLock;
+
+/// What a service does, and what is told of it.
+const ROGUES: [(&str, &str); 9] = [
+    ("abort", "crash: the process was ended by SIGABRT, while rogue was speaking"),
+    ("block", "watchdog: the run did not end within 2 s of wall time"),
+    ("close_everything", "exit: the process closed file descriptors that are not its own"),
+    ("eat_memory", "memory: the process wanted more than 2048 MiB of memory, while rogue was speaking"),
+    ("exit", "exit: the process was ended with exit code 0"),
+    ("exit_with_code", "exit: the process was ended with exit code 3"),
+    ("overflow", "crash: the stack overflowed, which ended the process, while rogue was speaking"),
+    ("panic_twice", "crash: a panic could not unwind"),
+    ("spin", "watchdog: the run did not end within 2 s of wall time"),
+];
+
+#[test]
+fn whatever_a_service_does_to_its_process_is_told_and_the_sweep_goes_on() {
+    let folder = scenarios("told", ROGUES.iter().map(|(kind, _)| *kind).chain(["calm"]));
+    let played = rogues(&folder, &["run", "--seeds", "2", "--jobs", "2", "--watchdog", "2"]);
+    let said = String::from_utf8_lossy(&played.stdout).into_owned();
+    assert_eq!(played.status.code(), Some(1), "{said}");
+    for (kind, sentence) in ROGUES {
+        let report =
+            said.split(&format!("LAW BROKEN {kind}: conduct\n")).nth(1).unwrap_or_else(|| panic!("{kind}:\n{said}"));
+        let report = report.split("LAW BROKEN").next().unwrap_or_default();
+        assert!(report.contains(sentence), "{kind}:\n{report}");
+        // Descriptors that are gone are noticed when the run is over.
+        let witnessed = if kind == "close_everything" { "seed 0x1, at" } else { "rogue  VIOLATION" };
+        assert!(report.contains(witnessed) && report.contains("seed 0x1, at"), "{kind}:\n{report}");
+    }
+    assert!(said.contains("\ncalm ") && said.contains("1 of 10 scenarios held"), "{said}");
+}
+
+#[test]
+fn what_is_told_does_not_depend_on_the_number_of_workers() {
+    let folder = scenarios("order", ["abort", "calm", "exit", "exit_with_code"]);
+    let told = |jobs: &str| {
+        let played = rogues(&folder, &["run", "--seeds", "12", "--jobs", jobs]);
+        let said = String::from_utf8_lossy(&played.stdout).into_owned();
+        // The wall's time is the only thing that may differ.
+        let timeless = |line: &str| match line.split_once(" simulated") {
+            Some((before, _)) => before.to_owned(),
+            None => line.to_owned(),
+        };
+        (played.status.code(), said.lines().map(timeless).collect::<Vec<_>>())
+    };
+    let alone = told("1");
+    assert!(alone.1.iter().any(|line| line.contains("abort") && line.contains("8 runs")), "{:#?}", alone.1);
+    assert_eq!(alone, told("3"));
+}
+
+#[test]
+fn a_replay_tells_the_same_as_the_sweep() {
+    let folder = scenarios("replay", ["exit"]);
+    let replayed = rogues(&folder, &["replay", "exit", "--seed", "7"]);
+    let said = String::from_utf8_lossy(&replayed.stdout);
+    assert_eq!(replayed.status.code(), Some(1), "{said}");
+    assert!(said.contains("the process was ended with exit code 0") && said.contains("seed 0x7"), "{said}");
+}
+
+#[test]
+fn a_service_in_a_thread_that_ends_the_process_is_named_and_is_no_success() {
+    let folder = scenarios("thread", ["exit"]);
+    let played = rogues(&folder, &["run", "--seed", "5", "--isolate", "thread"]);
+    let said = String::from_utf8_lossy(&played.stderr);
+    assert_eq!(played.status.code(), Some(1), "{said}");
+    assert!(said.contains("rogue called exit inside `exit` with seed 0x5"), "{said}");
+}
+
+#[test]
+fn a_run_in_a_thread_that_does_not_end_is_told_after_one_watchdog() {
+    let folder = scenarios("thread_watchdog", ["spin"]);
+    let began = std::time::Instant::now();
+    let played = rogues(&folder, &["run", "--seeds", "4", "--isolate", "thread", "--watchdog", "2"]);
+    let said = String::from_utf8_lossy(&played.stdout);
+    assert_eq!(played.status.code(), Some(1), "{said}");
+    assert!(said.contains("while rogue was speaking") && said.contains("seed 0x1, at 1.0s"), "{said}");
+    assert!(began.elapsed().as_secs() < 4, "{:?}", began.elapsed());
+}
+
+/// A folder of scenarios, one a kind.
+fn scenarios<'a>(name: &str, kinds: impl IntoIterator<Item = &'a str>) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("rogues").join(name);
+    fs::create_dir_all(&folder).expect("the target's folder for tests can be written");
+    for kind in kinds {
+        let text = format!(
+            "proves = \"what a service that does `{kind}` comes to\"\n\n[host.bystander]\nrun = \"bystander\"\n\n\
+             [actor.rogue]\nrun = \"rogue\"\nconfig = {{ kind = \"{kind}\" }}\n"
+        );
+        fs::write(folder.join(format!("{kind}.toml")), text).expect("a scenario can be written");
+    }
+    folder
+}
+
+fn rogues(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(program())
+        .args(arguments)
+        .env("ROGUES", folder)
+        .env("CARGO_TARGET_DIR", folder.with_extension("target"))
+        .output()
+        .expect("the command can be started")
+}
+
+/// The program, which is built here: cargo builds a package's examples only where all of its tests are run.
+fn program() -> &'static Path {
+    static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--quiet", "--package", "halfopen", "--example", "rogues"]);
+        if !cfg!(debug_assertions) {
+            build.arg("--release");
+        }
+        assert!(build.status().expect("cargo can be started").success(), "the program of these tests can be built");
+        let tests = std::env::current_exe().expect("this program has a path");
+        tests.ancestors().nth(2).expect("tests lie in `deps`").join("examples/rogues")
+    });
+    &PROGRAM
+}
