@@ -52,10 +52,6 @@ async fn act(cx: &Cx, kind: &str) -> Result<(), BoxError> {
         "spin" => loop {
             std::hint::spin_loop();
         },
-        "block" => {
-            let (_sender, receiver) = std::sync::mpsc::channel::<()>();
-            receiver.recv()?;
-        }
         "close_everything" => return Err(close_everything()),
         unknown => return Err(format!("there is no kind `{unknown}`").into()),
     }
