@@ -246,6 +246,7 @@ impl Loss {
             sockets: Vec::new(),
             tasks: Vec::new(),
             pending: Vec::new(),
+            unfired: Vec::new(),
         };
         let records = vec![record];
         let actors = plan.scenario.actors();

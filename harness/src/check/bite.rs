@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::inert::Scene;
 use super::lives::Lives;
 use super::strike::{Moment, Strike, strikes};
 use super::{Check, Evidence, Finding};
@@ -26,24 +27,30 @@ impl Check for Bite {
     fn examine(&self, evidence: &Evidence) -> Result<String, Finding> {
         let lives = Lives::of(evidence.records);
         let strikes = strikes(evidence.records, evidence.faults);
+        let scene = Scene { evidence, lives: &lives, strikes: &strikes };
         for strike in &strikes {
-            let number = strike.number.0 + 1;
+            let number = format!("fault {} ({})", strike.number.0 + 1, strike.fault);
             if let Trigger::Idle(_) = strike.fault.trigger {
                 // It waits for connections that nobody keeps alive: that there is none, or that nothing more was to pass on
                 // it, is what it asks for.
                 continue;
             }
             let Some(fired) = strike.fired else {
-                return Err(Finding::new("never fired", format!("fault {number} never fired.")).role(role(strike)));
+                let sentence = format!("{number} never fired: {}.", scene.why_never(strike));
+                return Err(Finding::new("never fired", sentence).role(role(strike)));
             };
             if is_over(strike, fired.index, &lives, evidence.records) {
-                let sentence = format!("fault {number} fired at {}, after its target had finished.", Seconds(fired.at));
+                let why = scene.who_was_over(strike, fired.index);
+                let why = why.unwrap_or_else(|| "both ends had closed the connection".to_owned());
+                let at = Seconds(fired.at);
+                let sentence = format!("{number} fired at {at}, after its target had finished: {why}.");
                 return Err(Finding::new("fired too late", sentence).witness([fired.index]).role(role(strike)));
             }
             if strike.bit.is_none() {
                 let sentence = format!(
-                    "fault {number} fired at {} and changed neither a packet nor an outcome.",
-                    Seconds(fired.at)
+                    "{number} fired at {} and changed neither a packet nor an outcome: {}.",
+                    Seconds(fired.at),
+                    scene.why_nothing(strike, fired),
                 );
                 return Err(Finding::new("changed nothing", sentence).witness([fired.index]).role(role(strike)));
             }
@@ -51,7 +58,7 @@ impl Check for Bite {
         }
         Ok(match strikes.len() {
             0 => "no fault planned".to_owned(),
-            all => format!("fired {all} of {all} faults, each bit"),
+            all => format!("fired {all} of {all} faults, each bit{}", scene.overlaps()),
         })
     }
 }
@@ -115,8 +122,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::check::tale::Tale;
-    use crate::fault::Ends;
+    use crate::check::tale::{Tale, connection};
+    use crate::fault::{Ends, Fault, Trigger};
 
     #[test]
     fn a_fault_that_fires_and_changes_a_packet_bites() {
@@ -129,7 +136,7 @@ mod tests {
     #[test]
     fn a_fault_that_never_fires_is_convicted() {
         let tale = Tale::new().planned("alice", "chat", Verb::Reset { to: Ends::Both });
-        insta::assert_snapshot!(tale.failure(&Bite));
+        insta::assert_snapshot!(tale.unfired(0, "no such connection was attempted").failure(&Bite));
     }
 
     #[test]
@@ -166,6 +173,66 @@ mod tests {
         let gone =
             gone.struck_host(25_000, "chat", Verb::Restart { pause }).felt(25_100, 0, "alice", "connect: refused");
         assert_eq!(gone.ending(60_000).broken(&Bite), "bite: not restarted @ chat");
+    }
+
+    #[test]
+    fn a_fault_without_effect_says_what_kept_it_from_having_one() {
+        let silence = |heal_after| Verb::Partition { one_way: false, heal_after };
+        let quiet = |tale: Tale| tale.struck(10_100, "alice", "chat", silence(Some(Duration::from_millis(20))));
+        let told = |tale: Tale| {
+            let verdict = Bite.judge(&tale.evidence());
+            verdict.violation().map(|violation| violation.sentence.clone()).unwrap_or_default()
+        };
+        let alone = told(quiet(Tale::new()).healed(10_120, 0));
+        assert!(
+            alone.ends_with("nothing was sent on alice->chat#1 while it lasted, from 10s 100ms to 10s 120ms."),
+            "{alone}"
+        );
+        let held = Tale::new().struck(5000, "alice", "chat", silence(None)).felt(5500, 0, "alice", "read: TimedOut");
+        let covered = told(quiet(held));
+        assert!(covered.ends_with("fault 1 (partition) already kept everything there from passing."), "{covered}");
+        let crash = || Verb::Crash { restart_after: None };
+        let twice = Tale::new()
+            .started(0, "chat")
+            .struck_host(10_000, "chat", crash())
+            .crashed(10_000, "chat")
+            .felt(10_020, 0, "alice", "read: eof")
+            .struck_host(12_000, "chat", crash());
+        let twice = told(twice);
+        assert!(twice.ends_with("chat was down: fault 1 (crash) had struck it at 10s."), "{twice}");
+        let early = told(Tale::new().struck_host(1000, "chat", crash()).started(2000, "chat"));
+        assert!(early.ends_with("chat had not started."), "{early}");
+    }
+
+    #[test]
+    fn a_fault_that_never_fires_says_who_was_not_there() {
+        let told = |tale: Tale| {
+            let planned = Fault {
+                target: Target::Link { link: connection("alice", "chat", 1).link, connection: None },
+                trigger: Trigger::At(Duration::from_secs(10)),
+                verb: Verb::Reset { to: Ends::Both },
+            };
+            let number = u32::try_from(tale.faults.len()).expect("a handful of faults");
+            let mut tale = tale.unfired(number, "no connection was open");
+            tale.faults.push(planned);
+            let verdict = Bite.judge(&tale.evidence());
+            verdict.violation().map(|violation| violation.sentence.clone()).unwrap_or_default()
+        };
+        let both = || Tale::new().acting("alice").started(0, "alice");
+        assert_eq!(
+            told(both().exited(5000, "alice", None).ending(6000)),
+            "fault 1 (reset on alice->chat at 10s) never fired: its time, 10s, is later than the judgement at 6s, and the \
+             last script ended at 5.0s."
+        );
+        let late = told(both().started(40_000, "chat"));
+        assert!(late.ends_with("no connection was open; chat started at 40s only."), "{late}");
+        let gone = told(both().started(0, "chat").exited(7000, "alice", None).ending(20_000));
+        assert!(gone.ends_with("no connection was open; alice had ended at 7.0s."), "{gone}");
+        let down = told(both().started(0, "chat").crashed(8000, "chat").ending(20_000));
+        assert!(down.ends_with("no connection was open; chat was down since 8.0s."), "{down}");
+        let ended = both().started(0, "chat").struck(10_000, "alice", "chat", Verb::Reset { to: Ends::Both });
+        let ended = told(ended.felt(10_020, 0, "alice", "read: ConnectionReset").ending(20_000));
+        assert!(ended.ends_with("fault 1 (reset) had ended what was there on alice->chat#1 at 10s."), "{ended}");
     }
 
     fn reset() -> Tale {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Finding;
 use crate::fact::FactKind;
-use crate::fault::{Fault, spelling};
+use crate::fault::{Fault, FaultIndex, spelling};
 use crate::mapping::FactSource;
 use crate::name::{ConnectionId, HostName, Incarnation, Side};
 use crate::trace::{Record, What};
@@ -62,6 +62,17 @@ pub struct FinalState {
     pub tasks: Vec<(HostName, Incarnation, u32)>,
     /// Who was still waiting for what.
     pub pending: Vec<Pending>,
+    /// The planned faults that had not fired.
+    pub unfired: Vec<Unfired>,
+}
+
+/// A fault that has not fired.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Unfired {
+    /// Which.
+    pub fault: FaultIndex,
+    /// Why, as the rest of a sentence that begins "it never fired:", with what was counted of that for which it waited.
+    pub why: String,
 }
 
 /// Why a run ended.

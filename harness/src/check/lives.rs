@@ -104,6 +104,13 @@ impl<'a> Lives<'a> {
         self.turns.keys().copied()
     }
 
+    /// The last record before `index` that changes whether the host is there.
+    pub(super) fn last_turn(&self, host: &HostName, index: usize) -> Option<usize> {
+        let turns = self.turns.get(host)?;
+        let upto = turns.partition_point(|&(place, _)| place < index);
+        upto.checked_sub(1).map(|last| turns[last].0)
+    }
+
     fn next(&self, host: &HostName, index: usize, wanted: Turn) -> Option<usize> {
         let turns = self.turns.get(host)?;
         let from = turns.partition_point(|&(place, _)| place <= index);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Check, Evidence, FinalState, Pending, RunEnd, SocketRow};
+use super::{Check, Evidence, FinalState, Pending, RunEnd, SocketRow, Unfired};
 use crate::fact::{Fact, FactKind};
 use crate::fault::{Fault, FaultIndex, Target, Trigger, Verb};
 use crate::mapping::{EventOrigin, FactSource, Origin};
@@ -28,6 +28,7 @@ impl Tale {
             sockets: Vec::new(),
             tasks: Vec::new(),
             pending: Vec::new(),
+            unfired: Vec::new(),
         };
         let (faults, actors, sources) = (Vec::new(), Vec::new(), Vec::new());
         Self { records: Vec::new(), faults, actors, last, sources }
@@ -178,6 +179,12 @@ impl Tale {
 
     pub(crate) fn tasks(mut self, host: &str, tasks: u32) -> Self {
         self.last.tasks.push((host.into(), Incarnation(0), tasks));
+        self
+    }
+
+    /// Why a planned fault has not fired.
+    pub(crate) fn unfired(mut self, fault: u32, why: &str) -> Self {
+        self.last.unfired.push(Unfired { fault: FaultIndex(fault), why: why.to_owned() });
         self
     }
 

@@ -69,6 +69,7 @@ impl Plane {
         now: Duration,
         out: &mut Vec<Effect>,
     ) -> ConnectVerdict {
+        self.count_attempt(id);
         let verdict = match self.befall(id, now, out) {
             Some((fault, Mishap::Refuse)) => ConnectVerdict::Refuse(fault),
             Some((fault, Mishap::Fail(kind))) => ConnectVerdict::Fail(fault, kind),
@@ -119,6 +120,7 @@ impl Plane {
 
     /// The connection is established: both ends have heard of each other.
     pub fn established(&mut self, key: ConnectionKey, now: Duration, out: &mut Vec<Effect>) {
+        self.count_established(key);
         let Some(connection) = self.connections.get_mut(key) else { return };
         connection.idleness.carried(now);
         if let Some(fault) = connection.stillborn.take() {

@@ -9,6 +9,7 @@ use super::encode::close_frame;
 use super::exchange::Exchanges;
 use super::idle::Idleness;
 use super::leg::{Fate, Halt, Leg};
+use super::reasons::Speech;
 use super::watch::{Due, Watch};
 use super::{ConnectionKey, Effect, Mode};
 use crate::fault::{Fault, FaultIndex, HalfOpenKind, Trigger, Verb};
@@ -306,6 +307,16 @@ impl Connection {
             };
             out.push(Effect::Mode { connection: self.key, direction, mode });
         }
+    }
+
+    /// How much of what a fault's trigger counts has been seen, if it watches this connection.
+    pub(super) fn counted(&self, fault: FaultIndex, wanted: u64) -> Option<u64> {
+        Direction::BOTH.into_iter().find_map(|direction| self.leg_of(direction).counted(fault, wanted))
+    }
+
+    /// What its bytes are, as far as there have been any.
+    pub(super) fn spoken(&self) -> impl Iterator<Item = Speech> + use<> {
+        Direction::BOTH.map(|direction| self.leg_of(direction).spoken()).into_iter().flatten()
     }
 
     /// Whether Close frames can be sent to both ends.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::connection::CLOSE_ANSWER;
 use super::plane::{Due, Plane};
 use super::planned::Strikes;
+use super::reasons::{Hindrance, NOTHING_OPEN};
 use super::verbs::Point;
 use super::{Answer, ConnectionKey, Effect, Hold, HostAct};
 use crate::fault::{Fault, FaultIndex, IoCall, Target, Trigger, Upstream, Verb};
@@ -56,9 +57,9 @@ impl Plane {
             (Verb::Restart { pause }, Target::Host(host)) => {
                 self.act(fault, host, HostAct::Restart { pause: *pause }, now, out);
             }
-            (Verb::Partition { .. }, Target::Host(_)) => self.give_up(fault, "a partition needs two hosts"),
+            (Verb::Partition { .. }, Target::Host(_)) => self.give_up(fault, "a partition needs two hosts", now),
             (Verb::Freeze { .. } | Verb::Crash { .. } | Verb::PowerLoss { .. } | Verb::Restart { .. }, _) => {
-                self.give_up(fault, "the target is not a host");
+                self.give_up(fault, "the target is not a host", now);
             }
             (
                 Verb::Refuse { .. }
@@ -81,7 +82,7 @@ impl Plane {
                 self.look_up(fault, link, Answer::AddressOf(to.clone()), false, now, out);
             }
             (Verb::LookupFails { .. } | Verb::LookupMoves { .. }, _) => {
-                self.give_up(fault, "a lookup is of a link");
+                self.give_up(fault, "a lookup is of a link", now);
             }
             (
                 Verb::Reset { .. }
@@ -115,12 +116,15 @@ impl Plane {
             Site::On(key, point) => (point, self.connections.get(key).into_iter().collect()),
             Site::Everywhere => (None, self.connections.iter().filter(|open| planned.aims_at(&open.id)).collect()),
         };
-        let mut obstacle = "no connection was open";
-        let (mut keys, mut on) = (Vec::new(), Vec::new());
+        let mut obstacle = NOTHING_OPEN;
+        let (mut keys, mut on, mut hindered) = (Vec::new(), Vec::new(), Vec::new());
         for connection in meant {
             match connection.obstacle(verb, point) {
                 _ if !connection.is_open() => {}
-                Some(reason) => obstacle = reason,
+                Some(reason) => {
+                    obstacle = reason;
+                    hindered.push(connection.id.to_string());
+                }
                 None => {
                     keys.push(connection.key);
                     on.push(connection.id.to_string());
@@ -128,7 +132,7 @@ impl Plane {
             }
         }
         if keys.is_empty() {
-            self.planned_mut(fault).obstacle = Some(obstacle);
+            self.planned_mut(fault).hindrance = Some(Hindrance { at: now, on: hindered, obstacle });
             // A trigger that counts may come true again, on another connection.
             if let Site::Everywhere = site {
                 self.disarm(fault);
@@ -186,9 +190,9 @@ impl Plane {
         self.heal_after(fault, now);
     }
 
-    fn give_up(&mut self, fault: FaultIndex, obstacle: &'static str) {
+    fn give_up(&mut self, fault: FaultIndex, obstacle: &'static str, now: Duration) {
         self.disarm(fault);
-        self.planned_mut(fault).obstacle = Some(obstacle);
+        self.planned_mut(fault).hindrance = Some(Hindrance { at: now, on: Vec::new(), obstacle });
     }
 
     pub(super) fn heal_after(&mut self, fault: FaultIndex, now: Duration) {

@@ -102,6 +102,11 @@ pub(super) enum Next {
 }
 
 impl Http {
+    /// Whether what was read is HTTP, and not only might be.
+    pub(super) fn is_known(&self) -> bool {
+        self.state != State::Head || self.head.first.is_some()
+    }
+
     /// Expects the first head. `finely`: whether to tell of lines and of whole messages, too.
     pub(super) fn new(direction: Direction, finely: bool) -> Self {
         let (text, head) = (Vec::new(), Head::default());

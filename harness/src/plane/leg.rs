@@ -11,6 +11,7 @@ use super::http::{Body, Chunk};
 use super::mark::{Mark, What};
 use super::pieces::Pieces;
 use super::protocol::Protocol;
+use super::reasons::Speech;
 use super::watch::{Due, Watch};
 use super::{ConnectionKey, Effect};
 use crate::fault::{FaultIndex, HalfOpenKind};
@@ -273,6 +274,21 @@ impl Leg {
     /// The other direction has made the connection something else.
     pub(super) fn switch(&mut self, switch: Switch) {
         self.protocol.switch(switch, self.pieces.read());
+    }
+
+    /// How much of what a fault's trigger counts has been seen here, if it watches this direction.
+    pub(super) fn counted(&self, fault: FaultIndex, wanted: u64) -> Option<u64> {
+        self.watches.iter().find(|watch| watch.fault == fault).map(|watch| watch.counted(wanted))
+    }
+
+    /// What the bytes are, once that is known.
+    pub(super) fn spoken(&self) -> Option<Speech> {
+        let speech = match &self.protocol {
+            Protocol::Http(http) => http.is_known().then_some(Speech::Http),
+            Protocol::WebSocket(_) => Some(Speech::WebSocket),
+            Protocol::Opaque => Some(Speech::Raw),
+        };
+        speech.filter(|_| self.pieces.read() > 0)
     }
 
     /// Whether this direction carries WebSocket frames.

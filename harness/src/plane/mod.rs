@@ -7,6 +7,7 @@
 //! - `plane`: [`Plane`], what an actuator calls: triggers by time, event and connection;
 //! - `planned`: one fault and how far its life has come; `firing`: how faults fire and heal; `attempts`: what befalls
 //!   connections before they are any; `idle`: what befalls those that carry nothing;
+//! - `reasons`: why faults have not fired;
 //! - `verbs`: what each verb does to a connection; `buffer`: a hop that keeps what it is sent; `bodies`: to the body of a response; `editing` (with `edit`): to single
 //!   messages and events;
 //! - `connection`: two legs, and what their protocols and faults share; `connections`: all of them;
@@ -62,6 +63,7 @@ mod pieces;
 mod plane;
 mod planned;
 mod protocol;
+mod reasons;
 mod sse;
 mod verbs;
 mod watch;

@@ -10,11 +10,12 @@ use super::connections::Connections;
 use super::firing::Site;
 use super::leg::Fate;
 use super::planned::Planned;
+use super::reasons::Traffic;
 use super::verbs::Point;
 use super::watch;
 use super::{ConnectionKey, Effect, Passage};
 use crate::fault::{Fault, FaultIndex, Trigger};
-use crate::name::{Direction, HostName};
+use crate::name::{Direction, HostName, Link};
 use crate::trace::Event;
 
 /// The faults of one run and the state of everything that they may strike. All times are since the start of the run.
@@ -52,6 +53,8 @@ pub struct Plane {
     unsettled: bool,
     /// How often a fault has changed what happens to bytes.
     pub(super) changes: u32,
+    /// By link.
+    pub(super) seen: BTreeMap<Link, Traffic>,
 }
 
 /// What is to be done at a time.
@@ -85,6 +88,7 @@ impl Plane {
             deadlines_set: 0,
             unsettled: false,
             changes: 0,
+            seen: BTreeMap::new(),
         };
         for (n, fault) in faults.iter().enumerate() {
             if let Trigger::At(at) = fault.trigger {
@@ -157,6 +161,7 @@ impl Plane {
 
     /// Both ends are done with a connection: nothing can strike it any more.
     pub fn ended(&mut self, key: ConnectionKey) {
+        self.keep_counts(key);
         self.connections.remove(key);
         self.hung.remove(&key);
         self.deadlines.retain(|_, due| match due {
@@ -223,7 +228,12 @@ impl Plane {
 
     /// Why a fault did not fire although its trigger came true: `the connection is not a WebSocket`.
     pub fn obstacle(&self, fault: FaultIndex) -> Option<&str> {
-        self.faults.get(fault.0 as usize).filter(|planned| !planned.fired)?.obstacle
+        self.faults
+            .get(fault.0 as usize)
+            .filter(|planned| !planned.fired)?
+            .hindrance
+            .as_ref()
+            .map(|hindrance| hindrance.obstacle)
     }
 
     pub(super) fn indices(&self) -> impl Iterator<Item = FaultIndex> + use<> {

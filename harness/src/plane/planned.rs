@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::ConnectionKey;
+use super::reasons::{Count, Hindrance};
 use crate::fault::{Fault, Target, Trigger};
 use crate::name::{ConnectionId, HostName};
 use crate::trace::Event;
@@ -19,8 +20,12 @@ pub(super) struct Planned {
     pub(super) strikes: Strikes,
     /// The connections that feel it until it heals.
     pub(super) struck: Vec<ConnectionKey>,
-    /// Why it did not fire although its trigger came true.
-    pub(super) obstacle: Option<&'static str>,
+    /// Why it did not fire although its trigger came true, the last time.
+    pub(super) hindrance: Option<Hindrance>,
+    /// The most that a connection which is over has seen of what the trigger counts.
+    pub(super) most: Option<Count>,
+    /// How many events had the trigger's message, and not its host or fields.
+    pub(super) namesakes: u32,
 }
 
 /// Which connection attempts a fault strikes.
@@ -37,7 +42,17 @@ pub(super) enum Strikes {
 impl Planned {
     /// A fault that has not fired.
     pub(super) fn new(fault: Fault) -> Self {
-        Self { fault, fired: false, matched: 0, calls: 0, strikes: Strikes::None, struck: Vec::new(), obstacle: None }
+        Self {
+            fault,
+            fired: false,
+            matched: 0,
+            calls: 0,
+            strikes: Strikes::None,
+            struck: Vec::new(),
+            hindrance: None,
+            most: None,
+            namesakes: 0,
+        }
     }
 
     /// Whether the fault may strike a connection.
@@ -61,13 +76,21 @@ impl Planned {
         }
     }
 
+    /// How many events have matched.
+    pub(super) fn matched(&self) -> u32 {
+        self.matched
+    }
+
     /// Counts an event; if it is the one that was waited for, says how long after it the fault strikes.
     pub(super) fn count(&mut self, on: &HostName, event: &Event) -> Option<Duration> {
         let Trigger::Event { message, host, fields, n, after } = &self.fault.trigger else { return None };
-        let matches = event.message == *message
-            && host.as_ref().is_none_or(|host| host == on)
+        if event.message != *message {
+            return None;
+        }
+        let matches = host.as_ref().is_none_or(|host| host == on)
             && fields.iter().all(|(name, value)| event.field(name) == Some(value));
         if !matches {
+            self.namesakes = self.namesakes.saturating_add(1);
             return None;
         }
         self.matched = self.matched.saturating_add(1);

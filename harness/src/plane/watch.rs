@@ -90,6 +90,15 @@ impl Watch {
         (counted == direction).then_some(Self { fault: index, need, aim, due })
     }
 
+    /// How much of what the trigger counts has been seen, up to what it waits for.
+    pub(super) fn counted(&self, wanted: u64) -> u64 {
+        match &self.aim {
+            Aim::Bytes { left } => wanted.saturating_sub(*left),
+            Aim::Unit { counted, .. } => (*counted).into(),
+            Aim::Done { heads, .. } => (*heads).into(),
+        }
+    }
+
     /// Where the fault must strike now.
     pub(super) fn due(&self) -> Option<Due> {
         self.due

@@ -13,7 +13,7 @@ use super::engine::Engine;
 use super::hosts::{HostId, LifeId, State};
 use crate::catalogue::{BoxError, Catalogue, ConfigError, Cx, FactSink};
 use crate::causes::chain;
-use crate::check::{FinalState, Pending, RunEnd};
+use crate::check::{FinalState, Pending, RunEnd, Unfired};
 use crate::fact::Fact;
 use crate::name::{HostName, Incarnation};
 use crate::plan::Plan;
@@ -223,7 +223,9 @@ impl Director {
         // Not the network's own clock, which is that of its last event.
         let at = engine.now();
         let network = engine.network.borrow();
-        FinalState { at, ended, sockets: network.sockets(at), tasks: Vec::new(), pending: network.waiting() }
+        let unfired = network.plane.reasons().into_iter().map(|(fault, why)| Unfired { fault, why }).collect();
+        let (sockets, pending) = (network.sockets(at), network.waiting());
+        FinalState { at, ended, sockets, tasks: Vec::new(), pending, unfired }
     }
 }
 

@@ -117,7 +117,14 @@ mod tests {
         let ended = |ended| {
             let mut journal = Journal::new();
             let (sockets, tasks, pending) = (Vec::new(), Vec::new(), Vec::new());
-            journal.absorb_last(&FinalState { at: Duration::ZERO, ended, sockets, tasks, pending });
+            journal.absorb_last(&FinalState {
+                at: Duration::ZERO,
+                ended,
+                sockets,
+                tasks,
+                pending,
+                unfired: Vec::new(),
+            });
             journal.take().1
         };
         assert_ne!(ended(RunEnd::Finished), ended(RunEnd::TimeLimit));

@@ -6,6 +6,7 @@
 //! - `calls`, `hops`: lookups and connect calls that fail, and what stands between two hosts;
 //! - `excuses`: which losses a connection's end explains; `tables`: what sockets hold;
 //! - `withheld`: what the plane keeps for a fault that does not fire;
+//! - `unreachable`: faults that could not strike, and what is said of them;
 //! - `identity`: which host a call belongs to;
 //! - `strays`: what would leave the simulation; `machine`: what a process asks of the machine it runs on;
 //! - `blocking`, `threads`: blocking work, and threads of a service's own;
@@ -35,5 +36,6 @@ mod stage;
 mod strays;
 mod tables;
 mod threads;
+mod unreachable;
 mod windows;
 mod withheld;

@@ -11,6 +11,7 @@ mod http;
 mod idle;
 mod illegal;
 mod parts;
+mod reasons;
 mod silence;
 mod splits;
 mod streams;

@@ -1,5 +1,6 @@
 //! What is wrong with a scenario though each of its words is right.
 
+mod clash;
 mod fault;
 
 use std::collections::BTreeSet;
@@ -32,6 +33,7 @@ pub(crate) fn scenario(scenario: &Scenario) -> Checked {
     for (place, fault) in scenario.rules.iter().enumerate() {
         rule(fault, &format!("fault/{place}"), scenario)?;
     }
+    clash::clashes(scenario)?;
     facts(scenario)?;
     checks(scenario)?;
     specimens(scenario)
@@ -117,7 +119,16 @@ fn times(scenario: &Scenario) -> Checked {
         ("time_limit".to_owned(), scenario.time_limit),
         ("settle".to_owned(), scenario.settle),
     ];
-    fixed.into_iter().chain(starts).chain(links).try_for_each(|(path, time)| virtual_time(time, &path))
+    fixed.into_iter().chain(starts).chain(links).try_for_each(|(path, time)| virtual_time(time, &path))?;
+    let late = scenario.hosts.iter().find(|host| host.start >= scenario.time_limit);
+    late.map_or(Ok(()), |host| {
+        let [start, limit] = [host.start, scenario.time_limit].map(humantime::format_duration);
+        let sentence = format!(
+            "`{}` starts at {start}, and the run is over at {limit}: let it start earlier, or raise `time_limit`",
+            host.name
+        );
+        Err(Flaw::new(format!("{}/{}/start", key(host.role), host.name), sentence))
+    })
 }
 
 fn virtual_time(time: Duration, path: &str) -> Checked {

@@ -1,0 +1,241 @@
+//! Why a planned fault did nothing, in words, from what the trace shows beside it.
+
+use std::time::Duration;
+
+use super::Evidence;
+use super::lives::Lives;
+use super::strike::{Moment, Strike};
+use crate::fault::{Target, Trigger, Verb};
+use crate::name::HostName;
+use crate::trace::{FaultEvent, Record, Seconds, What};
+
+/// What a reason is found in.
+pub(super) struct Scene<'a, 'e> {
+    pub(super) evidence: &'a Evidence<'e>,
+    pub(super) lives: &'a Lives<'e>,
+    pub(super) strikes: &'a [Strike<'e>],
+}
+
+impl Scene<'_, '_> {
+    /// Why a fault never fired.
+    pub(super) fn why_never(&self, strike: &Strike) -> String {
+        let end = self.evidence.last.at;
+        if let Trigger::At(at) = strike.fault.trigger
+            && at > end
+        {
+            let scripts =
+                self.last_script().map_or(String::new(), |last| format!(", and the last script ended at {last}"));
+            return format!("its time, {}, is later than the judgement at {}{scripts}", exact(at), exact(end));
+        }
+        let told = self.evidence.last.unfired.iter().find(|unfired| unfired.fault == strike.number);
+        let why = told.map_or("its trigger never came true", |unfired| unfired.why.as_str());
+        let when = match strike.fault.trigger {
+            Trigger::At(at) => at,
+            Trigger::Message { .. }
+            | Trigger::Frame { .. }
+            | Trigger::SseEvent { .. }
+            | Trigger::Chunk { .. }
+            | Trigger::Line { .. }
+            | Trigger::Idle(_)
+            | Trigger::Bytes { .. }
+            | Trigger::HttpHead { .. }
+            | Trigger::Event { .. }
+            | Trigger::Connect => end,
+        };
+        let parts =
+            [why.to_owned()].into_iter().chain(self.absences(strike, when)).chain(self.ended_before(strike, when));
+        parts.collect::<Vec<_>>().join("; ")
+    }
+
+    /// Why a fault that fired changed nothing.
+    pub(super) fn why_nothing(&self, strike: &Strike, fired: Moment) -> String {
+        if let (Verb::Crash { .. } | Verb::PowerLoss { .. } | Verb::Restart { .. }, Target::Host(host)) =
+            (&strike.fault.verb, &strike.fault.target)
+        {
+            return self.not_running(strike, host, fired);
+        }
+        if let Some(other) = self.silent_already(strike, fired) {
+            let number = other.number.0 + 1;
+            return format!("fault {number} ({}) already kept everything there from passing", other.fault.verb);
+        }
+        let until = strike.healed.map_or(self.evidence.last.at, |healed| healed.at);
+        let window = format!("from {} to {}", exact(fired.at), exact(until));
+        let on = place(&self.evidence.records[fired.index]);
+        match &strike.fault.verb {
+            Verb::HalfOpen { .. }
+            | Verb::Freeze { .. }
+            | Verb::Partition { .. }
+            | Verb::HandshakeStall { .. }
+            | Verb::Delay { .. }
+            | Verb::Jitter { .. }
+            | Verb::Throttle { .. }
+            | Verb::Drip { .. }
+            | Verb::Split { .. }
+            | Verb::Buffer { .. }
+            | Verb::Upstream(_) => format!("nothing was sent {on} while it lasted, {window}"),
+            Verb::Refuse { .. } | Verb::ConnectHang { .. } | Verb::AcceptThenReset { .. } => {
+                format!("nobody tried to connect {on} while it lasted, {window}")
+            }
+            Verb::LookupFails { .. } | Verb::LookupMoves { .. } => {
+                format!("nobody looked a name up {on} while it lasted, {window}")
+            }
+            Verb::IoError { call, nth, .. } => {
+                format!("the call that was to fail, {} number {nth}, was not made {on}", crate::fault::spelling(call))
+            }
+            Verb::Reset { .. }
+            | Verb::Drop { .. }
+            | Verb::Close { .. }
+            | Verb::Illegal { .. }
+            | Verb::HalfClose { .. }
+            | Verb::Cut { .. }
+            | Verb::TruncateClean
+            | Verb::Corrupt
+            | Verb::DuplicateMessage { .. }
+            | Verb::ReorderMessages { .. }
+            | Verb::Crash { .. }
+            | Verb::PowerLoss { .. }
+            | Verb::Restart { .. } => format!("there was nobody left {on} to see it"),
+        }
+    }
+
+    /// What those faults changed that struck where and when another did.
+    pub(super) fn overlaps(&self) -> String {
+        let told = self.strikes.iter().filter_map(|strike| {
+            let fired = strike.fired?;
+            let number = strike.number.0 + 1;
+            let on = place(&self.evidence.records[fired.index]);
+            if let Some(other) = self.silent_already(strike, fired).filter(|_| strike.silences()) {
+                let at = exact(fired.at);
+                return Some(format!("fault {number} took over from fault {} {on} at {at}", other.number.0 + 1));
+            }
+            let same = |other: &&Strike| {
+                let fault = (&other.fault.target, &other.fault.trigger);
+                other.number < strike.number && fault == (&strike.fault.target, &strike.fault.trigger)
+            };
+            let twin = self.strikes.iter().find(same)?;
+            Some(format!("fault {number}, which waits for the same as fault {}, struck {on}", twin.number.0 + 1))
+        });
+        told.fold(String::new(), |told, next| format!("{told}; {next}"))
+    }
+
+    /// Who had finished before a fault fired.
+    pub(super) fn who_was_over(&self, strike: &Strike, fired: usize) -> Option<String> {
+        let gone = hosts(&strike.fault.target).into_iter().find(|host| self.lives.has_returned(host, fired))?;
+        let at = self.evidence.records[self.lives.last_turn(gone, fired)?].at;
+        Some(format!("{gone} had ended at {}", Seconds(at)))
+    }
+
+    /// Which of the fault's hosts were not there at a time.
+    fn absences(&self, strike: &Strike, when: Duration) -> Vec<String> {
+        let index = self.evidence.records.partition_point(|record| record.at <= when);
+        let absent = hosts(&strike.fault.target).into_iter().filter_map(|host| {
+            let Some(last) = self.lives.last_turn(host, index) else {
+                let start =
+                    self.lives.starts_after(host, index.saturating_sub(1)).map(|start| self.evidence.records[start].at);
+                return Some(match start {
+                    Some(start) => format!("{host} started at {} only", Seconds(start)),
+                    None => format!("{host} never started"),
+                });
+            };
+            let at = Seconds(self.evidence.records[last].at);
+            if self.lives.was_killed(host, index) {
+                Some(format!("{host} was down since {at}"))
+            } else if self.lives.has_returned(host, index) {
+                Some(format!("{host} had ended at {at}"))
+            } else {
+                None
+            }
+        });
+        absent.collect()
+    }
+
+    /// The fault that had ended what this one was to strike.
+    fn ended_before(&self, strike: &Strike, when: Duration) -> Option<String> {
+        let Target::Link { link, .. } = &strike.fault.target else { return None };
+        let other = self.strikes.iter().rev().find(|other| {
+            let same = matches!(&other.fault.target, Target::Link { link: struck, .. } if struck == link);
+            same && other.number != strike.number
+                && other.is_final()
+                && other.fired.is_some_and(|fired| fired.at <= when)
+        })?;
+        let fired = other.fired?;
+        let on = place(&self.evidence.records[fired.index]);
+        Some(format!(
+            "fault {} ({}) had ended what was there {on} at {}",
+            other.number.0 + 1,
+            other.fault.verb,
+            exact(fired.at)
+        ))
+    }
+
+    fn not_running(&self, strike: &Strike, host: &HostName, fired: Moment) -> String {
+        let struck = self.strikes.iter().rev().find(|other| {
+            let earlier = other.fired.is_some_and(|other| other.index < fired.index);
+            let process =
+                matches!(other.fault.verb, Verb::Crash { .. } | Verb::PowerLoss { .. } | Verb::Restart { .. });
+            other.number != strike.number && earlier && process && other.fault.target == strike.fault.target
+        });
+        let by = struck.map_or(String::new(), |other| {
+            let at = other.fired.map_or(Duration::ZERO, |fired| fired.at);
+            format!(": fault {} ({}) had struck it at {}", other.number.0 + 1, other.fault.verb, exact(at))
+        });
+        let state = if self.lives.last_turn(host, fired.index).is_none() {
+            "had not started"
+        } else if self.lives.was_killed(host, fired.index) {
+            "was down"
+        } else if self.lives.is_away(host, fired.index) {
+            "was stopping already, or gone"
+        } else {
+            return format!("{host} ran, and nobody was connected with it or tried to be");
+        };
+        format!("{host} {state}{by}")
+    }
+
+    /// An earlier fault that let nothing through where this one struck.
+    fn silent_already(&self, strike: &Strike, fired: Moment) -> Option<&Strike<'_>> {
+        let on = |moment: Moment| place(&self.evidence.records[moment.index]);
+        self.strikes.iter().find(|other| {
+            let Some(earlier) = other.fired.filter(|earlier| earlier.index < fired.index) else { return false };
+            let lasts = other.healed.is_none_or(|healed| healed.index > fired.index);
+            let covers = match &other.fault.target {
+                Target::Host(host) => hosts(&strike.fault.target).contains(&host),
+                Target::Between(one, other) => {
+                    let own = hosts(&strike.fault.target);
+                    own.contains(&one) && own.contains(&other)
+                }
+                Target::Link { .. } => on(earlier) == on(fired),
+            };
+            other.number != strike.number && other.silences() && lasts && covers
+        })
+    }
+
+    fn last_script(&self) -> Option<Seconds> {
+        let judged = self.evidence.records.partition_point(|record| record.at <= self.evidence.last.at);
+        let ends = self.evidence.actors.iter().filter_map(|actor| self.lives.last_turn(actor, judged));
+        ends.max().map(|place| Seconds(self.evidence.records[place].at))
+    }
+}
+
+/// The hosts that a target names.
+fn hosts(target: &Target) -> Vec<&HostName> {
+    match target {
+        Target::Link { link, .. } => vec![&link.client, &link.server],
+        Target::Between(one, other) => vec![one, other],
+        Target::Host(host) => vec![host],
+    }
+}
+
+/// Where a fault fired, as the end of a sentence.
+fn place(firing: &Record) -> String {
+    let What::Fault { event: FaultEvent::Fired { on, .. }, .. } = &firing.what else { return String::new() };
+    match on.split_once(' ') {
+        Some(("between" | "from", _)) => on.clone(),
+        Some(("host", host)) => format!("from or to {host}"),
+        Some(_) | None => format!("on {on}"),
+    }
+}
+
+/// A time in full: rounded ones could seem to be the same.
+fn exact(at: Duration) -> String {
+    humantime::format_duration(at).to_string()
+}

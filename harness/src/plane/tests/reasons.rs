@@ -1,0 +1,89 @@
+//! What is said of faults that have not fired.
+
+use std::time::Duration;
+
+use super::*;
+use crate::fault::{Ends, Target};
+
+const RESET: Verb = Verb::Reset { to: Ends::Both };
+
+#[test]
+fn a_trigger_that_counts_says_how_far_it_came() {
+    let mut bench = planned(&[
+        fault(Trigger::Bytes { n: 1000, direction: Direction::ToServer }, RESET),
+        fault(message(3, Direction::ToServer, Edge::After), RESET),
+        fault(Trigger::HttpHead { n: 2, direction: Direction::ToClient, edge: Edge::After }, RESET),
+    ]);
+    bench.connect(1);
+    bench.client_sends(b"hello");
+    // What was counted on a connection outlives it.
+    bench.plane.ended(key(1));
+    bench.connect(2);
+    insta::assert_snapshot!(told(&bench.plane));
+}
+
+#[test]
+fn a_link_that_nobody_connects_says_so() {
+    let reversed = Link { client: "chat".into(), server: "alice".into() };
+    let of = |link: Link, connection| Fault {
+        target: Target::Link { link, connection },
+        trigger: Trigger::Connect,
+        verb: Verb::Refuse { lasting: None },
+    };
+    let stranger = Link { client: "bob".into(), server: "chat".into() };
+    let mut bench = planned(&[of(reversed, None), of(link(), Some(9)), of(stranger, None)]);
+    bench.connect(1);
+    bench.connect(2);
+    insta::assert_snapshot!(told(&bench.plane));
+}
+
+#[test]
+fn a_moment_at_which_nothing_could_be_done_is_told_with_what_was_there() {
+    let at = Trigger::At(secs(10));
+    let close = Verb::Close { code: Some(1000), reason: String::new(), to: Ends::Both };
+    let mut bench = planned(&[fault(at.clone(), RESET)]);
+    bench.wait();
+    insta::assert_snapshot!(told(&bench.plane));
+    let mut raw = planned(&[fault(at, close), fault(Trigger::At(secs(40)), RESET)]);
+    raw.connect(1);
+    raw.client_sends(b"hello");
+    raw.wait();
+    insta::assert_snapshot!(told(&raw.plane));
+}
+
+#[test]
+fn an_event_that_did_not_come_says_how_often_it_did() {
+    let event = |message: &str, host: Option<&str>, n, after| Trigger::Event {
+        message: message.to_owned(),
+        host: host.map(Into::into),
+        fields: Vec::new(),
+        n,
+        after,
+    };
+    let mut bench = planned(&[
+        fault(event("no such event", None, 1, Duration::ZERO), RESET),
+        fault(event("ready", Some("bob"), 1, Duration::ZERO), RESET),
+        fault(event("ready", None, 3, Duration::ZERO), RESET),
+        fault(event("ready", None, 2, secs(60)), RESET),
+    ]);
+    let ready = crate::trace::Event {
+        level: crate::trace::Level::Info,
+        target: "chat".to_owned(),
+        message: "ready".to_owned(),
+        fields: Vec::new(),
+    };
+    for _ in 0..2 {
+        bench.plane.event(&"chat".into(), &ready, Duration::ZERO, &mut Vec::new());
+    }
+    insta::assert_snapshot!(told(&bench.plane));
+}
+
+/// A plane to which nobody has connected.
+fn planned(faults: &[Fault]) -> Bench {
+    Bench { plane: Plane::new(faults), now: Duration::ZERO, rest: Bytes::new() }
+}
+
+fn told(plane: &Plane) -> String {
+    let reasons = plane.reasons().into_iter().map(|(fault, why)| format!("{}: {why}", fault.0 + 1));
+    reasons.collect::<Vec<_>>().join("\n")
+}

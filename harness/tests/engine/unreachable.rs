@@ -1,0 +1,135 @@
+//! Faults that could not strike, or changed nothing: a run says why, with what was counted.
+
+use halfopen::Outcome;
+use halfopen::catalogue::{BoxError, Cx};
+use halfopen::check::Verdict;
+use halfopen::fault::{Edge, Ends, HalfOpenKind, Target, Trigger, Verb};
+use halfopen::name::{Direction, Link};
+use halfopen_net::{TcpListener, TcpStream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::stage::{Stage, ms, s};
+
+const RESET: Verb = Verb::Reset { to: Ends::Both };
+
+#[test]
+fn what_never_strikes_says_what_it_waited_for_and_what_there_was() {
+    let bytes = Trigger::Bytes { n: 100_000, direction: Direction::ToServer };
+    let message = Trigger::Message { n: 1, direction: Direction::ToServer, edge: Edge::After };
+    let close = Verb::Close { code: Some(1000), reason: String::new(), to: Ends::Both };
+    let event = Trigger::Event { message: "no such event".into(), host: None, fields: Vec::new(), n: 1, after: s(0) };
+    let refuse = Verb::Refuse { lasting: None };
+    let told = [
+        never("reversed", link("echo", "alice", None), Trigger::At(s(10)), RESET),
+        never("ninth", link("alice", "echo", Some(9)), Trigger::Connect, refuse),
+        never("bytes", link("alice", "echo", None), bytes, RESET),
+        never("event", link("alice", "echo", None), event, RESET),
+        never("raw_close", link("alice", "echo", None), Trigger::At(s(10)), close),
+        never("raw_message", link("alice", "echo", None), message, RESET),
+        never("after_the_actor", link("alice", "echo", None), Trigger::At(ms(31_500)), RESET),
+        never("after_the_run", link("alice", "echo", None), Trigger::At(s(40)), RESET),
+    ];
+    insta::assert_snapshot!(told.join("\n"));
+}
+
+#[test]
+fn what_changes_nothing_says_what_it_would_have_changed() {
+    let between = Target::Between("alice".into(), "echo".into());
+    let blip = Verb::Partition { one_way: false, heal_after: Some(ms(20)) };
+    let io = Verb::IoError {
+        call: halfopen::fault::IoCall::Shutdown,
+        kind: halfopen::fault::IoErrorKind::NotConnected,
+        nth: 1,
+        side: halfopen::name::Side::Client,
+        lasting: None,
+    };
+    let crash = || Verb::Crash { restart_after: Some(s(5)) };
+    let echo = || Target::Host("echo".into());
+    let twice = session("twice").fault(Trigger::At(s(10)), echo(), crash()).fault(Trigger::At(s(12)), echo(), crash());
+    let told = [
+        never("no_traffic", between, Trigger::At(ms(10_100)), blip),
+        never("no_call", link("alice", "echo", None), Trigger::At(s(10)), io),
+        sentence(&twice.run()),
+    ];
+    insta::assert_snapshot!(told.join("\n"));
+}
+
+#[test]
+fn what_strikes_beside_another_says_what_it_changed() {
+    let half_open = |kind, heal| Verb::HalfOpen { kind, direction: None, heal_after: Some(heal) };
+    let overlap = session("overlap")
+        .fault(Trigger::At(s(5)), link("alice", "echo", None), half_open(HalfOpenKind::Blackhole, s(10)))
+        .fault(Trigger::At(s(6)), link("alice", "echo", None), half_open(HalfOpenKind::Stall, s(3)));
+    let bytes = || Trigger::Bytes { n: 20, direction: Direction::ToServer };
+    let same = session("same_bytes").fault(bytes(), link("alice", "echo", None), RESET).fault(
+        bytes(),
+        link("alice", "echo", None),
+        RESET,
+    );
+    insta::assert_snapshot!([bitten(&overlap.run()), bitten(&same.run())].join("\n"));
+}
+
+#[track_caller]
+fn never(name: &str, target: Target, trigger: Trigger, verb: Verb) -> String {
+    sentence(&session(name).fault(trigger, target, verb).run())
+}
+
+/// What `bite` says that was broken.
+#[track_caller]
+fn sentence(outcome: &Outcome) -> String {
+    let bite = outcome.violations().find(|violation| violation.check == "bite");
+    bite.unwrap_or_else(|| panic!("every fault bit:\n{}", outcome.story())).sentence.clone()
+}
+
+/// What `bite` says that was held.
+#[track_caller]
+fn bitten(outcome: &Outcome) -> String {
+    let held = outcome.verdicts.iter().find_map(|verdict| match verdict {
+        Verdict::Held { check: "bite", summary } => Some(summary.clone()),
+        Verdict::Held { .. } | Verdict::Broken(_) => None,
+    });
+    held.unwrap_or_else(|| panic!("a fault did not bite:\n{}", outcome.story()))
+}
+
+/// Alice says five bytes to the echo each second, for 30 s, and comes back when she is cut off.
+fn session(name: &str) -> Stage {
+    Stage::new(name).host("echo", echo).actor("alice", async |_| {
+        let end = Instant::now() + s(30);
+        while Instant::now() < end {
+            let connected = timeout(s(2), TcpStream::connect("echo:80")).await;
+            let Ok(Ok(mut stream)) = connected else {
+                sleep(s(1)).await;
+                continue;
+            };
+            while Instant::now() < end {
+                let said = timeout(s(3), async {
+                    stream.write_all(b"hello").await?;
+                    stream.read_exact(&mut [0; 5]).await
+                });
+                if !matches!(said.await, Ok(Ok(_))) {
+                    break;
+                }
+                sleep(s(1)).await;
+            }
+        }
+        Ok(())
+    })
+}
+
+async fn echo(cx: Cx) -> Result<(), BoxError> {
+    let listener = TcpListener::bind("0.0.0.0:80").await?;
+    loop {
+        let (stream, _) =
+            tokio::select! { accepted = listener.accept() => accepted?, () = cx.stopped() => return Ok(()) };
+        tokio::spawn(async move {
+            let (mut read, mut write) = stream.into_split();
+            // How it ends is nobody's business here.
+            let _ = tokio::io::copy(&mut read, &mut write).await;
+        });
+    }
+}
+
+fn link(client: &str, server: &str, connection: Option<u32>) -> Target {
+    Target::Link { link: Link { client: client.into(), server: server.into() }, connection }
+}
