@@ -24,7 +24,27 @@ fn tokios_own_sockets_are_refused_and_named() {
     assert_eq!(strays.len(), 2, "{strays:?}");
     assert!(strays[0].contains("socket(SOCK_STREAM)") && strays[1].contains("socket(SOCK_DGRAM)"), "{strays:?}");
     assert!(strays.iter().all(|stray| stray.contains("halfopen_net")), "{strays:?}");
+    assert!(strays[0].contains("a library that opens its own sockets takes a connector"), "{strays:?}");
     assert_eq!(outcome.broken(), ["conduct: stray @ client"]);
+}
+
+/// What the simulation is not told may depend on the build: it is asked for, and goes to stderr.
+#[test]
+fn who_made_a_stray_call_is_told_to_who_asks() {
+    let own = std::env::current_exe().expect("the test's own path");
+    let played = |asked: &str| {
+        let arguments = ["--exact", "strays::tokios_own_sockets_are_refused_and_named", "--nocapture"];
+        let output =
+            Command::new(&own).args(arguments).env("HALFOPEN_STRAY_CALLERS", asked).output().expect("it starts");
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stderr).expect("words")
+    };
+    let told = played("1");
+    let lines: Vec<_> = told.lines().filter(|line| line.contains("was called by")).collect();
+    assert_eq!(lines.len(), 2, "{told}");
+    assert!(lines[0].starts_with("halfopen: socket(SOCK_STREAM) was called by "), "{told}");
+    assert!(lines[0].contains("engine/strays.rs") || lines[0].contains("engine::strays"), "{told}");
+    assert!(!played("0").contains("was called by"));
 }
 
 #[test]

@@ -31,7 +31,8 @@ unsafe extern "C" fn socket(domain: c_int, kind: c_int, protocol: c_int) -> c_in
             (libc::AF_INET | libc::AF_INET6, libc::SOCK_STREAM) => {
                 return refuse(
                     "socket(SOCK_STREAM)",
-                    "use the types of halfopen_net instead of tokio::net or std::net, on the run's own thread",
+                    "use the types of halfopen_net instead of tokio::net or std::net, on the run's own thread; a library \
+                     that opens its own sockets takes a connector or a stream (docs/strays.md)",
                 );
             }
             (libc::AF_INET | libc::AF_INET6, libc::SOCK_DGRAM) => {
@@ -159,8 +160,11 @@ unsafe extern "C" fn getaddrinfo(
             // SAFETY: a non-null node is a NUL-terminated string.
             unsafe { std::ffi::CStr::from_ptr(node) }.to_string_lossy().into_owned()
         };
-        shared
-            .stray(&format!("getaddrinfo({name:?})"), "resolve through halfopen_net (connect by name, or lookup_host)");
+        shared.stray(
+            &format!("getaddrinfo({name:?})"),
+            "resolve through halfopen_net (connect by name, or lookup_host); a \
+                library that resolves its own names takes a connector or a stream (docs/strays.md)",
+        );
         return libc::EAI_FAIL;
     }
     type Signature =

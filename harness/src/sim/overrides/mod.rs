@@ -12,11 +12,12 @@
 //! - `crew`, `threads`: the threads of a run take turns; what a service does with threads;
 //! - `machine`, `files`: what a process asks of the machine that it runs on;
 //! - `counter`: the processor's own clock;
-//! - `doors`: sockets, names, processes, the end of the process;
+//! - `doors`: sockets, names, processes, the end of the process; `callers`: whose call it was;
 //! - `beacon`: who is speaking, for whoever finds the process dead;
 //! - `worker`: what a process needs to play runs for another.
 
 mod beacon;
+mod callers;
 mod clock;
 mod counter;
 mod crew;
@@ -138,6 +139,7 @@ impl Shared {
 
     /// For a run that is called `run`, whose wall clock begins at `epoch` (since 1970).
     pub(crate) fn new(run: String, epoch: Duration, warm_up: bool) -> Self {
+        callers::ask();
         Self {
             run,
             beacon: Beacon::of_run(),
@@ -237,6 +239,9 @@ impl Shared {
         if lock(&self.strays).insert((life, call.to_owned())) {
             let detail = format!("{call} left the simulation; {remedy}");
             self.tell(What::Violation { rule: "stray".to_owned(), detail });
+            if !self.warm_up {
+                callers::tell(call);
+            }
         }
     }
 
