@@ -1,11 +1,20 @@
 //! Facts from records: a scenario says which tracing events and wire units mean what, and here they become facts.
 //!
+//! - `connections`: facts from what happens to connections;
+//! - `silence`: sources that told nothing, and what there was instead.
+//!
 //! Invariant: a fact stands right behind the record that it was read from, with that record's time.
+
+mod connections;
+mod silence;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
+
+pub use self::connections::{ConnectionOrigin, Happening};
+use self::silence::{Miss, Tally};
 
 use crate::fact::{Fact, FactKind};
 use crate::fault::FrameKind;
@@ -30,6 +39,8 @@ pub enum Origin {
     Event(EventOrigin),
     /// A protocol unit that passed the fault plane.
     Unit(UnitOrigin),
+    /// Something that happened to a connection.
+    Connection(ConnectionOrigin),
 }
 
 /// Which tracing events tell a fact, and how to read it.
@@ -43,8 +54,12 @@ pub struct EventOrigin {
     pub target: Option<String>,
     /// Fields that must have these values; `!x` is any other than `x`.
     pub fields: Vec<(String, String)>,
-    /// The fields that make the key, joined by `/`.
+    /// The fields that make the key, joined by `/`. Without any and without `named` the key is the message.
     pub key: Vec<String>,
+    /// The key of every fact.
+    pub named: Option<String>,
+    /// Whether the key ends with the number of the fact among those of its host: `reconnecting#3`.
+    pub numbered: bool,
     /// The field that is the value.
     pub value: Option<String>,
     /// The field that names the host that offered it.
@@ -95,17 +110,17 @@ pub enum UnitKind {
 /// did, a violation of the rule `silent source`: a service that tells nothing must not pass for one that is in order.
 pub fn apply(records: Vec<Record>, sources: &[FactSource]) -> Vec<Record> {
     let index = Index::of(sources);
-    let mut occurred = vec![false; sources.len()];
+    let mut tallies: Vec<Tally> = sources.iter().map(|_| Tally::default()).collect();
     let mut mapped = Vec::with_capacity(records.len());
     for record in records {
-        let facts = index.read(&record, &mut occurred);
+        let facts = index.read(&record, &mut tallies);
         let (at, incarnation) = (record.at, record.incarnation);
         mapped.push(record);
         mapped.extend(facts.into_iter().map(|(host, fact)| Record { at, host, incarnation, what: What::Fact(fact) }));
     }
     let end = mapped.last().map_or(Duration::ZERO, |record| record.at);
-    let silent = sources.iter().zip(occurred).filter(|(source, occurred)| !occurred && !source.optional);
-    mapped.extend(silent.map(|(source, _)| silence(source, end)));
+    let silent = sources.iter().zip(tallies).filter(|(source, tally)| tally.told == 0 && !source.optional);
+    mapped.extend(silent.map(|(source, tally)| tally.silence(source, end)));
     mapped
 }
 
@@ -113,30 +128,39 @@ pub fn apply(records: Vec<Record>, sources: &[FactSource]) -> Vec<Record> {
 struct Index<'a> {
     events: BTreeMap<&'a str, Vec<(usize, FactKind, &'a EventOrigin)>>,
     units: BTreeMap<UnitKind, Vec<(usize, FactKind, &'a UnitOrigin)>>,
+    connections: Vec<(usize, FactKind, &'a ConnectionOrigin)>,
 }
 
 impl<'a> Index<'a> {
     fn of(sources: &'a [FactSource]) -> Self {
-        let mut index = Self { events: BTreeMap::new(), units: BTreeMap::new() };
+        let mut index = Self { events: BTreeMap::new(), units: BTreeMap::new(), connections: Vec::new() };
         for (place, source) in sources.iter().enumerate() {
             match &source.from {
                 Origin::Event(event) => {
                     index.events.entry(&event.message).or_default().push((place, source.kind, event));
                 }
                 Origin::Unit(unit) => index.units.entry(unit.unit).or_default().push((place, source.kind, unit)),
+                Origin::Connection(connection) => index.connections.push((place, source.kind, connection)),
             }
         }
         index
     }
 
-    fn read(&self, record: &Record, occurred: &mut [bool]) -> Vec<(Option<HostName>, Fact)> {
+    fn read(&self, record: &Record, tallies: &mut [Tally]) -> Vec<(Option<HostName>, Fact)> {
         let mut facts = Vec::new();
         match &record.what {
             What::Event(event) => {
                 for (place, kind, origin) in self.events.get(event.message.as_str()).into_iter().flatten() {
-                    if let Some(fact) = origin.read(*kind, event, record.host.as_ref()) {
-                        occurred[*place] = true;
-                        facts.push((record.host.clone(), fact));
+                    let tally = &mut tallies[*place];
+                    match origin.read(*kind, event, record.host.as_ref()) {
+                        Ok(mut fact) => {
+                            let nth = tally.tell(record.host.as_ref());
+                            if origin.numbered {
+                                fact.key = format!("{}#{nth}", fact.key);
+                            }
+                            facts.push((record.host.clone(), fact));
+                        }
+                        Err(miss) => tally.miss(miss, Some(event)),
                     }
                 }
             }
@@ -144,36 +168,56 @@ impl<'a> Index<'a> {
                 let Some(origins) = unit_kind(unit).and_then(|kind| self.units.get(&kind)) else { return facts };
                 let document = document(unit);
                 for (place, kind, origin) in origins {
-                    if let Some(fact) = origin.read(*kind, &document, connection, *direction) {
-                        occurred[*place] = true;
-                        facts.push((Some(origin.host(connection, *direction)), fact));
+                    match origin.read(*kind, &document, connection, *direction) {
+                        Ok(fact) => {
+                            tallies[*place].tell(None);
+                            facts.push((Some(origin.host(connection, *direction)), fact));
+                        }
+                        Err(miss) => tallies[*place].miss(miss, None),
                     }
                 }
             }
-            What::Connection { .. }
-            | What::Fault { .. }
-            | What::Process(_)
-            | What::Fact(_)
-            | What::Observed { .. }
-            | What::Violation { .. } => {}
+            What::Connection { id, event } => {
+                for (place, kind, origin) in &self.connections {
+                    match origin.read(*kind, id, event) {
+                        Some(Ok((host, fact))) => {
+                            tallies[*place].tell(None);
+                            facts.push((Some(host), fact));
+                        }
+                        Some(Err(miss)) => tallies[*place].miss(miss, None),
+                        None => {}
+                    }
+                }
+            }
+            What::Fault { .. } | What::Process(_) | What::Fact(_) | What::Observed { .. } | What::Violation { .. } => {}
         }
         facts
     }
 }
 
 impl EventOrigin {
-    fn read(&self, kind: FactKind, event: &Event, host: Option<&HostName>) -> Option<Fact> {
-        let is_meant = (self.host.is_none() || self.host.as_ref() == host)
-            && self.target.as_ref().is_none_or(|target| is_within(&event.target, target))
-            && self.fields.iter().all(|(name, value)| event.has(name, value));
-        if !is_meant {
-            return None;
+    fn read(&self, kind: FactKind, event: &Event, host: Option<&HostName>) -> Result<Fact, Miss> {
+        if self.host.is_some() && self.host.as_ref() != host {
+            return Err(Miss::Elsewhere);
         }
-        let key: Option<Vec<&str>> = self.key.iter().map(|name| event.field(name)).collect();
+        if !self.target.as_ref().is_none_or(|target| is_within(&event.target, target)) {
+            return Err(Miss::Target);
+        }
+        if !self.fields.iter().all(|(name, value)| event.has(name, value)) {
+            return Err(Miss::Where);
+        }
+        let key = match (&self.named, &self.key[..]) {
+            (Some(named), _) => named.clone(),
+            (None, []) => self.message.clone(),
+            (None, names) => {
+                let field = |name: &String| event.field(name).ok_or_else(|| Miss::Key(name.clone()));
+                names.iter().map(field).collect::<Result<Vec<_>, _>>()?.join("/")
+            }
+        };
         let named = |name: &Option<String>| name.as_ref().and_then(|name| event.field(name));
-        Some(Fact {
+        Ok(Fact {
             kind,
-            key: key?.join("/"),
+            key,
             value: named(&self.value).map(str::to_owned),
             from: named(&self.from).map(HostName::new),
             to: named(&self.to).map(HostName::new),
@@ -187,22 +231,23 @@ fn is_within(target: &str, module: &str) -> bool {
 }
 
 impl UnitOrigin {
-    fn read(&self, kind: FactKind, document: &Value, on: &ConnectionId, direction: Direction) -> Option<Fact> {
-        let is_meant = self.link.as_ref().is_none_or(|link| *link == on.link)
-            && self.direction.is_none_or(|wanted| wanted == direction)
-            && self
-                .matching
-                .iter()
-                .all(|(pointer, value)| text_at(document, pointer).is_some_and(|text| is_wanted(&text, value)));
-        if !is_meant {
-            return None;
+    fn read(&self, kind: FactKind, document: &Value, on: &ConnectionId, direction: Direction) -> Result<Fact, Miss> {
+        let there = self.link.as_ref().is_none_or(|link| *link == on.link);
+        if !there || self.direction.is_some_and(|wanted| wanted != direction) {
+            return Err(Miss::Elsewhere);
+        }
+        let has = |(pointer, value): &(String, String)| {
+            text_at(document, pointer).is_some_and(|text| is_wanted(&text, value))
+        };
+        if !self.matching.iter().all(has) {
+            return Err(Miss::Where);
         }
         let key = match &self.key {
-            Some(pointer) => text_at(document, pointer)?,
+            Some(pointer) => text_at(document, pointer).ok_or_else(|| Miss::Key(pointer.clone()))?,
             None => on.to_string(),
         };
         let named = |pointer: &Option<String>| pointer.as_ref().and_then(|pointer| text_at(document, pointer));
-        Some(Fact {
+        Ok(Fact {
             kind,
             key,
             value: named(&self.value),
@@ -261,25 +306,6 @@ fn text_at(document: &Value, pointer: &str) -> Option<String> {
     }
 }
 
-fn silence(source: &FactSource, at: Duration) -> Record {
-    let detail = match &source.from {
-        Origin::Event(event) => format!("the mapped event `{}` never occurred", event.message),
-        Origin::Unit(unit) => {
-            let unit_word = match unit.unit {
-                UnitKind::WsText => "ws_text",
-                UnitKind::WsClose => "ws_close",
-                UnitKind::SseEvent => "sse_event",
-                UnitKind::HttpRequest => "http_request",
-                UnitKind::HttpResponse => "http_response",
-            };
-            let link = unit.link.as_ref().map_or(String::new(), |link| format!(" on {link}"));
-            format!("the mapped unit `{unit_word}`{link} never occurred")
-        }
-    };
-    let what = What::Violation { rule: "silent source".to_owned(), detail };
-    Record { at, host: None, incarnation: Default::default(), what }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -310,6 +336,21 @@ mod tests {
         assert_eq!(event(|origin| origin.fields.push(("job_id".to_owned(), "!job-2".to_owned()))), 1);
         assert_eq!(event(|origin| origin.fields.push(("missing".to_owned(), "!job-2".to_owned()))), 0);
         assert_eq!(event(|origin| origin.key.push("missing".to_owned())), 0);
+    }
+
+    #[test]
+    fn an_event_without_fields_is_known_by_its_message_or_by_a_given_name_or_by_number() {
+        let keys = |change: fn(&mut EventOrigin)| {
+            let mut origin = EventOrigin { message: "result delivered".to_owned(), ..EventOrigin::default() };
+            change(&mut origin);
+            let source = FactSource { kind: FactKind::Retried, from: Origin::Event(origin), optional: false };
+            let records = ["alice", "bob", "alice"].map(|host| logged(host, "result delivered")).to_vec();
+            told(&apply(records, &[source])).into_iter().map(|(_, _, fact)| fact.key).collect::<Vec<_>>()
+        };
+        assert_eq!(keys(|_| {}), ["result delivered"; 3]);
+        assert_eq!(keys(|origin| origin.named = Some("line".to_owned())), ["line"; 3]);
+        let numbered = |origin: &mut EventOrigin| (origin.named, origin.numbered) = (Some("line".to_owned()), true);
+        assert_eq!(keys(numbered), ["line#1", "line#1", "line#2"]);
     }
 
     #[test]

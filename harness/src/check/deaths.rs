@@ -53,6 +53,8 @@ impl<'a> Connections<'a> {
     pub(super) fn of(evidence: &Evidence<'a>, lives: &Lives) -> Self {
         let silences = silences(evidence);
         let mut closed: BTreeMap<(&ConnectionId, Side), Closing> = BTreeMap::new();
+        // By a middlebox: what is sent on them does not arrive.
+        let mut forgotten = BTreeSet::new();
         let mut connections = Self { courses: BTreeMap::new(), deaths: Vec::new() };
         for (index, record) in evidence.records.iter().enumerate() {
             if record.at > evidence.last.at {
@@ -64,7 +66,8 @@ impl<'a> Connections<'a> {
             let told = match event {
                 ConnectionEvent::Closed { by } => {
                     let how = closing(host(id, *by), index, evidence.records, lives);
-                    let lost = how == Closing::Own && silences.iter().any(|silence| silence.holds(id, index));
+                    let silent = forgotten.contains(id) || silences.iter().any(|silence| silence.holds(id, index));
+                    let lost = how == Closing::Own && silent;
                     closed.entry((id, *by)).or_insert(how);
                     lost.then_some(*by)
                 }
@@ -80,10 +83,11 @@ impl<'a> Connections<'a> {
                 ConnectionEvent::GaveUp { by, .. } => open(*by).then_some(*by),
                 ConnectionEvent::TimedOut => Some(Side::Client),
                 // Nobody is told by what forgets a connection.
-                ConnectionEvent::Attempted
-                | ConnectionEvent::Established
-                | ConnectionEvent::Refused
-                | ConnectionEvent::Forgotten => None,
+                ConnectionEvent::Forgotten => {
+                    forgotten.insert(id);
+                    None
+                }
+                ConnectionEvent::Attempted | ConnectionEvent::Established | ConnectionEvent::Refused => None,
             };
             connections.deaths.extend(told.map(|told| Death { id, index, told }));
         }

@@ -166,7 +166,7 @@ mod tests {
     use crate::check::{Delivery, DeliveryLaw};
     use crate::fact::FactKind::{Accepted, ClaimedFailed, Offered, Received};
     use crate::fault::{HalfOpenKind, Verb};
-    use crate::trace::ConnectionEvent::{Attempted, Closed, Established, Fin, GaveUp, Rst};
+    use crate::trace::ConnectionEvent::{Attempted, Closed, Established, Fin, Forgotten, GaveUp, Rst};
     use crate::trace::GaveUpOn;
 
     const LOST: &str = "delivery: silent loss @ news";
@@ -269,6 +269,17 @@ mod tests {
             tale.connection(60_000, "bob", "news", 1, Closed { by: Side::Client })
         };
         assert_eq!(silenced(None).held(&lost_with("bob")), EXCUSED);
+        let forgotten = |connection| {
+            told_at(35_000).connection(20_000, "bob", "news", connection, Forgotten).connection(
+                60_000,
+                "bob",
+                "news",
+                1,
+                Closed { by: Side::Client },
+            )
+        };
+        assert_eq!(forgotten(1).held(&lost_with("bob")), EXCUSED);
+        assert_eq!(forgotten(2).broken(&lost_with("bob")), LOST);
         assert_eq!(silenced(Some(50_000)).broken(&lost_with("bob")), LOST);
         assert_eq!(silenced(None).exited(60_000, "bob", None).broken(&lost_with("bob")), LOST);
     }

@@ -65,6 +65,18 @@ when = { one_of = [
 do = { one_of = [{ do = "crash", restart_after = "2s" }, { do = ["power_loss", "freeze"] }] }
 
 [[facts]]
+fact = "retried"
+event = "reconnecting"
+as = "line"
+numbered = true
+
+[[facts]]
+fact = "retried"
+connection = "attempted"
+link = "alice -> chat"
+at = "client"
+
+[[facts]]
 fact = "claimed_delivered"
 event = "result delivered"
 host = "chat"

@@ -8,8 +8,8 @@ use super::rule::link;
 use super::section::Section;
 use super::trigger::{fields, written_fields};
 use super::verb::spelt;
-use crate::mapping::{EventOrigin, FactSource, Origin, UnitKind, UnitOrigin};
-use crate::name::Link;
+use crate::mapping::{ConnectionOrigin, EventOrigin, FactSource, Happening, Origin, UnitKind, UnitOrigin};
+use crate::name::{Link, Side};
 
 const UNITS: [UnitKind; 5] =
     [UnitKind::WsText, UnitKind::WsClose, UnitKind::SseEvent, UnitKind::HttpRequest, UnitKind::HttpResponse];
@@ -27,25 +27,35 @@ fn word(unit: UnitKind) -> &'static str {
 /// Reads a `[[facts]]`.
 pub(crate) fn read(node: &Node) -> Result<FactSource, ScenarioError> {
     let section = Section::any(node, "a source of facts")?;
-    let from = match (section.get("event"), section.get("unit")) {
-        (Some(_), None) => Origin::Event(event(&section)?),
-        (None, Some(_)) => Origin::Unit(unit(&section)?),
-        (Some(_), Some(_)) => {
-            return Err(section.place_of("unit").error("a fact is read from an `event` or a `unit`, not from both"));
+    let origins = ["event", "unit", "connection"];
+    let given: Vec<_> = origins.into_iter().filter(|origin| section.get(origin).is_some()).collect();
+    let from = match given[..] {
+        ["event"] => Origin::Event(event(&section)?),
+        ["unit"] => Origin::Unit(unit(&section)?),
+        ["connection"] => Origin::Connection(connection(&section)?),
+        [first, second, ..] => {
+            let sentence = format!("a fact is read from one thing, not from `{first}` and `{second}`");
+            return Err(section.place_of(second).error(sentence));
         }
-        (None, None) => return Err(section.place.error("a fact is read from an `event` or a `unit`")),
+        _ => return Err(section.place.error("a fact is read from an `event`, a `unit` or a `connection`")),
     };
     Ok(FactSource { kind: section.required("fact")?, from, optional: section.or("optional", false)? })
 }
 
 fn event(section: &Section) -> Result<EventOrigin, ScenarioError> {
-    section.only(&["fact", "event", "host", "target", "where", "key", "value", "from", "to", "optional"])?;
-    let key = match section.required::<Value>("key")? {
-        Value::String(name) => vec![name],
-        _ => section.required("key")?,
+    section.only(&[
+        "fact", "event", "host", "target", "where", "key", "as", "numbered", "value", "from", "to", "optional",
+    ])?;
+    let key = match section.optional::<Value>("key")? {
+        None => Vec::new(),
+        Some(Value::String(name)) => vec![name],
+        Some(_) => section.required("key")?,
     };
-    if key.is_empty() {
-        return Err(section.place_of("key").error("`key` names no field"));
+    if key.is_empty() && section.get("key").is_some() {
+        return Err(section.place_of("key").error("`key` names no field: leave it out, and the message is the key"));
+    }
+    if section.get("key").is_some() && section.get("as").is_some() {
+        return Err(section.place_of("as").error("a key is read from fields (`key`) or given (`as`), not both"));
     }
     Ok(EventOrigin {
         message: section.required("event")?,
@@ -53,10 +63,32 @@ fn event(section: &Section) -> Result<EventOrigin, ScenarioError> {
         target: section.optional("target")?,
         fields: fields(section)?,
         key,
+        named: section.optional("as")?,
+        numbered: section.or("numbered", false)?,
         value: section.optional("value")?,
         from: section.optional("from")?,
         to: section.optional("to")?,
     })
+}
+
+fn connection(section: &Section) -> Result<ConnectionOrigin, ScenarioError> {
+    section.only(&["fact", "connection", "link", "at", "as", "numbered", "optional"])?;
+    let wanted: String = section.required("connection")?;
+    let words = Happening::ALL.map(Happening::word);
+    let Some(event) = Happening::ALL.into_iter().find(|happening| happening.word() == wanted) else {
+        let error = unknown(format!("no connection is `{wanted}`"), &wanted, words);
+        return Err(section.place_of("connection").error_meaning(error));
+    };
+    let at: Option<Side> = section.optional("at")?;
+    let attempt =
+        matches!(event, Happening::Attempted | Happening::Established | Happening::Refused | Happening::TimedOut);
+    if attempt && at == Some(Side::Server) {
+        let sentence = format!("an attempt is the client's: that it is `{wanted}` never happens at the server");
+        return Err(section.place_of("at").error(sentence));
+    }
+    let link = section.get("link").map(|_| link(section)).transpose()?;
+    let (named, numbered) = (section.optional("as")?, section.or("numbered", false)?);
+    Ok(ConnectionOrigin { event, link, at, named, numbered })
 }
 
 fn unit(section: &Section) -> Result<UnitOrigin, ScenarioError> {
@@ -109,9 +141,12 @@ pub(crate) fn keys(source: &FactSource) -> Vec<(&'static str, Value)> {
                 keys.push(("where", written_fields(&event.fields)));
             }
             match &event.key[..] {
+                [] => {}
                 [only] => keys.push(("key", text(only))),
                 several => keys.push(("key", Value::Array(several.iter().map(text).collect()))),
             }
+            keys.extend(event.named.as_ref().map(|named| ("as", text(named))));
+            keys.extend(event.numbered.then_some(("numbered", Value::Boolean(true))));
             keys.extend(event.value.as_ref().map(|value| ("value", text(value))));
             keys.extend(event.from.as_ref().map(|from| ("from", text(from))));
             keys.extend(event.to.as_ref().map(|to| ("to", text(to))));
@@ -128,6 +163,13 @@ pub(crate) fn keys(source: &FactSource) -> Vec<(&'static str, Value)> {
             keys.extend(unit.value.as_ref().map(|value| ("value", text(value))));
             keys.extend(unit.from.as_ref().map(|from| ("from", text(from))));
             keys.extend(unit.to.as_ref().map(|to| ("to", text(to))));
+        }
+        Origin::Connection(connection) => {
+            keys.push(("connection", Value::String(connection.event.word().to_owned())));
+            keys.extend(connection.link.as_ref().map(|link| ("link", written_link(link))));
+            keys.extend(connection.at.as_ref().map(|side| ("at", spelt(side))));
+            keys.extend(connection.named.as_ref().map(|named| ("as", text(named))));
+            keys.extend(connection.numbered.then_some(("numbered", Value::Boolean(true))));
         }
     }
     if source.optional {

@@ -16,7 +16,7 @@
 //! | `[host.NAME]`, `[actor.NAME]` | `run`; `start`, `tells` (kinds of facts), `config` (any table) |
 //! | `[[link]]` | `between` (two hosts); `latency`, `send_buffer_bytes`, `receive_buffer_bytes`, `idle_timeout` (with `forgets`) |
 //! | `[[fault]]` | `link` (`"alice -> chat"`; `connection`, from 1), `between` or `host`; `when`; `do` and its parameters |
-//! | `[[facts]]` | `fact`; `event` (`host`, `target`) or `unit` (`link`, `direction`, `at`); `where`, `key`, `value`, `from`, `to`, `optional` |
+//! | `[[facts]]` | `fact`; `event` (`host`, `target`), `unit` (`link`, `direction`, `at`) or `connection` (`link`, `at`); `where`, `key`, `as`, `numbered`, `value`, `from`, `to`, `optional` |
 //! | `[checks.NAME]` | those of the [check](crate::check) |
 //! | `[[specimen]]` | `name`, `host`, `run`, `convicted_by` |
 //!
@@ -69,6 +69,11 @@
 //! and no specimens. Where both files say something the scenario counts, key by key, and a list takes the place of the
 //! base's list. But its `[[facts]]` and `[[link]]`s are added to those of the base, of which a link between the same two
 //! hosts goes, and `checks.NAME = false` drops a check of the base.
+//!
+//! The key of a mapped fact: `key` names the fields of an event (or the pointer into a unit) that hold it, `as` gives it;
+//! without either it is the event's message, the unit's connection, the connection's link. `numbered = true` adds the
+//! number of the occurrence on its host, or of the connection. A `connection` is `attempted` (as `retried`: but for the
+//! first of its link), `established`, `refused`, `timed_out`, `finished`, `reset`, `given_up` or `closed`.
 //!
 //! Under `where` stand the fields (of a unit: the JSON pointers) that must have a value; in `[[facts]]` `"!x"` is any
 //! value but `x`.

@@ -303,7 +303,6 @@ fn a_check_whose_facts_nobody_tells_is_a_mistake() {
     let mistakes = [
         ("\"received\"", "\"refused\""),
         ("tells = [\"offered\"]", ""),
-        ("key = \"job_id\"", ""),
         ("event = \"result delivered\"", ""),
         ("event = \"result delivered\"", "event = \"x\"\nunit = \"ws_text\""),
         ("event = \"result delivered\"", "unit = \"ws_text\""),
@@ -313,9 +312,8 @@ fn a_check_whose_facts_nobody_tells_is_a_mistake() {
     insta::assert_snapshot!(errors(&mistakes), @r"
     idle.toml:32: the check `delivery` reads `received` facts, and nothing is a source of them: map an event or a unit under `[[facts]]`, or list `received` in what an actor `tells`
     idle.toml:32: the check `delivery` reads `offered` facts, and nothing is a source of them: map an event or a unit under `[[facts]]`, or list `offered` in what an actor `tells`
-    idle.toml:27: a source of facts needs `key`
-    idle.toml:27: a fact is read from an `event` or a `unit`
-    idle.toml:30: a fact is read from an `event` or a `unit`, not from both
+    idle.toml:27: a fact is read from an `event`, a `unit` or a `connection`
+    idle.toml:30: a fact is read from one thing, not from `event` and `unit`
     idle.toml:30: `job_id` is no JSON pointer into the unit: they begin with a slash, as in `/job_id`
     idle.toml:39: the scenario is not judged by a check `truthful`; known are `delivery`, `conduct`, `survival`, `stops` and `bite`
     idle.toml:39: a specimen that no check convicts proves nothing
@@ -392,4 +390,20 @@ fn errors(mistakes: &[(&str, &str)]) -> String {
         }
     });
     errors.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_source_of_facts_has_one_origin_and_one_key() {
+    let by_key = r#"key = "job_id""#;
+    let mistakes = [
+        (by_key, "key = []"),
+        (by_key, "key = \"job_id\"\nas = \"line\""),
+        (by_key, "key = \"job_id\"\nunit = \"ws_text\""),
+        ("event = \"result delivered\"", "connection = \"atempted\""),
+        ("event = \"result delivered\"", "connection = \"attempted\""),
+        ("event = \"result delivered\"\nkey = \"job_id\"", "connection = \"refused\"\nat = \"server\""),
+        ("event = \"result delivered\"\nkey = \"job_id\"", "connection = \"refused\"\nlink = \"alice -> bob\""),
+        ("event = \"result delivered\"\nkey = \"job_id\"", ""),
+    ];
+    insta::assert_snapshot!(errors(&mistakes));
 }

@@ -117,6 +117,18 @@ fn a_scenario_is_written_as_a_person_would_write_it() {
     ]
 
     [[facts]]
+    fact = "retried"
+    event = "reconnecting"
+    as = "line"
+    numbered = true
+
+    [[facts]]
+    fact = "retried"
+    connection = "attempted"
+    link = "alice -> chat"
+    at = "client"
+
+    [[facts]]
     fact = "claimed_delivered"
     event = "result delivered"
     host = "chat"

@@ -192,6 +192,11 @@ fn facts(scenario: &Scenario) -> Checked {
                     pair(&link.client, &link.server, &format!("facts/{place}/link"), scenario)?;
                 }
             }
+            Origin::Connection(connection) => {
+                if let Some(link) = &connection.link {
+                    pair(&link.client, &link.server, &format!("facts/{place}/link"), scenario)?;
+                }
+            }
         }
     }
     Ok(())
