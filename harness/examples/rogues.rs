@@ -2,6 +2,7 @@
 //! environment is the folder with the scenarios; a scenario's `kind` says what is done.
 
 use std::process::ExitCode;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use halfopen::{BoxError, Catalogue, Cx};
@@ -29,9 +30,18 @@ fn main() -> ExitCode {
     )
 }
 
+/// Which kind was first in this process.
+static FIRST: OnceLock<String> = OnceLock::new();
+
 async fn act(cx: &Cx, kind: &str) -> Result<(), BoxError> {
     match kind {
         "calm" => {}
+        "remember_one" | "remember_two" => cx.received(FIRST.get_or_init(|| kind.to_owned())),
+        "look_around" => {
+            let variable = |name: &str| std::env::var(name).unwrap_or_else(|_| "nothing".to_owned());
+            let folder = std::env::current_dir()?;
+            return Err(format!("{}, {}, {}", variable("TZ"), variable("ROGUES"), folder.display()).into());
+        }
         "exit" => std::process::exit(0),
         "exit_with_code" => std::process::exit(3),
         "abort" => std::process::abort(),

@@ -63,6 +63,30 @@ fn a_replay_tells_the_same_as_the_sweep() {
     assert!(said.contains("the process was ended with exit code 0") && said.contains("seed 0x7"), "{said}");
 }
 
+/// Twice in one process gives the same; in a process that has begun with another scenario it does not.
+#[test]
+fn what_a_process_remembers_of_other_runs_is_nondeterminism() {
+    let folder = scenarios("memory", ["calm", "remember_one", "remember_two"]);
+    let played = rogues(&folder, &["run", "--seeds", "3", "--jobs", "1"]);
+    let said = String::from_utf8_lossy(&played.stderr);
+    assert_eq!(played.status.code(), Some(2), "{said}");
+    for kind in ["remember_one", "remember_two"] {
+        let line =
+            said.lines().find(|line| line.contains(&format!("{kind}: two runs under seed 0x1 differ"))).unwrap_or("");
+        assert!(line.contains("received remember_one` in one process and `"), "{kind}:\n{said}");
+        assert!(line.contains("received remember_two` in another"), "{kind}:\n{said}");
+    }
+    assert!(!said.contains("calm"), "{said}");
+}
+
+#[test]
+fn a_worker_has_surroundings_of_its_own() {
+    let folder = scenarios("surroundings", ["look_around"]);
+    let replayed = rogues(&folder, &["replay", "look_around", "--seed", "1"]);
+    let said = String::from_utf8_lossy(&replayed.stdout);
+    assert!(said.contains("ended with an error: UTC, nothing, /\n"), "{said}");
+}
+
 #[test]
 fn a_service_in_a_thread_that_ends_the_process_is_named_and_is_no_success() {
     let folder = scenarios("thread", ["exit"]);
@@ -86,6 +110,9 @@ fn a_run_in_a_thread_that_does_not_end_is_told_after_one_watchdog() {
 /// A folder of scenarios, one a kind.
 fn scenarios<'a>(name: &str, kinds: impl IntoIterator<Item = &'a str>) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("rogues").join(name);
+    if folder.exists() {
+        fs::remove_dir_all(&folder).expect("what an earlier run of these tests has left can be removed");
+    }
     fs::create_dir_all(&folder).expect("the target's folder for tests can be written");
     for kind in kinds {
         let text = format!(

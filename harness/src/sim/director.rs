@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use tokio::time::Instant;
 
 use super::SimError;
-use super::engine::Engine;
+use super::engine::{Engine, Livelock};
 use super::hosts::{HostId, LifeId, State};
 use crate::catalogue::{BoxError, Catalogue, ConfigError, Cx, FactSink};
 use crate::causes::chain;
@@ -161,7 +163,11 @@ impl Director {
         let root = self.engine.speaking_as(life, || {
             let body = std::sync::Arc::clone(&part.body);
             tokio::task::spawn_local(async move {
-                let error = body(cx).await.err();
+                let error = match AssertUnwindSafe(async { body(cx).await }).catch_unwind().await {
+                    Ok(ended) => ended.err(),
+                    Err(panic) if panic.is::<Livelock>() => resume_unwind(panic),
+                    Err(_) => return engine.root_panicked(life),
+                };
                 if let Some(ConfigError { host, source }) = error.as_deref().and_then(|error| error.downcast_ref()) {
                     let sentence = source.to_string().trim().replace('\n', " ");
                     *engine.defect.borrow_mut() = Some(SimError::Config { host: host.clone(), sentence });

@@ -338,7 +338,11 @@ impl Engine {
             let next = network.next_at();
             let due = next.is_some_and(|at| at <= now);
             let overfull = network.buffered_bytes() > self.budget.buffered_bytes;
+            let full = network.journal.is_full();
             self.let_go(network);
+            if full && self.ended.get().is_none() {
+                self.end(RunEnd::Finished);
+            }
             if overfull && self.ended.get().is_none() {
                 self.end_overfull();
             }
@@ -524,11 +528,18 @@ impl Engine {
 
     /// Called by the panic hook, from inside the panic: nothing may be borrowed that is not surely free.
     pub(crate) fn panicked(&self, message: String) {
-        let root = tokio::task::try_id()
-            .and_then(|id| self.owners.try_borrow().ok().and_then(|owners| owners.get(&id).copied()))
-            .is_some_and(|owner| owner.ordinal == 0);
         if let Ok(mut panics) = self.panics.try_borrow_mut() {
-            panics.push((self.speaking.get(), root, message));
+            panics.push((self.speaking.get(), false, message));
+        }
+    }
+
+    /// A panic has gone through a life's whole root, and nothing in it has caught it: the latest one of that life.
+    pub(crate) fn root_panicked(&self, life: LifeId) {
+        let mut panics = self.panics.borrow_mut();
+        match panics.iter_mut().rev().find(|(whose, ..)| *whose == Some(life)) {
+            Some((_, root, _)) => *root = true,
+            // One that was caught and thrown again later, or that another hook has heard.
+            None => panics.push((Some(life), true, "a panic that was resumed".to_owned())),
         }
     }
 

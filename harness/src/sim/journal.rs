@@ -1,5 +1,6 @@
 //! What a run leaves behind: its records, and a hash of much more than they say.
 
+use std::cmp::Ordering;
 use std::time::Duration;
 
 use super::fabric::PacketDigest;
@@ -13,17 +14,30 @@ pub(crate) struct Journal {
     hash: TraceHash,
     /// Nothing is recorded any more: what runs now is the taking apart of the run, whose order is tokio's own affair.
     sealed: bool,
+    /// How many records are kept.
+    most: usize,
 }
+
+/// So many records a run may have: a hundred times what a long one has, and half a gigabyte.
+const MOST_RECORDS: usize = 2_000_000;
 
 impl Journal {
     pub(crate) fn new() -> Self {
-        Self { records: Vec::new(), hash: TraceHash::default(), sealed: false }
+        Self { records: Vec::new(), hash: TraceHash::default(), sealed: false, most: MOST_RECORDS }
     }
 
     pub(crate) fn push(&mut self, at: Duration, host: Option<(&HostName, Incarnation)>, what: What) {
         if self.sealed {
             return;
         }
+        let what = match self.records.len().cmp(&self.most) {
+            Ordering::Less => what,
+            Ordering::Equal => {
+                let detail = format!("the run has more than {} records, and no later one is kept", self.most);
+                What::Violation { rule: "memory".to_owned(), detail }
+            }
+            Ordering::Greater => return,
+        };
         let (host, incarnation) = match host {
             Some((host, incarnation)) => (Some(host.clone()), incarnation),
             None => (None, Incarnation::default()),
@@ -31,6 +45,11 @@ impl Journal {
         let record = Record { at, host, incarnation, what };
         self.hash.absorb_value(&record);
         self.records.push(record);
+    }
+
+    /// Whether nothing more is kept, and the run may as well end.
+    pub(crate) fn is_full(&self) -> bool {
+        self.records.len() > self.most
     }
 
     /// Takes a packet into the hash: when, where, what, and every byte.

@@ -180,6 +180,13 @@ fn on_this_thread(
         Err(panic) if panic.is::<Livelock>() => Ok(Director::sample(&engine, RunEnd::Livelock)),
         Err(panic) => Err(SimError::Defect { message: panics::text(&*panic) }),
     };
+    if !panics::are_heard() {
+        shared.stray(
+            "std::panic::set_hook",
+            "a hook is the whole process's, and the harness hears of panics through its own: set one in the program's \
+             `main`, beside what installs its tracing subscriber",
+        );
+    }
     // What the runtime's end does is in tokio's own order, so nothing of it may be recorded.
     let raw = sampled.map(|last| seal(&engine, round, last));
     overrides::set_last_words(Some(words_after_the_end(plan, told)));

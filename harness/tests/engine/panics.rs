@@ -1,8 +1,10 @@
 //! Panics: of a task, of a root, of the harness itself; and of other runs, which concern nobody.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
+use futures_util::FutureExt as _;
 use halfopen::sim::SimError;
 use halfopen::trace::{ProcessEvent, What};
 use halfopen::{BoxError, Outcome};
@@ -10,7 +12,7 @@ use halfopen_net::TcpListener;
 use tokio::io::AsyncWriteExt;
 use tokio::time::sleep;
 
-use crate::stage::{Stage, Told, pair, s};
+use crate::stage::{Stage, Told, pair, s, tell};
 
 #[test]
 fn a_panic_in_a_task_is_told_by_survival_and_nobody_else_ends() {
@@ -59,6 +61,56 @@ fn a_panic_in_a_root_ends_its_host_and_is_told() {
         |what: &What| matches!(what, What::Process(ProcessEvent::Exited { error: Some(error) }) if error == "panicked");
     assert!(outcome.trace.records.iter().any(|record| ended(&record.what)));
     assert_eq!(outcome.broken(), ["survival: panic @ server"]);
+}
+
+/// A root that serves one request after the other and catches what a request's panic throws is a usual kind of isolation.
+#[test]
+fn a_panic_that_a_root_catches_is_told_and_the_host_goes_on() {
+    let outcome = Stage::new("caught_in_root")
+        .host("server", async |cx| {
+            let caught = std::panic::catch_unwind(|| panic!("the request's own fault"));
+            tell(&cx, "caught", caught.is_err());
+            let later = AssertUnwindSafe(async { panic!("the second request's own fault") }).catch_unwind();
+            sleep(s(1)).await;
+            tell(&cx, "caught", later.await.map_err(drop).err() == Some(()));
+            cx.stopped().await;
+            tell(&cx, "served", "to the end");
+            Ok(())
+        })
+        .actor("client", async |_| {
+            sleep(s(3)).await;
+            Ok(())
+        })
+        .run();
+    assert_eq!(outcome.words("caught"), ["true", "true"]);
+    assert_eq!(outcome.words("served"), ["to the end"]);
+    let told: Vec<_> = panicked(&outcome).into_iter().map(|(_, root)| root).collect();
+    assert_eq!(told, [false, false]);
+    assert_eq!(outcome.broken(), ["survival: panic @ server"]);
+}
+
+#[test]
+fn a_hook_that_a_service_sets_is_told_and_the_next_run_hears_panics_again() {
+    // In a process of its own: a hook is everybody's.
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "panics::a_service_that_sets_a_hook", "--ignored", "--nocapture"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
+#[ignore = "sets a panic hook; another test starts it in a process of its own"]
+fn a_service_that_sets_a_hook() {
+    let deaf = Stage::new("own_hook").actor("client", async |_| {
+        std::panic::set_hook(Box::new(|_| {}));
+        assert!(tokio::spawn(async { panic!("unheard") }).await.is_err());
+        Ok(())
+    });
+    let strays = deaf.run().violated("stray");
+    assert!(strays.len() == 1 && strays[0].contains("std::panic::set_hook"), "{strays:?}");
+    let outcome = Stage::new("hook_again").actor("client", task_panics).run();
+    assert_eq!(panicked(&outcome).len(), 1);
 }
 
 /// A waker is called by the network itself; a panic there is not a task's, and tokio would keep it to itself.
@@ -133,7 +185,7 @@ fn calm() -> Stage {
                 let mut stream = halfopen_net::TcpStream::connect("server:80").await?;
                 let mut all = Vec::new();
                 tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut all).await?;
-                crate::stage::tell(&cx, "bytes", all.len() as u64 ^ rand::random::<u64>());
+                tell(&cx, "bytes", all.len() as u64 ^ rand::random::<u64>());
             }
             Ok(())
         })
