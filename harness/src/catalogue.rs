@@ -13,6 +13,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
+use crate::check::{Check, OwnChecks};
 use crate::fact::{Fact, FactKind};
 use crate::name::{HostName, Incarnation};
 use crate::scenario::{Scenario, ScenarioError};
@@ -44,13 +45,15 @@ pub struct Catalogue {
     folder: PathBuf,
     hosts: BTreeMap<String, Body>,
     actors: BTreeMap<String, Body>,
+    own: OwnChecks,
 }
 
 impl Catalogue {
     /// A catalogue whose scenarios are the `*.toml` files below `folder` in `manifest_dir` (give it
     /// `env!("CARGO_MANIFEST_DIR")`).
     pub fn new(manifest_dir: &str, folder: &str) -> Self {
-        Self { folder: PathBuf::from(manifest_dir).join(folder), hosts: BTreeMap::new(), actors: BTreeMap::new() }
+        let folder = PathBuf::from(manifest_dir).join(folder);
+        Self { folder, hosts: BTreeMap::new(), actors: BTreeMap::new(), own: OwnChecks::default() }
     }
 
     /// Registers a service. `body` is called once per incarnation and should return when [`Cx::shutdown`] is
@@ -84,6 +87,68 @@ impl Catalogue {
         self
     }
 
+    /// Registers a check of one's own: a scenario with a table `[checks.NAME]` is held to it, and the table is what the
+    /// check is read from. Specimens may be convicted by it, too.
+    ///
+    /// ```
+    /// use halfopen::Catalogue;
+    /// use halfopen::check::{Check, Evidence, Finding};
+    /// use halfopen::fact::FactKind;
+    /// use halfopen::trace::What;
+    /// use serde::Deserialize;
+    ///
+    /// /// Nobody is told a thing more than so often.
+    /// #[derive(Deserialize)]
+    /// #[serde(deny_unknown_fields)]
+    /// struct Quiet {
+    ///     receipts_at_most: usize,
+    /// }
+    ///
+    /// impl Check for Quiet {
+    ///     fn name(&self) -> &'static str {
+    ///         "quiet"
+    ///     }
+    ///
+    ///     fn law(&self) -> &'static str {
+    ///         "nobody is told more than is good"
+    ///     }
+    ///
+    ///     fn needs(&self) -> Vec<FactKind> {
+    ///         vec![FactKind::Received]
+    ///     }
+    ///
+    ///     fn examine(&self, evidence: &Evidence) -> Result<String, Finding> {
+    ///         let is_receipt = |what: &What| matches!(what, What::Fact(fact) if fact.kind == FactKind::Received);
+    ///         let receipts = (0..).zip(evidence.records).filter(|(_, record)| is_receipt(&record.what));
+    ///         let places: Vec<usize> = receipts.map(|(place, _)| place).collect();
+    ///         match places.get(self.receipts_at_most) {
+    ///             None => Ok(format!("{} receipts", places.len())),
+    ///             Some(excess) => Err(Finding::new("too much", "too much was told.").witness([*excess])),
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// // In a scenario:
+    /// //     [checks.quiet]
+    /// //     receipts_at_most = 3
+    /// let catalogue = Catalogue::new(env!("CARGO_MANIFEST_DIR"), "scenarios").own_check::<Quiet>("quiet");
+    /// assert_eq!(catalogue.own_checks().names().collect::<Vec<_>>(), ["quiet"]);
+    /// ```
+    ///
+    /// # Panics
+    /// If the name is taken, is no name, or is so near to that of a check of this crate that it would pass for that
+    /// check misspelt.
+    #[must_use]
+    pub fn own_check<C: Check + DeserializeOwned + 'static>(mut self, name: &'static str) -> Self {
+        self.own.add::<C>(name);
+        self
+    }
+
+    /// The registered checks of one's own.
+    pub fn own_checks(&self) -> &OwnChecks {
+        &self.own
+    }
+
     /// The names of the registered services.
     pub fn host_names(&self) -> Vec<&str> {
         self.hosts.keys().map(String::as_str).collect()
@@ -105,11 +170,14 @@ impl Catalogue {
     /// One sentence per mistake, each with file and line.
     pub fn scenarios(&self) -> Result<Vec<Scenario>, Vec<ScenarioError>> {
         let scenarios = crate::scenario::load_dir(&self.folder)?;
-        let errors: Vec<_> = scenarios
-            .iter()
-            .filter_map(|scenario| scenario.check_runs(&self.host_names(), &self.actor_names()).err())
-            .collect();
+        let errors: Vec<_> = scenarios.iter().filter_map(|scenario| self.accepts(scenario).err()).collect();
         if errors.is_empty() { Ok(scenarios) } else { Err(errors) }
+    }
+
+    /// Checks that everything that a scenario names is registered.
+    pub(crate) fn accepts(&self, scenario: &Scenario) -> Result<(), ScenarioError> {
+        scenario.check_runs(&self.host_names(), &self.actor_names())?;
+        scenario.check_own_checks(&self.own)
     }
 
     /// The scenario of this name.
@@ -147,6 +215,7 @@ impl fmt::Debug for Catalogue {
             .field("folder", &self.folder)
             .field("hosts", &self.host_names())
             .field("actors", &self.actor_names())
+            .field("own_checks", &self.own)
             .finish()
     }
 }

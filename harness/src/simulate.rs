@@ -29,7 +29,7 @@ impl Catalogue {
         let sources = &plan.scenario.facts;
         let evidence =
             Evidence { records: &raw.records, faults: &plan.faults, actors: &actors, last: &raw.last, sources };
-        let verdicts = plan.scenario.checks.judge(&evidence);
+        let verdicts = plan.scenario.checks.judge_with(&evidence, self.own_checks());
         Outcome {
             scenario: plan.scenario.name.clone(),
             seed: plan.seed.to_string(),

@@ -3,8 +3,9 @@
 //! - `services`: the scheduler, its node and the gateway, as scenarios configure them.
 //! - `model`: a model server that streams, for the far end of the gateway.
 //! - `engine`: a speech engine that takes its time to start.
+//! - `room`: a room in which everybody hears every line.
 //! - `actors`: the users: [`actors::talker`] with sentences, [`actors::reader`] of a stream, [`actors::prober`] of an engine,
-//!   [`actors::crowd`] all at once.
+//!   [`actors::crowd`] all at once, [`actors::listener`] in a room.
 //! - `specimens`: defective services, one defect each, that the catalogue must convict.
 //!
 //! The scenarios lie in `scenarios/*.toml`, a family a folder; `scenarios/base/` holds what they share.
@@ -12,6 +13,7 @@
 pub mod actors;
 pub mod engine;
 pub mod model;
+pub mod room;
 pub mod services;
 pub mod specimens;
 
@@ -25,9 +27,11 @@ pub fn catalogue() -> Catalogue {
         .host("gateway", services::gateway)
         .host("model", model::run)
         .host("engine", engine::run)
+        .host("room", room::run)
         .actor("talker", actors::talker::play)
         .actor("reader", actors::reader::play)
         .actor("prober", actors::prober::play)
-        .actor("crowd", actors::crowd::play);
+        .actor("crowd", actors::crowd::play)
+        .actor("listener", actors::listener::play);
     specimens::with_specimens(services)
 }

@@ -90,6 +90,25 @@ pub enum LossReason {
     ConnectionLost,
 }
 
+impl LossReason {
+    /// The facts without which the reason says nothing.
+    pub(super) fn needs(self) -> Option<FactKind> {
+        match self {
+            Self::NotAccepted => Some(FactKind::Accepted),
+            Self::Told => Some(FactKind::ClaimedFailed),
+            Self::HostDied | Self::ConnectionLost => None,
+        }
+    }
+
+    /// Whether it speaks of what happened to a host, and not of what one told.
+    pub(super) fn happens_to_a_host(self) -> bool {
+        match self {
+            Self::HostDied | Self::ConnectionLost => true,
+            Self::NotAccepted | Self::Told => false,
+        }
+    }
+}
+
 impl Check for Delivery {
     fn name(&self) -> &'static str {
         "delivery"
@@ -104,15 +123,8 @@ impl Check for Delivery {
     }
 
     fn needs(&self) -> Vec<FactKind> {
-        let mut needs = vec![FactKind::Offered, FactKind::Received];
-        for allowed in &self.allowed_losses {
-            match allowed.reason {
-                LossReason::NotAccepted => needs.push(FactKind::Accepted),
-                LossReason::Told => needs.push(FactKind::ClaimedFailed),
-                LossReason::HostDied | LossReason::ConnectionLost => {}
-            }
-        }
-        needs
+        let reasons = self.allowed_losses.iter().filter_map(|allowed| allowed.reason.needs());
+        [FactKind::Offered, FactKind::Received].into_iter().chain(reasons).collect()
     }
 
     fn examine(&self, evidence: &Evidence) -> Result<String, Finding> {

@@ -1,10 +1,12 @@
 //! The laws that a scenario is held to.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Bite, Check, CloseCode, Conduct, Delivery, Detect, Evidence, Hygiene, Leaks, Livelock, Recover, Sometimes, Stops,
-    Stream, Survival, Terminal, Truthful, Verdict,
+    Bite, Broadcast, Check, CloseCode, Conduct, Delivery, Detect, Evidence, Finding, Hygiene, Leaks, Livelock,
+    OwnChecks, Recover, Sometimes, Stops, Stream, Survival, Terminal, Truthful, Verdict,
 };
 use crate::fact::FactKind;
 
@@ -26,12 +28,15 @@ use crate::fact::FactKind;
 /// .unwrap();
 /// assert_eq!(expect.checks().len(), 2);
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Expectations {
     /// What is offered arrives.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivery: Option<Delivery>,
+    /// What is offered to many arrives at each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broadcast: Option<Broadcast>,
     /// Claims are true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub truthful: Option<Truthful>,
@@ -68,12 +73,16 @@ pub struct Expectations {
     /// States that a sweep reaches. No run is judged by them: see [`Sometimes`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sometimes: Option<Sometimes>,
+    /// The configurations of the checks that are the catalogue's own, by name: see [`OwnChecks`].
+    #[serde(skip)]
+    pub own: BTreeMap<String, toml::Table>,
 }
 
 impl Expectations {
     /// The names of all laws that a scenario can expect, in the order of the fields.
-    pub const LAWS: [&'static str; 12] = [
+    pub const LAWS: [&'static str; 13] = [
         "delivery",
+        "broadcast",
         "truthful",
         "terminal",
         "stream",
@@ -87,10 +96,22 @@ impl Expectations {
         "livelock",
     ];
 
-    /// The expected checks, in the order of the fields.
+    /// What can stand below `[checks]`, beside the checks of a catalogue's own: the laws, and the states that a sweep reaches.
+    pub(crate) const NAMES: [&'static str; Self::LAWS.len() + 1] = {
+        let mut names = ["sometimes"; Self::LAWS.len() + 1];
+        let mut place = 0;
+        while place < Self::LAWS.len() {
+            names[place] = Self::LAWS[place];
+            place += 1;
+        }
+        names
+    };
+
+    /// The expected checks, in the order of the fields, without those of the catalogue's own.
     pub fn checks(&self) -> Vec<Box<dyn Check>> {
         let all: [Option<Box<dyn Check>>; Self::LAWS.len()] = [
             boxed(&self.delivery),
+            boxed(&self.broadcast),
             boxed(&self.truthful),
             boxed(&self.terminal),
             boxed(&self.stream),
@@ -118,8 +139,20 @@ impl Expectations {
     /// Survival and stopping are always judged, by their defaults when they are not expected: a script that fails, a
     /// task that panics or a host that will not stop must not pass because nobody thought of it.
     pub fn judge(&self, evidence: &Evidence) -> Vec<Verdict> {
+        self.judge_with(evidence, &OwnChecks::default())
+    }
+
+    /// The same with the checks of a catalogue's own. One that is expected and not there is a violation.
+    pub fn judge_with(&self, evidence: &Evidence, own: &OwnChecks) -> Vec<Verdict> {
         let mut verdicts = vec![Conduct.judge(evidence)];
         verdicts.extend(self.checks().iter().map(|check| check.judge(evidence)));
+        verdicts.extend(self.own.iter().map(|(name, config)| match own.make(name, config) {
+            Ok(check) => check.judge(evidence),
+            Err(none) => {
+                let finding = Finding::new("no such check", format!("{}.", none.sentence(name)));
+                Verdict::Broken(finding.of(Conduct.name(), Conduct.law()))
+            }
+        }));
         if self.survival.is_none() {
             verdicts.push(Survival::default().judge(evidence));
         }
@@ -145,11 +178,23 @@ mod tests {
 [delivery]
 law = "exactly_once"
 order = true
+within = "5s"
 
 [[delivery.allowed_losses]]
 reason = "host_died"
 host = "chat"
 at_most = 1
+
+[broadcast]
+receivers = ["bob", "carol"]
+senders = ["alice"]
+to_sender = false
+law = "at_least_once"
+within = "5s"
+
+[[broadcast.allowed_losses]]
+reason = "connection_lost"
+host = "bob"
 
 [truthful]
 deduplicated = true
@@ -207,6 +252,7 @@ sockets = "none_without_peer"
 
 [leaks.gauges]
 queued = 0
+waiting = { at_most = 5, at_rest = 0 }
 
 [leaks.gauges.sessions]
 established_on = "chat"

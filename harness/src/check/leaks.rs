@@ -8,15 +8,16 @@ use super::ledger::{Entry, facts};
 use super::{Check, Evidence, Finding, SocketRow};
 use crate::fact::FactKind;
 use crate::name::{ConnectionId, HostName, Side};
-use crate::trace::{ProcessEvent, What};
+use crate::trace::{ProcessEvent, Seconds, What};
 
-/// At quiescence the gauges have their values, no socket stands without its peer, and no task outlives its host.
+/// At quiescence the gauges have their values, no socket stands without its peer, and no task outlives its host; at all times
+/// the gauges keep their bounds.
 ///
 /// Tasks are always judged; the rest by what is configured.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Leaks {
-    /// The last value of each gauge.
+    /// The last value of each gauge, or its bounds.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub gauges: BTreeMap<String, GaugeLaw>,
     /// Which sockets may stand.
@@ -24,14 +25,30 @@ pub struct Leaks {
     pub sockets: Option<SocketLaw>,
 }
 
-/// What a gauge must be.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What a gauge must be: `0`, `{ established_on = "chat" }`, or `{ at_most = 5 }`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum GaugeLaw {
-    /// This value.
+    /// This value, when all is quiet.
     Value(i64),
-    /// As many as there are established sockets.
+    /// As many as there are established sockets, when all is quiet.
     Sockets(EstablishedSockets),
+    /// Within bounds at all times.
+    Bounds(GaugeBounds),
+}
+
+/// Between what a gauge stands whenever it is told, until the hosts are stopped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct GaugeBounds {
+    /// At all times.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_most: Option<i64>,
+    /// At all times.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_least: Option<i64>,
+    /// When all is quiet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_rest: Option<i64>,
 }
 
 /// The established sockets of a host.
@@ -61,7 +78,11 @@ impl Check for Leaks {
     }
 
     fn law(&self) -> &'static str {
-        "when all is quiet, nothing is left of what has ended"
+        if self.gauges.values().any(|law| matches!(law, GaugeLaw::Bounds(_))) {
+            "gauges keep their bounds, and when all is quiet nothing is left of what has ended"
+        } else {
+            "when all is quiet, nothing is left of what has ended"
+        }
     }
 
     fn needs(&self) -> Vec<FactKind> {
@@ -77,6 +98,10 @@ impl Check for Leaks {
         let quiet = facts(evidence.records).take_while(|entry| entry.at <= evidence.last.at);
         last.extend(quiet.filter(|entry| entry.kind == FactKind::Gauge).map(|entry| (entry.key, entry)));
         for (gauge, law) in &self.gauges {
+            if let GaugeLaw::Bounds(bounds) = law {
+                let quiet = facts(evidence.records).take_while(|entry| entry.at <= evidence.last.at);
+                bounds.kept(quiet.filter(|entry| entry.kind == FactKind::Gauge && entry.key == gauge))?;
+            }
             agrees(gauge, law, last.get(gauge.as_str()), &evidence.last.sockets)?;
         }
         Ok(if self.gauges.is_empty() { "nothing left over" } else { "nothing left over, gauges agree" }.to_owned())
@@ -117,6 +142,14 @@ fn no_leftovers(law: SocketLaw, sockets: &[SocketRow]) -> Result<(), Finding> {
 fn agrees(gauge: &str, law: &GaugeLaw, last: Option<&Entry>, sockets: &[SocketRow]) -> Result<(), Finding> {
     let (expected, why) = match law {
         GaugeLaw::Value(value) => (*value, String::new()),
+        GaugeLaw::Bounds(bounds) => match (bounds.at_rest, last) {
+            (Some(value), _) => (value, String::new()),
+            (None, Some(_)) => return Ok(()),
+            (None, None) => {
+                let sentence = format!("the gauge {gauge} was never told, so that its bounds say nothing.");
+                return Err(Finding::new("gauge off", sentence));
+            }
+        },
         GaugeLaw::Sockets(wanted) => {
             let count = sockets.iter().filter(|row| wanted.counts(row)).count();
             let why = format!(", as many as {} has established sockets", wanted.established_on);
@@ -132,6 +165,33 @@ fn agrees(gauge: &str, law: &GaugeLaw, last: Option<&Entry>, sockets: &[SocketRo
     Err(Finding::new("gauge off", sentence)
         .witness(last.map(|entry| entry.index))
         .role(last.and_then(|entry| entry.host)))
+}
+
+impl GaugeBounds {
+    fn kept<'a>(&self, told: impl Iterator<Item = Entry<'a>>) -> Result<(), Finding> {
+        for entry in told {
+            let Some(wanted) = self.broken_by(entry.value.and_then(|value| value.parse().ok())) else { continue };
+            let sentence = format!(
+                "the gauge {} of {} stood at {} at {}; {wanted} at all times.",
+                entry.key,
+                entry.by(),
+                entry.value.unwrap_or("nothing"),
+                Seconds(entry.at),
+            );
+            return Err(Finding::new("gauge out of bounds", sentence).witness([entry.index]).role(entry.host));
+        }
+        Ok(())
+    }
+
+    /// What a value would have to be, when it is not.
+    fn broken_by(&self, value: Option<i64>) -> Option<String> {
+        let Some(value) = value else { return Some("it is to be a whole number".to_owned()) };
+        let above = self.at_most.filter(|most| value > *most);
+        let below = self.at_least.filter(|least| value < *least);
+        above
+            .map(|most| format!("it is to be at most {most}"))
+            .or_else(|| below.map(|least| format!("it is to be at least {least}")))
+    }
 }
 
 impl EstablishedSockets {
@@ -171,6 +231,26 @@ mod tests {
     #[test]
     fn a_gauge_that_nobody_told_is_convicted() {
         assert_eq!(both_ends().broken(&sessions_are_sockets()), "leaks: gauge off");
+    }
+
+    #[test]
+    fn a_gauge_that_leaves_its_bounds_is_convicted_whatever_it_is_at_the_end() {
+        let bounded = |at_most, at_least, at_rest| Leaks {
+            gauges: [("queued".to_owned(), GaugeLaw::Bounds(GaugeBounds { at_most, at_least, at_rest }))].into(),
+            sockets: None,
+        };
+        let told = |values: [&str; 3]| {
+            let told = [1000, 2000, 3000].into_iter().zip(values);
+            told.fold(Tale::new(), |tale, (at, value)| tale.value(at, "chat", Gauge, "queued", value))
+        };
+        assert_eq!(told(["0", "5", "0"]).held(&bounded(Some(5), None, None)), "nothing left over, gauges agree");
+        insta::assert_snapshot!(told(["0", "6", "0"]).failure(&bounded(Some(5), None, None)));
+        assert_eq!(told(["1", "0", "1"]).broken(&bounded(None, Some(1), None)), "leaks: gauge out of bounds @ chat");
+        assert_eq!(told(["1", "2", "1"]).broken(&bounded(Some(5), None, Some(0))), "leaks: gauge off @ chat");
+        assert_eq!(told(["1", "many", "1"]).broken(&bounded(Some(5), None, None)), "leaks: gauge out of bounds @ chat");
+        assert_eq!(Tale::new().broken(&bounded(Some(5), None, None)), "leaks: gauge off");
+        let stopping = told(["0", "0", "9"]).ending(2500);
+        assert_eq!(stopping.held(&bounded(Some(5), None, Some(0))), "nothing left over, gauges agree");
     }
 
     #[test]

@@ -104,6 +104,33 @@ impl<'a> Account<'a> {
     pub(super) fn entries(&self) -> &[Entry<'a>] {
         &self.entries
     }
+
+    /// What concerns one of several receivers: all but what is of the others, with this host as the addressee.
+    pub(super) fn seen_by(&self, receiver: &'a HostName) -> Self {
+        let concerns = |entry: &&Entry| match entry.kind {
+            FactKind::Offered => true,
+            FactKind::Received => entry.receiver() == Some(receiver),
+            FactKind::Accepted
+            | FactKind::ClaimedDelivered
+            | FactKind::ClaimedFailed
+            | FactKind::Refused
+            | FactKind::Outcome
+            | FactKind::Detected
+            | FactKind::Recovered
+            | FactKind::Retried
+            | FactKind::StreamOpened
+            | FactKind::StreamProduced
+            | FactKind::StreamEvent
+            | FactKind::StreamTerminator
+            | FactKind::StreamError
+            | FactKind::StreamEnded
+            | FactKind::StreamLeft
+            | FactKind::StreamCancelled
+            | FactKind::Gauge => entry.to.is_none_or(|to| to == receiver),
+        };
+        let entries = self.entries.iter().filter(concerns).copied().collect();
+        Self { key: self.key, sender: self.sender, addressee: Some(receiver), entries }
+    }
 }
 
 /// Accounts, in the order in which their keys first appear: keys are often random, and their own order would make the

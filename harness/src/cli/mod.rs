@@ -128,6 +128,9 @@ fn list(catalogue: &Catalogue) -> Result<u8, Refusal> {
     let width = scenarios.iter().map(|scenario| scenario.name.len()).max().unwrap_or(0);
     for scenario in &scenarios {
         say(&format!("{:width$}  {}", scenario.name, scenario.proves));
+        for check in scenario.checks.own.keys() {
+            say(&format!("{:width$}    judged by the catalogue's own check {check}", ""));
+        }
         for specimen in &scenario.specimens {
             say(&format!(
                 "{:width$}    specimen {}, convicted by {}",

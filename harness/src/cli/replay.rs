@@ -61,6 +61,6 @@ fn plan_of_capsule(catalogue: &Catalogue, arguments: &Replay) -> Result<Plan, Re
     }
     let capsule = Capsule::load(Path::new(&arguments.what))?;
     let plan = capsule.plan;
-    plan.scenario.check_runs(&catalogue.host_names(), &catalogue.actor_names())?;
+    catalogue.accepts(&plan.scenario)?;
     Ok(plan)
 }

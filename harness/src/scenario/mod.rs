@@ -17,7 +17,7 @@
 //! | `[[link]]` | `between` (two hosts); `latency`, `send_buffer_bytes`, `receive_buffer_bytes`, `idle_timeout` (with `forgets`) |
 //! | `[[fault]]` | `link` (`"alice -> chat"`; `connection`, from 1), `between` or `host`; `when`; `do` and its parameters |
 //! | `[[facts]]` | `fact`; `event` (`host`, `target`), `unit` (`link`, `direction`, `at`) or `connection` (`link`, `at`); `where`, `key`, `as`, `numbered`, `value`, `from`, `to`, `optional` |
-//! | `[checks.NAME]` | those of the [check](crate::check) |
+//! | `[checks.NAME]` | those of the [check](crate::check), or of a [check of the catalogue's own](crate::Catalogue::own_check) |
 //! | `[[specimen]]` | `name`, `host`, `run`, `convicted_by` |
 //!
 //! | trigger (`when`) | beside it |
@@ -110,12 +110,13 @@ pub use rule::{FaultRule, When};
 pub(crate) mod arbitrary;
 
 pub(crate) use document::Node;
+pub(crate) use error::nearest;
 pub(crate) use folder::text_of;
 pub(crate) use read::{faults, in_document};
 pub(crate) use section::Section;
 pub(crate) use write::{document, fault_tables};
 
-use crate::check::Expectations;
+use crate::check::{Expectations, OwnChecks};
 use crate::fact::FactKind;
 use crate::fault::Middlebox;
 use crate::mapping::FactSource;
@@ -356,6 +357,16 @@ impl Scenario {
             host.run.clone_from(&specimen.run);
         }
         scenario
+    }
+
+    /// Checks that the checks that are not of this crate are a catalogue's own, that their tables configure them, and that
+    /// what they need is told.
+    ///
+    /// # Errors
+    ///
+    /// The first check that is not, or is not so.
+    pub fn check_own_checks(&self, own: &OwnChecks) -> Result<(), ScenarioError> {
+        validate::own_checks(self, own).map_err(|flaw| self.lines.error(flaw, &self.name))
     }
 
     /// Checks that everything that is run, specimens included, is in a catalogue of these hosts and actors.

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use super::document::{Lines, Node, Place};
+use super::document::{Entry, Lines, Node, Place, Value};
 use super::duration::Millis;
-use super::error::{ScenarioError, list};
+use super::error::{ScenarioError, list, nearest};
 use super::section::Section;
 use super::typed;
 use super::{FaultRule, HostSpec, LinkParameters, LinkSpec, Network, Role, Scenario, Specimen, facts, rule, validate};
+use crate::check::Expectations;
 use crate::fault::{Fault, Middlebox};
 
 const KEYS: [&str; 13] = [
@@ -44,8 +45,8 @@ pub(crate) fn scenario(node: &Node, stem: Option<&str>) -> Result<Scenario, Scen
     scenario.links = section.items("link")?.iter().map(link).collect::<Result<_, _>>()?;
     scenario.rules = rules(&section)?;
     scenario.facts = section.items("facts")?.iter().map(facts::read).collect::<Result<_, _>>()?;
-    if let Some(checks) = section.get("checks") {
-        scenario.checks = typed::read(checks)?;
+    if let Some(node) = section.get("checks") {
+        scenario.checks = checks(node)?;
     }
     scenario.specimens = section.items("specimen")?.iter().map(specimen).collect::<Result<_, _>>()?;
     scenario.checked()
@@ -146,6 +147,25 @@ fn middlebox(section: &Section) -> Result<Option<Middlebox>, ScenarioError> {
             Err(section.place_of("forgets").error(sentence))
         }
     }
+}
+
+/// A check that has no name of ours may be the catalogue's own, unless it looks like one of ours misspelt.
+fn checks(node: &Node) -> Result<Expectations, ScenarioError> {
+    let Value::Table(entries) = &node.value else { return typed::read(node) };
+    let is_ours = |entry: &&Entry| Expectations::NAMES.contains(&entry.key.as_str());
+    let ours = entries.iter().filter(is_ours).cloned().collect();
+    let mut expectations: Expectations = typed::read(&Node { value: Value::Table(ours), place: node.place.clone() })?;
+    for entry in entries.iter().filter(|entry| !is_ours(entry)) {
+        let name = &entry.key;
+        if let Some(near) = nearest(name, Expectations::NAMES) {
+            return Err(entry.place.error_meaning((format!("there is no check `{name}`"), Some(near))));
+        }
+        let toml::Value::Table(config) = entry.node.plain() else {
+            return Err(entry.place.error(format!("a check is a table: write [checks.{name}]")));
+        };
+        expectations.own.insert(name.clone(), config);
+    }
+    Ok(expectations)
 }
 
 fn specimen(node: &Node) -> Result<Specimen, ScenarioError> {

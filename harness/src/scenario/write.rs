@@ -49,7 +49,9 @@ pub(crate) fn document(scenario: &Scenario, prefix: &str) -> String {
         lines(&mut text, facts::keys(source));
     }
     if scenario.checks != Default::default() {
-        below(&mut text, prefix, &["checks"], spelt(&scenario.checks));
+        let mut checks: Table = Table::try_from(&scenario.checks).expect("expectations can be written as TOML");
+        checks.extend(scenario.checks.own.iter().map(|(name, config)| (name.clone(), Value::Table(config.clone()))));
+        below(&mut text, prefix, &["checks"], Value::Table(checks));
     }
     for specimen in &scenario.specimens {
         item(&mut text, prefix, "specimen");

@@ -12,7 +12,8 @@
 //! - `blocking`, `threads`: blocking work, and threads of a service's own;
 //! - `entropy`, `clocks`: what is random, and what time it is;
 //! - `determinism` (with `busy`, a run in which much happens): the same plan gives the same run;
-//! - `budgets`, `panics`: runs that end badly.
+//! - `budgets`, `panics`: runs that end badly;
+//! - `own_check`: a check that a catalogue brings itself.
 
 mod blocking;
 mod budgets;
@@ -30,6 +31,7 @@ mod lines;
 mod machine;
 mod options;
 mod outages;
+mod own_check;
 mod panics;
 mod sockets;
 mod stage;

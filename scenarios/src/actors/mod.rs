@@ -2,6 +2,7 @@
 
 pub mod crowd;
 pub mod decoder;
+pub mod listener;
 pub mod prober;
 pub mod reader;
 pub mod talker;

@@ -5,10 +5,12 @@
 //! - [`scheduler`]: field reports B and D.
 //! - [`client`]: field report C.
 //! - [`gateway`]: field report E.
+//! - [`room`]: what a channel that drops the oldest does to a slow listener.
 
 pub mod client;
 pub mod gateway;
 pub mod prober;
+pub mod room;
 pub mod scheduler;
 
 use halfopen::Catalogue;
@@ -64,5 +66,5 @@ pub(crate) fn with_specimens(mut catalogue: Catalogue) -> Catalogue {
     for (name, defect) in of_gateway {
         catalogue = catalogue.host(name, move |cx| gateway::run(cx, defect));
     }
-    catalogue
+    catalogue.host("specimen_slow_listeners_miss_lines", room::run)
 }

@@ -46,7 +46,7 @@ fn an_unknown_key_is_told_with_its_line_and_the_nearest_known_one() {
     idle.toml:22: `when` names no trigger; there are `at`, `message`, `frame`, `sse_event`, `chunk`, `line`, `bytes`, `http_head`, `event`, `connect` and `idle`; did you mean `message`?
     idle.toml:30: a source of facts has no key `keys`; did you mean `key`?
     idle.toml:33: there is no key `laws` here; did you mean `law`?
-    idle.toml:32: there is no key `delivry` here; did you mean `delivery`?
+    idle.toml:32: there is no check `delivry`; did you mean `delivery`?
     idle.toml:39: a specimen has no key `convicts`; known are `name`, `host`, `run` and `convicted_by`
     ");
 }

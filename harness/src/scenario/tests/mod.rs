@@ -1,5 +1,6 @@
 //! What a scenario says is what its file says.
 
+mod checks;
 mod clashes;
 mod folders;
 mod mistakes;

@@ -1,5 +1,6 @@
 //! What is wrong with a scenario though each of its words is right.
 
+mod check;
 mod clash;
 mod fault;
 
@@ -9,11 +10,9 @@ use std::time::Duration;
 use super::duration;
 use super::error::{Flaw, list, unknown};
 use super::{Role, Scenario};
-use crate::check::{Expectations, GaugeLaw};
-use crate::fact::FactKind;
-use crate::fault::{Verb, spelling};
 use crate::mapping::Origin;
 use crate::name::HostName;
+pub(crate) use check::own_checks;
 pub(crate) use fault::rule;
 
 /// The checks that judge every run, whatever a scenario expects.
@@ -35,7 +34,7 @@ pub(crate) fn scenario(scenario: &Scenario) -> Checked {
     }
     clash::clashes(scenario)?;
     facts(scenario)?;
-    checks(scenario)?;
+    check::checks(scenario)?;
     specimens(scenario)
 }
 
@@ -202,76 +201,10 @@ fn facts(scenario: &Scenario) -> Checked {
     Ok(())
 }
 
-fn checks(scenario: &Scenario) -> Checked {
-    let told: BTreeSet<FactKind> = scenario
-        .facts
-        .iter()
-        .map(|source| source.kind)
-        .chain(scenario.hosts.iter().flat_map(|host| host.tells.iter().copied()))
-        .collect();
-    for (check, kind) in scenario.checks.needs() {
-        if !told.contains(&kind) {
-            let kind = spelling(&kind);
-            let sentence = format!(
-                "the check `{check}` reads `{kind}` facts, and nothing is a source of them: map an event or a unit \
-                 under `[[facts]]`, or list `{kind}` in what an actor `tells`"
-            );
-            return Err(Flaw::new(format!("checks/{check}"), sentence));
-        }
-    }
-    named_hosts(&scenario.checks).into_iter().try_for_each(|(path, host)| known(host, path, scenario))?;
-    let signs = scenario.checks.sometimes.iter().flat_map(|sometimes| &sometimes.0);
-    let verbs = signs.filter_map(|(state, sign)| Some((state, sign.fault.as_deref()?)));
-    verbs.into_iter().try_for_each(|(state, verb)| {
-        if Verb::NAMES.contains(&verb) {
-            return Ok(());
-        }
-        let sentence = unknown(format!("`{verb}` is no verb"), verb, Verb::NAMES);
-        Err(Flaw::unknown(format!("checks/sometimes/{state}/fault"), sentence))
-    })
-}
-
-/// The hosts that checks name, and where.
-fn named_hosts(checks: &Expectations) -> Vec<(&'static str, &HostName)> {
-    let mut named: Vec<(&'static str, &HostName)> = Vec::new();
-    let losses = checks.delivery.iter().flat_map(|delivery| &delivery.allowed_losses);
-    named.extend(losses.filter_map(|loss| loss.host.as_ref()).map(|host| ("checks/delivery/allowed_losses", host)));
-    if let Some(terminal) = &checks.terminal {
-        named.extend(terminal.at.as_ref().map(|host| ("checks/terminal/at", host)));
-        named.extend(terminal.while_alive.as_ref().map(|host| ("checks/terminal/while_alive", host)));
-    }
-    let order = checks.delivery.iter().flat_map(|delivery| &delivery.order_of);
-    named.extend(order.map(|host| ("checks/delivery/order_of", host)));
-    let held_back = checks.truthful.iter().flat_map(|truthful| &truthful.held_back_by);
-    named.extend(held_back.map(|host| ("checks/truthful/held_back_by", host)));
-    let codes = checks.close_code.iter().flat_map(|codes| codes.in_order.keys());
-    named.extend(codes.map(|host| ("checks/close_code/in_order", host)));
-    let detect = checks.detect.iter().flat_map(|detect| &detect.observers);
-    named.extend(detect.map(|host| ("checks/detect/observers", host)));
-    let recover = checks.recover.iter().flat_map(|recover| &recover.observers);
-    named.extend(recover.map(|host| ("checks/recover/observers", host)));
-    let up = checks.survival.iter().flat_map(|survival| &survival.stay_up);
-    named.extend(up.map(|host| ("checks/survival/stay_up", host)));
-    let stopping = checks.stops.iter().flat_map(|stops| stops.hosts.keys());
-    named.extend(stopping.map(|host| ("checks/stops/hosts", host)));
-    let clean = checks.hygiene.iter().flat_map(|hygiene| &hygiene.hosts);
-    named.extend(clean.map(|host| ("checks/hygiene/hosts", host)));
-    let signs = checks.sometimes.iter().flat_map(|sometimes| sometimes.0.values());
-    named.extend(signs.filter_map(|sign| sign.host.as_ref()).map(|host| ("checks/sometimes", host)));
-    let gauges = checks.leaks.iter().flat_map(|leaks| leaks.gauges.values());
-    named.extend(gauges.flat_map(gauge_hosts).map(|host| ("checks/leaks/gauges", host)));
-    named
-}
-
-fn gauge_hosts(gauge: &GaugeLaw) -> Vec<&HostName> {
-    match gauge {
-        GaugeLaw::Value(_) => Vec::new(),
-        GaugeLaw::Sockets(sockets) => [&sockets.established_on].into_iter().chain(&sockets.with).collect(),
-    }
-}
-
 fn specimens(scenario: &Scenario) -> Checked {
-    let expected: Vec<_> = scenario.checks.checks().iter().map(|check| check.name()).collect();
+    let checks = scenario.checks.checks();
+    let own = scenario.checks.own.keys().map(String::as_str);
+    let expected: Vec<&str> = checks.iter().map(|check| check.name()).chain(own).collect();
     for (place, specimen) in scenario.specimens.iter().enumerate() {
         let path = format!("specimen/{place}");
         name(&specimen.name, format!("{path}/name"))?;
