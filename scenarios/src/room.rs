@@ -90,8 +90,13 @@ async fn tell(
             told += 1;
             socket.write_all(line(told, line_bytes).as_bytes()).await?;
         }
-        if said.changed().await.is_err() {
-            return Ok(());
+        tokio::select! {
+            biased;
+            changed = said.changed() => if changed.is_err() {
+                return Ok(());
+            },
+            // A listener says nothing more: this is its end.
+            left = socket.fill_buf() => return left.map(|_| ()),
         }
     }
 }

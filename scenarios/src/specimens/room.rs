@@ -4,7 +4,7 @@ use std::io;
 
 use halfopen::{BoxError, Cx};
 use halfopen_net::TcpStream;
-use tokio::io::{AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::sync::{broadcast, watch};
 
 use crate::room::{line, serve};
@@ -43,7 +43,12 @@ async fn tell(
     };
     let write = async {
         loop {
-            match waiting.recv().await {
+            let heard = tokio::select! {
+                biased;
+                heard = waiting.recv() => heard,
+                left = socket.fill_buf() => return left.map(|_| ()),
+            };
+            match heard {
                 Ok(n) => socket.write_all(line(n, line_bytes).as_bytes()).await?,
                 Err(broadcast::error::RecvError::Lagged(_)) => {}
                 Err(broadcast::error::RecvError::Closed) => return Ok(()),
