@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 use std::{fs, time::Duration};
 
+use halfopen::capsule::Capsule;
 use halfopen::check::{Check, Evidence, Finding, Verdict};
 use halfopen::fact::FactKind;
 use halfopen::trace::What;
-use halfopen::{Capsule, Catalogue, Plan, Seed};
+use halfopen::{Catalogue, Plan, Seed};
 use serde::Deserialize;
 use tokio::time::sleep;
 
