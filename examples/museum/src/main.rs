@@ -8,6 +8,7 @@
 mod eventsource;
 mod fastwebsockets;
 mod pool;
+mod redis;
 mod rmcp;
 mod tungstenite;
 
@@ -28,7 +29,7 @@ fn main() -> ExitCode {
 
 fn catalogue() -> Catalogue {
     let catalogue = Catalogue::new(env!("CARGO_MANIFEST_DIR"), "scenarios");
-    [eventsource::with, fastwebsockets::with, pool::with, rmcp::with, tungstenite::with]
+    [eventsource::with, fastwebsockets::with, pool::with, redis::with, rmcp::with, tungstenite::with]
         .into_iter()
         .fold(catalogue, |catalogue, with| with(catalogue))
 }
