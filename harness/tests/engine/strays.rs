@@ -140,6 +140,33 @@ fn signals_and_a_second_runtime_are_told_as_what_they_are() {
 }
 
 #[test]
+fn what_belongs_to_the_whole_process_is_not_changed_and_the_change_is_named() {
+    let outcome = alone("stray_belongings", async |cx| {
+        let here = std::env::current_dir()?;
+        #[expect(unsafe_code, reason = "the environment is changed on purpose")]
+        // SAFETY: it is not: on a run's thread nothing is changed.
+        unsafe {
+            std::env::set_var("HALFOPEN_STRAY", "1");
+            std::env::remove_var("PATH");
+        }
+        tell(&cx, "set", std::env::var_os("HALFOPEN_STRAY").is_some());
+        tell(&cx, "moved", std::env::set_current_dir("/proc").is_ok() || std::env::current_dir()? != here);
+        let error = std::os::unix::process::CommandExt::exec(&mut Command::new("true"));
+        tell(&cx, "exec", error.kind());
+        Ok(())
+    });
+    assert_eq!(outcome.words("set"), ["false"]);
+    assert_eq!(outcome.words("moved"), ["false"]);
+    assert_eq!(outcome.words("exec"), ["permission denied"]);
+    let strays = outcome.violated("stray");
+    let calls = ["setenv(\"HALFOPEN_STRAY\")", "unsetenv(\"PATH\")", "chdir(\"/proc\")", "exec(\"true\")"];
+    assert_eq!(strays.len(), calls.len(), "{strays:?}");
+    for call in calls {
+        assert!(strays.iter().any(|stray| stray.starts_with(call)), "{call}: {strays:?}");
+    }
+}
+
+#[test]
 fn other_threads_keep_real_sockets_clocks_and_entropy_while_a_run_goes_on() {
     let (begun, has_begun) = mpsc::channel();
     let (go_on, may_go_on) = mpsc::channel();

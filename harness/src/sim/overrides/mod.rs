@@ -13,10 +13,12 @@
 //! - `machine`, `files`: what a process asks of the machine that it runs on;
 //! - `counter`: the processor's own clock;
 //! - `doors`: sockets, names, processes, the end of the process; `callers`: whose call it was;
+//! - `belongings`: what the whole process has one of: its environment, its working directory, its program;
 //! - `beacon`: who is speaking, for whoever finds the process dead;
 //! - `worker`: what a process needs to play runs for another.
 
 mod beacon;
+mod belongings;
 mod callers;
 mod clock;
 mod counter;
