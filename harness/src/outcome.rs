@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::check::{Evidence, FinalState, Signature, Verdict, Violation};
 use crate::fault::Fault;
 use crate::name::HostName;
+use crate::scenario::Arrivals;
 use crate::story;
 use crate::trace::{FaultEvent, Record, Trace, TraceHash, What};
 
@@ -20,6 +21,8 @@ pub struct Outcome {
     pub faults: Vec<Fault>,
     /// The scenario's actors.
     pub actors: Vec<HostName>,
+    /// When packets arrived.
+    pub arrivals: Arrivals,
     /// Every record.
     pub trace: Trace,
     /// The hash of the run: equal for two runs that are the same to the last packet, poll and draw.
@@ -97,12 +100,20 @@ impl Outcome {
 
     /// What a person reviews: see [`story::tell`].
     pub fn story(&self) -> String {
-        story::tell(&self.scenario, &self.evidence(), &self.verdicts)
+        story::tell(&self.title(), &self.evidence(), &self.verdicts)
+    }
+
+    /// The scenario, and what its plan says of its network.
+    fn title(&self) -> String {
+        match self.arrivals {
+            Arrivals::BetweenPolls => self.scenario.clone(),
+            Arrivals::BetweenCalls => format!("{} (packets arrive between calls)", self.scenario),
+        }
     }
 
     /// What a failing test prints: see [`story::report`]. `replay_line` is the command that replays this run.
     pub fn failure_report(&self, replay_line: &str) -> String {
-        story::report(&self.scenario, &self.seed, replay_line, &self.evidence(), &self.verdicts)
+        story::report(&self.title(), &self.seed, replay_line, &self.evidence(), &self.verdicts)
     }
 }
 
@@ -238,6 +249,7 @@ mod tests {
         };
         let verdicts = expect.judge(&tale.evidence());
         Outcome {
+            arrivals: Arrivals::BetweenPolls,
             scenario: "idle_close".to_owned(),
             seed: "42".to_owned(),
             faults: tale.faults,

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::fault::{Fault, Target, Verb};
 use crate::name::HostName;
-use crate::scenario::{self, Node, Scenario, ScenarioError, Section};
+use crate::scenario::{self, Arrivals, Node, Scenario, ScenarioError, Section};
 use crate::seed::{Seed, SeedTree};
 
 /// A scenario with every choice made. The same plan gives the same run, whatever becomes of the way in which plans are
@@ -19,9 +19,13 @@ pub struct Plan {
     pub faults: Vec<Fault>,
 }
 
+/// In how many plans of an interleaved scenario packets arrive between calls: one in this many. The rest show what happens
+/// when they do not.
+const BETWEEN_CALLS_ODDS: u64 = 4;
+
 impl Plan {
     /// Decides what a checked scenario leaves open. Each rule has a generator of its own: `plan`, then `fault 0` and so
-    /// on.
+    /// on; `arrivals` decides whether packets arrive between calls, where the scenario leaves that open.
     ///
     /// # Panics
     ///
@@ -51,7 +55,12 @@ impl Plan {
         let seeds = SeedTree::new(seed).child("plan");
         let rules = scenario.rules.iter().enumerate();
         let faults = rules.map(|(place, rule)| rule.draw(&seeds.child(&format!("fault {place}")))).collect();
-        Self { scenario: scenario.clone(), seed, faults }
+        let mut scenario = scenario.clone();
+        if scenario.network.interleaved && scenario.network.arrivals.is_none() {
+            let between_calls = seeds.child("arrivals").draws().below(BETWEEN_CALLS_ODDS) == 0;
+            scenario.network.arrivals = between_calls.then_some(Arrivals::BetweenCalls);
+        }
+        Self { scenario, seed, faults }
     }
 
     /// How many lives a host needs at most: one, and one for each fault that starts it again.

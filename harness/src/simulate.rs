@@ -33,6 +33,7 @@ impl Catalogue {
         Outcome {
             scenario: plan.scenario.name.clone(),
             seed: plan.seed.to_string(),
+            arrivals: plan.scenario.network.arrivals.unwrap_or_default(),
             faults: plan.faults.clone(),
             actors,
             trace: Trace { records: raw.records },

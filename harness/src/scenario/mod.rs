@@ -12,9 +12,9 @@
 //! | table | keys |
 //! |---|---|
 //! | (top) | `proves`; `name` (else the file's stem), `base`, `time_limit`, `settle` |
-//! | `[network]` | `latency` (one way), `send_buffer_bytes`, `receive_buffer_bytes`, `idle_timeout` (with `forgets`), `interleaved` |
+//! | `[network]` | `latency` (one way), `send_buffer_bytes`, `receive_buffer_bytes`, `tcp_syn_linear_timeouts`, `idle_timeout` (with `forgets`), `interleaved`, `arrivals` |
 //! | `[host.NAME]`, `[actor.NAME]` | `run`; `start`, `tells` (kinds of facts), `config` (any table) |
-//! | `[[link]]` | `between` (two hosts); `latency`, `send_buffer_bytes`, `receive_buffer_bytes`, `idle_timeout` (with `forgets`) |
+//! | `[[link]]` | `between` (two hosts); `latency`, `send_buffer_bytes`, `receive_buffer_bytes`, `tcp_syn_linear_timeouts`, `idle_timeout` (with `forgets`) |
 //! | `[[fault]]` | `link` (`"alice -> chat"`; `connection`, from 1), `between` or `host`; `when`; `do` and its parameters |
 //! | `[[facts]]` | `fact`; `event` (`host`, `target`), `unit` (`link`, `direction`, `at`) or `connection` (`link`, `at`); `where`, `key`, `as`, `numbered`, `value`, `from`, `to`, `optional` |
 //! | `[checks.NAME]` | those of the [check](crate::check), or of a [check of the catalogue's own](crate::Catalogue::own_check) |
@@ -116,6 +116,8 @@ pub(crate) use read::{faults, in_document};
 pub(crate) use section::Section;
 pub(crate) use write::{document, fault_tables};
 
+use serde::{Deserialize, Serialize};
+
 use crate::check::{Expectations, OwnChecks};
 use crate::fact::FactKind;
 use crate::fault::Middlebox;
@@ -184,12 +186,27 @@ pub struct Network {
     pub link: LinkParameters,
     /// Whether the seed also decides when tasks yield, how much a read returns and how much a write takes.
     pub interleaved: bool,
+    /// When packets arrive that are due while tasks run. `None`: between polls, or, in a scenario that is interleaved, as
+    /// the plan draws it.
+    pub arrivals: Option<Arrivals>,
+}
+
+/// When a packet arrives that is due at an instant at which tasks run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Arrivals {
+    /// Before any of them is polled.
+    #[default]
+    BetweenPolls,
+    /// Sometimes as well between two socket calls of one poll, as on a machine whose network does not wait for a process:
+    /// a read has nothing, and the write after it fails. The seed decides which.
+    BetweenCalls,
 }
 
 impl Default for Network {
     /// The defaults of [`LinkParameters`]; interleaved.
     fn default() -> Self {
-        Self { link: LinkParameters::default(), interleaved: true }
+        Self { link: LinkParameters::default(), interleaved: true, arrivals: None }
     }
 }
 
@@ -204,18 +221,22 @@ pub struct LinkParameters {
     pub receive_buffer_bytes: u32,
     /// A hop that forgets connections which carry nothing for a while, if there is one on the way.
     pub middlebox: Option<Middlebox>,
+    /// How many SYNs are sent again a second after the one before, until the waits double: the sysctl of this name, which
+    /// Linux has since 6.5. At most 127.
+    pub tcp_syn_linear_timeouts: u32,
 }
 
 impl Default for LinkParameters {
     /// 20 ms one way, as between neighbouring regions of a cloud, and what sockets of Linux take on a local network: a
     /// writer got rid of 3.87 MB into a connection that acknowledged nothing, and a stopped process's kernel acknowledged
-    /// 127 KB.
+    /// 127 KB. The SYNs of Linux 6.5 and later.
     fn default() -> Self {
         Self {
             latency: Duration::from_millis(20),
             send_buffer_bytes: 3_800_000,
             receive_buffer_bytes: 128 * 1024,
             middlebox: None,
+            tcp_syn_linear_timeouts: 4,
         }
     }
 }
@@ -259,13 +280,22 @@ pub struct LinkSpec {
     pub receive_buffer_bytes: Option<u32>,
     /// As [`LinkParameters::middlebox`].
     pub middlebox: Option<Middlebox>,
+    /// As [`LinkParameters::tcp_syn_linear_timeouts`].
+    pub tcp_syn_linear_timeouts: Option<u32>,
 }
 
 impl LinkSpec {
     /// Two hosts that are so far apart, and else as any others.
     pub fn of_latency(one: impl Into<HostName>, other: impl Into<HostName>, latency: Duration) -> Self {
         let between = (one.into(), other.into());
-        Self { between, latency: Some(latency), send_buffer_bytes: None, receive_buffer_bytes: None, middlebox: None }
+        Self {
+            between,
+            latency: Some(latency),
+            send_buffer_bytes: None,
+            receive_buffer_bytes: None,
+            middlebox: None,
+            tcp_syn_linear_timeouts: None,
+        }
     }
 
     /// Whether it is the link of these two.
@@ -346,6 +376,7 @@ impl Scenario {
             send_buffer_bytes: own.send_buffer_bytes.unwrap_or(usual.send_buffer_bytes),
             receive_buffer_bytes: own.receive_buffer_bytes.unwrap_or(usual.receive_buffer_bytes),
             middlebox: own.middlebox.or(usual.middlebox),
+            tcp_syn_linear_timeouts: own.tcp_syn_linear_timeouts.unwrap_or(usual.tcp_syn_linear_timeouts),
         }
     }
 

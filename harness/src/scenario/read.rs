@@ -75,10 +75,11 @@ fn rules(section: &Section) -> Result<Vec<FaultRule>, ScenarioError> {
 }
 
 /// What `[network]` and `[[link]]` say of packets and buffers.
-const LINK: [&str; 5] = ["latency", "send_buffer_bytes", "receive_buffer_bytes", "idle_timeout", "forgets"];
+const LINK: [&str; 6] =
+    ["latency", "send_buffer_bytes", "receive_buffer_bytes", "tcp_syn_linear_timeouts", "idle_timeout", "forgets"];
 
 fn network(node: &Node) -> Result<Network, ScenarioError> {
-    let section = Section::open(node, "the network", &[&LINK[..], &["interleaved"]].concat())?;
+    let section = Section::open(node, "the network", &[&LINK[..], &["interleaved", "arrivals"]].concat())?;
     let usual = Network::default();
     Ok(Network {
         link: LinkParameters {
@@ -86,8 +87,10 @@ fn network(node: &Node) -> Result<Network, ScenarioError> {
             send_buffer_bytes: section.or("send_buffer_bytes", usual.link.send_buffer_bytes)?,
             receive_buffer_bytes: section.or("receive_buffer_bytes", usual.link.receive_buffer_bytes)?,
             middlebox: middlebox(&section)?,
+            tcp_syn_linear_timeouts: section.or("tcp_syn_linear_timeouts", usual.link.tcp_syn_linear_timeouts)?,
         },
         interleaved: section.or("interleaved", usual.interleaved)?,
+        arrivals: section.optional("arrivals")?,
     })
 }
 
@@ -133,6 +136,7 @@ fn link(node: &Node) -> Result<LinkSpec, ScenarioError> {
         send_buffer_bytes: section.optional("send_buffer_bytes")?,
         receive_buffer_bytes: section.optional("receive_buffer_bytes")?,
         middlebox: middlebox(&section)?,
+        tcp_syn_linear_timeouts: section.optional("tcp_syn_linear_timeouts")?,
     })
 }
 

@@ -8,7 +8,7 @@ use toml::{Table, Value};
 use super::duration::written;
 use super::facts::{self, written_link};
 use super::verb::spelt;
-use super::{FaultRule, HostSpec, Network, Role, Scenario, When, trigger, verb};
+use super::{FaultRule, HostSpec, LinkParameters, Network, Role, Scenario, When, trigger, verb};
 use crate::fault::{Fault, Middlebox, Target};
 
 type Keys = Vec<(&'static str, Value)>;
@@ -28,10 +28,13 @@ pub(crate) fn document(scenario: &Scenario, prefix: &str) -> String {
     ];
     lines(&mut text, own);
     header(&mut text, prefix, "network");
-    let Network { link, interleaved } = scenario.network;
+    let Network { link, interleaved, arrivals } = scenario.network;
     lines(&mut text, link_keys(Some(link.latency), Some(link.send_buffer_bytes), Some(link.receive_buffer_bytes)));
     lines(&mut text, middlebox_keys(link.middlebox));
+    let usual = LinkParameters::default().tcp_syn_linear_timeouts;
+    lines(&mut text, syn_keys(Some(link.tcp_syn_linear_timeouts).filter(|timeouts| *timeouts != usual)));
     lines(&mut text, vec![("interleaved", Value::Boolean(interleaved))]);
+    lines(&mut text, arrivals.map(|arrivals| ("arrivals", spelt(&arrivals))).into_iter().collect());
     scenario.hosts.iter().for_each(|spec| host(&mut text, prefix, spec));
     for link in &scenario.links {
         item(&mut text, prefix, "link");
@@ -39,6 +42,7 @@ pub(crate) fn document(scenario: &Scenario, prefix: &str) -> String {
         lines(&mut text, vec![("between", spelt(&[one, other]))]);
         lines(&mut text, link_keys(link.latency, link.send_buffer_bytes, link.receive_buffer_bytes));
         lines(&mut text, middlebox_keys(link.middlebox));
+        lines(&mut text, syn_keys(link.tcp_syn_linear_timeouts));
     }
     for rule in &scenario.rules {
         item(&mut text, prefix, "fault");
@@ -76,6 +80,10 @@ fn middlebox_keys(middlebox: Option<Middlebox>) -> Keys {
     let keys = middlebox
         .map(|middlebox| [("idle_timeout", written(middlebox.idle_timeout)), ("forgets", spelt(&middlebox.forgets))]);
     keys.into_iter().flatten().collect()
+}
+
+fn syn_keys(linear_timeouts: Option<u32>) -> Keys {
+    linear_timeouts.map(|timeouts| ("tcp_syn_linear_timeouts", Value::Integer(timeouts.into()))).into_iter().collect()
 }
 
 /// Faults as the `[[fault]]` tables of a plan.

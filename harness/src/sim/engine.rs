@@ -181,7 +181,7 @@ impl Engine {
         let now = Duration::from_nanos(self.shared.now_nanos());
         if self.now.get() != now {
             self.now.set(now);
-            self.deliver_due();
+            self.deliver_due(true);
         }
     }
 
@@ -334,6 +334,7 @@ impl Engine {
         let next = loop {
             let mut network = self.network.borrow_mut();
             network.now = now;
+            network.arrive_postponed();
             let orders = network.take_orders();
             let next = network.next_at();
             let due = next.is_some_and(|at| at <= now);
@@ -350,7 +351,7 @@ impl Engine {
                 break next;
             }
             orders.into_iter().for_each(|order| self.obey(order));
-            self.deliver_due();
+            self.deliver_due(false);
         };
         if !self.panics.borrow().is_empty() {
             self.note_panics();
@@ -372,15 +373,18 @@ impl Engine {
         }
     }
 
-    /// Does what the network has due by now.
-    fn deliver_due(&self) {
+    /// Does what the network has due by now, before tasks are polled or when they have been.
+    fn deliver_due(&self, before_polls: bool) {
         let mut network = self.network.borrow_mut();
         network.now = self.now();
+        // What is left over is of an earlier instant now.
+        network.arrive_postponed();
         if network.next_at().is_none_or(|at| at > network.now) {
+            self.let_go(network);
             return;
         }
         let now = network.now;
-        let starts = network.advance(now);
+        let starts = network.advance(now, before_polls);
         self.let_go(network);
         if !starts.is_empty() {
             self.starts.borrow_mut().extend(starts);

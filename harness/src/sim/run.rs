@@ -22,6 +22,7 @@ use crate::catalogue::{Catalogue, set_fact_sink};
 use crate::check::{FinalState, RunEnd};
 use crate::plan::Plan;
 use crate::plane::Plane;
+use crate::scenario;
 use crate::seed::{Seed, SeedTree};
 use crate::trace::{Record, TraceHash, What};
 
@@ -160,7 +161,7 @@ fn on_this_thread(
     // std draws a thread's hash keys once. Drawn here, they shift no host's stream.
     let _ = std::hash::RandomState::new();
     let network =
-        Network::new(Plane::new(&plan.faults), links(plan), &seeds.child("network"), plan.scenario.network.interleaved);
+        network(plan, &seeds.child("network"));
     let run = RUNS.fetch_add(1, Ordering::Relaxed);
     let engine = Rc::new(Engine::new(network, shared, seeds.clone(), run, &plan.faults));
     engine::install(Rc::clone(&engine));
@@ -262,6 +263,11 @@ fn note_threads(engine: &Engine, round: Round) {
         );
         engine.record(None, What::Violation { rule: "threads".to_owned(), detail });
     }
+}
+
+fn network(plan: &Plan, seeds: &SeedTree) -> Network {
+    let scenario::Network { interleaved, arrivals, .. } = plan.scenario.network;
+    Network::new(Plane::new(&plan.faults), links(plan), seeds, interleaved, arrivals.unwrap_or_default())
 }
 
 fn links(plan: &Plan) -> Links {

@@ -76,7 +76,11 @@ impl EngineSeam {
         work: impl FnOnce(&mut Network, Socket) -> Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         match Self::stream(key) {
-            Ok(socket) => self.0.with_network(|network| work(network, socket)),
+            Ok(socket) => self.0.with_network(|network| {
+                let answer = work(network, socket);
+                network.end_call(socket);
+                answer
+            }),
             Err(error) => Poll::Ready(Err(error)),
         }
     }

@@ -74,18 +74,27 @@ fn a_fin_comes_behind_what_drips() {
 }
 
 #[test]
-fn an_attempt_that_hangs_is_given_up_after_127_seconds() {
+fn an_attempt_that_hangs_is_given_up_after_131_seconds() {
     let outcome = attempts("hang", s(1)).fault(Trigger::Connect, link(), Verb::ConnectHang { lasting: None }).run();
-    assert_eq!(outcome.told("connect")[0], (s(127), "TimedOut".to_owned()));
-    assert_eq!(outcome.told("connect")[1], (s(128) + 2 * LATENCY, "Ok(())".to_owned()));
+    assert_eq!(outcome.told("connect")[0], (s(131), "TimedOut".to_owned()));
+    assert_eq!(outcome.told("connect")[1], (s(132) + 2 * LATENCY, "Ok(())".to_owned()));
 }
 
 #[test]
 fn attempts_that_hang_for_a_time_go_on_with_the_next_syn() {
-    let hang = Verb::ConnectHang { lasting: Some(s(5)) };
-    let outcome = attempts("hang_ends", s(1)).fault(Trigger::Connect, link(), hang).run();
-    // SYNs at 0, 1, 3 and 7 s.
-    assert_eq!(outcome.told("connect")[0], (s(7) + 2 * LATENCY, "Ok(())".to_owned()));
+    // What Linux 6.18 does, without its timers' slack: 2.04, 4.09, 7.13, 11.35 and 35.67 s.
+    let since_6_5 = [(1_500, 2), (3_500, 4), (5_500, 7), (8_000, 11), (20_000, 35), (600_000, 131)];
+    let before = [(1_500, 3), (3_500, 7), (5_500, 7), (8_000, 15), (20_000, 31), (600_000, 127)];
+    for (linear_timeouts, wanted) in [(4, since_6_5), (0, before)] {
+        for (hangs, seconds) in wanted {
+            let hang = Verb::ConnectHang { lasting: Some(ms(hangs)) };
+            let mut stage = attempts("hang_ends", s(1)).fault(Trigger::Connect, link(), hang);
+            stage.link().tcp_syn_linear_timeouts = linear_timeouts;
+            let (at, told) = stage.run().told("connect")[0].clone();
+            let ended = if told == "TimedOut" { s(seconds) } else { s(seconds) + 2 * LATENCY };
+            assert_eq!((at, told == "TimedOut"), (ended, hangs == 600_000), "{hangs} ms, {linear_timeouts}");
+        }
+    }
 }
 
 #[test]

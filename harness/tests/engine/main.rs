@@ -5,6 +5,7 @@
 //! - `sockets`, `endings`, `windows`: what socket calls answer; `options`: and what they are told in advance;
 //! - `calls`, `hops`: lookups and connect calls that fail, and what stands between two hosts;
 //! - `excuses`: which losses a connection's end explains; `tables`: what sockets hold;
+//! - `between`: packets that arrive in the middle of a poll;
 //! - `withheld`: what the plane keeps for a fault that does not fire;
 //! - `unreachable`: faults that could not strike, and what is said of them;
 //! - `identity`: which host a call belongs to;
@@ -16,6 +17,7 @@
 //! - `own_check`: a check that a catalogue brings itself.
 
 mod blocking;
+mod between;
 mod budgets;
 mod busy;
 mod calls;

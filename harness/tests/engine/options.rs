@@ -120,8 +120,8 @@ fn a_user_timeout_ends_a_connection_whose_peer_keeps_its_window_closed() {
         },
     )
     .run();
-    // The window closes with the first flight, and opens no more.
-    assert_eq!(outcome.only("error"), (2 * LATENCY + s(3), "TimedOut".to_owned()));
+    // What the first flight of whole segments leaves of the window goes with the second; it opens no more.
+    assert_eq!(outcome.only("error"), (4 * LATENCY + s(3), "TimedOut".to_owned()));
     assert_eq!(outcome.count(&given_up(GaveUpOn::UserTimeout)), 1);
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use halfopen::catalogue::{BoxError, Catalogue, Cx};
 use halfopen::fault::{Fault, Target, Trigger, Verb};
 use halfopen::plan::Plan;
-use halfopen::scenario::{HostSpec, LinkParameters, Scenario};
+use halfopen::scenario::{Arrivals, HostSpec, LinkParameters, Scenario};
 use halfopen::sim::SimError;
 use halfopen::trace::{ConnectionEvent, What};
 use halfopen::{FactKind, Outcome, Seed};
@@ -73,6 +73,11 @@ impl Stage {
     /// What the network between any two hosts is like.
     pub(crate) fn link(&mut self) -> &mut LinkParameters {
         &mut self.scenario.network.link
+    }
+
+    /// When packets arrive that are due while tasks run.
+    pub(crate) fn arrivals(&mut self, arrivals: Arrivals) {
+        self.scenario.network.arrivals = Some(arrivals);
     }
 
     pub(crate) fn seed(mut self, seed: u64) -> Self {

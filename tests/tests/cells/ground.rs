@@ -9,7 +9,7 @@ use std::time::Duration;
 use halfopen::fault::{Fault, Target, Verb};
 use halfopen::name::Link;
 use halfopen::plan::Plan;
-use halfopen::scenario::{HostSpec, Scenario};
+use halfopen::scenario::{Arrivals, HostSpec, Scenario};
 use halfopen::trace::What;
 use halfopen::{Catalogue, Cx, FactKind, Seed};
 use halfopen_net::{TcpListener, TcpStream};
@@ -22,6 +22,15 @@ use crate::{client, meeting, peer, server, websocket};
 
 /// One way, in both simulations.
 const LATENCY: Duration = Duration::from_millis(1);
+
+/// How a simulation runs its tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    Plain,
+    Interleaved,
+    /// Interleaved, and packets arrive between the calls of a poll.
+    BetweenCalls,
+}
 
 /// Where a cell is being played, as its programs see it.
 #[derive(Clone)]
@@ -157,12 +166,12 @@ fn taken(lines: &Mutex<Vec<String>>) -> Vec<String> {
 }
 
 /// What is seen in the simulation when the peer makes the fault.
-pub(crate) fn in_the_simulation(cell: &Cell, seed: u64, interleaved: bool) -> Vec<String> {
-    simulate(cell, &cell.peer, Vec::new(), seed, interleaved)
+pub(crate) fn in_the_simulation(cell: &Cell, seed: u64, way: Way) -> Vec<String> {
+    simulate(cell, &cell.peer, Vec::new(), seed, way)
 }
 
 /// What is seen in the simulation when a plan makes the fault.
-pub(crate) fn by_verb(cell: &Cell, by: &ByVerb, seed: u64, interleaved: bool) -> Vec<String> {
+pub(crate) fn by_verb(cell: &Cell, by: &ByVerb, seed: u64, way: Way) -> Vec<String> {
     let link = if by.peer.listens() {
         Link { client: "observer".into(), server: "peer".into() }
     } else {
@@ -200,10 +209,10 @@ pub(crate) fn by_verb(cell: &Cell, by: &ByVerb, seed: u64, interleaved: bool) ->
         | Verb::IoError { .. } => Target::Link { link, connection: None },
     };
     let fault = Fault { target, trigger: by.trigger.clone(), verb: by.verb.clone() };
-    simulate(cell, &by.peer, vec![fault], seed, interleaved)
+    simulate(cell, &by.peer, vec![fault], seed, way)
 }
 
-fn simulate(cell: &Cell, peer: &Peer, faults: Vec<Fault>, seed: u64, interleaved: bool) -> Vec<String> {
+fn simulate(cell: &Cell, peer: &Peer, faults: Vec<Fault>, seed: u64, way: Way) -> Vec<String> {
     let (observer, peer) = (cell.observer.clone(), peer.clone());
     let catalogue = Catalogue::new("", "")
         .host("peer", move |cx| {
@@ -223,11 +232,12 @@ fn simulate(cell: &Cell, peer: &Peer, faults: Vec<Fault>, seed: u64, interleaved
                 Ok(())
             }
         });
-    let way = if faults.is_empty() { "peer" } else { "verb" };
-    let mut scenario = Scenario::new(format!("cell_{}_by_{way}", cell.row), cell.fault)
+    let by = if faults.is_empty() { "peer" } else { "verb" };
+    let mut scenario = Scenario::new(format!("cell_{}_by_{by}", cell.row), cell.fault)
         .with_host(HostSpec::host("peer", "peer"))
         .with_host(HostSpec::actor("observer", "observer"));
-    scenario.network.interleaved = interleaved;
+    scenario.network.interleaved = way != Way::Plain;
+    scenario.network.arrivals = (way == Way::BetweenCalls).then_some(Arrivals::BetweenCalls);
     simulation(&catalogue, scenario, faults, seed)
 }
 

@@ -30,8 +30,9 @@ mod words;
 use std::sync::OnceLock;
 
 use cell::Cell;
+use ground::Way;
 
-/// Seeds of the simulation; each also with tasks interleaved.
+/// Seeds of the simulation; each also with tasks interleaved, and with packets that arrive between their calls.
 const SEEDS: std::ops::Range<u64> = 0..3;
 
 #[test]
@@ -49,9 +50,9 @@ fn the_simulation_shows_it_when_the_peer_does_it() {
         let plays = cell.only_by_verb.is_none();
         runs()
             .filter(|_| plays)
-            .map(|(seed, interleaved)| {
-                let seen = ground::in_the_simulation(cell, seed, interleaved);
-                (format!("the simulation with seed {seed}, interleaved: {interleaved}"), Some(seen), cell.sees.clone())
+            .map(|(seed, way)| {
+                let seen = ground::in_the_simulation(cell, seed, way);
+                (format!("the simulation with seed {seed}, {way:?}"), Some(seen), cell.sees.clone())
             })
             .collect()
     });
@@ -64,9 +65,9 @@ fn the_simulation_shows_it_when_a_verb_does_it() {
         let verb = cell.verb.as_ref();
         verb.into_iter()
             .flat_map(|by| runs().map(move |run| (by, run)))
-            .map(|(by, (seed, interleaved))| {
-                let seen = ground::by_verb(cell, by, seed, interleaved);
-                (format!("{} with seed {seed}, interleaved: {interleaved}", by.verb), Some(seen), cell.sees.clone())
+            .map(|(by, (seed, way))| {
+                let seen = ground::by_verb(cell, by, seed, way);
+                (format!("{} with seed {seed}, {way:?}", by.verb), Some(seen), cell.sees.clone())
             })
             .collect()
     });
@@ -90,11 +91,11 @@ fn what_linux_does_not_show_is_noticed() {
     let mut wrong = rows::all().into_iter().next().expect("there are cells");
     wrong.sees = vec!["next: None"];
     assert_ne!(ground::on_linux(&wrong), wrong.sees);
-    assert_ne!(ground::in_the_simulation(&wrong, 0, false), wrong.sees);
+    assert_ne!(ground::in_the_simulation(&wrong, 0, Way::Plain), wrong.sees);
 }
 
-fn runs() -> impl Iterator<Item = (u64, bool)> {
-    SEEDS.flat_map(|seed| [(seed, false), (seed, true)])
+fn runs() -> impl Iterator<Item = (u64, Way)> {
+    SEEDS.flat_map(|seed| [Way::Plain, Way::Interleaved, Way::BetweenCalls].map(|way| (seed, way)))
 }
 
 type Seen = (String, Option<Vec<String>>, Vec<&'static str>);

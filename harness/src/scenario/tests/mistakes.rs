@@ -39,7 +39,7 @@ fn an_unknown_key_is_told_with_its_line_and_the_nearest_known_one() {
     idle.toml:5: the network has no key `latncy`; did you mean `latency`?
     idle.toml:8: a host has no key `runs`; did you mean `run`?
     idle.toml:13: an actor has no key `tell`; did you mean `tells`?
-    idle.toml:18: a link has no key `jitter`; known are `between`, `latency`, `send_buffer_bytes`, `receive_buffer_bytes`, `idle_timeout` and `forgets`
+    idle.toml:18: a link has no key `jitter`; known are `between`, `latency`, `send_buffer_bytes`, `receive_buffer_bytes`, `tcp_syn_linear_timeouts`, `idle_timeout` and `forgets`
     idle.toml:25: `close` takes no `raeson`; its parameters are `code`, `reason` and `to`; did you mean `reason`?
     idle.toml:21: `close` takes no `conection`; its parameters are `code`, `reason` and `to`; did you mean `connection`?
     idle.toml:22: the trigger `message` takes no `egde`; its parameters are `direction` and `edge`; did you mean `edge`?

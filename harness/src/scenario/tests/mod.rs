@@ -187,7 +187,11 @@ fn every_verb_and_trigger_is_described_with_its_parameters() {
 
 #[test]
 fn a_scenario_reads_back_as_it_was_written() {
-    for scenario in [arbitrary::scenario(), read(GOOD).expect("no mistake")] {
+    let mut kernel = arbitrary::scenario();
+    kernel.network.arrivals = Some(Arrivals::BetweenCalls);
+    kernel.network.link.tcp_syn_linear_timeouts = 0;
+    kernel.links[0].tcp_syn_linear_timeouts = Some(127);
+    for scenario in [arbitrary::scenario(), read(GOOD).expect("no mistake"), kernel] {
         let again = Scenario::from_toml(&scenario.to_toml(), Path::new("again.toml"));
         assert_eq!(again, Ok(scenario));
     }
@@ -221,6 +225,14 @@ fn a_specimen_differs_from_its_scenario_in_one_run() {
     let run = |scenario: &Scenario| scenario.host_named(&"chat".into()).map(|host| host.run.clone());
     assert_eq!(run(&specimen).as_deref(), Some("specimen_deaf"));
     assert_eq!(specimen.to_toml(), scenario.to_toml().replacen("run = \"chat\"", "run = \"specimen_deaf\"", 1));
+}
+
+#[test]
+fn a_kernel_sends_no_more_syns_a_second_apart_than_linux_allows() {
+    let mut scenario = read(GOOD).expect("no mistake");
+    scenario.network.link.tcp_syn_linear_timeouts = 128;
+    let error = scenario.checked().expect_err("too many").to_string();
+    assert!(error.contains("at most 127"), "{error}");
 }
 
 fn read(text: &str) -> Result<Scenario, ScenarioError> {

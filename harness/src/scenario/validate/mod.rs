@@ -140,8 +140,10 @@ fn virtual_time(time: Duration, path: &str) -> Checked {
 fn links(scenario: &Scenario) -> Checked {
     let usual = scenario.network.link;
     buffers("network", Some(usual.send_buffer_bytes), Some(usual.receive_buffer_bytes))?;
+    syns("network", Some(usual.tcp_syn_linear_timeouts))?;
     for (place, link) in scenario.links.iter().enumerate() {
         buffers(&format!("link/{place}"), link.send_buffer_bytes, link.receive_buffer_bytes)?;
+        syns(&format!("link/{place}"), link.tcp_syn_linear_timeouts)?;
         let path = format!("link/{place}/between");
         let (one, other) = &link.between;
         pair(one, other, &path, scenario)?;
@@ -159,6 +161,16 @@ fn buffers(path: &str, send: Option<u32>, receive: Option<u32>) -> Checked {
         }
     }
     Ok(())
+}
+
+/// Linux's own bound.
+const MOST_LINEAR_TIMEOUTS: u32 = 127;
+
+fn syns(path: &str, linear_timeouts: Option<u32>) -> Checked {
+    let Some(timeouts) = linear_timeouts.filter(|timeouts| *timeouts > MOST_LINEAR_TIMEOUTS) else { return Ok(()) };
+    let sentence =
+        format!("{timeouts} SYNs a second apart are more than Linux sends: it is at most {MOST_LINEAR_TIMEOUTS}");
+    Err(Flaw::new(format!("{path}/tcp_syn_linear_timeouts"), sentence))
 }
 
 fn known(name: &HostName, path: &str, scenario: &Scenario) -> Checked {

@@ -355,6 +355,18 @@ impl End {
         if self.no_delay || !small_under_way { 0 } else { bytes % SEGMENT_BYTES }
     }
 
+    /// How many of the bytes that the window takes wait for more or for an acknowledgement. A segment is small only where
+    /// what is written ends; one that a FIN follows is not held back; and what is left of a window is no reason for a small
+    /// one (RFC 9293, 3.8.6.2.1) unless no acknowledgement is to come.
+    pub(crate) fn kept_for_later(&self, bytes: usize) -> usize {
+        let is_last = bytes == self.unsent_bytes;
+        if is_last {
+            return if self.fin == Fin::Open { self.held_back(bytes) } else { 0 };
+        }
+        let rest = bytes % SEGMENT_BYTES;
+        if rest == bytes && self.unacknowledged == 0 { 0 } else { rest }
+    }
+
     /// How many bytes that were.
     pub(crate) fn discard_unsent(&mut self) -> usize {
         self.unsent.clear();

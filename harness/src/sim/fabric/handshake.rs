@@ -136,18 +136,19 @@ impl Network {
         let connection = self.connection_mut(index);
         connection.syns += 1;
         let n = connection.syns;
-        if let Some(wait) = syn_wait(n) {
+        let linear_timeouts = connection.link.tcp_syn_linear_timeouts;
+        if let Some(wait) = syn_wait(n, linear_timeouts) {
             self.schedule.push(self.now + wait, Due::SynRetry(index, n));
         }
     }
 
     /// The nth SYN has found no answer in its time.
     pub(super) fn retry_syn(&mut self, index: ConnectionIndex, n: u32) {
-        let end = &self.connection(index).client;
-        if end.state != EndState::Connecting || end.reset {
+        let connection = self.connection(index);
+        if connection.client.state != EndState::Connecting || connection.client.reset {
             return;
         }
-        if !syn_gives_up(n) {
+        if !syn_gives_up(n, connection.link.tcp_syn_linear_timeouts) {
             self.try_syn(index, Plane::retry);
             return;
         }

@@ -7,7 +7,7 @@
 //! - `schedule`: what happens next.
 //! - `calls`: what a process asks of its sockets.
 //! - `transmit`: from a sender's buffer through the plane onto a path.
-//! - `arrival`: from a path into a receiver.
+//! - `arrival`: from a path into a receiver; `between`: in the middle of a poll.
 //! - `handshake`: SYN, listeners, refusals.
 //! - `effects`: what the plane's answers do; `custody`: what it keeps meanwhile.
 //! - `failures`: calls and lookups that faults make fail.
@@ -17,6 +17,7 @@
 //! - `census`: what is open, for reports.
 
 mod arrival;
+mod between;
 mod calls;
 mod census;
 mod connection;
@@ -51,7 +52,7 @@ use super::journal::Journal;
 use crate::fault::{FaultIndex, HalfOpenKind};
 use crate::name::{ConnectionId, Direction, HostName, Link, Side};
 use crate::plane::{Effect, Hold, HostAct, Mode, Plane};
-use crate::scenario::LinkParameters;
+use crate::scenario::{Arrivals, LinkParameters};
 use crate::seed::{Draws, SeedTree};
 use crate::trace::{ConnectionEvent, FaultEvent, What};
 
@@ -114,10 +115,24 @@ pub(crate) struct Network {
     buffered_bytes: usize,
     /// Whether calls are cut short and yields are thrown in by seed.
     interleaved: bool,
+    /// Decides which packets arrive between two calls of one poll, if any do.
+    between_calls: Option<Draws>,
+    /// Arrivals that are due, and are kept for the polls of this instant.
+    postponed: Vec<(ConnectionIndex, Direction)>,
 }
 
 impl Network {
-    pub(crate) fn new(plane: Plane, links: Links, seeds: &SeedTree, interleaved: bool) -> Self {
+    pub(crate) fn new(
+        plane: Plane,
+        links: Links,
+        seeds: &SeedTree,
+        interleaved: bool,
+        arrivals: Arrivals,
+    ) -> Self {
+        let between_calls = match arrivals {
+            Arrivals::BetweenPolls => None,
+            Arrivals::BetweenCalls => Some(seeds.child("arrivals").draws()),
+        };
         Self {
             now: Duration::ZERO,
             hosts: Hosts::default(),
@@ -139,6 +154,8 @@ impl Network {
             host_taint: Vec::new(),
             buffered_bytes: 0,
             interleaved,
+            between_calls,
+            postponed: Vec::new(),
         }
     }
 
@@ -150,8 +167,9 @@ impl Network {
         }
     }
 
-    /// Does everything that is due at `now`; hosts that are to start are returned in order.
-    pub(crate) fn advance(&mut self, now: Duration) -> Vec<HostId> {
+    /// Does everything that is due at `now`; hosts that are to start are returned in order. Before tasks are polled, some
+    /// arrivals may be left for between their calls.
+    pub(crate) fn advance(&mut self, now: Duration, before_polls: bool) -> Vec<HostId> {
         self.now = now;
         let mut starts = Vec::new();
         loop {
@@ -163,6 +181,9 @@ impl Network {
                 self.effects = effects;
             }
             match self.schedule.pop_due(now) {
+                Some(Due::Arrival(index, direction)) if before_polls && self.postpones() => {
+                    self.postponed.push((index, direction));
+                }
                 Some(Due::Arrival(index, direction)) => self.arrive(index, direction),
                 Some(Due::Space(index, direction)) => self.regain_space(index, direction),
                 Some(Due::Custody(index, direction)) => self.vouch(index, direction),

@@ -11,7 +11,7 @@ const LONGEST_TIMEOUT: Duration = Duration::from_secs(120);
 pub(crate) const RETRY_BUDGET: Duration = Duration::from_millis(924_600);
 /// The same for a socket that its process has closed: `tcp_orphan_retries` of 8.
 pub(crate) const ORPHAN_BUDGET: Duration = Duration::from_millis(102_200);
-/// Waits between SYNs: `tcp_syn_retries = 6` gives up after 127 s.
+/// How often a SYN is sent again whose waits double (`tcp_syn_retries`); those of `tcp_syn_linear_timeouts` come before.
 const SYN_RETRIES: u32 = 6;
 
 /// When data first lost at `lost_since` is sent again after `now`.
@@ -27,14 +27,15 @@ pub(crate) fn next_attempt(lost_since: Duration, now: Duration) -> Duration {
     }
 }
 
-/// The wait before the nth SYN is sent again, n from 1; `None` when the attempt is given up instead.
-pub(crate) fn syn_wait(n: u32) -> Option<Duration> {
-    (n <= SYN_RETRIES + 1).then(|| Duration::from_secs(1 << (n - 1)))
+/// The wait after the nth SYN, n from 1, of which so many begin with equal ones; `None` when there are no more.
+pub(crate) fn syn_wait(n: u32, linear_timeouts: u32) -> Option<Duration> {
+    let doublings = (n - 1).saturating_sub(linear_timeouts);
+    (doublings <= SYN_RETRIES).then(|| Duration::from_secs(1 << doublings))
 }
 
 /// Whether the wait after the nth SYN ends the attempt.
-pub(crate) fn syn_gives_up(n: u32) -> bool {
-    n > SYN_RETRIES
+pub(crate) fn syn_gives_up(n: u32, linear_timeouts: u32) -> bool {
+    n > SYN_RETRIES + linear_timeouts
 }
 
 #[cfg(test)]
@@ -42,10 +43,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_connect_that_nobody_answers_fails_after_127_seconds() {
-        let total: Duration = (1..).map_while(syn_wait).sum();
-        assert_eq!(total, Duration::from_secs(127));
-        assert!(!syn_gives_up(6) && syn_gives_up(7));
+    fn a_connect_that_nobody_answers_fails_when_the_kernels_documentation_says() {
+        // `tcp_syn_retries`: the last SYN leaves after 67 s with four linear timeouts, and the attempt fails after 131.
+        let seconds = |linear| (1..).map_while(|n| syn_wait(n, linear)).map(|wait| wait.as_secs()).collect::<Vec<_>>();
+        assert_eq!(seconds(4), [1, 1, 1, 1, 1, 2, 4, 8, 16, 32, 64]);
+        assert_eq!(seconds(4).iter().sum::<u64>(), 131);
+        assert!(!syn_gives_up(10, 4) && syn_gives_up(11, 4));
+        // As before Linux 6.5.
+        assert_eq!(seconds(0).iter().sum::<u64>(), 127);
+        assert!(!syn_gives_up(6, 0) && syn_gives_up(7, 0));
     }
 
     #[test]

@@ -36,9 +36,7 @@ impl Network {
                 return;
             }
             let most = end.unsent_bytes.min(end.window).min(LARGEST_PACKET_BYTES);
-            // Only the last segment is small, and what a FIN follows is not held back.
-            let is_last = most == end.unsent_bytes && end.fin == Fin::Open;
-            let held = if is_last { end.held_back(most) } else { 0 };
+            let held = end.kept_for_later(most);
             if held == most {
                 self.await_space(socket.connection, direction);
                 return;
