@@ -258,6 +258,7 @@ impl Loss {
             sources: &[],
         })];
         Outcome {
+            arrivals: plan.scenario.network.arrivals.unwrap_or_default(),
             scenario: plan.scenario.name.clone(),
             seed: plan.seed.to_string(),
             faults: plan.faults.clone(),
