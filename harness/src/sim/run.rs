@@ -160,8 +160,7 @@ fn on_this_thread(
     overrides::enter(shared, EntropyState::of(&seeds.child("harness")));
     // std draws a thread's hash keys once. Drawn here, they shift no host's stream.
     let _ = std::hash::RandomState::new();
-    let network =
-        network(plan, &seeds.child("network"));
+    let network = network(plan, &seeds.child("network"));
     let run = RUNS.fetch_add(1, Ordering::Relaxed);
     let engine = Rc::new(Engine::new(network, shared, seeds.clone(), run, &plan.faults));
     engine::install(Rc::clone(&engine));

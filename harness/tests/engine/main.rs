@@ -16,8 +16,8 @@
 //! - `budgets`, `panics`: runs that end badly;
 //! - `own_check`: a check that a catalogue brings itself.
 
-mod blocking;
 mod between;
+mod blocking;
 mod budgets;
 mod busy;
 mod calls;

@@ -122,13 +122,7 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    pub(crate) fn new(
-        plane: Plane,
-        links: Links,
-        seeds: &SeedTree,
-        interleaved: bool,
-        arrivals: Arrivals,
-    ) -> Self {
+    pub(crate) fn new(plane: Plane, links: Links, seeds: &SeedTree, interleaved: bool, arrivals: Arrivals) -> Self {
         let between_calls = match arrivals {
             Arrivals::BetweenPolls => None,
             Arrivals::BetweenCalls => Some(seeds.child("arrivals").draws()),
