@@ -113,6 +113,7 @@ fn starts_again(verb: &Verb) -> bool {
         | Verb::Cut { .. }
         | Verb::TruncateClean
         | Verb::Freeze { .. }
+        | Verb::ClockJump { .. }
         | Verb::Partition { .. }
         | Verb::Refuse { .. }
         | Verb::ConnectHang { .. }

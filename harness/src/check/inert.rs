@@ -79,6 +79,7 @@ impl Scene<'_, '_> {
             Verb::LookupFails { .. } | Verb::LookupMoves { .. } => {
                 format!("nobody looked a name up {on} while it lasted, {window}")
             }
+            Verb::ClockJump { .. } => format!("nobody looked at the wall clock {on} from {} on", exact(fired.at)),
             Verb::IoError { call, nth, .. } => {
                 format!("the call that was to fail, {} number {nth}, was not made {on}", crate::fault::spelling(call))
             }

@@ -69,6 +69,7 @@ impl Strike<'_> {
             | Verb::PowerLoss { .. }
             | Verb::Restart { .. } => true,
             Verb::TruncateClean
+            | Verb::ClockJump { .. }
             | Verb::HalfClose { .. }
             | Verb::LookupFails { .. }
             | Verb::LookupMoves { .. }
@@ -106,6 +107,7 @@ impl Strike<'_> {
             | Verb::Partition { .. }
             | Verb::Crash { .. }
             | Verb::PowerLoss { .. }
+            | Verb::ClockJump { .. }
             | Verb::Restart { .. }
             | Verb::TruncateClean
             | Verb::LookupFails { .. }
@@ -151,6 +153,7 @@ impl Strike<'_> {
             Verb::HalfOpen { .. }
             | Verb::Illegal { .. }
             | Verb::TruncateClean
+            | Verb::ClockJump { .. }
             | Verb::HalfClose { .. }
             | Verb::LookupFails { .. }
             | Verb::LookupMoves { .. }
@@ -213,6 +216,7 @@ impl Strike<'_> {
             | Verb::IoError { .. }
             | Verb::Crash { .. }
             | Verb::PowerLoss { .. }
+            | Verb::ClockJump { .. }
             | Verb::Restart { .. } => false,
         }
     }

@@ -366,6 +366,14 @@ pub enum Verb {
         /// When it starts again; never without.
         restart_after: Option<Duration>,
     },
+    /// The host's wall clock is set at once, as after a laptop's sleep, by a hypervisor, or by a clock that is stepped. Its
+    /// monotonic clock goes on as it does, and its timers with it.
+    ClockJump {
+        /// By how much.
+        by: Duration,
+        /// Whether it is set back, and not forward.
+        back: bool,
+    },
     /// The host's process is told to stop (its shutdown token), then started again.
     Restart {
         /// Between the end of one and the start of the next.

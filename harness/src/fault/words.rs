@@ -44,7 +44,7 @@ impl Display for Verb {
 
 impl Verb {
     /// Every verb's word.
-    pub const NAMES: [&str; 30] = [
+    pub const NAMES: [&str; 31] = [
         "reset",
         "drop",
         "close",
@@ -74,6 +74,7 @@ impl Verb {
         "io_error",
         "crash",
         "power_loss",
+        "clock_jump",
         "restart",
     ];
 
@@ -109,6 +110,7 @@ impl Verb {
             Self::IoError { .. } => "io_error",
             Self::Crash { .. } => "crash",
             Self::PowerLoss { .. } => "power_loss",
+            Self::ClockJump { .. } => "clock_jump",
             Self::Restart { .. } => "restart",
         }
     }
@@ -165,6 +167,9 @@ impl Verb {
             }
             Self::Crash { restart_after } | Self::PowerLoss { restart_after } => {
                 vec![after("restarts", *restart_after)]
+            }
+            Self::ClockJump { by, back } => {
+                vec![Some(format!("{} {}", written(*by), if *back { "back" } else { "forward" }))]
             }
             Self::Restart { pause } => vec![after("starts", Some(*pause))],
         }
@@ -335,6 +340,8 @@ mod tests {
             (Verb::Upstream(Upstream::Stall { heal_after: None }), "upstream(stall)"),
             (Verb::Close { code: None, reason: String::new(), to: Ends::Both }, "close(no code)"),
             (Verb::HalfClose { by: Side::Client }, "half_close(by client)"),
+            (Verb::ClockJump { by: seconds(3600), back: false }, "clock_jump(1h forward)"),
+            (Verb::ClockJump { by: seconds(5), back: true }, "clock_jump(5s back)"),
             (
                 Verb::LookupFails { kind: LookupError::NoAnswer, lasting: Some(seconds(30)) },
                 "lookup_fails(no_answer, for 30s)",

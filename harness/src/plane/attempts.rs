@@ -55,6 +55,7 @@ impl Mishap {
             | Verb::IoError { .. }
             | Verb::Crash { .. }
             | Verb::PowerLoss { .. }
+            | Verb::ClockJump { .. }
             | Verb::Restart { .. } => None,
         }
     }

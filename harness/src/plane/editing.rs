@@ -66,6 +66,7 @@ impl Edit {
             | Verb::IoError { .. }
             | Verb::Crash { .. }
             | Verb::PowerLoss { .. }
+            | Verb::ClockJump { .. }
             | Verb::Restart { .. } => None,
         }
     }

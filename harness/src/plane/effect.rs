@@ -296,6 +296,13 @@ pub enum HostAct {
         /// How long it stays away.
         pause: Duration,
     },
+    /// The machine's wall clock is set.
+    JumpClock {
+        /// By how much.
+        by: Duration,
+        /// Back, and not forward.
+        back: bool,
+    },
     /// A dead host starts its next incarnation.
     Start,
 }

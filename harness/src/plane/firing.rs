@@ -54,11 +54,21 @@ impl Plane {
             }
             (Verb::Crash { .. }, Target::Host(host)) => self.act(fault, host, HostAct::Crash, now, out),
             (Verb::PowerLoss { .. }, Target::Host(host)) => self.act(fault, host, HostAct::PowerLoss, now, out),
+            (Verb::ClockJump { by, back }, Target::Host(host)) => {
+                self.act(fault, host, HostAct::JumpClock { by: *by, back: *back }, now, out);
+            }
             (Verb::Restart { pause }, Target::Host(host)) => {
                 self.act(fault, host, HostAct::Restart { pause: *pause }, now, out);
             }
             (Verb::Partition { .. }, Target::Host(_)) => self.give_up(fault, "a partition needs two hosts", now),
-            (Verb::Freeze { .. } | Verb::Crash { .. } | Verb::PowerLoss { .. } | Verb::Restart { .. }, _) => {
+            (
+                Verb::Freeze { .. }
+                | Verb::Crash { .. }
+                | Verb::PowerLoss { .. }
+                | Verb::ClockJump { .. }
+                | Verb::Restart { .. },
+                _,
+            ) => {
                 self.give_up(fault, "the target is not a host", now);
             }
             (
@@ -286,6 +296,7 @@ fn duration(verb: &Verb) -> Option<Duration> {
         | Verb::DuplicateMessage { .. }
         | Verb::ReorderMessages { .. }
         | Verb::Upstream(Upstream::Status { .. } | Upstream::MissingDone | Upstream::ErrorEvent { .. })
+        | Verb::ClockJump { .. }
         | Verb::Restart { .. } => None,
     }
 }

@@ -48,9 +48,11 @@ impl Connection {
                 Body::Fixed | Body::None => Some("no body is in passage that is chunked or ends with its connection"),
             },
             Verb::HalfClose { by } if self.leg_of(by.sends()).finished => Some("that end has finished by itself"),
-            Verb::Freeze { .. } | Verb::Crash { .. } | Verb::PowerLoss { .. } | Verb::Restart { .. } => {
-                Some("a connection is no host")
-            }
+            Verb::Freeze { .. }
+            | Verb::Crash { .. }
+            | Verb::PowerLoss { .. }
+            | Verb::ClockJump { .. }
+            | Verb::Restart { .. } => Some("a connection is no host"),
             Verb::Partition { .. }
             | Verb::Refuse { .. }
             | Verb::ConnectHang { .. }
@@ -143,6 +145,7 @@ impl Connection {
             | Verb::LookupMoves { .. }
             | Verb::Crash { .. }
             | Verb::PowerLoss { .. }
+            | Verb::ClockJump { .. }
             | Verb::Restart { .. } => {}
         }
     }

@@ -309,6 +309,7 @@ impl Need {
             | Verb::IoError { .. }
             | Verb::Crash { .. }
             | Verb::PowerLoss { .. }
+            | Verb::ClockJump { .. }
             | Verb::Restart { .. } => Self::Nothing,
         }
     }

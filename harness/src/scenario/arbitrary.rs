@@ -261,6 +261,7 @@ fn host_verb() -> impl Strategy<Value = Verb> {
         option::of(duration()).prop_map(|restart_after| Verb::Crash { restart_after }),
         option::of(duration()).prop_map(|restart_after| Verb::PowerLoss { restart_after }),
         duration().prop_map(|pause| Verb::Restart { pause }),
+        (duration(), any::<bool>()).prop_map(|(by, back)| Verb::ClockJump { by: by + Duration::from_millis(1), back }),
     ]
 }
 

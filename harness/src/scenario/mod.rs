@@ -59,6 +59,7 @@
 //! | `partition` (`between`) | `one_way`, `heal_after` |
 //! | `freeze` (`host`) | `thaw_after` |
 //! | `crash`, `power_loss` (`host`) | `restart_after` |
+//! | `clock_jump` (`host`) | `forward` or `back` |
 //! | `restart` (`host`) | `pause` |
 //!
 //! A seed draws one item wherever a trigger or a verb has a list for a value, one table of `{ one_of = [...] }` as a

@@ -10,7 +10,7 @@ use crate::fault::{IoCall, LookupError, Upstream, Verb};
 use crate::name::{Direction, Side};
 
 /// Every verb with its parameters.
-pub(super) const VERBS: [(&str, &[&str]); 30] = [
+pub(super) const VERBS: [(&str, &[&str]); 31] = [
     ("reset", &["to"]),
     ("drop", &["to"]),
     ("close", &["code", "reason", "to"]),
@@ -40,6 +40,7 @@ pub(super) const VERBS: [(&str, &[&str]); 30] = [
     ("io_error", &["call", "kind", "nth", "side", "lasting"]),
     ("crash", &["restart_after"]),
     ("power_loss", &["restart_after"]),
+    ("clock_jump", &["forward", "back"]),
     ("restart", &["pause"]),
 ];
 
@@ -168,9 +169,21 @@ fn parse(section: &Section, word: &str) -> Result<Verb, ScenarioError> {
         }
         "crash" => Verb::Crash { restart_after: lasting("restart_after")? },
         "power_loss" => Verb::PowerLoss { restart_after: lasting("restart_after")? },
+        "clock_jump" => clock_jump(section)?,
         "restart" => Verb::Restart { pause: duration("pause")? },
         unlisted => unreachable!("`{unlisted}` is listed as a verb and is not read"),
     })
+}
+
+/// Forward or back.
+fn clock_jump(section: &Section) -> Result<Verb, ScenarioError> {
+    let time = |key| Ok(section.optional::<Millis>(key)?.map(|time: Millis| time.0));
+    match (time("forward")?, time("back")?) {
+        (Some(by), None) => Ok(Verb::ClockJump { by, back: false }),
+        (None, Some(by)) => Ok(Verb::ClockJump { by, back: true }),
+        (None, None) => Err(section.place.error("a clock jumps `forward` or `back`: say by how much")),
+        (Some(_), Some(_)) => Err(section.place_of("back").error("a clock jumps `forward` or `back`, not both ways")),
+    }
 }
 
 fn upstream(section: &Section) -> Result<Upstream, ScenarioError> {
@@ -268,6 +281,7 @@ pub(crate) fn parameters(verb: &Verb) -> Vec<(&'static str, Value)> {
             [call, lasting("lasting", time)].concat()
         }
         Verb::Crash { restart_after } | Verb::PowerLoss { restart_after } => lasting("restart_after", restart_after),
+        Verb::ClockJump { by, back } => vec![(if *back { "back" } else { "forward" }, written(*by))],
         Verb::Restart { pause } => vec![("pause", written(*pause))],
     }
 }

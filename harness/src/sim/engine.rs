@@ -422,6 +422,9 @@ impl Engine {
         self.shared.begin_life(name.as_str(), seeds.clone());
         let interleaving = seeds.child("interleaving").draws();
         let life = self.with_network(|network| network.hosts.begin_life(host, state, interleaving));
+        if let Some((ahead, fault)) = self.network.borrow().hosts.host(host).ahead {
+            self.shared.set_wall(life.0, ahead, fault);
+        }
         self.record(Some(life), What::Process(ProcessEvent::Started));
         life
     }
@@ -456,6 +459,7 @@ impl Engine {
             HostAct::Crash => self.kill(host, fault, ProcessEvent::Crashed),
             HostAct::PowerLoss => self.kill(host, fault, ProcessEvent::PowerLost),
             HostAct::Restart { pause } => self.stop_and_restart(host, fault, pause),
+            HostAct::JumpClock { by, back } => self.jump_clock(host, fault, by, back),
             HostAct::Start => {
                 let down = self.network.borrow().hosts.running(host).is_none();
                 if down {
@@ -463,6 +467,20 @@ impl Engine {
                     self.news.notify_one();
                 }
             }
+        }
+    }
+
+    /// The machine's wall clock is another from now on, for the process that runs and for those after it.
+    fn jump_clock(&self, host: HostId, fault: FaultIndex, by: Duration, back: bool) {
+        let nanos = i64::try_from(by.as_nanos()).unwrap_or(i64::MAX);
+        let mut network = self.network.borrow_mut();
+        let running = network.hosts.running(host);
+        let entry = network.hosts.host_mut(host);
+        let before = entry.ahead.map_or(0, |(ahead, _)| ahead);
+        let ahead = before.saturating_add(if back { -nanos } else { nanos });
+        entry.ahead = Some((ahead, fault));
+        if let Some(life) = running {
+            self.shared.set_wall(life.0, ahead, fault);
         }
     }
 

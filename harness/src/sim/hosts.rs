@@ -7,6 +7,7 @@ use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::overrides::EntropyState;
+use crate::fault::FaultIndex;
 use crate::name::{HostName, Incarnation};
 use crate::seed::Draws;
 
@@ -34,6 +35,8 @@ pub(crate) struct Host {
     /// The latest life; `None` before the first start.
     pub(crate) life: Option<LifeId>,
     next_port: u16,
+    /// How far the machine's wall clock is ahead of the run's, nanoseconds, and what set it so.
+    pub(crate) ahead: Option<(i64, FaultIndex)>,
     /// Whether this host's part is over (an actor whose script ended).
     pub(crate) finished: bool,
 }
@@ -94,6 +97,7 @@ impl Hosts {
             power: Power::On,
             life: None,
             next_port: FIRST_EPHEMERAL_PORT,
+            ahead: None,
             finished: false,
         });
         HostId(n)

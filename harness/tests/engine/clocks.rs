@@ -2,9 +2,13 @@
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use halfopen::FactKind;
+use halfopen::fault::Verb;
+use halfopen_net::{TcpListener, TcpStream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::sleep;
 
-use crate::stage::{Stage, Told, ms, s, tell};
+use crate::stage::{Stage, Told, ms, pair, s, tell};
 
 #[test]
 fn all_clocks_of_a_run_agree() {
@@ -109,3 +113,84 @@ fn idle_time_costs_nothing() {
     assert!(outcome.simulated > s(300 * 24 * 3600));
     assert!(outcome.polls < 50, "{} polls", outcome.polls);
 }
+
+#[test]
+fn a_wall_clock_jumps_alone_on_its_machine_and_for_the_process_after_this_one() {
+    let looks = async |cx: halfopen::catalogue::Cx| {
+        let _listener = TcpListener::bind("0.0.0.0:80").await?;
+        let (wall, steady) = (SystemTime::now(), Instant::now());
+        for _ in 0..3 {
+            sleep(s(2)).await;
+            let ahead = |later: SystemTime| match later.duration_since(wall) {
+                Ok(ahead) => i128::try_from(ahead.as_millis()).unwrap_or_default(),
+                Err(behind) => -i128::try_from(behind.duration().as_millis()).unwrap_or_default(),
+            };
+            let key = format!("{} {}", cx.name(), cx.incarnation().0);
+            tell(
+                &cx,
+                &key,
+                ahead(SystemTime::now()) - i128::try_from(steady.elapsed().as_millis()).unwrap_or_default(),
+            );
+        }
+        tell(&cx, "since", SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs());
+        cx.stopped().await;
+        Ok(())
+    };
+    let outcome = Stage::new("clock_jumps")
+        .host("one", looks)
+        .host("other", looks)
+        .actor("client", async |_| {
+            let _stream = TcpStream::connect("one:80").await?;
+            sleep(s(30)).await;
+            Ok(())
+        })
+        .strike(s(1), "one", Verb::ClockJump { by: s(3600), back: false })
+        .strike(s(3), "one", Verb::ClockJump { by: s(7200), back: true })
+        .strike(s(10), "one", Verb::Crash { restart_after: Some(s(1)) })
+        .run();
+    assert_eq!(outcome.words("one 0"), ["3600000", "-3600000", "-3600000"]);
+    assert_eq!(outcome.words("other 0"), ["0"; 3]);
+    // The second process reads a clock that was wrong when it began.
+    assert_eq!(outcome.words("one 1"), ["0"; 3]);
+    let since: Vec<_> = outcome.words("since").iter().filter_map(|seconds| seconds.parse::<i64>().ok()).collect();
+    assert_eq!(since, [1_700_000_006 - 3600, 1_700_000_006, 1_700_000_017 - 3600]);
+    assert_eq!(outcome.broken(), [""; 0]);
+}
+
+#[test]
+fn a_session_that_lives_by_the_wall_clock_is_convicted_and_one_that_lives_by_the_steady_one_is_not() {
+    let run = |name: &str, by_wall: bool| {
+        pair(
+            name,
+            move |_, mut stream| async move {
+                let (wall, steady) = (SystemTime::now(), Instant::now());
+                stream.read_exact(&mut [0; 1]).await?;
+                let age = if by_wall { wall.elapsed()? } else { steady.elapsed() };
+                if age < s(60) {
+                    stream.write_all(b"!").await?;
+                }
+                // A look that changes nothing: the fault is seen by either.
+                tell_nothing(SystemTime::now());
+                Ok(())
+            },
+            async |cx, mut stream| {
+                sleep(s(10)).await;
+                cx.offered("question");
+                stream.write_all(b"?").await?;
+                if stream.read_exact(&mut [0; 1]).await.is_ok() {
+                    cx.received("question");
+                }
+                Ok(())
+            },
+        )
+        .tells("client", &[FactKind::Offered, FactKind::Received])
+        .checks("[delivery]\nlaw = \"exactly_once\"")
+        .strike(s(5), "server", Verb::ClockJump { by: s(3600), back: false })
+        .run()
+        .broken()
+    };
+    assert_eq!(run("session_by_steady_clock", false), [""; 0]);
+    assert_eq!(run("session_by_wall_clock", true), ["delivery: silent loss @ client"]);
+}
+
+fn tell_nothing(_: SystemTime) {}

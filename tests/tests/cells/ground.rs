@@ -178,9 +178,11 @@ pub(crate) fn by_verb(cell: &Cell, by: &ByVerb, seed: u64, way: Way) -> Vec<Stri
         Link { client: "peer".into(), server: "observer".into() }
     };
     let target = match by.verb {
-        Verb::Crash { .. } | Verb::PowerLoss { .. } | Verb::Freeze { .. } | Verb::Restart { .. } => {
-            Target::Host("peer".into())
-        }
+        Verb::Crash { .. }
+        | Verb::PowerLoss { .. }
+        | Verb::ClockJump { .. }
+        | Verb::Freeze { .. }
+        | Verb::Restart { .. } => Target::Host("peer".into()),
         Verb::Partition { .. } => Target::Between("peer".into(), "observer".into()),
         Verb::Reset { .. }
         | Verb::Drop { .. }

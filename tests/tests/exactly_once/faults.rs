@@ -101,6 +101,7 @@ pub(crate) fn is_brief_on(fault: &Fault, talker: &str) -> bool {
             | Verb::Freeze { .. }
             | Verb::Crash { .. }
             | Verb::PowerLoss { .. }
+            | Verb::ClockJump { .. }
             | Verb::Restart { .. } => false,
         }
 }

@@ -231,6 +231,9 @@ fn line(effect: &Effect) -> String {
         Effect::Host { host, act: HostAct::Crash, .. } => format!("crash {host}"),
         Effect::Host { host, act: HostAct::PowerLoss, .. } => format!("power loss {host}"),
         Effect::Host { host, act: HostAct::Restart { pause }, .. } => format!("restart {host} after {pause:?}"),
+        Effect::Host { host, act: HostAct::JumpClock { by, back }, .. } => {
+            format!("{host}'s clock goes {by:?} {}", if *back { "back" } else { "forward" })
+        }
         Effect::Host { host, act: HostAct::Start, .. } => format!("start {host}"),
         Effect::Fired { on, verb, .. } => format!("{on}: {verb}"),
         Effect::Healed { .. } => "healed".to_owned(),

@@ -169,6 +169,11 @@ fn parameters(verb: &Verb, path: &str) -> Checked {
         Verb::Jitter { up_to, lasting } => time("up_to", &Some(*up_to)).and_then(|()| time("lasting", lasting)),
         Verb::Crash { restart_after } | Verb::PowerLoss { restart_after } => time("restart_after", restart_after),
         Verb::Restart { pause } => time("pause", &Some(*pause)),
+        Verb::ClockJump { by, back } => {
+            let key = if *back { "back" } else { "forward" };
+            at_least_1(key, u64::try_from(by.as_millis()).unwrap_or(u64::MAX))?;
+            time(key, &Some(*by))
+        }
         Verb::Reset { .. }
         | Verb::Drop { .. }
         | Verb::Illegal { .. }
@@ -247,7 +252,11 @@ fn strikes(verb: &Verb, target: &Target, path: &str) -> Checked {
         | Verb::Upstream(_)
         | Verb::IoError { .. } => "link",
         Verb::Partition { .. } => "between",
-        Verb::Freeze { .. } | Verb::Crash { .. } | Verb::PowerLoss { .. } | Verb::Restart { .. } => "host",
+        Verb::Freeze { .. }
+        | Verb::Crash { .. }
+        | Verb::PowerLoss { .. }
+        | Verb::ClockJump { .. }
+        | Verb::Restart { .. } => "host",
     };
     let given = match target {
         Target::Link { .. } => "link",
@@ -299,6 +308,7 @@ fn agree(verb: &Verb, trigger: &Trigger, path: &str) -> Checked {
         | Verb::IoError { .. }
         | Verb::Crash { .. }
         | Verb::PowerLoss { .. }
+        | Verb::ClockJump { .. }
         | Verb::Restart { .. } => None,
     };
     sentence.map_or(Ok(()), |sentence| Err(Flaw::new(path, sentence)))

@@ -46,8 +46,9 @@ unsafe extern "C" fn clock_gettime(clock: libc::clockid_t, time: *mut libc::time
         && let Some(base) = base_seconds(shared, clock)
     {
         let nanos = seen_nanos(shared);
+        let ahead = if is_wall(clock) { shared.wall_ahead() } else { 0 };
         // SAFETY: the caller passes a valid timespec.
-        unsafe { *time = timespec(base * NANOS + nanos) };
+        unsafe { *time = timespec((base * NANOS + nanos).saturating_add_signed(ahead)) };
         return 0;
     }
     // SAFETY: forwards the caller's arguments; the contract is the caller's.
@@ -63,7 +64,7 @@ unsafe extern "C" fn time(result: *mut libc::time_t) -> libc::time_t {
         // SAFETY: libc's `time` has this signature; the contract is the caller's.
         return unsafe { next_of!(c"time", Signature)(result) };
     };
-    let seconds = (shared.epoch_seconds + seen_nanos(shared) / NANOS) as libc::time_t;
+    let seconds = (wall_nanos(shared) / NANOS) as libc::time_t;
     // SAFETY: the caller passes null or a valid place.
     if let Some(result) = unsafe { result.as_mut() } {
         *result = seconds;
@@ -80,7 +81,7 @@ unsafe extern "C" fn gettimeofday(time: *mut libc::timeval, zone: *mut libc::c_v
         // SAFETY: libc's `gettimeofday` has this signature; the contract is the caller's.
         return unsafe { next_of!(c"gettimeofday", Signature)(time, zone) };
     };
-    let nanos = shared.epoch_seconds * NANOS + seen_nanos(shared);
+    let nanos = wall_nanos(shared);
     // SAFETY: the caller passes null or a valid place.
     if let Some(time) = unsafe { time.as_mut() } {
         *time = libc::timeval { tv_sec: (nanos / NANOS) as _, tv_usec: (nanos % NANOS / 1000) as _ };
@@ -105,6 +106,16 @@ pub(super) fn seen_nanos(shared: &Shared) -> u64 {
         }
     }
     shared.now_nanos()
+}
+
+/// What the wall clock says to this thread: nanoseconds since 1970.
+fn wall_nanos(shared: &Shared) -> u64 {
+    (shared.epoch_seconds * NANOS + seen_nanos(shared)).saturating_add_signed(shared.wall_ahead())
+}
+
+/// Whether a clock is one that can be set.
+pub(super) fn is_wall(clock: libc::clockid_t) -> bool {
+    matches!(clock, libc::CLOCK_REALTIME | libc::CLOCK_REALTIME_COARSE | libc::CLOCK_TAI)
 }
 
 /// What a clock says at the start of a run; `None` for clocks that no run answers. The processors' time is that since the

@@ -29,6 +29,7 @@ mod files;
 mod machine;
 mod threads;
 mod wait;
+mod wall;
 #[cfg(feature = "cli")]
 mod worker;
 
@@ -48,6 +49,7 @@ pub(crate) use wait::{after_wait, before_wait, join};
 #[cfg(feature = "cli")]
 pub(crate) use worker::{MEMORY_MIB, Page, become_worker, memory_file, prepare_worker, readable};
 
+use self::wall::Wall;
 use crate::name::{HostName, Incarnation};
 use crate::seed::SeedTree;
 use crate::trace::What;
@@ -88,6 +90,8 @@ pub(crate) struct Shared {
     has_told: AtomicBool,
     /// The calls that are in `told`, or were: each is told once of a life.
     strays: Mutex<BTreeSet<(Option<u32>, String)>>,
+    /// Whether a machine's wall clock was set.
+    has_jumped: AtomicBool,
     /// What the other threads have drawn.
     draws: AtomicU64,
     /// Descriptors of the machine's own source of randomness, by the number behind the descriptor; 0 where there is none.
@@ -107,6 +111,7 @@ struct Life {
     host: String,
     seeds: SeedTree,
     threads: u32,
+    wall: Wall,
 }
 
 /// Nobody speaks.
@@ -159,6 +164,7 @@ impl Shared {
             told: Mutex::default(),
             has_told: AtomicBool::new(false),
             strays: Mutex::default(),
+            has_jumped: AtomicBool::new(false),
             draws: AtomicU64::new(0),
             random_files: Default::default(),
             forsaken: AtomicBool::new(false),
@@ -193,7 +199,7 @@ impl Shared {
 
     /// A life begins; they are numbered from 0.
     pub(crate) fn begin_life(&self, host: &str, seeds: SeedTree) {
-        lock(&self.lives).push(Life { host: host.to_owned(), seeds, threads: 0 });
+        lock(&self.lives).push(Life { host: host.to_owned(), seeds, threads: 0, wall: Wall::default() });
     }
 
     /// Says who speaks on the run's first thread from now on.

@@ -135,7 +135,8 @@ unsafe extern "C" fn clock_nanosleep(
         // SAFETY: the caller passes a valid timespec.
         let nanos = super::clock::nanos_of(unsafe { *time });
         let absolute = flags & libc::TIMER_ABSTIME != 0;
-        let now = if absolute { base * 1_000_000_000 + shared.now_nanos() } else { 0 };
+        let ahead = if absolute && super::clock::is_wall(clock) { shared.wall_ahead() } else { 0 };
+        let now = if absolute { (base * 1_000_000_000 + shared.now_nanos()).saturating_add_signed(ahead) } else { 0 };
         sleep(shared, nanos.saturating_sub(now));
         return 0;
     }

@@ -151,8 +151,12 @@ fn virtual_deadline(shared: &Shared, timeout: libc::timespec, operation: c_int, 
     if relative {
         return shared.now_nanos().saturating_add(nanos);
     }
-    let base = if operation & libc::FUTEX_CLOCK_REALTIME == 0 { UPTIME_SECONDS } else { shared.epoch_seconds };
-    nanos.saturating_sub(base * NANOS)
+    let base = if operation & libc::FUTEX_CLOCK_REALTIME == 0 {
+        UPTIME_SECONDS * NANOS
+    } else {
+        (shared.epoch_seconds * NANOS).saturating_add_signed(shared.wall_ahead())
+    };
+    nanos.saturating_sub(base)
 }
 
 /// What the clock of a futex operation really says.

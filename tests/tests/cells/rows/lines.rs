@@ -224,6 +224,16 @@ fn calls() -> Vec<Cell> {
         .verb(Verb::Restart { pause: Duration::from_secs(30) }, well.clone()),
         Cell::new(
             NO_ROW,
+            "the wall clock of the peer's machine is set; its connections do not know",
+            WebSocket::client(&[Act::Strike, Act::Send("one"), Act::NextNever]),
+            well.clone(),
+            &["send: Ok", "next: pending"],
+        )
+        .only_by_verb("a peer does not set its machine's clock")
+        .not_on_linux("a test would have to set its machine's clock")
+        .verb(Verb::ClockJump { by: Duration::from_secs(3600), back: false }, well.clone()),
+        Cell::new(
+            NO_ROW,
             "the observer's own write fails",
             WebSocket::client(&[Act::Strike, Act::Send("one"), Act::Send("two"), Act::NextNever]),
             well.clone(),
