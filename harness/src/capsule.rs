@@ -190,6 +190,18 @@ mod tests {
         ]
 
         [[scenario.facts]]
+        fact = "retried"
+        event = "reconnecting"
+        as = "line"
+        numbered = true
+
+        [[scenario.facts]]
+        fact = "retried"
+        connection = "attempted"
+        link = "alice -> chat"
+        at = "client"
+
+        [[scenario.facts]]
         fact = "claimed_delivered"
         event = "result delivered"
         host = "chat"

@@ -58,9 +58,26 @@ impl Check for Bite {
         }
         Ok(match strikes.len() {
             0 => "no fault planned".to_owned(),
-            all => format!("fired {all} of {all} faults, each bit{}", scene.overlaps()),
+            all => {
+                let fired = strikes.iter().filter(|strike| strike.fired.is_some()).count();
+                format!("fired {fired} of {all} faults, each bit{}{}", unneeded(&strikes), scene.overlaps())
+            }
         })
     }
+}
+
+/// The faults that waited for idle connections and found none, or none on which anything more was to pass.
+fn unneeded(strikes: &[Strike]) -> String {
+    let waiting = strikes.iter().filter(|strike| matches!(strike.fault.trigger, Trigger::Idle(_)));
+    let told = waiting.filter_map(|strike| {
+        let number = strike.number.0 + 1;
+        match (strike.fired, strike.bit) {
+            (None, _) => Some(format!("; no connection was idle for so long that fault {number} struck it")),
+            (Some(_), None) => Some(format!("; nothing more was to pass where fault {number} struck")),
+            (Some(_), Some(_)) => None,
+        }
+    });
+    told.collect()
 }
 
 /// A restart is one when the host has stopped and has started again before the run is judged.
@@ -142,6 +159,16 @@ mod tests {
     #[test]
     fn a_fault_that_changes_nothing_is_convicted() {
         assert_eq!(reset().broken(&Bite), "bite: changed nothing @ alice");
+    }
+
+    #[test]
+    fn a_fault_that_waits_for_idle_connections_need_not_strike_and_need_not_change_anything() {
+        let reset = Verb::Reset { to: Ends::Both };
+        let none = Tale::new().planned("alice", "chat", reset.clone()).when_idle();
+        let sentence = "fired 0 of 1 faults, each bit; no connection was idle for so long that fault 1 struck it";
+        assert_eq!(none.held(&Bite), sentence);
+        let unused = Tale::new().struck(5000, "alice", "chat", reset).when_idle();
+        assert_eq!(unused.held(&Bite), "fired 1 of 1 faults, each bit; nothing more was to pass where fault 1 struck");
     }
 
     #[test]

@@ -122,6 +122,12 @@ impl Tale {
         self
     }
 
+    /// The last fault of the plan waits for connections that are idle for a minute.
+    pub(crate) fn when_idle(mut self) -> Self {
+        self.faults.iter_mut().last().expect("a fault").trigger = Trigger::Idle(Duration::from_secs(60));
+        self
+    }
+
     /// A fault that is in the plan and fires.
     pub(crate) fn struck(self, ms: u64, client: &str, server: &str, verb: Verb) -> Self {
         let on = connection(client, server, 1).to_string();
