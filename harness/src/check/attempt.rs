@@ -9,13 +9,15 @@ use super::service::Service;
 use super::strike::{Moment, Strike};
 use crate::fact::FactKind;
 use crate::fault::{Target, Verb};
-use crate::name::{ConnectionId, HostName, Side};
+use crate::name::{ConnectionId, HostName, Link, Side};
 use crate::trace::{ConnectionEvent, Record, What};
 
 /// One attempt.
 #[derive(Debug)]
 pub(super) struct Attempt<'a> {
-    pub(super) connection: &'a ConnectionId,
+    link: &'a Link,
+    /// Its connection; none when the lookup of the server's name failed.
+    pub(super) connection: Option<&'a ConnectionId>,
     /// The SYN, or the fault that struck later.
     pub(super) began: Moment,
     /// Whether the fault leaves it to whoever made the attempt to end it. Of any other end it is told by its kernel, and
@@ -25,17 +27,23 @@ pub(super) struct Attempt<'a> {
 
 /// The attempts of an observer that a fault of the connection's beginning struck.
 pub(super) fn struck_at_the_beginning<'a>(
-    strike: &Strike,
+    strike: &Strike<'a>,
     observer: &HostName,
     evidence: &Evidence<'a>,
 ) -> Vec<Attempt<'a>> {
     let Some(fired) = strike.fired else { return Vec::new() };
     let Some(how) = strike.at_the_beginning() else { return Vec::new() };
+    if let (Verb::LookupFails { .. }, Target::Link { link, .. }) = (&strike.fault.verb, &strike.fault.target) {
+        let began = strike.bit.unwrap_or(fired);
+        let own = Attempt { link, connection: None, began, hangs: false };
+        return (link.client == *observer).then_some(own).into_iter().collect();
+    }
     let ends = strike.healed.map_or(Duration::MAX, |healed| healed.at);
     let struck = attempts(evidence.records)
         .filter(|(moment, id)| strikes_link(strike, id) && id.link.client == *observer && moment.at >= fired.at)
         .filter(|(moment, _)| moment.at < ends || moment.at == fired.at)
-        .map(|(began, connection)| Attempt { connection, began, hangs: how.hangs });
+        .map(|(began, id)| Attempt { link: &id.link, connection: Some(id), began, hangs: how.hangs })
+        .skip(usize::try_from(how.spared).unwrap_or(usize::MAX));
     // The attempt comes before the fault that it sets off, within one instant.
     struck.take(if how.lasts { usize::MAX } else { 1 }).collect()
 }
@@ -54,7 +62,8 @@ pub(super) fn struck_on_the_way<'a>(
         .filter(|(moment, id)| moment.index >= since && id.link.client == *observer && strikes_link(strike, id))
         .last()?;
     let over = before.iter().any(|record| ends_attempt(record, connection));
-    (!over).then_some(Attempt { connection, began: fired, hangs: !strike.is_final() })
+    let hangs = !strike.is_final();
+    (!over).then_some(Attempt { link: &connection.link, connection: Some(connection), began: fired, hangs })
 }
 
 fn strikes_link(strike: &Strike, id: &ConnectionId) -> bool {
@@ -109,22 +118,44 @@ fn ends_attempt(record: &Record, connection: &ConnectionId) -> bool {
 }
 
 impl Attempt<'_> {
+    /// What was attempted, in a sentence.
+    pub(super) fn words(&self) -> String {
+        match self.connection {
+            Some(connection) => connection.to_string(),
+            None => format!("to look up {}", self.link.server),
+        }
+    }
+
     /// The first sign that the observer has noticed: it says so or that something failed, it is in service, it tries again,
-    /// or it gives up an attempt that hangs.
+    /// it gives up an attempt that hangs, or it ends at the very instant at which it is told that the attempt is over.
     pub(super) fn sign(&self, observer: &HostName, lives: &Lives, evidence: &Evidence) -> Option<Moment> {
         let told = facts(evidence.records)
             .filter(|entry| entry.index > self.began.index && entry.host == Some(observer))
             .find(|entry| is_a_sign(entry.kind))
             .map(|entry| Moment { index: entry.index, at: entry.at });
-        let link = &self.connection.link;
+        let nth = self.connection.map_or(0, |connection| connection.nth);
         let again = attempts(evidence.records)
-            .find(|(moment, id)| moment.index > self.began.index && id.link == *link && id.nth > self.connection.nth)
+            .find(|(moment, id)| moment.index > self.began.index && id.link == *self.link && id.nth > nth)
             .map(|(moment, _)| moment);
+        let end = lives.ends_after(observer, self.began.index);
+        let end = end.map(|index| Moment { index, at: evidence.records[index].at });
         // A process that ends closes everything, whatever it has noticed.
-        let end = lives.ends_after(observer, self.began.index).map(|index| evidence.records[index].at);
         let closed = self.hangs.then(|| self.later(evidence, ConnectionEvent::Closed { by: Side::Client })).flatten();
-        let given_up = closed.filter(|closed| end != Some(closed.at));
-        told.into_iter().chain(again).chain(given_up).min_by_key(|moment| moment.index)
+        let given_up = closed.filter(|closed| end.is_none_or(|end| end.at != closed.at));
+        let left = end.filter(|end| self.is_told_over(evidence) == Some(end.at));
+        told.into_iter().chain(again).chain(given_up).chain(left).min_by_key(|moment| moment.index)
+    }
+
+    /// When its kernel told whoever made the attempt that it is over.
+    fn is_told_over(&self, evidence: &Evidence) -> Option<Duration> {
+        let Some(connection) = self.connection else { return Some(self.began.at) };
+        let by_itself =
+            What::Connection { id: connection.clone(), event: ConnectionEvent::Closed { by: Side::Client } };
+        let later = evidence.records.iter().skip(self.began.index);
+        later
+            .filter(|record| record.what != by_itself)
+            .find(|record| ends_attempt(record, connection))
+            .map(|record| record.at)
     }
 
     /// When an attempt that was held up came to something in spite of the fault. One that is refused or reset is dead, and
@@ -135,7 +166,7 @@ impl Attempt<'_> {
     }
 
     fn later(&self, evidence: &Evidence, wanted: ConnectionEvent) -> Option<Moment> {
-        let wanted = What::Connection { id: self.connection.clone(), event: wanted };
+        let wanted = What::Connection { id: self.connection?.clone(), event: wanted };
         let later = evidence.records.iter().enumerate().skip(self.began.index);
         later.filter(|(_, record)| record.what == wanted).map(|(index, record)| Moment { index, at: record.at }).next()
     }

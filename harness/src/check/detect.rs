@@ -98,7 +98,7 @@ impl Detect {
         let observer = case.observer;
         let sentence = match &case.attempt {
             Some(attempt) => {
-                let connection = attempt.connection;
+                let connection = attempt.words();
                 format!(
                     "the fault struck {observer}'s attempt {connection} at {began}; {observer} {how} (bound {bound})."
                 )
@@ -122,7 +122,7 @@ struct Case<'a> {
 }
 
 /// What an observer must notice of a fault: nothing, when it had nothing to lose.
-fn cases<'a>(strike: &Strike, observer: &'a HostName, service: &Service, evidence: &Evidence<'a>) -> Vec<Case<'a>> {
+fn cases<'a>(strike: &Strike<'a>, observer: &'a HostName, service: &Service, evidence: &Evidence<'a>) -> Vec<Case<'a>> {
     let Some(fired) = strike.fired else { return Vec::new() };
     let healed = strike.healed.filter(|_| !strike.is_final()).map(|healed| healed.at);
     let attempted =

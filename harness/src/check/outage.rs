@@ -85,8 +85,11 @@ enum Turn<'a> {
 enum Effect {
     /// It ends the connection for good.
     Ends,
-    /// It takes the service away, unless it heals before anybody notices.
-    TakesAway,
+    /// It takes the service away, unless it heals before anybody notices; `bars` one who was still connecting from it.
+    TakesAway {
+        /// Whether the observer is the end that connects.
+        bars: bool,
+    },
     /// It keeps one who is not in service from coming into it.
     Bars,
     /// It makes coming back slower.
@@ -108,7 +111,7 @@ fn turns<'a>(observer: &HostName, strikes: &[Strike], evidence: &Evidence<'a>) -
         let effect = if strike.is_final() {
             Effect::Ends
         } else if strike.takes_away() {
-            Effect::TakesAway
+            Effect::TakesAway { bars: strike.connects(observer) }
         } else if strike.strikes_attempts_of(observer) {
             Effect::Bars
         } else {
@@ -184,9 +187,9 @@ impl<'a> Watch<'a> {
                 self.struck = Some(moment.at);
                 true
             }
-            Effect::TakesAway => {
+            Effect::TakesAway { bars } => {
                 self.struck = Some(moment.at);
-                false
+                bars && !self.is_up
             }
             Effect::Bars => !self.is_up,
             Effect::Hinders => false,

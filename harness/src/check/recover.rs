@@ -12,7 +12,7 @@ use crate::name::HostName;
 use crate::trace::{Seconds, told_apart};
 
 /// Each observer is back in service (`recovered`) within the bound when it has noticed a loss (`detected`), when a fault
-/// has ended its connection for good, when a fault has struck its attempt to come into service, and when its process
+/// has ended its connection for good, when a fault has struck it while it was still coming into service, and when its process
 /// begins again after it had been in service.
 ///
 /// The bound counts from the last of: the moment that `since` names, and the ends of the faults that struck the
@@ -247,8 +247,15 @@ mod tests {
             .struck(1000, "alice", "chat", Verb::ConnectHang { lasting: None })
             .ending(60_000);
         assert_eq!(second.held(&law), "nobody had to come back");
-        let server = Recover { observers: vec!["chat".into()], ..law };
+        let server = Recover { observers: vec!["chat".into()], ..law.clone() };
         assert_eq!(struck().ending(60_000).held(&server), "nobody had to come back");
+        let kind = crate::fault::HalfOpenKind::Blackhole;
+        let silence = || Verb::HalfOpen { kind, direction: None, heal_after: None };
+        let unanswered = Tale::new().struck(1000, "alice", "chat", silence());
+        assert_eq!(unanswered.clone().ending(60_000).broken(&law), "recover: not back in time @ alice");
+        assert_eq!(unanswered.ending(60_000).held(&server), "nobody had to come back");
+        let served = Tale::new().fact(500, "alice", Recovered, "s-1").struck(1000, "alice", "chat", silence());
+        assert_eq!(served.ending(60_000).held(&law), "nobody had to come back");
     }
 
     fn alice_within(seconds: u64, since: RecoverySince) -> Recover {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::fault::{Ending, Ends, Fault, FaultIndex, Target, Upstream, Verb};
+use crate::fault::{Ending, Ends, Fault, FaultIndex, IoCall, Target, Upstream, Verb};
 use crate::name::HostName;
 use crate::trace::{ConnectionEvent, FaultEvent, Record, What};
 
@@ -32,6 +32,8 @@ pub(super) struct AtTheBeginning {
     pub(super) hangs: bool,
     /// Whether it strikes every attempt in its time; the first one only, without.
     pub(super) lasts: bool,
+    /// How many attempts it lets pass before.
+    pub(super) spared: u32,
 }
 
 /// Every planned fault, in the order of the plan.
@@ -93,9 +95,11 @@ impl Strike<'_> {
 
     /// Whether the fault strikes connections at their beginning, and how.
     pub(super) fn at_the_beginning(&self) -> Option<AtTheBeginning> {
-        let (hangs, lasting) = match &self.fault.verb {
-            Verb::ConnectHang { lasting } | Verb::HandshakeStall { lasting } => (true, lasting),
-            Verb::Refuse { lasting, .. } | Verb::AcceptThenReset { lasting } => (false, lasting),
+        let (hangs, lasting, nth) = match &self.fault.verb {
+            Verb::ConnectHang { lasting } | Verb::HandshakeStall { lasting } => (true, lasting, 1),
+            Verb::Refuse { lasting } | Verb::AcceptThenReset { lasting } => (false, lasting, 1),
+            Verb::IoError { call: IoCall::Connect, nth, lasting, .. } => (false, lasting, *nth),
+            Verb::LookupFails { lasting, .. } => (false, lasting, 1),
             Verb::Reset { .. }
             | Verb::Drop { .. }
             | Verb::Close { .. }
@@ -110,7 +114,6 @@ impl Strike<'_> {
             | Verb::ClockJump { .. }
             | Verb::Restart { .. }
             | Verb::TruncateClean
-            | Verb::LookupFails { .. }
             | Verb::LookupMoves { .. }
             | Verb::Buffer { .. }
             | Verb::Delay { .. }
@@ -124,17 +127,20 @@ impl Strike<'_> {
             | Verb::Upstream(_)
             | Verb::IoError { .. } => return None,
         };
-        Some(AtTheBeginning { hangs, lasts: lasting.is_some() })
+        Some(AtTheBeginning { hangs, lasts: lasting.is_some(), spared: nth.saturating_sub(1) })
     }
 
     /// Whether it strikes the attempts that this observer makes.
     pub(super) fn strikes_attempts_of(&self, observer: &HostName) -> bool {
-        self.at_the_beginning().is_some()
-            && match &self.fault.target {
-                Target::Link { link, .. } => *observer == link.client,
-                Target::Between(one, other) => observer == one || observer == other,
-                Target::Host(_) => false,
-            }
+        self.at_the_beginning().is_some() && self.connects(observer)
+    }
+
+    /// Whether this observer is the end of the struck link that connects.
+    pub(super) fn connects(&self, observer: &HostName) -> bool {
+        match &self.fault.target {
+            Target::Link { link, .. } => *observer == link.client,
+            Target::Between(..) | Target::Host(_) => false,
+        }
     }
 
     /// Whether the fault ends what it strikes at once, so that no wait can make it harmless.

@@ -1,9 +1,9 @@
 use super::*;
 use crate::check::tale::Tale;
 use crate::fact::FactKind::{ClaimedFailed, Detected, Recovered};
-use crate::fault::{Ends, HalfOpenKind, Verb};
+use crate::fault::{Ends, HalfOpenKind, IoCall, IoErrorKind, LookupError, Verb};
 use crate::name::Side;
-use crate::trace::ConnectionEvent::{Attempted, Closed, Established, Fin};
+use crate::trace::ConnectionEvent::{Attempted, Closed, Established, Fin, Refused};
 
 #[test]
 fn a_reset_that_is_noticed_in_time_holds() {
@@ -122,6 +122,33 @@ fn an_attempt_that_hangs_and_comes_to_something_in_time_need_not_be_noticed() {
     // The first packet of a stalled handshake is never heard, though the connection is established.
     let stalls = attempt(Verb::HandshakeStall { lasting }).connection(1040, "alice", "chat", 1, Established);
     assert_eq!(stalls.ending(700_000).broken(&alice_within(60)), "detect: not noticed in time @ alice");
+}
+
+#[test]
+fn a_call_or_a_lookup_that_fails_is_an_attempt_that_is_struck() {
+    let connect =
+        Verb::IoError { call: IoCall::Connect, kind: IoErrorKind::TimedOut, nth: 2, side: Side::Client, lasting: None };
+    let second = |tale: Tale| tale.on_every_connection().connection(3000, "alice", "chat", 2, Attempted);
+    let failed = second(attempt(connect));
+    assert_eq!(failed.clone().ending(700_000).broken(&alice_within(60)), "detect: not noticed in time @ alice");
+    let again = failed.connection(9000, "alice", "chat", 3, Attempted).ending(700_000);
+    assert_eq!(again.held(&alice_within(60)), "detected +6.0s");
+    let lookup = Verb::LookupFails { kind: LookupError::NoSuchName, lasting: None };
+    let unknown = Tale::new().struck(1000, "alice", "chat", lookup);
+    insta::assert_snapshot!(unknown.clone().value(601_000, "alice", Detected, "s-1", "x").failure(&alice_within(60)));
+    let known = unknown.connection(2000, "alice", "chat", 1, Attempted).ending(700_000);
+    assert_eq!(known.held(&alice_within(60)), "detected +1.0s");
+}
+
+#[test]
+fn who_ends_when_it_is_told_that_its_attempt_is_over_has_given_up() {
+    let refused = |ends| {
+        let tale = attempt(Verb::Refuse { lasting: None }).connection(1040, "alice", "chat", 1, Refused);
+        tale.exited(ends, "alice", None).ending(120_000)
+    };
+    assert_eq!(refused(1040).held(&alice_within(60)), "detected +0.040s");
+    assert_eq!(refused(9000).broken(&alice_within(60)), "detect: undecided @ alice");
+    assert_eq!(refused(90_000).broken(&alice_within(60)), "detect: not noticed in time @ alice");
 }
 
 #[test]

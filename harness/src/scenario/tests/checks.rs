@@ -64,11 +64,12 @@ fn what_is_wrong_with_a_check_of_ones_own_is_told() {
 #[test]
 fn what_a_broadcast_and_a_gauge_are_told_is_checked() {
     let told = |table: &str| {
-        let text = with(table).replace("[\"offered\"]", "[\"offered\", \"gauge\"]");
+        let text = with(table).replace("[\"offered\"]", "[\"offered\", \"gauge\", \"detected\"]");
         Scenario::from_toml(&text, Path::new("idle.toml")).expect_err("a mistake").to_string()
     };
     let mistakes = [
         told("[checks.broadcast]\nreceivers = []\n"),
+        told("[checks.detect]\nwithin = \"5s\"\nobservers = [\"alice\"]\nfaults = [3]\n"),
         told("[checks.broadcast]\nreceivers = [\"alcie\"]\n"),
         told("[checks.broadcast]\nsenders = [\"alice\"]\n"),
         told("[checks.leaks]\ngauges = { queued = { at_mots = 5 } }\n"),

@@ -16,6 +16,12 @@ pub(super) fn checks(scenario: &Scenario) -> Checked {
         let sentence = "`receivers` names nobody: a broadcast that nobody is to receive proves nothing";
         return Err(Flaw::new("checks/broadcast/receivers", sentence));
     }
+    let chosen = scenario.checks.detect.iter().flat_map(|detect| &detect.faults);
+    for fault in chosen.filter(|fault| usize::try_from(**fault).is_ok_and(|fault| fault >= scenario.rules.len())) {
+        let faults = scenario.rules.len();
+        let sentence = format!("there is no fault {fault}: the scenario has {faults}, and they are counted from 0");
+        return Err(Flaw::new("checks/detect/faults", sentence));
+    }
     named_hosts(&scenario.checks).into_iter().try_for_each(|(path, host)| known(host, path, scenario))?;
     let signs = scenario.checks.sometimes.iter().flat_map(|sometimes| &sometimes.0);
     let verbs = signs.filter_map(|(state, sign)| Some((state, sign.fault.as_deref()?)));
