@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::check::{Check, OwnChecks};
 use crate::fact::{Fact, FactKind};
 use crate::name::{HostName, Incarnation};
-use crate::scenario::{Scenario, ScenarioError};
+use crate::scenario::{Folder, Scenario, ScenarioError};
 
 /// The error of a host or actor.
 pub type BoxError = Box<dyn Error + Send + Sync>;
@@ -169,9 +169,17 @@ impl Catalogue {
     /// # Errors
     /// One sentence per mistake, each with file and line.
     pub fn scenarios(&self) -> Result<Vec<Scenario>, Vec<ScenarioError>> {
-        let scenarios = crate::scenario::load_dir(&self.folder)?;
-        let errors: Vec<_> = scenarios.iter().filter_map(|scenario| self.accepts(scenario).err()).collect();
-        if errors.is_empty() { Ok(scenarios) } else { Err(errors) }
+        let folder = self.read_folder().map_err(|error| vec![error])?;
+        let mistakes = folder.mistakes();
+        if mistakes.is_empty() { Ok(folder.scenarios) } else { Err(mistakes) }
+    }
+
+    /// The scenarios of the folder that have no mistake, and the files that have.
+    ///
+    /// # Errors
+    /// If the folder cannot be read.
+    pub fn read_folder(&self) -> Result<Folder, ScenarioError> {
+        Ok(crate::scenario::load_folder(&self.folder)?.checked(|scenario| self.accepts(scenario)))
     }
 
     /// Checks that everything that a scenario names is registered.
@@ -191,13 +199,17 @@ impl Catalogue {
     /// ```
     ///
     /// # Errors
-    /// As [`scenarios`](Self::scenarios); a name that no scenario has is an error of the folder, with the nearest name.
+    /// The mistakes in its file: those of other files are no matter here. A name that no scenario has is an error of the
+    /// folder, with the nearest name.
     pub fn scenario(&self, name: &str) -> Result<Scenario, Vec<ScenarioError>> {
-        let scenarios = self.scenarios()?;
-        if let Some(scenario) = scenarios.iter().find(|scenario| scenario.name == name) {
+        let folder = self.read_folder().map_err(|error| vec![error])?;
+        if let Some(scenario) = folder.scenarios.iter().find(|scenario| scenario.name == name) {
             return Ok(scenario.clone());
         }
-        let known: Vec<_> = scenarios.into_iter().map(|scenario| scenario.name).collect();
+        if let Some(mistakes) = folder.mistakes_of(name) {
+            return Err(mistakes.to_vec());
+        }
+        let known: Vec<_> = folder.scenarios.into_iter().map(|scenario| scenario.name).collect();
         let sentence = unknown_scenario(name, &known);
         Err(vec![ScenarioError { file: self.folder.clone(), line: 0, sentence, suggestion: None }])
     }

@@ -19,6 +19,7 @@ fn main() -> ExitCode {
             a_good_folder_is_played();
             a_mistake_in_a_file_ends_with_2_and_one_sentence_and_nothing_runs();
             several_mistakes_are_told_together();
+            a_file_with_a_mistake_stops_no_other_scenario();
             a_folder_without_scenarios_ends_with_2();
             a_failure_leaves_a_capsule_that_replays_it();
             a_specimen_without_a_defect_goes_free();
@@ -144,12 +145,46 @@ fn several_mistakes_are_told_together() {
         .with("three.toml", &GOOD.replace("\"1s\"", "\"1\""));
     let said = folder.halfopen(&["run"]);
     assert_eq!(said.code, 2, "{said:?}");
-    // What is run is only looked at when every file can be read.
-    assert!(said.stderr.contains("one.toml:2: ") && said.stderr.contains("three.toml:2: "), "{}", said.stderr);
+    for place in ["one.toml:2: ", "two.toml:5: ", "three.toml:2: "] {
+        assert!(said.stderr.contains(place), "{place} is not told: {}", said.stderr);
+    }
+    let many = GOOD
+        .replace("\"1s\"", "\"1\"")
+        .replace("checks.delivery", "checks.delivrey")
+        .replace("[host.tower]", "[host.tower]\nrnu = 1");
+    let said = Folder::new("many").with("many.toml", &many).halfopen(&["run"]);
+    for place in ["many.toml:2: ", "many.toml:5: ", "many.toml:12: "] {
+        assert!(said.stderr.contains(place), "{place} is not told: {}", said.stderr);
+    }
     let twins = Folder::new("twins").with("one.toml", &format!("name = \"letter\"\n{GOOD}")).with("letter.toml", GOOD);
     let said = twins.halfopen(&["run"]);
     assert_eq!(said.code, 2, "{said:?}");
     assert!(said.stderr.contains("`letter` is also the name of the scenario in"), "{}", said.stderr);
+}
+
+fn a_file_with_a_mistake_stops_no_other_scenario() {
+    let folder = Folder::new("beside")
+        .with("letter.toml", GOOD)
+        .with("mistaken.toml", &GOOD.replace("settle", "settel"))
+        .with("stranger.toml", &GOOD.replace("\"clock\"", "\"clokc\""));
+    let said = folder.halfopen(&["run", "--seeds", "2"]);
+    assert_eq!(said.code, 2, "{said:?}");
+    assert!(said.stdout.contains("1 of 1 scenarios held"), "{}", said.stdout);
+    assert!(said.stderr.contains("mistaken.toml:2: ") && said.stderr.contains("stranger.toml:5: "), "{}", said.stderr);
+    let listed = folder.halfopen(&["list"]);
+    assert_eq!(listed.code, 2, "{listed:?}");
+    assert!(listed.stdout.contains("letter") && listed.stderr.contains("mistaken.toml:2: "), "{listed:?}");
+    // Who names a scenario is told of the others in one line.
+    for arguments in [&["run", "letter", "--seeds", "2"][..], &["replay", "letter", "--seed", "1"]] {
+        let named = folder.halfopen(arguments);
+        assert_eq!(named.code, 0, "{named:?}");
+        assert!(!named.stderr.contains("mistaken.toml"), "{}", named.stderr);
+    }
+    let named = folder.halfopen(&["run", "letter", "--seeds", "2"]);
+    assert!(named.stderr.contains("2 other files have mistakes"), "{}", named.stderr);
+    let faulty = folder.halfopen(&["run", "letter", "mistaken", "--seeds", "2"]);
+    assert_eq!((faulty.code, faulty.stdout.as_str()), (2, ""), "{faulty:?}");
+    assert!(faulty.stderr.contains("mistaken.toml:2: "), "{}", faulty.stderr);
 }
 
 fn a_folder_without_scenarios_ends_with_2() {

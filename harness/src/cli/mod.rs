@@ -32,6 +32,8 @@ use crate::causes::chain;
 use crate::outcome::Outcome;
 #[cfg(feature = "sim")]
 use crate::plan::Plan;
+use crate::scenario::Folder;
+#[cfg(feature = "sim")]
 use crate::scenario::Scenario;
 #[cfg(feature = "sim")]
 use crate::sim::SimError;
@@ -124,9 +126,10 @@ fn play(catalogue: &Catalogue, plan: &Plan, isolate: Isolation) -> Result<Outcom
 }
 
 fn list(catalogue: &Catalogue) -> Result<u8, Refusal> {
-    let scenarios = scenarios(catalogue)?;
+    let folder = read_folder(catalogue)?;
+    let scenarios = &folder.scenarios;
     let width = scenarios.iter().map(|scenario| scenario.name.len()).max().unwrap_or(0);
-    for scenario in &scenarios {
+    for scenario in scenarios {
         say(&format!("{:width$}  {}", scenario.name, scenario.proves));
         for check in scenario.checks.own.keys() {
             say(&format!("{:width$}    judged by the catalogue's own check {check}", ""));
@@ -140,23 +143,45 @@ fn list(catalogue: &Catalogue) -> Result<u8, Refusal> {
             ));
         }
     }
-    Ok(HELD)
+    Ok(tell_mistakes(&folder))
 }
 
-/// Every scenario, or one sentence per mistake.
-fn scenarios(catalogue: &Catalogue) -> Result<Vec<Scenario>, Refusal> {
-    catalogue
-        .scenarios()
-        .map_err(|errors| Refusal(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))
+/// The folder of a catalogue.
+fn read_folder(catalogue: &Catalogue) -> Result<Folder, Refusal> {
+    Ok(catalogue.read_folder()?)
 }
 
-/// The scenario of a name, or the sentence that says which there are.
+/// Tells every mistake in a folder, and answers with the exit code of that.
+fn tell_mistakes(folder: &Folder) -> u8 {
+    let mistakes = folder.mistakes();
+    for mistake in &mistakes {
+        complain(&mistake.to_string());
+    }
+    if mistakes.is_empty() { HELD } else { FAULTY }
+}
+
+/// The scenario of a name, or the sentence that says which there are, or what is wrong with its file.
 #[cfg(feature = "sim")]
-fn find(scenarios: &[Scenario], name: &str) -> Result<Scenario, Refusal> {
-    scenarios.iter().find(|scenario| scenario.name == name).cloned().ok_or_else(|| {
-        let known: Vec<_> = scenarios.iter().map(|scenario| scenario.name.clone()).collect();
-        Refusal(crate::catalogue::unknown_scenario(name, &known))
-    })
+fn find(folder: &Folder, name: &str) -> Result<Scenario, Refusal> {
+    if let Some(scenario) = folder.scenarios.iter().find(|scenario| scenario.name == name) {
+        return Ok(scenario.clone());
+    }
+    if let Some(mistakes) = folder.mistakes_of(name) {
+        return Err(Refusal(mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\nhalfopen: ")));
+    }
+    let known: Vec<_> = folder.scenarios.iter().map(|scenario| scenario.name.clone()).collect();
+    Err(Refusal(crate::catalogue::unknown_scenario(name, &known)))
+}
+
+/// A word about files that nobody asked for.
+#[cfg(feature = "sim")]
+fn warn_of_mistakes(folder: &Folder) {
+    let files = match folder.faulty.len() {
+        0 => return,
+        1 => "1 other file has a mistake".to_owned(),
+        n => format!("{n} other files have mistakes"),
+    };
+    complain(&format!("{files}: `list` tells them"));
 }
 
 /// A line on stdout. Whoever has stopped reading is told nothing more, and that is no failure of ours.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::arguments::Replay;
-use super::{BROKEN, HELD, Refusal, artefacts, find, play, say, scenarios};
+use super::{BROKEN, HELD, Refusal, artefacts, find, play, read_folder, say};
 use crate::capsule::Capsule;
 use crate::catalogue::Catalogue;
 use crate::plan::Plan;
@@ -39,7 +39,7 @@ pub(super) fn replay(catalogue: &Catalogue, arguments: &Replay) -> Result<u8, Re
 }
 
 fn plan_of_seed(catalogue: &Catalogue, arguments: &Replay) -> Result<Plan, Refusal> {
-    let scenario = find(&scenarios(catalogue)?, &arguments.what)?;
+    let scenario = find(&read_folder(catalogue)?, &arguments.what)?;
     let seed =
         arguments.seed.ok_or_else(|| Refusal(format!("replay {} needs a seed: add `--seed S`", arguments.what)))?;
     let scenario = match &arguments.specimen {

@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::arguments::{Isolation, Run};
-use super::{BROKEN, FAULTY, HELD, Refusal, artefacts, complain, find, play, say, scenarios, table};
+use super::{
+    BROKEN, FAULTY, HELD, Refusal, artefacts, complain, find, play, read_folder, say, table, tell_mistakes,
+    warn_of_mistakes,
+};
 use crate::campaign::{Campaign, Isolate, Judgement, Summary};
 use crate::catalogue::Catalogue;
 use crate::causes::chain;
@@ -27,12 +30,21 @@ pub(super) fn run(catalogue: &Catalogue, arguments: &Run) -> Result<u8, Refusal>
     settings.jobs = arguments.jobs.or(settings.jobs);
     settings.watchdog = arguments.apart.watchdog.or(settings.watchdog);
     settings.apply();
-    let all = scenarios(catalogue)?;
-    let chosen = if arguments.names.is_empty() {
-        all
+    let folder = read_folder(catalogue)?;
+    let chosen: Vec<_> = if arguments.names.is_empty() {
+        folder.scenarios.clone()
     } else {
-        arguments.names.iter().map(|name| find(&all, name)).collect::<Result<_, _>>()?
+        arguments.names.iter().map(|name| find(&folder, name)).collect::<Result<_, _>>()?
     };
+    let mistaken = if arguments.names.is_empty() {
+        tell_mistakes(&folder)
+    } else {
+        warn_of_mistakes(&folder);
+        HELD
+    };
+    if chosen.is_empty() && mistaken != HELD {
+        return Ok(mistaken);
+    }
     if chosen.is_empty() {
         return Err(Refusal(format!("there are no scenarios in {}", catalogue.folder().display())));
     }
@@ -55,7 +67,11 @@ pub(super) fn run(catalogue: &Catalogue, arguments: &Run) -> Result<u8, Refusal>
     let bar = progress_bar(campaign.total());
     let summaries = campaign.run(|progress| bar.set_position(progress.done as u64));
     bar.finish_and_clear();
-    report(&summaries, started.elapsed(), settings.seed.is_some())
+    let verdict = report(&summaries, started.elapsed(), settings.seed.is_some())?;
+    if mistaken != HELD {
+        complain("files with mistakes were not played: they are told above");
+    }
+    Ok(verdict.max(mistaken))
 }
 
 fn progress_bar(total: usize) -> ProgressBar {

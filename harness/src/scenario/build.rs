@@ -1,8 +1,10 @@
 //! Scenarios built in Rust.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::document::Lines;
+use super::read::first;
 use super::validate;
 use super::{FaultRule, HostSpec, LinkSpec, Network, Role, Scenario, ScenarioError, Specimen};
 use crate::check::Expectations;
@@ -94,12 +96,19 @@ impl Scenario {
     /// # Errors
     ///
     /// The first mistake.
-    pub fn checked(mut self) -> Result<Self, ScenarioError> {
+    pub fn checked(self) -> Result<Self, ScenarioError> {
+        let file = self.file().map_or_else(|| PathBuf::from(&self.name), Path::to_path_buf);
+        self.checked_whole().map_err(|mistakes| first(mistakes, &file))
+    }
+
+    /// The same, with the first mistake of each part.
+    pub(super) fn checked_whole(mut self) -> Result<Self, Vec<ScenarioError>> {
         self.hosts.sort_by(|one, other| (one.role, &one.name).cmp(&(other.role, &other.name)));
-        match validate::scenario(&self) {
-            Ok(()) => Ok(self),
-            Err(flaw) => Err(self.lines.error(flaw, &self.name)),
+        let flaws = validate::scenario(&self);
+        if flaws.is_empty() {
+            return Ok(self);
         }
+        Err(flaws.into_iter().map(|flaw| self.lines.error(flaw, &self.name)).collect())
     }
 
     /// The same, written in a file.

@@ -15,33 +15,94 @@ const BASE: &str = "base";
 /// What a base may hold. A scenario's own name, sentence, faults and specimens are nobody else's.
 const KEYS: [&str; 9] = ["base", "time_limit", "settle", "network", "host", "actor", "link", "facts", "checks"];
 
-/// Reads every scenario (`*.toml`) in a folder and the folders below it, `base` folders excepted, sorted by name.
+/// The scenarios of a folder, and the files in it that are none because of a mistake.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Folder {
+    /// Sorted by name.
+    pub scenarios: Vec<Scenario>,
+    /// Sorted by path.
+    pub faulty: Vec<FaultyFile>,
+}
+
+/// A scenario's file with its mistakes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FaultyFile {
+    /// The file.
+    pub file: PathBuf,
+    /// Never empty; a mistake may stand in a base of the file.
+    pub mistakes: Vec<ScenarioError>,
+}
+
+impl Folder {
+    /// The mistakes of all files; one in a base is told once, however many scenarios stand on it.
+    pub fn mistakes(&self) -> Vec<ScenarioError> {
+        let mut mistakes = Vec::new();
+        for mistake in self.faulty.iter().flat_map(|faulty| &faulty.mistakes) {
+            if !mistakes.contains(mistake) {
+                mistakes.push(mistake.clone());
+            }
+        }
+        mistakes
+    }
+
+    /// The mistakes of the file that would be the scenario of a name, if that file has any.
+    pub fn mistakes_of(&self, name: &str) -> Option<&[ScenarioError]> {
+        let faulty = self.faulty.iter().find(|faulty| faulty.file.file_stem().is_some_and(|stem| stem == name));
+        faulty.map(|faulty| faulty.mistakes.as_slice())
+    }
+
+    /// Keeps the scenarios that a test passes; the files of the others are faulty.
+    #[must_use]
+    pub(crate) fn checked(mut self, check: impl Fn(&Scenario) -> Result<(), ScenarioError>) -> Self {
+        self.scenarios.retain(|scenario| {
+            let Err(mistake) = check(scenario) else { return true };
+            let file = scenario.file().map_or_else(|| mistake.file.clone(), Path::to_path_buf);
+            self.faulty.push(FaultyFile { file, mistakes: vec![mistake] });
+            false
+        });
+        self.faulty.sort_by(|one, other| one.file.cmp(&other.file));
+        self
+    }
+}
+
+/// Reads every scenario (`*.toml`) in a folder and the folders below it, `base` folders excepted. A file with a mistake
+/// keeps no other from being read; of two scenarios of one name the second is a mistake, too.
 ///
 /// # Errors
 ///
-/// The first mistake of each file; scenarios of one name are mistakes, too.
-pub fn load_dir(path: &Path) -> Result<Vec<Scenario>, Vec<ScenarioError>> {
+/// If a folder cannot be read.
+pub fn load_folder(path: &Path) -> Result<Folder, ScenarioError> {
     let mut files = Vec::new();
-    collect(path, &mut files).map_err(|error| vec![error])?;
+    collect(path, &mut files)?;
     let mut scenarios: BTreeMap<String, Scenario> = BTreeMap::new();
-    let mut errors = Vec::new();
+    let mut faulty = Vec::new();
     for file in files {
-        match Scenario::load(&file) {
-            // A mistake in a base is told once, however many scenarios stand on it.
-            Err(error) if errors.contains(&error) => {}
-            Err(error) => errors.push(error),
+        match Scenario::load_whole(&file) {
+            Err(mistakes) => faulty.push(FaultyFile { file, mistakes }),
             Ok(scenario) => {
                 if let Some(earlier) = scenarios.get(&scenario.name) {
                     let other = earlier.file().unwrap_or(path).display();
                     let sentence = format!("`{}` is also the name of the scenario in {other}", scenario.name);
-                    errors.push(ScenarioError::whole(&file, sentence));
+                    let mistakes = vec![ScenarioError::whole(&file, sentence)];
+                    faulty.push(FaultyFile { file, mistakes });
                 } else {
                     scenarios.insert(scenario.name.clone(), scenario);
                 }
             }
         }
     }
-    if errors.is_empty() { Ok(scenarios.into_values().collect()) } else { Err(errors) }
+    Ok(Folder { scenarios: scenarios.into_values().collect(), faulty })
+}
+
+/// Reads every scenario of a folder, as [`load_folder`] does, sorted by name.
+///
+/// # Errors
+///
+/// The mistakes of all files.
+pub fn load_dir(path: &Path) -> Result<Vec<Scenario>, Vec<ScenarioError>> {
+    let folder = load_folder(path).map_err(|error| vec![error])?;
+    let mistakes = folder.mistakes();
+    if mistakes.is_empty() { Ok(folder.scenarios) } else { Err(mistakes) }
 }
 
 /// The scenario files below a folder, sorted.

@@ -104,7 +104,7 @@ use std::path::Path;
 use std::time::Duration;
 
 pub use error::ScenarioError;
-pub use folder::load_dir;
+pub use folder::{FaultyFile, Folder, load_dir, load_folder};
 pub use rule::{FaultRule, When};
 
 #[cfg(test)]
@@ -342,10 +342,18 @@ impl Scenario {
     ///
     /// The first mistake in it.
     pub fn from_toml(text: &str, path: &Path) -> Result<Self, ScenarioError> {
+        Self::whole_from_toml(text, path).map_err(|mistakes| read::first(mistakes, path))
+    }
+
+    /// As [`load`](Self::load), with every mistake that can be found beside the others.
+    fn load_whole(path: &Path) -> Result<Self, Vec<ScenarioError>> {
+        Self::whole_from_toml(&text_of(path).map_err(|error| vec![error])?, path)
+    }
+
+    fn whole_from_toml(text: &str, path: &Path) -> Result<Self, Vec<ScenarioError>> {
         let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
-        let own = Node::parse(text, path)?;
-        let whole = folder::with_base(own, path)?;
-        read::scenario(&whole, stem.as_deref())
+        let whole = Node::parse(text, path).and_then(|own| folder::with_base(own, path));
+        read::scenario(&whole.map_err(|error| vec![error])?, stem.as_deref())
     }
 
     /// The scenario as a file that says the same, whole: without a base, with every default written out.

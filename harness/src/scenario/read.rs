@@ -1,5 +1,6 @@
 //! A scenario from its document.
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::document::{Entry, Lines, Node, Place, Value};
@@ -7,7 +8,7 @@ use super::duration::Millis;
 use super::error::{ScenarioError, list, nearest};
 use super::section::Section;
 use super::typed;
-use super::{FaultRule, HostSpec, LinkParameters, LinkSpec, Network, Role, Scenario, Specimen, facts, rule, validate};
+use super::{HostSpec, LinkParameters, LinkSpec, Network, Role, Scenario, Specimen, facts, rule, validate};
 use crate::check::Expectations;
 use crate::fault::{Fault, Middlebox};
 
@@ -28,33 +29,73 @@ const KEYS: [&str; 13] = [
 ];
 
 /// Reads and checks a scenario that is the whole of a document. `stem` is its name when it gives itself none.
-pub(crate) fn scenario(node: &Node, stem: Option<&str>) -> Result<Scenario, ScenarioError> {
-    let section = Section::open(node, "a scenario", &KEYS)?;
-    let name = match (section.optional("name")?, stem) {
+///
+/// # Errors
+///
+/// Every mistake that can be found beside the others, in the order in which they are looked for.
+pub(crate) fn scenario(node: &Node, stem: Option<&str>) -> Result<Scenario, Vec<ScenarioError>> {
+    let section = Section::any(node, "a scenario").map_err(|error| vec![error])?;
+    let mut mistakes = Mistakes(Vec::new());
+    let strangers = mistakes.keep(section.only(&KEYS)).is_none();
+    let name = match (mistakes.keep(section.optional("name")).flatten(), stem) {
         (Some(name), _) => name,
         (None, Some(stem)) => stem.to_owned(),
-        (None, None) => section.required("name")?,
+        (None, None) => mistakes.keep(section.required("name")).unwrap_or_default(),
     };
-    let mut scenario = Scenario::new(name, section.required::<String>("proves")?).written_at(Lines::of(node));
-    scenario.time_limit = section.or("time_limit", Millis(scenario.time_limit))?.0;
-    scenario.settle = section.or("settle", Millis(scenario.settle))?.0;
+    // An unknown key is probably the missing one, misspelt.
+    let proves = match section.get("proves") {
+        None if strangers => String::new(),
+        Some(_) | None => mistakes.keep(section.required("proves")).unwrap_or_default(),
+    };
+    let mut scenario = Scenario::new(name, proves).written_at(Lines::of(node));
+    let time = |mistakes: &mut Mistakes, key, usual| {
+        mistakes.keep(section.or(key, Millis(usual))).map_or(usual, |time| time.0)
+    };
+    scenario.time_limit = time(&mut mistakes, "time_limit", scenario.time_limit);
+    scenario.settle = time(&mut mistakes, "settle", scenario.settle);
     if let Some(node) = section.get("network") {
-        scenario.network = network(node)?;
+        scenario.network = mistakes.keep(network(node)).unwrap_or_default();
     }
-    scenario.hosts = hosts(&section)?;
-    scenario.links = section.items("link")?.iter().map(link).collect::<Result<_, _>>()?;
-    scenario.rules = rules(&section)?;
-    scenario.facts = section.items("facts")?.iter().map(facts::read).collect::<Result<_, _>>()?;
+    scenario.hosts = hosts(&section, &mut mistakes);
+    scenario.links = mistakes.keep_each(section.items("link"), link);
+    scenario.rules = mistakes.keep_each(section.items("fault"), rule::read);
+    scenario.facts = mistakes.keep_each(section.items("facts"), facts::read);
     if let Some(node) = section.get("checks") {
-        scenario.checks = checks(node)?;
+        scenario.checks = mistakes.keep(checks(node)).unwrap_or_default();
     }
-    scenario.specimens = section.items("specimen")?.iter().map(specimen).collect::<Result<_, _>>()?;
-    scenario.checked()
+    scenario.specimens = mistakes.keep_each(section.items("specimen"), specimen);
+    // What is not read leaves gaps that would be told as mistakes.
+    if mistakes.0.is_empty() { scenario.checked_whole() } else { Err(mistakes.0) }
+}
+
+/// The first of some mistakes; `file` is what is meant when there is none.
+pub(crate) fn first(mistakes: Vec<ScenarioError>, file: &Path) -> ScenarioError {
+    mistakes.into_iter().next().unwrap_or_else(|| ScenarioError::whole(file, "the file has a mistake"))
+}
+
+/// The mistakes of a document that have been found so far.
+struct Mistakes(Vec<ScenarioError>);
+
+impl Mistakes {
+    /// What was read, or nothing and one mistake more.
+    fn keep<T>(&mut self, read: Result<T, ScenarioError>) -> Option<T> {
+        read.map_err(|mistake| self.0.push(mistake)).ok()
+    }
+
+    /// What could be read of some tables.
+    fn keep_each<T>(
+        &mut self,
+        tables: Result<&[Node], ScenarioError>,
+        read: impl Fn(&Node) -> Result<T, ScenarioError>,
+    ) -> Vec<T> {
+        let tables = self.keep(tables).unwrap_or_default();
+        tables.iter().filter_map(|table| self.keep(read(table))).collect()
+    }
 }
 
 /// Reads and checks a scenario that is one table of a document.
 pub(crate) fn in_document(node: &Node) -> Result<Scenario, ScenarioError> {
-    scenario(node, None)
+    scenario(node, None).map_err(|mistakes| first(mistakes, &node.place.file))
 }
 
 /// Reads and checks the `[[fault]]` tables of a plan's document. In a plan nothing is left open.
@@ -68,10 +109,6 @@ pub(crate) fn faults(document: &Node, scenario: &Scenario) -> Result<Vec<Fault>,
         rule.fixed().ok_or_else(|| table.place.error("a plan leaves nothing open, and this fault is still to be drawn"))
     });
     faults.collect()
-}
-
-fn rules(section: &Section) -> Result<Vec<FaultRule>, ScenarioError> {
-    section.items("fault")?.iter().map(rule::read).collect()
 }
 
 /// What `[network]` and `[[link]]` say of packets and buffers.
@@ -94,14 +131,14 @@ fn network(node: &Node) -> Result<Network, ScenarioError> {
     })
 }
 
-fn hosts(section: &Section) -> Result<Vec<HostSpec>, ScenarioError> {
+fn hosts(section: &Section, mistakes: &mut Mistakes) -> Vec<HostSpec> {
     let mut hosts = Vec::new();
     for (key, what, role) in [("host", "a host", Role::Host), ("actor", "an actor", Role::Actor)] {
-        for (name, place, node) in section.named(key)? {
-            hosts.push(host(name, place, node, what, role)?);
+        for (name, place, node) in mistakes.keep(section.named(key)).unwrap_or_default() {
+            hosts.extend(mistakes.keep(host(name, place, node, what, role)));
         }
     }
-    Ok(hosts)
+    hosts
 }
 
 fn host(name: &str, place: &Place, node: &Node, what: &str, role: Role) -> Result<HostSpec, ScenarioError> {

@@ -20,22 +20,26 @@ const ALWAYS: [&str; 4] = ["conduct", "survival", "stops", "bite"];
 
 type Checked = Result<(), Flaw>;
 
-/// Finds the first mistake of a scenario.
-pub(crate) fn scenario(scenario: &Scenario) -> Checked {
-    name(&scenario.name, "name")?;
+/// Finds the first mistake of each part of a scenario.
+pub(crate) fn scenario(scenario: &Scenario) -> Vec<Flaw> {
+    let parts = [name(&scenario.name, "name"), sentence(scenario), hosts(scenario), times(scenario), links(scenario)];
+    let mut flaws: Vec<_> = parts.into_iter().filter_map(Result::err).collect();
+    let rules = scenario.rules.iter().enumerate();
+    let rules: Vec<_> =
+        rules.filter_map(|(place, fault)| rule(fault, &format!("fault/{place}"), scenario).err()).collect();
+    if rules.is_empty() {
+        flaws.extend(clash::clashes(scenario).err());
+    }
+    flaws.extend(rules);
+    flaws.extend([facts(scenario), check::checks(scenario), specimens(scenario)].into_iter().filter_map(Result::err));
+    flaws
+}
+
+fn sentence(scenario: &Scenario) -> Checked {
     if scenario.proves.trim().is_empty() {
         return Err(Flaw::new("proves", "`proves` says nothing: it is the sentence that a run proves"));
     }
-    hosts(scenario)?;
-    times(scenario)?;
-    links(scenario)?;
-    for (place, fault) in scenario.rules.iter().enumerate() {
-        rule(fault, &format!("fault/{place}"), scenario)?;
-    }
-    clash::clashes(scenario)?;
-    facts(scenario)?;
-    check::checks(scenario)?;
-    specimens(scenario)
+    Ok(())
 }
 
 /// Finds the first `run` that a catalogue does not have.
