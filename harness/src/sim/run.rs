@@ -1,6 +1,6 @@
 //! One simulation: one fresh thread, one paused runtime, one engine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,6 +20,7 @@ use super::seam::EngineSeam;
 use super::{SimError, panics, recorder};
 use crate::catalogue::{Catalogue, set_fact_sink};
 use crate::check::{FinalState, RunEnd};
+use crate::name::Incarnation;
 use crate::plan::Plan;
 use crate::plane::Plane;
 use crate::scenario;
@@ -190,7 +191,7 @@ fn on_this_thread(
     // What the runtime's end does is in tokio's own order, so nothing of it may be recorded.
     let raw = sampled.map(|last| seal(&engine, round, last));
     overrides::set_last_words(Some(words_after_the_end(plan, told)));
-    // A panic while tasks are dropped is not the run's any more; the run is sealed.
+    // What a panic while tasks are dropped throws is nobody's any more.
     let _ = catch_unwind(AssertUnwindSafe(|| runtime.shutdown_timeout(LAST_JOBS)));
     set_fact_sink(None);
     drop(recorder);
@@ -204,7 +205,22 @@ fn on_this_thread(
     if let Some(defect) = engine.defect.borrow_mut().take() {
         return Err(defect);
     }
-    raw.map(|raw| Raw { left, ..raw })
+    raw.map(|raw| Raw { left, ..late_panics(&engine, raw) })
+}
+
+/// Tells of destructors that panicked while the run was taken apart. Which came first is tokio's own affair, so they are
+/// told in the order of their words, and each once.
+fn late_panics(engine: &Engine, mut raw: Raw) -> Raw {
+    let panics = std::mem::take(&mut *engine.panics.borrow_mut());
+    let messages: BTreeSet<_> = panics.into_iter().map(|(_, _, message)| message).collect();
+    for message in messages {
+        let detail = format!("a task that was still there at the end panicked when it was dropped: {message}");
+        let what = What::Violation { rule: "panic".to_owned(), detail };
+        let record = Record { at: raw.simulated, host: None, incarnation: Incarnation::default(), what };
+        raw.hash.absorb_value(&record);
+        raw.records.push(record);
+    }
+    raw
 }
 
 /// Ends the records and the hash; what comes later is not the run's.

@@ -113,6 +113,32 @@ fn a_service_that_sets_a_hook() {
     assert_eq!(panicked(&outcome).len(), 1);
 }
 
+#[test]
+fn a_destructor_that_panics_when_everything_is_over_is_told() {
+    struct Late(&'static str);
+    impl Drop for Late {
+        fn drop(&mut self) {
+            panic!("{}", self.0);
+        }
+    }
+    let outcome = Stage::new("late_panics")
+        .actor("client", async |_| {
+            for word in ["one", "other", "one"] {
+                tokio::spawn(async move {
+                    let _late = Late(word);
+                    std::future::pending::<()>().await;
+                });
+            }
+            sleep(s(1)).await;
+            Ok(())
+        })
+        .run();
+    let told = outcome.violated("panic");
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].contains("dropped: one at panics.rs") && told[1].contains("dropped: other at"), "{told:?}");
+    assert_eq!(outcome.broken()[0], "conduct: panic");
+}
+
 /// A waker is called by the network itself; a panic there is not a task's, and tokio would keep it to itself.
 #[test]
 fn a_panic_inside_the_harness_fails_the_run() {
