@@ -126,6 +126,7 @@ mod tests {
         [scenario]
         name = "everything"
         proves = "what is written is read"
+        starts_at = "2026-11-29T12:34:56Z"
         time_limit = "1h 5m"
         settle = "1m 30s"
 

@@ -49,6 +49,8 @@ pub mod settings;
 pub mod sim;
 #[cfg(feature = "sim")]
 mod simulate;
+#[cfg(feature = "sim")]
+mod suspects;
 #[cfg(all(feature = "sim", feature = "cli"))]
 mod workers;
 

@@ -93,7 +93,8 @@ impl Catalogue {
                     ));
                 }
                 Judgement::Nondeterministic { seed, difference } => {
-                    return Err(format!("{name}: two runs under seed {seed} differ: {difference}"));
+                    let suspects = crate::suspects::of(&difference);
+                    return Err(format!("{name}: two runs under seed {seed} differ: {difference}. {suspects}"));
                 }
                 Judgement::Faulty(error) => return Err(chain(&error)),
             }

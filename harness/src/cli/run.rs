@@ -146,7 +146,8 @@ fn explain(summary: &Summary) -> Result<u8, Refusal> {
             Ok(BROKEN)
         }
         Judgement::Nondeterministic { seed, difference } => {
-            complain(&format!("{}: two runs under seed {seed} differ: {difference}", summary.scenario));
+            let suspects = crate::suspects::of(difference);
+            complain(&format!("{}: two runs under seed {seed} differ: {difference}. {suspects}", summary.scenario));
             Ok(FAULTY)
         }
         Judgement::Faulty(error) => {

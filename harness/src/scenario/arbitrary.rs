@@ -19,6 +19,7 @@ pub(crate) fn scenario() -> Scenario {
     let text = r#"
 name = "everything"
 proves = "what is written is read"
+starts_at = "2026-11-29T12:34:56Z"
 time_limit = "1h 5m"
 settle = "90s"
 

@@ -13,7 +13,8 @@ use super::typed;
 const BASE: &str = "base";
 
 /// What a base may hold. A scenario's own name, sentence, faults and specimens are nobody else's.
-const KEYS: [&str; 9] = ["base", "time_limit", "settle", "network", "host", "actor", "link", "facts", "checks"];
+const KEYS: [&str; 10] =
+    ["base", "starts_at", "time_limit", "settle", "network", "host", "actor", "link", "facts", "checks"];
 
 /// The scenarios of a folder, and the files in it that are none because of a mistake.
 #[derive(Clone, Debug, Default, PartialEq)]

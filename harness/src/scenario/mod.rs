@@ -11,7 +11,7 @@
 //!
 //! | table | keys |
 //! |---|---|
-//! | (top) | `proves`; `name` (else the file's stem), `base`, `time_limit`, `settle` |
+//! | (top) | `proves`; `name` (else the file's stem), `base`, `starts_at` (a date in UTC), `time_limit`, `settle` |
 //! | `[network]` | `latency` (one way), `send_buffer_bytes`, `receive_buffer_bytes`, `tcp_syn_linear_timeouts`, `idle_timeout` (with `forgets`), `interleaved`, `arrivals` |
 //! | `[host.NAME]`, `[actor.NAME]` | `run`; `start`, `tells` (kinds of facts), `config` (any table) |
 //! | `[[link]]` | `between` (two hosts); `latency`, `send_buffer_bytes`, `receive_buffer_bytes`, `tcp_syn_linear_timeouts`, `idle_timeout` (with `forgets`) |
@@ -86,6 +86,7 @@
 //! `build` is for Rust, `write` goes the other way.
 
 mod build;
+mod date;
 mod document;
 mod duration;
 mod error;
@@ -173,6 +174,8 @@ pub struct Scenario {
     pub checks: Expectations,
     /// Defective hosts that the checks must convict.
     pub specimens: Vec<Specimen>,
+    /// What the wall clock says at the start of a run, since 1970; whole seconds.
+    pub starts_at: Duration,
     /// The virtual time after which a run is ended.
     pub time_limit: Duration,
     /// The virtual time between the end of the last actor and the judgement.
@@ -320,6 +323,10 @@ pub struct Specimen {
 }
 
 impl Scenario {
+    /// What the wall clock says at the start of a run when the scenario does not say, since 1970: 2027-01-01T00:00:00Z. A
+    /// fixed day, because the same plan is the same run for ever; the first of the year behind this version, so that the
+    /// certificates and tokens that there are when it is used are valid already, and such of a year are still.
+    pub const STARTS_AT: Duration = Duration::from_secs(1_798_761_600);
     /// The virtual time after which a run is ended when the scenario does not say: six of the longest idle timeouts
     /// that the field reports name (300 s).
     pub const TIME_LIMIT: Duration = Duration::from_secs(30 * 60);

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::date::Date;
 use super::document::{Entry, Lines, Node, Place, Value};
 use super::duration::Millis;
 use super::error::{ScenarioError, list, nearest};
@@ -12,10 +13,11 @@ use super::{HostSpec, LinkParameters, LinkSpec, Network, Role, Scenario, Specime
 use crate::check::Expectations;
 use crate::fault::{Fault, Middlebox};
 
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "name",
     "proves",
     "base",
+    "starts_at",
     "time_limit",
     "settle",
     "network",
@@ -48,6 +50,8 @@ pub(crate) fn scenario(node: &Node, stem: Option<&str>) -> Result<Scenario, Vec<
         Some(_) | None => mistakes.keep(section.required("proves")).unwrap_or_default(),
     };
     let mut scenario = Scenario::new(name, proves).written_at(Lines::of(node));
+    let usual = Date(scenario.starts_at);
+    scenario.starts_at = mistakes.keep(section.or("starts_at", usual)).unwrap_or(usual).0;
     let time = |mistakes: &mut Mistakes, key, usual| {
         mistakes.keep(section.or(key, Millis(usual))).map_or(usual, |time| time.0)
     };

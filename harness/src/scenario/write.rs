@@ -23,6 +23,7 @@ pub(crate) fn document(scenario: &Scenario, prefix: &str) -> String {
     let own = vec![
         ("name", string(&scenario.name)),
         ("proves", string(&scenario.proves)),
+        ("starts_at", super::date::written(scenario.starts_at)),
         ("time_limit", written(scenario.time_limit)),
         ("settle", written(scenario.settle)),
     ];

@@ -37,8 +37,6 @@ compile_error!(
 const WATCHDOG: Duration = Duration::from_secs(60);
 /// The virtual time that blocking jobs have to end in when everything else has.
 const LAST_JOBS: Duration = Duration::from_secs(5);
-/// Virtual `CLOCK_REALTIME` at the start of a run, since 1970: 2023-11-14T22:13:20Z.
-const EPOCH: Duration = Duration::from_secs(1_700_000_000);
 
 /// The same as somebody has said, milliseconds; 0 when nobody has.
 static WATCHDOG_MILLIS: AtomicU64 = AtomicU64::new(0);
@@ -118,7 +116,8 @@ enum Round {
 
 fn on_fresh_thread(catalogue: &Catalogue, plan: &Plan, name: String, round: Round) -> Result<Raw, SimError> {
     let result = Arc::new(Mutex::new(None));
-    let shared: &'static Shared = Box::leak(Box::new(Shared::new(name, EPOCH, matches!(round, Round::WarmUp))));
+    let warm_up = matches!(round, Round::WarmUp);
+    let shared: &'static Shared = Box::leak(Box::new(Shared::new(name, plan.scenario.starts_at, warm_up)));
     let (catalogue, owned, told) = (catalogue.clone(), plan.clone(), Arc::clone(&result));
     let thread = std::thread::Builder::new()
         .name("simulation".to_owned())
@@ -317,6 +316,7 @@ fn runtime(seeds: &SeedTree) -> std::io::Result<LocalRuntime> {
         .on_thread_park(|| with(|engine| guarded(engine, Engine::on_park)))
         .on_thread_unpark(|| with(|engine| guarded(engine, Engine::on_unpark)))
         .thread_keep_alive(Duration::ZERO)
+        .on_thread_start(overrides::seed_generators)
         .build_local(Default::default())
 }
 

@@ -29,11 +29,22 @@ fn all_clocks_of_a_run_agree() {
         })
         .time_limit(s(100_000))
         .run();
-    assert_eq!(outcome.words("begin"), ["1700000000000000000"]);
+    assert_eq!(outcome.words("begin"), ["1798761600000000000"]);
     assert_eq!(outcome.words("agree"), ["true"; 4]);
     assert_eq!(outcome.words("elapsed"), ["86400354"]);
     assert_eq!(outcome.words("same"), ["true"]);
     assert_eq!(outcome.words("blocking"), ["true"]);
+}
+
+#[test]
+fn the_wall_clock_starts_at_the_scenarios_date() {
+    let mut stage = Stage::new("starts_at").actor("client", async |cx| {
+        sleep(ms(1500)).await;
+        tell(&cx, "now", SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis());
+        Ok(())
+    });
+    stage.starts_at(s(1_795_955_696));
+    assert_eq!(stage.run().words("now"), ["1795955697500"]);
 }
 
 #[test]
@@ -43,7 +54,7 @@ fn records_carry_the_same_time() {
             for _ in 0..5 {
                 sleep(ms(1234)).await;
                 let since = SystemTime::now().duration_since(UNIX_EPOCH)?;
-                tell(&cx, "now", (since - s(1_700_000_000)).as_nanos());
+                tell(&cx, "now", (since - s(1_798_761_600)).as_nanos());
             }
             Ok(())
         })
@@ -153,7 +164,7 @@ fn a_wall_clock_jumps_alone_on_its_machine_and_for_the_process_after_this_one() 
     // The second process reads a clock that was wrong when it began.
     assert_eq!(outcome.words("one 1"), ["0"; 3]);
     let since: Vec<_> = outcome.words("since").iter().filter_map(|seconds| seconds.parse::<i64>().ok()).collect();
-    assert_eq!(since, [1_700_000_006 - 3600, 1_700_000_006, 1_700_000_017 - 3600]);
+    assert_eq!(since, [1_798_761_606 - 3600, 1_798_761_606, 1_798_761_617 - 3600]);
     assert_eq!(outcome.broken(), [""; 0]);
 }
 

@@ -46,14 +46,17 @@ fn every_source_of_randomness_follows_the_seed() {
                 tell(&cx, "getrandom", draw());
                 tell(&cx, "rand", rand::random::<u64>());
                 let map: HashMap<u32, ()> = (0..20).map(|n| (n, ())).collect();
+                tell(&cx, "fastrand", fastrand::u64(..));
                 tell(&cx, "map", format!("{:?}", map.keys().collect::<Vec<_>>()));
                 tell(&cx, "select", choices().await);
                 tell(&cx, "blocking", tokio::task::spawn_blocking(draw).await?);
+                tell(&cx, "blocking fastrand", tokio::task::spawn_blocking(|| fastrand::u64(..)).await?);
                 Ok(())
             })
             .seed(seed)
             .run();
-        ["getrandom", "rand", "map", "select", "blocking"].map(|source| outcome.only(source).1)
+        ["getrandom", "rand", "fastrand", "map", "select", "blocking", "blocking fastrand"]
+            .map(|source| outcome.only(source).1)
     };
     let (first, again, other) = (draws(1), draws(1), draws(2));
     assert_eq!(first, again);

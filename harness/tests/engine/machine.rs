@@ -81,9 +81,14 @@ fn the_processors_own_clock_is_the_runs() {
         let mut core = 7;
         // SAFETY: the place is valid.
         let there = unsafe { std::arch::x86_64::__rdtscp(&mut core) };
-        tell(&cx, "core", format!("{core} {}", there == count()));
+        tell(&cx, "core", format!("{core} {}", there < count()));
+        // Libraries that draw from how far two looks are apart end the process when it is always the same.
+        let apart: std::collections::BTreeSet<_> = (0..100).map(|_| count().abs_diff(count())).collect();
+        tell(&cx, "apart", apart.len() > 50 && apart.iter().all(|apart| (1..=256).contains(apart)));
         Ok(())
     });
-    assert_eq!(outcome.words("counted"), ["50000000"]);
+    let counted: u64 = outcome.only("counted").1.parse().unwrap();
+    assert!((49_999_000..=50_000_000).contains(&counted), "{counted}");
     assert_eq!(outcome.words("core"), ["0 true"]);
+    assert_eq!(outcome.words("apart"), ["true"]);
 }

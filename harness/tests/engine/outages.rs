@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use halfopen::Scenario;
 use halfopen::fault::{Ends, Target, Trigger, Verb};
 use halfopen::name::Link;
 use halfopen::trace::ConnectionEvent;
@@ -226,7 +227,7 @@ fn a_connect_through_a_partition_times_out_after_131_seconds() {
 /// The start of the run, seen from a task that started with it.
 fn start() -> tokio::time::Instant {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    tokio::time::Instant::now() - (since - s(1_700_000_000))
+    tokio::time::Instant::now() - (since - Scenario::STARTS_AT)
 }
 
 /// A host that greets every connection with the number of its life, and a client.

@@ -80,6 +80,11 @@ impl Stage {
         self.scenario.network.arrivals = Some(arrivals);
     }
 
+    /// What the wall clock says at the start of the run, since 1970.
+    pub(crate) fn starts_at(&mut self, date: Duration) {
+        self.scenario.starts_at = date;
+    }
+
     pub(crate) fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self

@@ -20,6 +20,7 @@ fn a_scenario_is_laid_over_its_base_key_by_key() {
     insta::assert_snapshot!(scenario.to_toml(), @r#"
     name = "own"
     proves = "x"
+    starts_at = "2027-01-01T00:00:00Z"
     time_limit = "30m"
     settle = "1m"
 
@@ -94,7 +95,7 @@ fn a_mistake_in_a_base_is_told_with_the_file_of_the_base() {
     folder.write("c.toml", "proves = 'x'\nbase = 'talk'\n");
     folder.write("d.toml", "proves = 'the same mistake is told once'\nbase = 'talk'\n");
     insta::assert_snapshot!(folder.errors(), @r"
-    base/chat.toml:4: a base has no key `fault`; known are `base`, `time_limit`, `settle`, `network`, `host`, `actor`, `link`, `facts` and `checks`
+    base/chat.toml:4: a base has no key `fault`; known are `base`, `starts_at`, `time_limit`, `settle`, `network`, `host`, `actor`, `link`, `facts` and `checks`
     b.toml:3: there is no base `caht` in a folder `base` beside or above this file; did you mean `chat`?
     base/talk.toml:4: the check `delivery` reads `offered` facts, and nothing is a source of them: map an event or a unit under `[[facts]]`, or list `offered` in what an actor `tells`
     ");

@@ -54,6 +54,7 @@ fn a_scenario_is_written_as_a_person_would_write_it() {
     insta::assert_snapshot!(arbitrary::scenario().to_toml(), @r#"
     name = "everything"
     proves = "what is written is read"
+    starts_at = "2026-11-29T12:34:56Z"
     time_limit = "1h 5m"
     settle = "1m 30s"
 

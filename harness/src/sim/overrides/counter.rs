@@ -1,7 +1,9 @@
 //! The processor's own clock, which crates like `quanta` and `minstant` read without asking libc.
 //!
 //! On x86-64 Linux lets a thread be denied the instruction (`PR_SET_TSC`): it then raises a SIGSEGV, whose handler answers
-//! with the run's time, as a counter that counts nanoseconds.
+//! with the run's time, as a counter that counts nanoseconds. Looks at the same instant are some nanoseconds apart, which
+//! are the same in every run: there are libraries that look at nothing but how far two looks are apart, to draw from it, and that end
+//! the process when it is always the same.
 
 #[cfg(not(target_arch = "x86_64"))]
 mod answered {
@@ -15,7 +17,7 @@ mod answered {
     use std::sync::Once;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use super::super::clock::{UPTIME_SECONDS, seen_nanos};
+    use super::super::clock::UPTIME_SECONDS;
     use super::super::{SHARED, Shared};
 
     /// The handler that was there before.
@@ -87,7 +89,7 @@ mod answered {
     }
 
     fn answer(shared: &Shared, registers: &mut [i64], length: i64) {
-        let count = UPTIME_SECONDS * 1_000_000_000 + seen_nanos(shared);
+        let count = UPTIME_SECONDS * 1_000_000_000 + next_count(shared);
         registers[libc::REG_RAX as usize] = (count & 0xffff_ffff) as i64;
         registers[libc::REG_RDX as usize] = (count >> 32) as i64;
         if length == 3 {
@@ -95,6 +97,14 @@ mod answered {
             registers[libc::REG_RCX as usize] = 0;
         }
         registers[libc::REG_RIP as usize] += length;
+    }
+
+    /// One thread of a run runs at a time: numbers that nobody else changes.
+    fn next_count(shared: &Shared) -> u64 {
+        let (last, now) = (shared.counter.load(Ordering::Relaxed), shared.now_nanos());
+        let count = now.max(last + 1 + u64::from(shared.counter_noise.next() >> 24));
+        shared.counter.store(count, Ordering::Relaxed);
+        count
     }
 
     /// What would have happened without this handler.

@@ -40,6 +40,16 @@ pub(super) fn enter(state: EntropyState, constant: bool) {
     DRAWS.set(0);
 }
 
+/// `fastrand`, from which `tempfile` draws, seeds itself by the number of the thread, which counts the threads of the whole
+/// process. It asks std which thread this is, so std must have begun the thread.
+pub(crate) fn seed_generators() {
+    match ENTROPY.get() {
+        Entropy::Seeded(state) => fastrand::seed(state.0[0] ^ state.0[2]),
+        Entropy::Constant => fastrand::seed(1),
+        Entropy::Real => {}
+    }
+}
+
 /// This thread draws from the operating system.
 pub(super) fn leave() {
     ENTROPY.set(Entropy::Real);

@@ -43,7 +43,7 @@ use std::time::Duration;
 pub(crate) use beacon::{Beacon, Speaking};
 pub(crate) use crew::{disband, give_way, has_helped, helpers};
 pub(crate) use doors::watch_exit;
-pub(crate) use entropy::{EntropyState, swap_entropy};
+pub(crate) use entropy::{EntropyState, seed_generators, swap_entropy};
 use entropy::{draws_digest, fill, seeded};
 pub(crate) use wait::{after_wait, before_wait, join};
 #[cfg(feature = "cli")]
@@ -74,6 +74,10 @@ pub(crate) struct Shared {
     looks: AtomicU64,
     /// How often time has gone on.
     moves: AtomicU64,
+    /// What the processor's counter said last, nanoseconds since the start of the run.
+    counter: AtomicU64,
+    /// How far apart two looks at it are in one instant.
+    counter_noise: Noise,
     /// Whether the runtime is about to wait, or does.
     waiting: AtomicBool,
     /// How often it has been seen to wait.
@@ -102,6 +106,19 @@ pub(crate) struct Shared {
     course: AtomicU32,
     /// The run is to be given up by its first thread.
     surrendered: AtomicBool,
+}
+
+/// Small numbers that are hard to tell from random ones, and the same in every run.
+#[derive(Debug)]
+struct Noise(AtomicU64);
+
+impl Noise {
+    fn next(&self) -> u32 {
+        // Knuth's MMIX; the upper half is the better one.
+        let state = self.0.load(Ordering::Relaxed).wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        self.0.store(state, Ordering::Relaxed);
+        (state >> 32) as u32
+    }
 }
 
 /// What a life's threads need to know of it.
@@ -155,6 +172,8 @@ impl Shared {
             epoch_seconds: epoch.as_secs(),
             looks: AtomicU64::new(0),
             moves: AtomicU64::new(0),
+            counter: AtomicU64::new(0),
+            counter_noise: Noise(AtomicU64::new(0x9e37_79b9_7f4a_7c15)),
             waiting: AtomicBool::new(false),
             waits: AtomicU64::new(0),
             warm_up,
@@ -372,6 +391,7 @@ pub(crate) fn enter(shared: &'static Shared, state: EntropyState) {
     crew::muster();
     SHARED.set(Some(shared));
     entropy::enter(state, shared.warm_up);
+    seed_generators();
     counter::watch();
 }
 
