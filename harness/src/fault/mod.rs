@@ -274,7 +274,8 @@ pub enum Verb {
         lasting: Option<Duration>,
     },
     /// A hop keeps what it is sent and passes it on in large pieces: when so many bytes are there, when the HTTP message is
-    /// whole, when its sender has finished, or when nothing has been added for a while. It acknowledges at once.
+    /// whole, when its sender has finished, or when nothing has been added for a while. It acknowledges at once, and keeps 1 MiB
+    /// at most.
     Buffer {
         /// How many are passed on at once, at least 1.
         bytes: u32,

@@ -132,6 +132,37 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn lines_and_chunks_are_counted_however_they_are_cut(
+        words in vec(prop_oneof![Just("a"), Just("{\"b\":1}"), Just("\n"), Just("\r\n")], 0..20), size in 1..9_usize,
+        n in 1..8_u32, cuts in vec(1..400_usize, 0..8), of_lines in any::<bool>(),
+    ) {
+        let body = words.concat();
+        let lines = body.split('\n').filter(|line| !line.trim_start_matches('\r').is_empty()).count();
+        let chunks: Vec<_> = body.as_bytes().chunks(size).map(|part| chunk(&String::from_utf8_lossy(part))).collect();
+        let sent = [CHUNKED, &chunks.concat(), b"0\r\n\r\n"].concat();
+        let (direction, edge) = (TO_CLIENT, Edge::After);
+        let (trigger, whole) = match of_lines {
+            true => (Trigger::Line { n, direction, edge }, lines),
+            false => (Trigger::Chunk { n, direction, edge }, chunks.len()),
+        };
+        let mut bench = asked(trigger, CUT);
+        let mut within: Vec<_> = cuts.iter().map(|cut| cut % (sent.len() + 1)).chain([0, sent.len()]).collect();
+        within.sort_unstable();
+        let effects: Vec<_> =
+            within.windows(2).flat_map(|ends| bench.server_sends(&sent[ends[0]..ends[1]])).collect();
+        prop_assert_eq!(bench.plane.fired(), usize::from(n as usize <= whole));
+        let arrived = arriving(&effects, TO_CLIENT);
+        prop_assert!(sent.starts_with(&arrived));
+        if n as usize > whole {
+            prop_assert_eq!(arrived, sent);
+        } else if !of_lines {
+            prop_assert_eq!(arrived, [CHUNKED, &chunks[..n as usize].concat()].concat());
+        }
+    }
+}
+
 #[test]
 fn one_end_s_fin_arrives_and_the_other_way_goes_on() {
     for (by, told) in [(Side::Client, "fin to server"), (Side::Server, "fin to client")] {

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::streams::{self, Conversation};
 use super::{Bench, arriving, fault, frame, lines, masked, units};
 use crate::fault::{Edge, Ending, Ends, Fault, FrameKind, HalfOpenKind, IllegalKind, Trigger, Upstream, Verb};
-use crate::name::Direction;
+use crate::name::{Direction, Side};
 use crate::plane::Effect;
 use crate::trace::Unit;
 
@@ -199,6 +199,13 @@ fn faults_inside_streams() -> Vec<Fault> {
         faults.push(fault(Trigger::Message { n: 2, direction, edge }, cut()));
         faults.push(fault(Trigger::Message { n: 2, direction, edge }, close()));
         faults.push(fault(Trigger::HttpHead { n: 2, direction, edge }, cut()));
+        faults.push(fault(Trigger::Chunk { n: 2, direction, edge }, cut()));
+        faults.push(fault(Trigger::Chunk { n: 1, direction: Direction::ToServer, edge }, cut()));
+        faults.push(fault(Trigger::Line { n: 1, direction, edge }, cut()));
+        faults.push(fault(
+            Trigger::Line { n: 1, direction: Direction::ToServer, edge },
+            Verb::HalfClose { by: Side::Client },
+        ));
         let kind = FrameKind::Ping;
         faults.push(fault(Trigger::Frame { kind, n: 1, direction: Direction::ToServer, edge }, cut()));
     }
