@@ -82,9 +82,15 @@ fn what_a_process_remembers_of_other_runs_is_nondeterminism() {
 #[test]
 fn a_worker_has_surroundings_of_its_own() {
     let folder = scenarios("surroundings", ["look_around"]);
-    let replayed = rogues(&folder, &["replay", "look_around", "--seed", "1"]);
-    let said = String::from_utf8_lossy(&replayed.stdout);
+    let look_around = |more: &str| {
+        let replayed =
+            command(&folder, &["replay", "look_around", "--seed", "1"]).env("HALFOPEN_TEST_ENV", more).output();
+        String::from_utf8_lossy(&replayed.expect("the command can be started").stdout).into_owned()
+    };
+    let said = look_around("");
     assert!(said.contains("ended with an error: UTC, nothing, /\n"), "{said}");
+    let said = look_around("NOT_SET, ROGUES");
+    assert!(said.contains(&format!("ended with an error: UTC, {}, /\n", folder.display())), "{said}");
 }
 
 #[test]
@@ -125,12 +131,13 @@ fn scenarios<'a>(name: &str, kinds: impl IntoIterator<Item = &'a str>) -> PathBu
 }
 
 fn rogues(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(program())
-        .args(arguments)
-        .env("ROGUES", folder)
-        .env("CARGO_TARGET_DIR", folder.with_extension("target"))
-        .output()
-        .expect("the command can be started")
+    command(folder, arguments).output().expect("the command can be started")
+}
+
+fn command(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(program());
+    command.args(arguments).env("ROGUES", folder).env("CARGO_TARGET_DIR", folder.with_extension("target"));
+    command
 }
 
 /// The program, which is built here: cargo builds a package's examples only where all of its tests are run.

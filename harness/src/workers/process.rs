@@ -24,8 +24,10 @@ const RUNS_A_REQUEST: u32 = 3;
 /// What a worker's environment is, whatever that of this process is. A scenario's runs must not depend on whose shell
 /// started them.
 const ENVIRONMENT: [(&str, &str); 4] = [("TZ", "UTC"), ("LC_ALL", "C.UTF-8"), ("PATH", "/usr/bin:/bin"), ("HOME", "/")];
-/// What a program cannot be started or measured without, and is passed on.
-const PASSED_ON: [&str; 2] = ["LD_LIBRARY_PATH", "LLVM_PROFILE_FILE"];
+/// What a program cannot be started or measured without, and what asks the harness itself for something: passed on.
+const PASSED_ON: [&str; 3] = ["LD_LIBRARY_PATH", "LLVM_PROFILE_FILE", "HALFOPEN_STRAY_CALLERS"];
+/// The variable that names further ones, with commas between them.
+const NAMES_MORE: &str = "HALFOPEN_TEST_ENV";
 
 /// A process that plays runs.
 pub(super) struct Worker {
@@ -49,7 +51,8 @@ impl Worker {
         let said = sim::memory_file()?;
         let mut command = Command::new(std::env::current_exe()?);
         command.args(std::env::args_os().skip(1)).env_clear().envs(ENVIRONMENT).env(WORKER, "1").current_dir("/");
-        for name in PASSED_ON {
+        let more = std::env::var(NAMES_MORE).unwrap_or_default();
+        for name in PASSED_ON.into_iter().chain(more.split(',').map(str::trim).filter(|name| !name.is_empty())) {
             if let Some(value) = std::env::var_os(name) {
                 command.env(name, value);
             }
