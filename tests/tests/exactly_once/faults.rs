@@ -91,6 +91,7 @@ pub(crate) fn is_brief_on(fault: &Fault, talker: &str) -> bool {
             | Verb::DuplicateMessage { .. }
             | Verb::ReorderMessages { .. }
             | Verb::IoError { call: IoCall::Read | IoCall::Write | IoCall::Flush, .. } => true,
+            Verb::IoError { call: IoCall::Connect, lasting, .. } => brief(lasting),
             Verb::IoError { .. }
             | Verb::LookupFails { .. }
             | Verb::LookupMoves { .. }
@@ -132,6 +133,7 @@ fn anywhere_verb() -> BoxedStrategy<Verb> {
         ends().prop_map(|to| Verb::Reset { to }),
         ends().prop_map(|to| Verb::Drop { to }),
         half_open.prop_map(|(kind, direction, heal_after)| Verb::HalfOpen { kind, direction, heal_after }),
+        select(vec![Side::Client, Side::Server]).prop_map(|by| Verb::HalfClose { by }),
         select(vec![Ending::Fin, Ending::Rst, Ending::Silence]).prop_map(|ending| Verb::Cut { ending }),
         io_error(),
     ]
@@ -139,11 +141,13 @@ fn anywhere_verb() -> BoxedStrategy<Verb> {
 }
 
 fn attempt_verb() -> BoxedStrategy<Verb> {
-    (option::of(lasting()), 0..4)
-        .prop_map(|(lasting, which)| match which {
+    let kinds = select(vec![IoErrorKind::NetworkUnreachable, IoErrorKind::HostUnreachable, IoErrorKind::TimedOut]);
+    (option::of(lasting()), 0..5, kinds)
+        .prop_map(|(lasting, which, kind)| match which {
             0 => Verb::Refuse { lasting },
             1 => Verb::ConnectHang { lasting },
             2 => Verb::HandshakeStall { lasting },
+            3 => Verb::IoError { call: IoCall::Connect, kind, nth: 1, side: Side::Client, lasting },
             _ => Verb::AcceptThenReset { lasting },
         })
         .boxed()
@@ -165,12 +169,19 @@ fn illegal() -> impl Strategy<Value = Verb> {
 fn lasting_verb() -> BoxedStrategy<Verb> {
     let drip = (1..100_u32, 1..50_u64, option::of(direction()), lasting());
     let split = (1..20_u32, option::of(direction()), lasting());
+    let buffer = (1..5_000_u32, option::of(1..5_000_u64), option::of(direction()), lasting());
     prop_oneof![
         (50..5_000_u64, option::of(direction()), lasting()).prop_map(|(bytes_per_second, direction, lasting)| {
             Verb::Throttle { bytes_per_second, direction, lasting: Some(lasting) }
         }),
         drip.prop_map(|(bytes, every, direction, lasting)| {
             Verb::Drip { bytes, every: millis(every), direction, lasting: Some(lasting) }
+        }),
+        buffer.prop_map(|(bytes, flush, direction, lasting)| Verb::Buffer {
+            bytes,
+            flush_after: flush.map(millis),
+            direction,
+            lasting: Some(lasting),
         }),
         split.prop_map(|(bytes, direction, lasting)| Verb::Split { bytes, direction, lasting: Some(lasting) }),
         (1..20_000_u64, lasting()).prop_map(|(by, lasting)| Verb::Delay { by: millis(by), lasting: Some(lasting) }),

@@ -39,8 +39,8 @@ struct Node {
 pub(crate) fn worlds() -> impl Strategy<Value = World> {
     let sentences = vec(prop_oneof![3 => 0..5_000_u64, 1 => 0..LATEST_SENTENCE_MS], 1..6);
     let node = (1..=3_u32, prop_oneof![0..200_u64, 200..8_000_u64]);
-    (any::<u64>(), 1..=80_u64, vec(sentences, 1..=TALKERS.len()), vec(node, 1..=NODES.len())).prop_flat_map(
-        |(seed, latency_ms, mut talkers, nodes)| {
+    let worlds = (any::<u64>(), 1..=80_u64, vec(sentences, 1..=TALKERS.len()), vec(node, 1..=NODES.len()))
+        .prop_flat_map(|(seed, latency_ms, mut talkers, nodes)| {
             talkers.iter_mut().for_each(|times| times.sort_unstable());
             let nodes: Vec<_> = nodes.into_iter().map(|(capacity, work_ms)| Node { capacity, work_ms }).collect();
             let shape = Shape { talkers: &TALKERS[..talkers.len()], nodes: &NODES[..nodes.len()] };
@@ -51,8 +51,8 @@ pub(crate) fn worlds() -> impl Strategy<Value = World> {
                 nodes: nodes.clone(),
                 faults,
             })
-        },
-    )
+        });
+    worlds.prop_filter("two faults of a file may not contradict each other", |world| world.scenario().is_ok())
 }
 
 impl World {
