@@ -8,6 +8,7 @@
 mod eventsource;
 mod fastwebsockets;
 mod pool;
+mod pool_retry;
 mod redis;
 mod rmcp;
 mod tungstenite;
@@ -21,9 +22,13 @@ fn main() -> ExitCode {
         return halfopen::cli::main(catalogue());
     }
     let played = std::env::current_exe().and_then(|own| Command::new(own).args(["run", "--seeds", "64"]).status());
-    match played.map(|status| status.code().and_then(|code| u8::try_from(code).ok())) {
-        Ok(Some(code)) => ExitCode::from(code),
-        Ok(None) | Err(_) => ExitCode::FAILURE,
+    let code = played.ok().and_then(|status| status.code()).and_then(|code| u8::try_from(code).ok()).unwrap_or(2);
+    match pool_retry::play() {
+        Ok(()) => ExitCode::from(code),
+        Err(sentence) => {
+            eprintln!("museum: {sentence}");
+            ExitCode::from(code.max(1))
+        }
     }
 }
 
