@@ -16,8 +16,9 @@ pub(super) fn checks(scenario: &Scenario) -> Checked {
         let sentence = "`receivers` names nobody: a broadcast that nobody is to receive proves nothing";
         return Err(Flaw::new("checks/broadcast/receivers", sentence));
     }
-    let chosen = scenario.checks.detect.iter().flat_map(|detect| &detect.faults);
-    for fault in chosen.filter(|fault| usize::try_from(**fault).is_ok_and(|fault| fault >= scenario.rules.len())) {
+    let mut chosen = scenario.checks.detect.iter().flat_map(|detect| &detect.faults);
+    let is_missing = |fault: &&u32| usize::try_from(**fault).is_ok_and(|fault| fault >= scenario.rules.len());
+    if let Some(fault) = chosen.find(is_missing) {
         let faults = scenario.rules.len();
         let sentence = format!("there is no fault {fault}: the scenario has {faults}, and they are counted from 0");
         return Err(Flaw::new("checks/detect/faults", sentence));
