@@ -107,8 +107,9 @@ impl Check for Broadcast {
                 }
             }
         }
-        if offered == 0 {
-            evidence.must_tell(&[FactKind::Offered])?;
+        if offered == 0 && !evidence.may_lack(&[FactKind::Offered]) {
+            let sentence = "nobody whose broadcasts are judged offered anything to all, so the law says nothing.";
+            return Err(Finding::new("says nothing", sentence));
         }
         Ok(format!("{offered} broadcasts, delivered {delivered} of {wanted}"))
     }
@@ -219,7 +220,8 @@ mod tests {
         let direct = told(&["bob", "carol"]).told(3000, "alice", Fact::new(Offered, "m-2").to("bob"));
         assert_eq!(direct.held(&law()), "1 broadcasts, delivered 2 of 2");
         let of_bob = Broadcast { senders: vec!["bob".into()], ..law() };
-        assert_eq!(told(&["bob"]).held(&of_bob), "0 broadcasts, delivered 0 of 0");
+        assert_eq!(told(&["bob"]).broken(&of_bob), "broadcast: says nothing");
+        assert_eq!(told(&["bob"]).optional(Offered).held(&of_bob), "0 broadcasts, delivered 0 of 0");
         assert_eq!(Tale::new().broken(&law()), "broadcast: says nothing");
     }
 

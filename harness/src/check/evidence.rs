@@ -35,8 +35,7 @@ impl Evidence<'_> {
     /// If there is no such fact and no such source.
     pub fn must_tell(&self, kinds: &[FactKind]) -> Result<(), Finding> {
         let told = |record: &Record| matches!(&record.what, What::Fact(fact) if kinds.contains(&fact.kind));
-        let may_be_silent = |source: &FactSource| source.optional && kinds.contains(&source.kind);
-        if self.sources.iter().any(may_be_silent) || self.records.iter().any(told) {
+        if self.may_lack(kinds) || self.records.iter().any(told) {
             return Ok(());
         }
         let kinds: Vec<_> = kinds.iter().map(|kind| format!("`{}`", spelling(kind))).collect();
@@ -46,6 +45,11 @@ impl Evidence<'_> {
             kinds.join(" or "),
         );
         Err(Finding::new("says nothing", sentence))
+    }
+
+    /// Whether the scenario says that a run without a fact of these kinds is in order.
+    pub(super) fn may_lack(&self, kinds: &[FactKind]) -> bool {
+        self.sources.iter().any(|source| source.optional && kinds.contains(&source.kind))
     }
 }
 

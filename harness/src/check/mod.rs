@@ -6,6 +6,8 @@
 //!
 //! Times are compared up to [`FinalState::at`]: what is recorded later belongs to the stopping of the hosts.
 
+#[cfg(test)]
+mod adversary;
 mod attempt;
 mod bite;
 mod broadcast;
