@@ -37,6 +37,8 @@ pub(crate) struct Host {
     next_port: u16,
     /// How far the machine's wall clock is ahead of the run's, nanoseconds, and what set it so.
     pub(crate) ahead: Option<(i64, FaultIndex)>,
+    /// Every ephemeral port has been given once.
+    ports_used_up: bool,
     /// Whether this host's part is over (an actor whose script ended).
     pub(crate) finished: bool,
 }
@@ -84,8 +86,11 @@ pub(crate) struct Hosts {
     lives: Vec<Life>,
 }
 
-/// Ephemeral ports start where Linux's do (`ip_local_port_range`).
+/// Ephemeral ports are Linux's (`ip_local_port_range`).
 const FIRST_EPHEMERAL_PORT: u16 = 32768;
+const LAST_EPHEMERAL_PORT: u16 = 60999;
+/// How many there are.
+pub(crate) const EPHEMERAL_PORTS: u16 = LAST_EPHEMERAL_PORT - FIRST_EPHEMERAL_PORT + 1;
 
 impl Hosts {
     pub(crate) fn add(&mut self, name: HostName) -> HostId {
@@ -98,6 +103,7 @@ impl Hosts {
             life: None,
             next_port: FIRST_EPHEMERAL_PORT,
             ahead: None,
+            ports_used_up: false,
             finished: false,
         });
         HostId(n)
@@ -184,10 +190,16 @@ impl Hosts {
         running.is_some_and(|life| self.life(life).incarnation == incarnation)
     }
 
-    pub(crate) fn ephemeral_port(&mut self, host: HostId) -> u16 {
+    /// The next ephemeral port, and whether it has been given before.
+    pub(crate) fn ephemeral_port(&mut self, host: HostId) -> (u16, bool) {
         let entry = self.host_mut(host);
-        let port = entry.next_port;
-        entry.next_port = port.checked_add(1).unwrap_or(FIRST_EPHEMERAL_PORT);
-        port
+        let given = (entry.next_port, entry.ports_used_up);
+        if entry.next_port == LAST_EPHEMERAL_PORT {
+            entry.next_port = FIRST_EPHEMERAL_PORT;
+            entry.ports_used_up = true;
+        } else {
+            entry.next_port += 1;
+        }
+        given
     }
 }

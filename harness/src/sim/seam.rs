@@ -10,7 +10,7 @@ use tokio::io::ReadBuf;
 
 use super::engine::Engine;
 use super::fabric::{ConnectionIndex, LookedUp, Network, Options, Socket};
-use super::hosts::{HostId, LifeId};
+use super::hosts::LifeId;
 use crate::name::Side;
 
 /// The engine as `halfopen_net` is given it.
@@ -84,15 +84,6 @@ impl EngineSeam {
             Err(error) => Poll::Ready(Err(error)),
         }
     }
-
-    /// The host that an address of the simulation leads to.
-    fn host_at(network: &Network, speaker: HostId, ip: IpAddr) -> Option<HostId> {
-        match ip {
-            IpAddr::V4(v4) if v4.is_loopback() || v4.is_unspecified() => Some(speaker),
-            IpAddr::V6(v6) if v6.is_loopback() || v6.is_unspecified() => Some(speaker),
-            ip => network.hosts.by_address(ip),
-        }
-    }
 }
 
 impl Seam for EngineSeam {
@@ -151,16 +142,7 @@ impl Seam for EngineSeam {
             Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
             Poll::Pending => return Poll::Pending,
         };
-        let listener = self.0.with_network(|network| {
-            let host = network.hosts.life(life).host;
-            if Self::host_at(network, host, address.ip()) != Some(host) {
-                return Err(io::ErrorKind::AddrNotAvailable.into());
-            }
-            let number = network.listen(life, address.port(), backlog)?;
-            network.listener(number).options = options;
-            network.listener(number).loopback_only = address.ip().is_loopback();
-            Ok(number)
-        });
+        let listener = self.0.with_network(|network| network.listen(life, address, backlog, options));
         Poll::Ready(listener.map(|number| self.key(Named::Listener(number))))
     }
 
@@ -193,15 +175,7 @@ impl Seam for EngineSeam {
             Poll::Ready(life) => life?,
             Poll::Pending => return Ok(self.key(Named::Nowhere)),
         };
-        let socket = self.0.with_network(|network| {
-            let own = network.hosts.life(life).host;
-            match Self::host_at(network, own, to.ip()) {
-                Some(server) => Ok(network.open(life, server, to, from.map(|address| address.port()), options)),
-                None => {
-                    Err(io::Error::new(io::ErrorKind::HostUnreachable, format!("no host has the address {}", to.ip())))
-                }
-            }
-        })?;
+        let socket = self.0.with_network(|network| network.open(life, to, from, options))?;
         Ok(self.key(Named::Stream(socket)))
     }
 
@@ -221,9 +195,6 @@ impl Seam for EngineSeam {
     }
 
     fn poll_read(&self, stream: Key, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if buf.remaining() == 0 {
-            return Poll::Ready(Ok(()));
-        }
         self.on_stream(stream, |network, socket| network.read(socket, buf, Some(cx)))
     }
 

@@ -11,11 +11,12 @@
 //!   moments.
 //! - `words`: outcomes as kinds.
 //! - `page`: the page.
-//! - `differential`: random operations instead of rows.
+//! - `differential`: random operations instead of rows; `facts`: what else sockets answer.
 
 mod cell;
 mod client;
 mod differential;
+mod facts;
 mod frames;
 mod ground;
 mod linux;

@@ -19,7 +19,7 @@ use crate::keepalive::Keepalive;
 use crate::stream::TcpStream;
 use crate::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
-/// Bytes of a vectored write that are gathered into one; the rest stays for the next call, as with a full send buffer.
+/// Bytes of a vectored read or write that make one; the rest stays for the next call, as with a full send buffer.
 const GATHERED_BYTES: usize = 64 * 1024;
 
 /// The only owner of a simulated socket. Dropping it closes the socket if its simulation runs on this thread; anywhere
@@ -121,12 +121,18 @@ impl Handle {
         self.network().engine("TcpStream::try_read")?.try_read(self.key, buf)
     }
 
-    /// Fills the first buffer that has room: a short read, which every reader must expect.
+    /// One read, whose bytes fill the buffers in turn.
     pub(crate) fn try_read_vectored(&self, bufs: &mut [io::IoSliceMut<'_>]) -> io::Result<usize> {
-        match bufs.iter_mut().find(|buf| !buf.is_empty()) {
-            Some(buf) => self.try_read(buf),
-            None => self.try_read(&mut []),
+        let room = bufs.iter().map(|buf| buf.len()).sum::<usize>().min(GATHERED_BYTES);
+        let mut joined = vec![0; room];
+        let length = self.try_read(&mut joined)?;
+        let mut left = &joined[..length];
+        for buf in bufs {
+            let (now, later) = left.split_at(buf.len().min(left.len()));
+            buf[..now.len()].copy_from_slice(now);
+            left = later;
         }
+        Ok(length)
     }
 
     pub(crate) fn try_write(&self, buf: &[u8]) -> io::Result<usize> {

@@ -73,7 +73,7 @@ impl TcpStream {
         }
     }
 
-    /// As [`try_read`](Self::try_read), into several buffers. A simulated stream fills one of them.
+    /// As [`try_read`](Self::try_read), into several buffers.
     ///
     /// # Errors
     /// As `try_read`.

@@ -54,7 +54,7 @@ macro_rules! reading_half {
                 }
             }
 
-            /// As [`try_read`](Self::try_read), into several buffers. A simulated stream fills one of them.
+            /// As [`try_read`](Self::try_read), into several buffers.
             ///
             /// # Errors
             /// As `try_read`.

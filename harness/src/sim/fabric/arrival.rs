@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 
-use super::connection::{EndState, Packet, sender};
+use super::connection::{EndState, Fin, Packet, sender};
 use super::hosts::Power;
+use super::ports::TIME_WAIT;
 use super::{ConnectionIndex, Due, Network};
 use crate::name::{Direction, Side};
 use crate::trace::ConnectionEvent;
@@ -115,11 +116,16 @@ impl Network {
     }
 
     fn receive_fin(&mut self, index: ConnectionIndex, receiver: Side, forged: bool) {
+        let now = self.now;
         let mut wakers = std::mem::take(&mut self.to_wake);
         let end = self.connection_mut(index).end_mut(receiver);
         let news = !end.fin_received && !end.reset;
         if news {
             end.fin_received = true;
+            end.fin_received_at = now;
+            if end.fin == Fin::Sent {
+                end.time_wait = Some(now + TIME_WAIT);
+            }
             end.readers.drain_into(&mut wakers);
         }
         self.to_wake = wakers;
@@ -136,11 +142,11 @@ impl Network {
         let news = !end.reset;
         if news {
             end.reset = true;
-            // After a FIN the RST shows as end of stream to readers and as a broken pipe to writers (Linux).
+            // After a FIN the RST is a broken pipe to everybody but readers, who see the end of the stream (Linux).
             end.error = if connecting {
                 Some(std::io::ErrorKind::ConnectionRefused)
             } else if end.fin_received {
-                None
+                Some(std::io::ErrorKind::BrokenPipe)
             } else {
                 Some(std::io::ErrorKind::ConnectionReset)
             };

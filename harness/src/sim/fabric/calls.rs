@@ -9,6 +9,7 @@ use tokio::io::ReadBuf;
 
 use super::connection::{EndState, Fin, sender};
 use super::failures::{outcome, strike};
+use super::ports::shown;
 use super::transmit::LARGEST_PACKET_BYTES;
 use super::{Network, Socket};
 use crate::fault::IoCall;
@@ -106,6 +107,9 @@ impl Network {
             return Poll::Ready(Err(error));
         }
         let mut most = buf.remaining();
+        if most == 0 {
+            return Poll::Ready(Ok(()));
+        }
         if let Some(cx) = &wait {
             match self.course(socket) {
                 Course::Whole => {}
@@ -123,7 +127,8 @@ impl Network {
             self.reopen_window(socket, taken);
             return Poll::Ready(Ok(()));
         }
-        let error = if end.reset { end.error.take() } else { None };
+        // Behind a FIN there is no error to be read.
+        let error = if end.reset && !end.fin_received { end.error.take() } else { None };
         self.observe(socket, "read", error.map_or_else(|| "eof".to_owned(), |kind| format!("{kind:?}")));
         Poll::Ready(error.map_or(Ok(()), |kind| Err(kind.into())))
     }
@@ -150,10 +155,10 @@ impl Network {
             return dead.map(Err);
         }
         let end = self.connection_mut(socket.connection).end_mut(socket.side);
-        if let Some(first) = end.received.front() {
-            return Poll::Ready(Ok(first.slice(..first.len().min(most))));
+        if end.received_bytes > 0 {
+            return Poll::Ready(Ok(end.peek_received(most)));
         }
-        if end.reset {
+        if end.reset && !end.fin_received {
             return Poll::Ready(match end.error.take() {
                 Some(kind) => Err(kind.into()),
                 None => Ok(Bytes::new()),
@@ -212,11 +217,8 @@ impl Network {
             self.observe(socket, "write", format!("{kind:?}"));
             return Poll::Ready(Err(kind.into()));
         }
-        if bytes.is_empty() {
-            return Poll::Ready(Ok(0));
-        }
         let mut most = bytes.len();
-        if let Some(cx) = &wait {
+        if let Some(cx) = wait.as_ref().filter(|_| most > 0) {
             match self.course(socket) {
                 Course::Whole => {}
                 Course::Yield => {
@@ -229,6 +231,9 @@ impl Network {
         self.collect_returns(socket.connection, socket.side.sends());
         let end = self.connection_mut(socket.connection).end_mut(socket.side);
         let n = most.min(end.send_space());
+        if bytes.is_empty() && end.send_space() > 0 {
+            return Poll::Ready(Ok(0));
+        }
         if n == 0 {
             let Some(cx) = wait else { return Poll::Ready(Err(io::ErrorKind::WouldBlock.into())) };
             end.writers.register(cx);
@@ -297,11 +302,16 @@ impl Network {
 
     pub(crate) fn addresses(&self, socket: Socket) -> (std::net::SocketAddr, std::net::SocketAddr) {
         let connection = self.connection(socket.connection);
-        (connection.end(socket.side).address, connection.end(socket.side.peer()).address)
+        let end = connection.end(socket.side);
+        (shown(end.address, end.mapped), shown(connection.end(socket.side.peer()).address, end.mapped))
     }
 
     pub(crate) fn is_connected(&self, socket: Socket) -> bool {
-        let end = self.connection(socket.connection).end(socket.side);
-        end.state == EndState::Established && !end.reset
+        let connection = self.connection(socket.connection);
+        let (end, peer) = (connection.end(socket.side), connection.end(socket.side.peer()));
+        // Each has sent its FIN, and knows that the other has it.
+        let acknowledged = peer.fin_received && peer.fin_received_at + connection.link.latency <= self.now;
+        let is_over = end.fin == Fin::Sent && end.fin_received && acknowledged;
+        end.state == EndState::Established && !end.reset && !is_over
     }
 }

@@ -83,6 +83,12 @@ pub(crate) struct End {
     pub(crate) error: Option<io::ErrorKind>,
     /// The last error or end of stream this end's process was told of, so that a repeat is not recorded again.
     pub(crate) told: Option<(&'static str, String)>,
+    /// Its socket speaks IPv6 and the connection IPv4.
+    pub(crate) mapped: bool,
+    /// When the peer's FIN came.
+    pub(crate) fin_received_at: Duration,
+    /// Until when it takes its addresses although the connection is over, where it closed first.
+    pub(crate) time_wait: Option<Duration>,
     /// Whether a call on a dead incarnation's socket has failed once already.
     pub(crate) told_dead: bool,
     /// What its connect call failed with, if a fault made it fail.
@@ -292,6 +298,9 @@ impl End {
             writers: Wakers::default(),
             armed: Vec::new(),
             told: None,
+            mapped: false,
+            fin_received_at: Duration::ZERO,
+            time_wait: None,
             told_dead: false,
             failed: None,
         }
@@ -325,6 +334,15 @@ impl End {
         }
         self.received_bytes -= taken;
         taken
+    }
+
+    /// A copy of up to `most` received bytes.
+    pub(crate) fn peek_received(&self, most: usize) -> Bytes {
+        let mut copy = Vec::with_capacity(most.min(self.received_bytes));
+        for piece in self.received.iter() {
+            copy.extend_from_slice(&piece[..piece.len().min(most - copy.len())]);
+        }
+        Bytes::from(copy)
     }
 
     pub(crate) fn wake_all(&mut self, out: &mut Vec<Waker>) {

@@ -9,11 +9,15 @@ use super::connection::{Connection, End, EndState, Packet, Path, Wakers};
 use super::failures::outcome;
 use super::hosts::{HostId, LifeId};
 use super::options::Options;
+use super::ports::Route;
 use super::retransmission::{syn_gives_up, syn_wait};
 use super::{ConnectionIndex, Due, Network, Socket};
 use crate::name::{ConnectionId, Direction, Side};
 use crate::plane::{ConnectVerdict, ConnectionKey, Effect, Plane};
 use crate::trace::ConnectionEvent;
+
+/// The most that a listener may ask for (`net.core.somaxconn`).
+const LARGEST_BACKLOG: u32 = 4096;
 
 /// The plane's question at a first SYN, or at a later one.
 type AskPlane = fn(&mut Plane, ConnectionKey, &ConnectionId, Duration, &mut Vec<Effect>) -> ConnectVerdict;
@@ -31,81 +35,96 @@ pub(crate) struct Listener {
     pub(crate) open: bool,
     /// What accepted connections begin with, as on Linux.
     pub(crate) options: Options,
-    /// Bound to a loopback address: other hosts do not reach it.
-    pub(crate) loopback_only: bool,
     pub(crate) armed: Vec<super::failures::ArmedError>,
 }
 
 impl Network {
     /// Listens; the result is the listener's number.
-    pub(crate) fn listen(&mut self, life: LifeId, port: u16, backlog: u32) -> io::Result<u32> {
+    ///
+    /// # Errors
+    /// As those of `bind(2)` and `listen(2)`.
+    pub(crate) fn listen(&mut self, life: LifeId, at: SocketAddr, backlog: u32, options: Options) -> io::Result<u32> {
         let host = self.hosts.life(life).host;
-        let taken = |port: u16| self.listener_on(host, port).is_some();
-        let port = match port {
-            0 => loop {
-                let port = self.hosts.ephemeral_port(host);
-                if self.listener_on(host, port).is_none() {
-                    break port;
-                }
-            },
-            port if taken(port) => return Err(io::ErrorKind::AddrInUse.into()),
+        self.check_own(host, at.ip())?;
+        let port = match at.port() {
+            0 => self.port_to_bind(host, at.ip(), options.reuse_address)?,
+            _ if self.is_taken(host, at, options.reuse_address) => return Err(io::ErrorKind::AddrInUse.into()),
             port => port,
         };
-        let address = self.address_of(host, port);
         self.listeners.push(Listener {
             life,
-            address,
-            backlog: (backlog as usize).max(1),
+            address: SocketAddr::new(at.ip(), port),
+            backlog: backlog.min(LARGEST_BACKLOG) as usize,
             queue: VecDeque::new(),
             half_open: 0,
             acceptors: Wakers::default(),
             open: true,
-            options: Options::default(),
-            loopback_only: false,
+            options,
             armed: Vec::new(),
         });
         Ok(self.listeners.len() as u32 - 1)
-    }
-
-    pub(super) fn listener_on(&self, host: HostId, port: u16) -> Option<usize> {
-        self.listeners.iter().position(|listener| {
-            listener.open && listener.address.port() == port && self.hosts.life(listener.life).host == host
-        })
     }
 
     pub(crate) fn listener(&mut self, number: u32) -> &mut Listener {
         &mut self.listeners[number as usize]
     }
 
-    /// Sends a SYN to `to`, which is an address of `server`.
+    /// Sends a SYN.
+    ///
+    /// # Errors
+    /// As those of `connect(2)` and of the `bind(2)` before it, of an address that was chosen.
     pub(crate) fn open(
         &mut self,
         life: LifeId,
-        server: HostId,
         to: SocketAddr,
-        from_port: Option<u16>,
+        from: Option<SocketAddr>,
         options: Options,
-    ) -> Socket {
+    ) -> io::Result<Socket> {
         let client = self.hosts.life(life).host;
-        let port = from_port.filter(|port| *port != 0).unwrap_or_else(|| self.hosts.ephemeral_port(client));
+        let route = self.route(client, to, from.map(|from| from.ip()))?;
+        let from = SocketAddr::new(route.from, self.own_port(client, from, &route, options)?);
+        let server = route.server;
         let link = self.link(client, server);
         let parameters = self.links.between(&link.client, &link.server);
         let id = self.next_id(link);
         let index = ConnectionIndex(self.connections.len() as u32);
-        self.connections.push(Connection {
+        self.note_port(client, from.port(), index);
+        let mut connection = Connection {
             id: id.clone(),
             link: parameters,
-            client: End::new(client, Some(life), self.address_of(client, port), parameters, options),
-            server: End::new(server, None, self.address_of(server, to.port()), parameters, Options::default()),
+            client: End::new(client, Some(life), from, parameters, options),
+            server: End::new(server, None, route.to, parameters, Options::default()),
             to_server: Path::new(),
             to_client: Path::new(),
             syns: 0,
             taint: Vec::new(),
             ended: false,
-        });
+        };
+        connection.client.mapped = route.mapped;
+        self.connections.push(connection);
         self.record_connection(index, ConnectionEvent::Attempted);
         self.try_syn(index, Plane::connect);
-        Socket { connection: index, side: Side::Client }
+        Ok(Socket { connection: index, side: Side::Client })
+    }
+
+    /// The port that a connection is sent from, chosen or not.
+    fn own_port(
+        &mut self,
+        client: HostId,
+        bound: Option<SocketAddr>,
+        route: &Route,
+        options: Options,
+    ) -> io::Result<u16> {
+        let Some(bound) = bound.filter(|bound| bound.port() != 0) else {
+            return self.port_to_connect(client, route.from);
+        };
+        if self.is_taken(client, bound, options.reuse_address) {
+            return Err(io::ErrorKind::AddrInUse.into());
+        }
+        if self.is_connection(client, SocketAddr::new(route.from, bound.port()), route.to) {
+            return Err(io::ErrorKind::AddrNotAvailable.into());
+        }
+        Ok(bound.port())
     }
 
     /// A SYN leaves, if the plane lets it.
@@ -171,20 +190,19 @@ impl Network {
             EndState::Connecting => {}
             EndState::Established | EndState::Closed | EndState::Forgotten => return,
         }
-        let (host, port) = (server.host, server.address.port());
-        let local = self.connection(index).client.host == host;
-        let listening = self.listener_on(host, port).filter(|number| local || !self.listeners[*number].loopback_only);
-        let Some(number) = listening else {
+        let to = server.address;
+        let Some(number) = self.listener_for(server.host, to) else {
             self.put(index, Direction::ToClient, Packet::Rst { forged: None });
             return;
         };
         let listener = &mut self.listeners[number];
-        if listener.queue.len() + listener.half_open >= listener.backlog {
-            // A full backlog drops the SYN; the client sends it again.
+        if listener.queue.len() + listener.half_open > listener.backlog {
+            // A full backlog, which on Linux takes one more than it was told, drops the SYN; the client sends it again.
             return;
         }
         listener.half_open += 1;
         let (life, options) = (listener.life, listener.options);
+        let mapped = listener.address.is_ipv6() && to.is_ipv4();
         let connection = self.connection_mut(index);
         let link = connection.link;
         let receive_buffer =
@@ -193,6 +211,7 @@ impl Network {
         let server = &mut connection.server;
         server.window = receive_buffer(&connection.client.options);
         server.options = options;
+        server.mapped = mapped;
         server.no_delay = options.no_delay;
         server.send_buffer_bytes = options.send_buffer_bytes.unwrap_or(link.send_buffer_bytes) as usize;
         server.life = Some(life);
@@ -225,10 +244,10 @@ impl Network {
         if server.state != EndState::SynReceived || server.reset {
             return;
         }
-        let (host, port) = (server.host, server.address.port());
+        let (host, to) = (server.host, server.address);
         self.connection_mut(index).server.state = EndState::Established;
         let mut wakers = std::mem::take(&mut self.to_wake);
-        let accepted = match self.listener_on(host, port) {
+        let accepted = match self.listener_for(host, to) {
             Some(number) => {
                 let listener = &mut self.listeners[number];
                 listener.half_open = listener.half_open.saturating_sub(1);
@@ -253,8 +272,8 @@ impl Network {
     pub(super) fn leave_backlog(&mut self, index: ConnectionIndex) {
         let server = &mut self.connection_mut(index).server;
         server.state = EndState::Closed;
-        let (host, port) = (server.host, server.address.port());
-        if let Some(number) = self.listener_on(host, port) {
+        let (host, to) = (server.host, server.address);
+        if let Some(number) = self.listener_for(host, to) {
             let listener = &mut self.listeners[number];
             listener.half_open = listener.half_open.saturating_sub(1);
         }
@@ -265,7 +284,7 @@ impl Network {
         let index = self.listeners[number as usize].queue.pop_front()?;
         let socket = Socket { connection: index, side: Side::Server };
         self.begin_patience(socket);
-        Some((socket, self.connection(index).client.address))
+        Some((socket, self.addresses(socket).1))
     }
 
     /// How a started connection stands.

@@ -8,7 +8,7 @@
 //! - `calls`: what a process asks of its sockets.
 //! - `transmit`: from a sender's buffer through the plane onto a path.
 //! - `arrival`: from a path into a receiver; `between`: in the middle of a poll.
-//! - `handshake`: SYN, listeners, refusals.
+//! - `handshake`: SYN, listeners, refusals; `ports`: addresses.
 //! - `effects`: what the plane's answers do; `custody`: what it keeps meanwhile.
 //! - `failures`: calls and lookups that faults make fail.
 //! - `shaping`: delays, and lines that are slow.
@@ -27,6 +27,7 @@ mod failures;
 mod handshake;
 mod options;
 mod patience;
+mod ports;
 mod queue;
 mod retransmission;
 mod schedule;
@@ -101,6 +102,8 @@ pub(crate) struct Network {
     connections: Vec<Connection>,
     listeners: Vec<Listener>,
     nth_on_link: BTreeMap<Link, u32>,
+    /// By host and port, the connection that was last sent from there.
+    last_from: BTreeMap<(HostId, u16), ConnectionIndex>,
     /// To be woken when nothing is borrowed.
     pub(crate) to_wake: Vec<Waker>,
     holds: Vec<(FaultIndex, Hold)>,
@@ -137,6 +140,7 @@ impl Network {
             connections: Vec::new(),
             listeners: Vec::new(),
             nth_on_link: BTreeMap::new(),
+            last_from: BTreeMap::new(),
             to_wake: Vec::new(),
             holds: Vec::new(),
             lookups: Vec::new(),

@@ -21,6 +21,8 @@ pub(crate) struct Options {
     pub(crate) keepalive: Option<Keepalive>,
     /// How long data may stay unacknowledged, or unsent before a closed window.
     pub(crate) user_timeout: Option<Duration>,
+    /// Addresses of connections that are or were its kind can be bound.
+    pub(crate) reuse_address: bool,
     /// Instead of the link's.
     pub(crate) send_buffer_bytes: Option<u32>,
     /// Instead of the link's.
@@ -38,8 +40,7 @@ impl Options {
         Ok(known)
     }
 
-    /// Takes an option in. An address is free again as soon as its listener is closed, so `SO_REUSEADDR` changes
-    /// nothing.
+    /// Takes an option in.
     ///
     /// # Errors
     /// `Unsupported` for what is not simulated.
@@ -53,7 +54,7 @@ impl Options {
             SocketOption::ReceiveBuffer(bytes) => {
                 self.receive_buffer_bytes = Some(bytes.max(SMALLEST_RECEIVE_BUFFER_BYTES));
             }
-            SocketOption::ReuseAddress(_) => {}
+            SocketOption::ReuseAddress(on) => self.reuse_address = on,
             other => {
                 let reason = format!("{} is not simulated: {other:?}", other.name());
                 return Err(io::Error::new(io::ErrorKind::Unsupported, reason));
