@@ -18,7 +18,7 @@ struct Suspect {
     why: &'static str,
 }
 
-const SUSPECTS: [Suspect; 6] = [
+const SUSPECTS: [Suspect; 7] = [
     Suspect {
         name: "ahash",
         traces: ["5ahash~12random_state", "/ahash~-0.8"],
@@ -45,6 +45,11 @@ const SUSPECTS: [Suspect; 6] = [
         name: "rustix",
         traces: ["6rustix~4rand", "8linux_raw~4rand"],
         why: "draws past libc (rustix::rand::getrandom); use the crate getrandom or rand",
+    },
+    Suspect {
+        name: "minstant",
+        traces: ["8minstant~3", "/minstant~-0"],
+        why: "measures the processor's counter before any run begins; read std::time::Instant",
     },
     Suspect {
         name: "aws-lc",
