@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use crate::api_error::ApiError;
 use crate::confidential::Confidential;
+use crate::sanitise::sanitise;
 
 /// How an upstream call failed. The text completes "failed to get an answer: ..." and is fit for a client: it names
 /// no address and no secret.
@@ -91,8 +92,9 @@ impl Fault {
         match self {
             Self::FirstByteTimeout | Self::Silent => ApiError::upstream_timeout(self.to_string()),
             Self::Panicked => ApiError::internal(),
-            Self::Status { status, .. } => {
-                let error = ApiError::upstream(self.to_string());
+            Self::Status { status, message } => {
+                let error =
+                    ApiError::upstream(Self::Status { status: *status, message: sanitise(message) }.to_string());
                 let final_refusal = (400..500).contains(status) && ![408, 409, 429].contains(status);
                 if final_refusal { error.without_retry() } else { error }
             }
@@ -102,8 +104,9 @@ impl Fault {
             | Self::Reset
             | Self::Truncated
             | Self::Malformed
-            | Self::TooLarge
-            | Self::Reported { .. } => ApiError::upstream(self.to_string()),
+            | Self::TooLarge => ApiError::upstream(self.to_string()),
+            // What the gateway itself says about the failure is told even where the upstream's own words are withheld.
+            Self::Reported { message } => ApiError::upstream(Self::Reported { message: sanitise(message) }.to_string()),
         }
     }
 

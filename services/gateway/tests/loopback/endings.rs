@@ -126,13 +126,13 @@ async fn a_backend_that_fails_before_its_first_event_is_a_500() {
 
 #[tokio::test]
 async fn a_status_of_the_backend_is_told_without_its_secrets() {
-    let body = r#"{"error":{"message":"bad key sk-abc for 10.1.2.3:80"}}"#;
+    let body = r#"{"error":{"message":"bad key abc for 10.1.2.3:80"}}"#;
     let backend = MisbehavingBackend::start([whole("401 Unauthorized", body), Act::Hold]).await;
     let house = House::before(backend.address, |_| {}).await;
     let answer = chat(house.address, "m", false).await;
     assert_eq!((answer.status(), answer.header("x-should-retry")), (500, Some("false")));
     let message = answer.json().await["error"]["message"].clone();
-    assert_eq!(message, "the backend answered with status 401: bad key [secret] for [address]");
+    assert_eq!(message, "the backend answered with status 401: [message withheld]");
 }
 
 #[tokio::test]
