@@ -53,6 +53,10 @@ fn every_verb_and_each_of_its_kinds_strikes_in_a_scenario() {
         let has = |verb: &&Verb| matches!(verb, Verb::Upstream(upstream) if upstream.name() == name);
         assert!(verbs.iter().any(has), "no scenario has upstream {name}");
     }
+    for call in IoCall::ALL {
+        let has = |verb: &&Verb| matches!(verb, Verb::IoError { call: has, .. } if *has == call);
+        assert!(verbs.iter().any(has), "no scenario has a local {call} that fails");
+    }
     let one_way = |verb: &&Verb| matches!(verb, Verb::Partition { one_way: true, .. });
     assert!(verbs.iter().any(one_way), "no scenario has a partition that is one way");
 }
