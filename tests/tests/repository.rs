@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use halfopen::fault::{IllegalKind, Upstream, Verb};
+use halfopen::fault::{IllegalKind, IoCall, Upstream, Verb};
 use halfopen_scenarios::catalogue;
 
 /// Folders that are not the repository's own.
@@ -55,7 +55,7 @@ fn every_verb_and_each_of_its_kinds_strikes_in_a_scenario() {
     }
     for call in IoCall::ALL {
         let has = |verb: &&Verb| matches!(verb, Verb::IoError { call: has, .. } if *has == call);
-        assert!(verbs.iter().any(has), "no scenario has a local {call} that fails");
+        assert!(verbs.iter().any(has), "no scenario has a local {call:?} that fails");
     }
     let one_way = |verb: &&Verb| matches!(verb, Verb::Partition { one_way: true, .. });
     assert!(verbs.iter().any(one_way), "no scenario has a partition that is one way");
