@@ -3,6 +3,7 @@
 //! - `run`: one simulation from thread to outcome.
 //! - `director`: hosts start, actors play, everything settles.
 //! - `engine`: who speaks, what time it is, when packets move.
+//! - `lives`: how a host's process begins, is asked to stop, and ends.
 //! - `hosts`: hosts and their incarnations; `owners`: whose a task is.
 //! - `fabric`: byte-stream TCP with the fault plane in the middle.
 //! - `seam`: the fabric as `halfopen_net` sees it.
@@ -15,6 +16,7 @@ mod fabric;
 mod helpers;
 mod hosts;
 mod journal;
+mod lives;
 #[expect(unsafe_code, reason = "libc symbols are defined and forwarded here, and nowhere else")]
 mod overrides;
 mod owners;
