@@ -16,9 +16,11 @@ use tokio::time::timeout;
 use crate::ground::{self, Ground};
 
 type Playing = Pin<Box<dyn Future<Output = ()>>>;
+/// What is played on the simulation and on Linux.
+type Program = fn(Ground) -> Playing;
 
 /// Each by its name.
-const PROGRAMS: [(&str, fn(Ground) -> Playing); 12] = [
+const PROGRAMS: [(&str, Program); 12] = [
     ("listeners", |ground| Box::pin(listeners(ground))),
     ("neighbours", |ground| Box::pin(neighbours(ground))),
     ("four_tuple", |ground| Box::pin(four_tuple(ground))),
