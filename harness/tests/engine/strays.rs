@@ -133,7 +133,10 @@ fn signals_and_a_second_runtime_are_told_as_what_they_are() {
     let strays = runtime.violated("stray");
     assert!(strays.len() == 1 && strays[0].starts_with("epoll_create1"), "{strays:?}");
 
-    let in_place = alone("stray_in_place", async |_| Ok(tokio::task::block_in_place(|| ())));
+    let in_place = alone("stray_in_place", async |_| {
+        tokio::task::block_in_place(|| ());
+        Ok(())
+    });
     let strays = in_place.violated("stray");
     assert!(strays.len() == 1 && strays[0].starts_with("block_in_place"), "{strays:?}");
     assert!(strays[0].contains("spawn_blocking"), "{strays:?}");

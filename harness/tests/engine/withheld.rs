@@ -125,7 +125,7 @@ fn what_waited_for_a_fault_arrives_before_its_senders_reset() {
         stage.run().words("got")
     };
     let wanted = format!("{} Err(ConnectionReset)", HEAD.len() + 5);
-    assert_eq!(seen("reset_behind_kept", true), [wanted.clone()]);
+    assert_eq!(seen("reset_behind_kept", true), std::slice::from_ref(&wanted));
     assert_eq!(seen("reset_behind_passed", false), [wanted]);
 }
 

@@ -1,7 +1,7 @@
 //! Messages that may be shown to a client: no key, no token, no internal address, and short.
 //!
 //! A secret is not searched for inside a message: no list of shapes finds every provider's key. A message that smells of a
-//! secret ([`scent`]) is withheld as a whole. Addresses and file paths, which can be told by their form, are replaced where
+//! secret ([`smells_of_a_secret`]) is withheld as a whole. Addresses and file paths, which can be told by their form, are replaced where
 //! they stand.
 
 mod scent;
