@@ -86,6 +86,23 @@ fn every_check_has_a_test_in_which_it_convicts() {
     assert!(checks >= 12, "only {checks} checks were found: is this test looking in the right place?");
 }
 
+/// A workspace of its own has a lock file of its own, which no build of this one looks at.
+#[test]
+fn every_lock_file_outside_of_the_workspace_knows_what_halfopen_depends_on() {
+    let manifest = read("harness/Cargo.toml");
+    let (_, dependencies) = manifest.split_once("[dependencies]\n").expect("halfopen has dependencies");
+    let names: Vec<_> = dependencies.lines().map_while(|line| line.split_once(" = ")).map(|(name, _)| name).collect();
+    assert!(names.contains(&"tokio"), "is this test looking in the right place? {names:?}");
+    let museum = ["examples/museum", "examples/museum/pool_retry/at-0_1_8", "examples/museum/pool_retry/at-0_1_21"];
+    for folder in ["examples/adopter"].into_iter().chain(museum) {
+        let lock = read(&format!("{folder}/Cargo.lock"));
+        let (_, package) = lock.split_once("name = \"halfopen\"\n").expect("it depends on halfopen");
+        let package = package.split("[[package]]").next().unwrap_or_default();
+        let missing: Vec<_> = names.iter().filter(|name| !package.contains(&format!("\n \"{name}"))).collect();
+        assert!(missing.is_empty(), "{folder}/Cargo.lock is stale: run cargo there once; it lacks {missing:?}");
+    }
+}
+
 #[test]
 fn the_two_commands_of_the_readme_are_those_that_ci_runs() {
     let readme = read("README.md");

@@ -199,10 +199,14 @@ impl<'a> Campaign<'a> {
         };
         let mut reports = board.reports();
         for (first, audit) in reports.iter_mut().zip(audits) {
-            if let (Some(Some(Report::Played(first))), Some(Some(audit))) =
-                (first.first_mut(), audit.into_iter().next())
-            {
-                first.compare(&audit);
+            let (Some(Some(report)), Some(Some(audit))) = (first.first_mut(), audit.into_iter().next()) else {
+                continue;
+            };
+            match (&mut *report, audit) {
+                // A harness at fault says nothing about the service: it is told as what it is.
+                (Report::Played(_), Report::Faulty(error)) => *report = Report::Faulty(error),
+                (Report::Played(first), audit) => first.compare(&audit),
+                (Report::Lost(_) | Report::Faulty(_), _) => {}
             }
         }
         let series = self.series.iter().zip(reports);

@@ -73,8 +73,19 @@ impl Worker {
             Err(how) => {
                 let said = worker.said();
                 worker.end();
-                let last = said.lines().next_back().unwrap_or("nothing");
-                Err(io::Error::other(format!("it ended before it began: {how:?}, and said: {last}")))
+                let end = match how {
+                    Some(How::Exited(code)) => format!("with exit code {code}"),
+                    Some(How::Killed(signal)) => format!("by {signal}"),
+                    Some(How::OutOfMemory { .. } | How::StackOverflow | How::PanickedTwice | How::Mute) => {
+                        "by a crash".to_owned()
+                    }
+                    Some(How::Stalled { .. }) | None => "as it said nothing in time".to_owned(),
+                };
+                let said = match said.trim() {
+                    "" => "nothing".to_owned(),
+                    said => said.replace('\n', "; "),
+                };
+                Err(io::Error::other(format!("it ended before it began, {end}, and said: {said}")))
             }
         }
     }
