@@ -1,6 +1,7 @@
-//! What belongs to the whole process, and so to every run in it: its environment, its working directory, its program.
+//! What belongs to the whole process, and so to every run in it: its environment, its working directory, its program, its
+//! alarms, the mask of the files that it makes, its limits.
 
-use std::ffi::{CStr, c_char, c_int};
+use std::ffi::{CStr, c_char, c_int, c_uint};
 
 use super::{SHARED, next_of};
 
@@ -8,6 +9,10 @@ const ENVIRONMENT_REMEDY: &str =
     "the environment is the whole process's: give the service what it needs in its `config`";
 const FOLDER_REMEDY: &str = "the working directory is the whole process's: give the service whole paths";
 const PROGRAM_REMEDY: &str = "there would be no run any more: put what the program does behind a trait";
+
+const ALARM_REMEDY: &str = "an alarm rings by the real clock, in whichever run goes on by then: use tokio::time";
+const MASK_REMEDY: &str = "the mask is the whole process's: set the mode of the file itself";
+const LIMIT_REMEDY: &str = "limits are the whole process's: give the service its bounds in its `config`";
 
 /// A NUL-terminated string as it is printed.
 unsafe fn word(string: *const c_char) -> String {
@@ -127,4 +132,54 @@ unsafe extern "C" fn execve(
     type Signature = unsafe extern "C" fn(*const c_char, *const *const c_char, *const *const c_char) -> c_int;
     // SAFETY: libc's `execve` has this signature; the contract is the caller's.
     unsafe { next_of!(c"execve", Signature)(program, arguments, environment) }
+}
+
+/// # Safety
+/// As `alarm(2)`.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn alarm(seconds: c_uint) -> c_uint {
+    if let Some(shared) = SHARED.get() {
+        shared.stray("alarm", ALARM_REMEDY);
+        return 0;
+    }
+    type Signature = unsafe extern "C" fn(c_uint) -> c_uint;
+    // SAFETY: libc's `alarm` has this signature.
+    unsafe { next_of!(c"alarm", Signature)(seconds) }
+}
+
+/// # Safety
+/// As `setitimer(2)`.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn setitimer(which: c_int, new: *const libc::itimerval, old: *mut libc::itimerval) -> c_int {
+    if SHARED.get().is_some() {
+        return refused("setitimer", ALARM_REMEDY);
+    }
+    type Signature = unsafe extern "C" fn(c_int, *const libc::itimerval, *mut libc::itimerval) -> c_int;
+    // SAFETY: libc's `setitimer` has this signature; the contract is the caller's.
+    unsafe { next_of!(c"setitimer", Signature)(which, new, old) }
+}
+
+/// # Safety
+/// As `umask(2)`.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn umask(mask: libc::mode_t) -> libc::mode_t {
+    if let Some(shared) = SHARED.get() {
+        shared.stray("umask", MASK_REMEDY);
+        return 0o022;
+    }
+    type Signature = unsafe extern "C" fn(libc::mode_t) -> libc::mode_t;
+    // SAFETY: libc's `umask` has this signature.
+    unsafe { next_of!(c"umask", Signature)(mask) }
+}
+
+/// # Safety
+/// As `setrlimit(2)`.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn setrlimit(resource: libc::__rlimit_resource_t, limit: *const libc::rlimit) -> c_int {
+    if SHARED.get().is_some() {
+        return refused("setrlimit", LIMIT_REMEDY);
+    }
+    type Signature = unsafe extern "C" fn(libc::__rlimit_resource_t, *const libc::rlimit) -> c_int;
+    // SAFETY: libc's `setrlimit` has this signature; the contract is the caller's.
+    unsafe { next_of!(c"setrlimit", Signature)(resource, limit) }
 }
