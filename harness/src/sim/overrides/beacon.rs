@@ -9,14 +9,31 @@ use crate::name::HostName;
 /// As much of a host's name as is kept; longer ones are cut.
 const NAME_BYTES: usize = 64;
 
+/// How many names are kept at a time.
+const SLOTS: usize = 32;
+
 /// Who is speaking in a run, and at what virtual time.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Beacon {
     now_nanos: AtomicU64,
+    /// One more than the slot of whoever is speaking; 0 for the harness itself.
     speaking: AtomicU32,
+    slots: [Slot; SLOTS],
+}
+
+/// A name. It is written once, so that a change of who speaks is one number.
+#[derive(Debug)]
+#[repr(C)]
+struct Slot {
     length: AtomicU32,
     name: [AtomicU8; NAME_BYTES],
+}
+
+impl Slot {
+    const fn empty() -> Self {
+        Self { length: AtomicU32::new(0), name: [const { AtomicU8::new(0) }; NAME_BYTES] }
+    }
 }
 
 /// What a beacon says.
@@ -48,13 +65,11 @@ impl Name {
 static SEEN: OnceLock<&'static Beacon> = OnceLock::new();
 
 impl Beacon {
+    /// The slot of all who have none of their own.
+    pub(crate) const LAST: usize = SLOTS - 1;
+
     const fn new() -> Self {
-        Self {
-            now_nanos: AtomicU64::new(0),
-            speaking: AtomicU32::new(0),
-            length: AtomicU32::new(0),
-            name: [const { AtomicU8::new(0) }; NAME_BYTES],
-        }
+        Self { now_nanos: AtomicU64::new(0), speaking: AtomicU32::new(0), slots: [const { Slot::empty() }; SLOTS] }
     }
 
     /// The beacon of a new run. It is leaked with the rest of what the run's threads share.
@@ -79,37 +94,40 @@ impl Beacon {
     pub(crate) fn clear(&self) {
         self.now_nanos.store(0, Ordering::Relaxed);
         self.speaking.store(0, Ordering::Relaxed);
-        self.length.store(0, Ordering::Relaxed);
     }
 
     pub(crate) fn set_now(&self, nanos: u64) {
         self.now_nanos.store(nanos, Ordering::Relaxed);
     }
 
-    /// Whose turn the next ones are.
-    pub(crate) fn set_name(&self, name: &str) {
+    /// Whose slot this is from now on.
+    pub(crate) fn set_name(&self, slot: usize, name: &str) {
+        let slot = &self.slots[slot.min(Self::LAST)];
         let bytes = &name.as_bytes()[..name.len().min(NAME_BYTES)];
-        for (kept, byte) in self.name.iter().zip(bytes) {
+        for (kept, byte) in slot.name.iter().zip(bytes) {
             kept.store(*byte, Ordering::Relaxed);
         }
-        self.length.store(bytes.len() as u32, Ordering::Relaxed);
+        slot.length.store(bytes.len() as u32, Ordering::Relaxed);
     }
 
-    /// A task of that host is polled, or is not any more.
+    /// A task of the slot's host is polled, or (`None`) is not any more.
     #[inline]
-    pub(crate) fn set_speaking(&self, speaking: bool) {
-        self.speaking.store(u32::from(speaking), Ordering::Relaxed);
+    pub(crate) fn set_speaking(&self, slot: Option<usize>) {
+        self.speaking.store(slot.map_or(0, |slot| slot as u32 + 1), Ordering::Relaxed);
     }
 
     /// The name of whoever is speaking; empty for the harness itself.
     pub(super) fn name(&self) -> Name {
-        let spoken = self.speaking.load(Ordering::Relaxed) as usize;
-        let length = (self.length.load(Ordering::Relaxed) as usize).min(NAME_BYTES) * spoken.min(1);
         let mut bytes = [0; NAME_BYTES];
-        for (byte, kept) in bytes.iter_mut().zip(&self.name) {
+        let Some(slot) = (self.speaking.load(Ordering::Relaxed) as usize).checked_sub(1) else {
+            return Name { bytes, length: 0 };
+        };
+        // A service that scribbles over the page must not send its supervisor out of bounds.
+        let slot = &self.slots[slot.min(Self::LAST)];
+        for (byte, kept) in bytes.iter_mut().zip(&slot.name) {
             *byte = kept.load(Ordering::Relaxed);
         }
-        Name { bytes, length }
+        Name { bytes, length: (slot.length.load(Ordering::Relaxed) as usize).min(NAME_BYTES) }
     }
 
     pub(crate) fn read(&self) -> Speaking {

@@ -64,7 +64,7 @@ pub(crate) struct Shared {
     run: String,
     /// Who speaks, for whoever finds the process dead.
     pub(crate) beacon: &'static Beacon,
-    /// The life that the beacon names.
+    /// The life that the beacon's last slot names.
     named: AtomicU32,
     /// Virtual nanoseconds since the start of the run.
     now_nanos: AtomicU64,
@@ -218,7 +218,11 @@ impl Shared {
 
     /// A life begins; they are numbered from 0.
     pub(crate) fn begin_life(&self, host: &str, seeds: SeedTree) {
-        lock(&self.lives).push(Life { host: host.to_owned(), seeds, threads: 0, wall: Wall::default() });
+        let mut lives = lock(&self.lives);
+        if lives.len() < Beacon::LAST {
+            self.beacon.set_name(lives.len(), host);
+        }
+        lives.push(Life { host: host.to_owned(), seeds, threads: 0, wall: Wall::default() });
     }
 
     /// Says who speaks on the run's first thread from now on.
@@ -231,17 +235,19 @@ impl Shared {
     /// Says on the beacon whose code runs.
     #[inline]
     fn show(&self, life: Option<u32>) {
-        if let Some(life) = life.filter(|life| self.named.load(Ordering::Relaxed) != *life) {
+        let Some(life) = life else { return self.beacon.set_speaking(None) };
+        let slot = (life as usize).min(Beacon::LAST);
+        if slot == Beacon::LAST && self.named.load(Ordering::Relaxed) != life {
             self.name(life);
         }
-        self.beacon.set_speaking(life.is_some());
+        self.beacon.set_speaking(Some(slot));
     }
 
     #[cold]
     fn name(&self, life: u32) {
         self.named.store(life, Ordering::Relaxed);
         if let Some(Life { host, .. }) = lock(&self.lives).get(life as usize) {
-            self.beacon.set_name(host);
+            self.beacon.set_name(Beacon::LAST, host);
         }
     }
 
