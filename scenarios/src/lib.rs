@@ -8,7 +8,7 @@
 //!   [`actors::crowd`] all at once, [`actors::listener`] in a room.
 //! - `specimens`: defective services, one defect each, that the catalogue must convict.
 //!
-//! The scenarios lie in `scenarios/*.toml`, a family a folder; `scenarios/base/` holds what they share.
+//! The scenarios lie in `catalogue/<family>/*.toml`; `catalogue/_base/` holds what they share.
 
 pub mod actors;
 pub mod engine;
@@ -21,7 +21,7 @@ use halfopen::Catalogue;
 
 /// Everything that the scenarios of this crate may name.
 pub fn catalogue() -> Catalogue {
-    let services = Catalogue::new(env!("CARGO_MANIFEST_DIR"), "scenarios")
+    let services = Catalogue::new(env!("CARGO_MANIFEST_DIR"), "catalogue")
         .host("scheduler", services::scheduler)
         .host("node", services::node)
         .host("gateway", services::gateway)

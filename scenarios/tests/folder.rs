@@ -265,12 +265,12 @@ impl Folder {
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("folders").join(name);
         // It may be left from an earlier run.
         let _ = fs::remove_dir_all(&path);
-        fs::create_dir_all(path.join("scenarios")).expect("the scratch folder can be written");
+        fs::create_dir_all(path.join("catalogue")).expect("the scratch folder can be written");
         Self(path)
     }
 
     fn scenarios(&self) -> PathBuf {
-        self.0.join("scenarios")
+        self.0.join("catalogue")
     }
 
     fn with(self, file: &str, text: &str) -> Self {

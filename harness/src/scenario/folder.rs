@@ -9,8 +9,8 @@ use super::error::{ScenarioError, unknown};
 use super::section::Section;
 use super::typed;
 
-/// The folder of the bases, beside the scenarios or above them.
-const BASE: &str = "base";
+/// The names that a folder of bases may have, beside the scenarios or above them; the first sorts before every family.
+const BASE_FOLDERS: [&str; 2] = ["_base", "base"];
 
 /// What a base may hold. A scenario's own name, sentence, faults and specimens are nobody else's.
 const KEYS: [&str; 10] =
@@ -66,7 +66,7 @@ impl Folder {
     }
 }
 
-/// Reads every scenario (`*.toml`) in a folder and the folders below it, `base` folders excepted. A file with a mistake
+/// Reads every scenario (`*.toml`) in a folder and the folders below it, `_base` and `base` folders excepted. A file with a mistake
 /// keeps no other from being read; of two scenarios of one name the second is a mistake, too.
 ///
 /// # Errors
@@ -114,7 +114,7 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), ScenarioError>
         std::fs::read_dir(folder).map_err(unreadable)?.map(|entry| entry.map(|entry| entry.path())).collect();
     for path in entries.map_err(unreadable)? {
         if path.is_dir() {
-            if path.file_name().is_some_and(|name| name != BASE) {
+            if path.file_name().is_some_and(|name| BASE_FOLDERS.iter().all(|bases| name != *bases)) {
                 collect(&path, files)?;
             }
         } else if path.extension().is_some_and(|extension| extension == "toml") {
@@ -149,7 +149,8 @@ fn over_bases(own: Node, path: &Path, below: &mut BTreeSet<PathBuf>) -> Result<N
 
 fn load_base(name: &Node, path: &Path) -> Result<(Node, PathBuf), ScenarioError> {
     let word: String = typed::read(name)?;
-    let folders: Vec<_> = path.ancestors().skip(1).map(|folder| folder.join(BASE)).collect();
+    let folders: Vec<_> =
+        path.ancestors().skip(1).flat_map(|folder| BASE_FOLDERS.map(|bases| folder.join(bases))).collect();
     let file = folders.iter().map(|folder| folder.join(format!("{word}.toml"))).find(|file| file.is_file());
     let Some(file) = file else {
         let mut files = Vec::new();
@@ -157,7 +158,7 @@ fn load_base(name: &Node, path: &Path) -> Result<(Node, PathBuf), ScenarioError>
             collect(folder, &mut files)?;
         }
         let known: BTreeSet<_> = files.iter().filter_map(|file| file.file_stem()?.to_str()).collect();
-        let sentence = format!("there is no base `{word}` in a folder `{BASE}` beside or above this file");
+        let sentence = format!("there is no base `{word}` in a folder `_base` (or `base`) beside or above this file");
         return Err(name.place.error_meaning(unknown(sentence, &word, known)));
     };
     let base = Node::parse(&text_of(&file)?, &file)?;

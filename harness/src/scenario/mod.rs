@@ -66,7 +66,7 @@
 //! whole `when` or `do`, and a number or time of `{ from = A, to = B }` in what a trigger counts. Of several lists each
 //! combination is as likely as any other.
 //!
-//! A `base` is a file in a folder `base` beside or above the scenario, and may have a `base` itself. It has no faults
+//! A `base` is a file in a folder `_base` (or `base`) beside or above the scenario, and may have a `base` itself. It has no faults
 //! and no specimens. Where both files say something the scenario counts, key by key, and a list takes the place of the
 //! base's list. But its `[[facts]]` and `[[link]]`s are added to those of the base, of which a link between the same two
 //! hosts goes, and `checks.NAME = false` drops a check of the base.
