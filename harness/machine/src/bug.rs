@@ -75,6 +75,20 @@ impl<T> OrBug<T> for Option<T> {
     }
 }
 
+/// Asserts a rule that always holds.
+///
+/// # Errors
+///
+/// [`Bug`], if it does not.
+///
+/// # Panics
+///
+/// With debug assertions, if it does not.
+#[track_caller]
+pub fn ensure(holds: bool, rule: &'static str) -> Result<(), Bug> {
+    if holds { Ok(()) } else { Err(Bug::new(rule)) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,6 +96,7 @@ mod tests {
     #[test]
     fn what_is_there_is_no_bug() {
         assert_eq!(Some(1).or_bug("one is there"), Ok(1));
+        assert_eq!(ensure(true, "one is one"), Ok(()));
     }
 
     #[test]
@@ -89,6 +104,13 @@ mod tests {
     #[should_panic(expected = "broken rule: a job in the queue is in the table")]
     fn a_broken_rule_is_loud_in_a_test() {
         let _bug = None::<u8>.or_bug("a job in the queue is in the table");
+    }
+
+    #[test]
+    #[cfg(debug_assertions)]
+    #[should_panic(expected = "broken rule: a queue holds no job twice")]
+    fn a_rule_that_does_not_hold_is_loud_in_a_test() {
+        let _bug = ensure(false, "a queue holds no job twice");
     }
 
     #[test]

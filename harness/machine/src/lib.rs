@@ -1,15 +1,18 @@
 //! The contract of a *machine*: a core that decides everything and touches nothing.
 //!
 //! A machine takes one input or one timeout at a time, each with the time at which it came, and answers with outputs that are drained one by one.
-//! It reads no clock, opens no socket, draws no randomness of the operating system and starts no task: whoever drives it does that.
+//! It reads no clock, opens no socket, draws no randomness of the operating system, writes no log and starts no task: its shell does that.
 //! So one machine runs in a service, in a simulation, in a property test and in a replay, and does the same in all of them.
 //!
-//! Who drives a machine calls, in this order and for ever:
+//! The driver of a machine calls, in this order and for ever:
 //!
 //! 1. [`Machine::handle`] with an input that has come, or [`Machine::handle_timeout`] when [`Machine::next_timeout`] has been reached;
 //! 2. [`Machine::poll_output`] until it answers `None`, carrying each output out.
 //!
-//! [`shell::drive`] (feature `shell`) does this on tokio's clock.
+//! - [`shell::drive`] (feature `shell`) does this on tokio's clock.
+//! - [`testing::Strict`] (feature `testing`) asserts the contract at every call of a test.
+//! - A state that a machine's own rules exclude is a [`Bug`]: [`OrBug::or_bug`], [`ensure`].
+//! - A machine that needs random numbers is given a seed, and draws from a [`SplitMix64`].
 //!
 //! ```
 //! use std::time::{Duration, Instant};
@@ -59,8 +62,12 @@
 mod bug;
 #[cfg(feature = "shell")]
 pub mod shell;
+mod split_mix;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
-pub use bug::{Bug, OrBug};
+pub use bug::{Bug, OrBug, ensure};
+pub use split_mix::SplitMix64;
 
 /// A core that decides without sockets, clocks and randomness.
 pub trait Machine {
