@@ -1,0 +1,188 @@
+//! Rules about the repository itself.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use halfopen::fault::{IllegalKind, IoCall, Upstream, Verb};
+use halfopen_scenarios::catalogue;
+
+/// Folders that are not the repository's own.
+const FOREIGN: [&str; 3] = [".git", "target", "node_modules"];
+
+#[test]
+fn no_file_names_a_path_of_somebodys_machine() {
+    // This file is the only one that may.
+    let own = root().join("tests/repository.rs");
+    let forbidden = ["/work/", "../shared", "/home/", "/Users/", "/root/"];
+    let mut named = Vec::new();
+    for path in files().into_iter().filter(|path| *path != own) {
+        // What is not text has no paths to name.
+        let Ok(text) = fs::read_to_string(&path) else { continue };
+        for (number, line) in (1..).zip(text.lines()) {
+            if let Some(word) = forbidden.into_iter().find(|word| names(line, word)) {
+                named.push(format!("{}:{number} names `{word}`", path.display()));
+            }
+        }
+    }
+    assert!(named.is_empty(), "{}", named.join("\n"));
+}
+
+#[test]
+fn every_scenario_says_in_a_sentence_what_it_proves() {
+    let mut seen = BTreeSet::new();
+    for scenario in catalogue().scenarios().expect("the catalogue has no mistakes") {
+        let words = scenario.proves.split_whitespace().count();
+        assert!(words >= 5, "{} proves `{}`, which is no sentence", scenario.name, scenario.proves);
+        assert!(!scenario.proves.ends_with('.'), "{}: the sentence goes without its full stop", scenario.name);
+        assert!(seen.insert(scenario.proves.clone()), "{} proves what another scenario proves", scenario.name);
+    }
+}
+
+#[test]
+fn every_verb_and_each_of_its_kinds_strikes_in_a_scenario() {
+    let scenarios = catalogue().scenarios().expect("the catalogue has no mistakes");
+    let verbs: Vec<_> = scenarios.iter().flat_map(|scenario| &scenario.rules).flat_map(|rule| &rule.verbs).collect();
+    let missing: Vec<_> = Verb::NAMES.iter().filter(|name| verbs.iter().all(|verb| verb.name() != **name)).collect();
+    assert!(missing.is_empty(), "no scenario has {missing:?}");
+    for kind in IllegalKind::ALL {
+        let has = |verb: &&Verb| matches!(verb, Verb::Illegal { kind: has, .. } if *has == kind);
+        assert!(verbs.iter().any(has), "no scenario has illegal {kind:?}");
+    }
+    for name in Upstream::NAMES {
+        let has = |verb: &&Verb| matches!(verb, Verb::Upstream(upstream) if upstream.name() == name);
+        assert!(verbs.iter().any(has), "no scenario has upstream {name}");
+    }
+    for call in IoCall::ALL {
+        let has = |verb: &&Verb| matches!(verb, Verb::IoError { call: has, .. } if *has == call);
+        assert!(verbs.iter().any(has), "no scenario has a local {call:?} that fails");
+    }
+    let one_way = |verb: &&Verb| matches!(verb, Verb::Partition { one_way: true, .. });
+    assert!(verbs.iter().any(one_way), "no scenario has a partition that is one way");
+}
+
+/// A law that cannot convict is no law: each file with a check has a test that builds a run and has it convicted
+/// (`broken` and `failure` of the tests' `Tale` panic on a verdict of "held").
+#[test]
+fn every_check_has_a_test_in_which_it_convicts() {
+    let mut checks = 0;
+    for path in files_in(&root().join("harness/src/check")) {
+        let text = fs::read_to_string(&path).expect("the sources are text");
+        let beside = fs::read_to_string(path.with_extension("").join("tests.rs")).unwrap_or_default();
+        let own = text.split_once("#[cfg(test)]\nmod tests {").or_else(|| {
+            let code = text.strip_suffix("#[cfg(test)]\nmod tests;\n")?;
+            Some((code, beside.as_str()))
+        });
+        let Some((code, tests)) = own else {
+            assert!(!is_check(&text), "{} has a check and no tests", path.display());
+            continue;
+        };
+        if is_check(code) {
+            checks += 1;
+            let convicts = tests.split("#[test]").any(|test| test.contains(".broken(&") || test.contains(".failure(&"));
+            assert!(convicts, "no test of {} convicts", path.display());
+        }
+    }
+    assert!(checks >= 12, "only {checks} checks were found: is this test looking in the right place?");
+}
+
+/// A workspace of its own has a lock file of its own, which no build of this one looks at.
+#[test]
+fn every_lock_file_outside_of_the_workspace_knows_what_halfopen_depends_on() {
+    let manifest = read("harness/Cargo.toml");
+    let (_, dependencies) = manifest.split_once("[dependencies]\n").expect("halfopen has dependencies");
+    let names: Vec<_> = dependencies.lines().map_while(|line| line.split_once(" = ")).map(|(name, _)| name).collect();
+    assert!(names.contains(&"tokio"), "is this test looking in the right place? {names:?}");
+    let museum = ["examples/museum", "examples/museum/pool_retry/at-0_1_8", "examples/museum/pool_retry/at-0_1_21"];
+    for folder in ["examples/adopter"].into_iter().chain(museum) {
+        let lock = read(&format!("{folder}/Cargo.lock"));
+        let (_, package) = lock.split_once("name = \"halfopen\"\n").expect("it depends on halfopen");
+        let package = package.split("[[package]]").next().unwrap_or_default();
+        let missing: Vec<_> = names.iter().filter(|name| !package.contains(&format!("\n \"{name}"))).collect();
+        assert!(missing.is_empty(), "{folder}/Cargo.lock is stale: run cargo there once; it lacks {missing:?}");
+    }
+}
+
+#[test]
+fn the_two_commands_of_the_readme_are_those_that_ci_runs() {
+    let readme = read("README.md");
+    let shown = commands(&readme);
+    let ci = read(".ci/run");
+    for command in ["cargo test --workspace", "cargo halfopen run"] {
+        assert!(shown.contains(command), "README.md shows `{command}` in no code block");
+        assert!(ci.lines().any(|line| line.trim() == command), ".ci/run does not run `{command}`");
+    }
+}
+
+#[test]
+fn every_scenario_that_the_documents_replay_is_in_the_catalogue() {
+    let scenarios = catalogue().scenarios().expect("the catalogue has no mistakes");
+    for document in ["README.md", "ARCHITECTURE.md"] {
+        let text = read(document);
+        for (_, rest) in text.match_indices("cargo halfopen replay ").map(|(at, found)| text.split_at(at + found.len()))
+        {
+            let name = rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
+            // A placeholder is written in capitals, and a path of a capsule begins otherwise.
+            if name.is_empty() || name.chars().all(char::is_uppercase) || rest.starts_with("target/") {
+                continue;
+            }
+            assert!(scenarios.iter().any(|scenario| scenario.name == name), "{document} replays `{name}`");
+        }
+    }
+}
+
+#[test]
+fn no_source_file_is_longer_than_500_lines() {
+    for path in files().into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "rs")) {
+        let lines = fs::read_to_string(&path).expect("the sources are text").lines().count();
+        assert!(lines <= 500, "{} has {lines} lines", path.display());
+    }
+}
+
+/// Whether the line names the path, and not one that only ends like it.
+fn names(line: &str, path: &str) -> bool {
+    line.match_indices(path).any(|(at, _)| {
+        let before = line[..at].chars().next_back();
+        !before.is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '}' | '/' | '*'))
+    })
+}
+
+fn is_check(code: &str) -> bool {
+    code.lines().any(|line| line.starts_with("impl Check for "))
+}
+
+/// The commands in the code blocks of a document, without their prompts.
+fn commands(document: &str) -> BTreeSet<String> {
+    let blocks = document.split("```").skip(1).step_by(2);
+    let lines = blocks.flat_map(|block| block.lines().skip(1));
+    lines.map(|line| line.trim().trim_start_matches("$ ").to_owned()).collect()
+}
+
+fn read(name: &str) -> String {
+    fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// Every file of the repository.
+fn files() -> Vec<PathBuf> {
+    files_in(&root())
+}
+
+fn files_in(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
+        let path = entry.expect("an entry of the folder").path();
+        let foreign = path.file_name().is_some_and(|name| FOREIGN.iter().any(|foreign| name == *foreign));
+        if path.is_dir() && !foreign {
+            files.extend(files_in(&path));
+        } else if path.is_file() {
+            files.push(path);
+        }
+    }
+    files.sort();
+    files
+}
+
+fn root() -> PathBuf {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    own.parent().expect("the crate lies in the repository").to_owned()
+}
