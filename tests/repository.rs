@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use halfopen::fault::{IllegalKind, IoCall, Upstream, Verb};
 use halfopen_scenarios::catalogue;
 
-/// Folders that are not the repository's own.
+/// What lies in the repository's folders and is not the repository's own.
 const FOREIGN: [&str; 3] = [".git", "target", "node_modules"];
 
 #[test]
@@ -172,7 +172,11 @@ fn files_in(folder: &Path) -> Vec<PathBuf> {
     for entry in fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
         let path = entry.expect("an entry of the folder").path();
         let foreign = path.file_name().is_some_and(|name| FOREIGN.iter().any(|foreign| name == *foreign));
-        if path.is_dir() && !foreign {
+        // In a linked worktree `.git` is a file.
+        if foreign {
+            continue;
+        }
+        if path.is_dir() {
             files.extend(files_in(&path));
         } else if path.is_file() {
             files.push(path);
