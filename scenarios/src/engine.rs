@@ -1,4 +1,4 @@
-//! A speech engine that takes its time to start (field report A): it answers health checks with a status page, and says at
+//! A speech engine that takes its time to start (docs/failures.md, noisy health check): it answers health checks with a status page, and says at
 //! error level when a connection fails under it, as its framework does.
 
 use std::io;

@@ -1,4 +1,4 @@
-//! The catalogue: what the scenarios of the production reports run.
+//! The catalogue: the scenarios of the reported failures (docs/failures.md), and what they run.
 //!
 //! - `services`: the scheduler, its node and the gateway, as scenarios configure them.
 //! - `model`: a model server that streams, for the far end of the gateway.

@@ -327,8 +327,8 @@ impl Scenario {
     /// fixed day, because the same plan is the same run for ever; the first of the year behind this version, so that the
     /// certificates and tokens that there are when it is used are valid already, and such of a year are still.
     pub const STARTS_AT: Duration = Duration::from_secs(1_798_761_600);
-    /// The virtual time after which a run is ended when the scenario does not say: six of the longest idle timeouts
-    /// that the field reports name (300 s).
+    /// The virtual time after which a run is ended when the scenario does not say: six times the
+    /// longest timeout of docs/failures.md (300 s).
     pub const TIME_LIMIT: Duration = Duration::from_secs(30 * 60);
     /// The time for everything to converge when the scenario does not say: longer than the usual keepalive (20 s) and
     /// the usual longest pause between two attempts to reconnect (30 s) together.

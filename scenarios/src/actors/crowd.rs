@@ -1,4 +1,4 @@
-//! Many connections at once, a share of them dropped abruptly (field report B): the load under which a server must stay
+//! Many connections at once, a share of them dropped abruptly (docs/failures.md, racing close): the load under which a server must stay
 //! stable.
 
 use std::collections::BTreeSet;
@@ -35,7 +35,7 @@ pub struct Script {
     pub dropped_percent: u32,
 }
 
-/// Field report B's own number.
+/// Enough that the abrupt ends of many connections overlap.
 fn connections() -> u32 {
     200
 }

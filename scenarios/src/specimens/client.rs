@@ -1,4 +1,4 @@
-//! Field report C: a client that is right but for one defect.
+//! The unnoticed close of docs/failures.md: a client that is right but for one defect.
 //!
 //! It speaks the sentences of the talker's script over a session of its own, reconnects, resumes, resubmits and pings; a
 //! user and a client in one, because nobody else uses it.
@@ -38,7 +38,7 @@ pub enum Defect {
     EveryEndIsNormal,
 }
 
-/// For the connection and its upgrade, and for the hello (field report C).
+/// For the connection and its upgrade, and for the hello.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Between looks at the connection, and between pings.
 const MONITOR: Duration = Duration::from_secs(5);
@@ -47,7 +47,7 @@ const PING: Duration = Duration::from_secs(20);
 const MOST_ATTEMPTS: u32 = 10;
 const LONGEST_DELAY: Duration = Duration::from_secs(30);
 const STEADY: Duration = Duration::from_secs(10);
-/// How long a close may take (field report B).
+/// How long a close may take.
 const CLOSE: Duration = Duration::from_secs(2);
 
 type Socket = WebSocketStream<TcpStream>;

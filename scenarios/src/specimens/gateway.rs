@@ -1,4 +1,4 @@
-//! Field report E: a gateway that is right but for one defect.
+//! The shared exit of docs/failures.md: a gateway that is right but for one defect.
 //!
 //! It streams from its one HTTP backend and does nothing else.
 

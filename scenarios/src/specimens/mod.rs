@@ -1,10 +1,10 @@
-//! Defective services. Each reproduces the pattern of one production defect and nothing else; the scenario that convicts
+//! Defective services. Each has exactly one defect, most of them from docs/failures.md; the scenario that convicts
 //! it acquits the real service under the same plan.
 //!
-//! - [`prober`]: field report A.
-//! - [`scheduler`]: field reports B and D.
-//! - [`client`]: field report C.
-//! - [`gateway`]: field report E.
+//! - [`prober`]: the noisy health check.
+//! - [`scheduler`]: the racing close and the silent success.
+//! - [`client`]: the unnoticed close.
+//! - [`gateway`]: the shared exit.
 //! - [`room`]: what a channel that drops the oldest does to a slow listener.
 
 pub mod client;

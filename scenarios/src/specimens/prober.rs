@@ -1,4 +1,4 @@
-//! Field report A: a prober that is right but for one defect.
+//! The noisy health check of docs/failures.md: a prober that is right but for one defect.
 
 use bytes::Bytes;
 use halfopen::{BoxError, Cx, FactKind};

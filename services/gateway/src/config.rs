@@ -144,10 +144,10 @@ pub struct HttpConfig {
 #[serde(default, deny_unknown_fields)]
 pub struct ReadyConfig {
     /// Attempts before a backend counts as not ready. Default 1: whoever asks for readiness asks again, and wants to
-    /// know how it is now. 15 makes `GET /ready` itself wait for backends that start (field report A).
+    /// know how it is now. 15 makes `GET /ready` itself wait for backends that start.
     pub attempts: u32,
-    /// Between two attempts, and for how long an answer of `GET /ready` serves whoever asks next. Default 500 ms (field
-    /// report A).
+    /// Between two attempts, and for how long an answer of `GET /ready` serves whoever asks next. Default
+    /// 500 ms.
     #[serde(with = "humantime_serde")]
     pub interval: Duration,
     /// How long an attempt may take. Default 2 s.
@@ -169,7 +169,7 @@ impl ReadyConfig {
     }
 }
 
-/// Time limits, defaults from field reports. What they add up to for a user: a client hears something at least every
+/// Time limits. What they add up to for a user: a client hears something at least every
 /// `heartbeat`, learns of a silent backend after `upstream_silence`, and no request that does not stream outlasts
 /// `body_read` + `request`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

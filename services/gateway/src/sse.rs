@@ -225,7 +225,7 @@ fn line_end(bytes: &[u8]) -> Option<usize> {
 }
 
 /// One event as bytes for the wire: a `data:` line for each line of `data`, then the blank line. There is never an
-/// `id:` line: one SDK fails on a comment that follows an `id` (field report).
+/// `id:` line: one SDK fails on a comment that follows an `id`.
 pub fn encode_data(data: &str) -> String {
     let mut text = String::with_capacity(data.len() + 8);
     append_data(&mut text, data);

@@ -1,7 +1,7 @@
 //! One attempt: a connection of its own, the whole answer, and an orderly close.
 //!
 //! A socket that is dropped with unread input sends a reset, and the service's log then tells of an error that is none
-//! (field report A). So the body is read to its end, the writing side is ended, and what else comes is read until the
+//! (docs/failures.md, noisy health check). So the body is read to its end, the writing side is ended, and what else comes is read until the
 //! service has ended its side as well. Only a service that runs out of its time is left unread.
 
 use std::error::Error as StdError;
@@ -110,7 +110,8 @@ mod tests {
 
     use super::*;
 
-    /// A socket whose peer has gone: on Windows its `shutdown()` itself says so (field report A).
+    /// A socket whose peer has gone: on Windows its `shutdown()` itself says so
+    /// (docs/failures.md, noisy health check).
     struct Gone {
         reads: u32,
     }

@@ -12,13 +12,13 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ProbeConfig {
-    /// Attempts before the endpoint counts as not ready. Default 15 (field report A).
+    /// Attempts before the endpoint counts as not ready. Default 15 (docs/failures.md, noisy health check).
     pub attempts: u32,
-    /// From the end of a failed attempt to the next one. Default 500 ms (field report A).
+    /// From the end of a failed attempt to the next one. Default 500 ms (docs/failures.md, noisy health check).
     #[serde(with = "humantime_serde")]
     pub interval: Duration,
-    /// How long one attempt may take, from connecting to the end of the answer. The field report has none, which is why
-    /// its 7.5 s were no bound. Default 2 s: with the others the worst case is then 37.5 s.
+    /// How long one attempt may take, from connecting to the end of the answer. Without it 15 attempts have no
+    /// bound. Default 2 s: the worst case of all defaults together is then 37.5 s.
     #[serde(with = "humantime_serde")]
     pub timeout: Duration,
 }

@@ -76,7 +76,8 @@ pub struct Timings {
     /// From the upgrade to the hello; then the connection is closed with 4008.
     #[serde(with = "humantime_serde")]
     pub hello_timeout: Duration,
-    /// A waiting job without a single live node fails with `NO_AVAILABLE_NODE` after this (field report D).
+    /// A waiting job without a single live node fails with `NO_AVAILABLE_NODE` after this
+    /// (docs/failures.md, silent success).
     #[serde(with = "humantime_serde")]
     pub no_node_timeout: Duration,
     /// A waiting job whose live nodes are all full fails with `QUEUE_TIMEOUT` after this.
@@ -85,7 +86,8 @@ pub struct Timings {
     /// From an assignment to its `job_ack`; then the attempt is spent.
     #[serde(with = "humantime_serde")]
     pub job_ack_timeout: Duration,
-    /// Silence of an acknowledged attempt; then it is spent (field report D: the 30 s timeout, moved where it belongs).
+    /// Silence of an acknowledged attempt; then it is spent. (docs/failures.md, silent success: this
+    /// timeout of 30 s once ran from the dispatch on and fired after the result.)
     #[serde(with = "humantime_serde")]
     pub progress_timeout: Duration,
     /// A job's whole life, from its submit; then `JOB_TIMEOUT`.

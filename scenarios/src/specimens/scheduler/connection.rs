@@ -21,7 +21,7 @@ use super::{Defect, Shared, TARGET};
 
 /// Between pings; a peer that has not been heard for two of them is gone.
 const PING: Duration = Duration::from_secs(20);
-/// How long a close may take (field report B).
+/// How long a close may take.
 const CLOSE: Duration = Duration::from_secs(2);
 
 type Sink = SplitSink<WebSocketStream<TcpStream>, Message>;

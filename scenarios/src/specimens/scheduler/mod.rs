@@ -1,5 +1,7 @@
-//! A small scheduler that is right but for one defect: what the real one would be if its authors had made the mistake of a
-//! field report, and no other.
+//! A small scheduler that is right but for one defect: what the real one would be if its authors had made one mistake
+//! of docs/failures.md.
+//!
+//! "Racing close" and "silent success" are headings of that page.
 //!
 //! - `tables`: sessions, jobs and the node.
 //! - `connection`: a WebSocket's two tasks.
@@ -24,24 +26,24 @@ const TARGET: &str = "halfopen_scheduler";
 /// What its authors got wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Defect {
-    /// Field report B: the reading and the writing task both close a connection when they find it broken, and the second
+    /// Racing close: the reading and the writing task both close a connection when they find it broken, and the second
     /// one takes for granted what the first has removed.
     ClosesTwice,
-    /// Field report B: whoever closes waits for the peer's answer for as long as that takes.
+    /// Racing close: the side that closes waits for the peer's answer without a time limit.
     ClosesWithoutBound,
-    /// Field report B: a peer that goes is logged as an error, however it goes.
+    /// Racing close: every end of a connection is logged as an error.
     EveryErrorIsAnError,
-    /// Field report D, defect 1: a result that went into a connection's queue counts as delivered, and is not kept.
+    /// Silent success, defect 1: a result that went into a connection's queue counts as delivered, and is not kept.
     SendCountsAsDelivered,
-    /// Field report D, defect 2: the tasks of a broken connection end without telling the registry.
+    /// Silent success, defect 2: the tasks of a broken connection end without telling the registry.
     StaysRegistered,
-    /// Field report D, defect 3: a job's node is looked up when it is submitted; a node that comes later is not for it.
+    /// Silent success, defect 3: a job's node is looked up when it is submitted; a node that comes later is not for it.
     NodeAtSubmit,
-    /// Field report D, defect 4: the timer of a dispatched job runs on after its result.
+    /// Silent success, defect 4: the timer of a dispatched job runs on after its result.
     TimerOutlivesResult,
-    /// Field report D, defect 5: a connection's end removes its session's entry, whoever's connection that holds by now.
+    /// Silent success, defect 5: a connection's end removes its session's entry, whoever's connection that holds by now.
     CleanupById,
-    /// Field report D, defect 6: a result is noted as seen before it is processed, so a second try of a failed one is
+    /// Silent success, defect 6: a result is noted as seen before it is processed, so a second try of a failed one is
     /// taken for a duplicate.
     SeenBeforeProcessed,
 }

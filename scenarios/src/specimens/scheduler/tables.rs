@@ -13,9 +13,9 @@ use tracing::{debug, info};
 
 use super::{Defect, TARGET};
 
-/// From a submit to its failure when there is no node (field report D).
+/// From a submit to its failure when there is no node (docs/failures.md, silent success).
 const NO_NODE: Duration = Duration::from_secs(10);
-/// From a dispatch, or the last progress, to giving the job up (field report D).
+/// From a dispatch, or the last progress, to giving the job up (docs/failures.md, silent success).
 const NO_PROGRESS: Duration = Duration::from_secs(30);
 
 /// A connection's number, in the order of their being accepted: an entry's generation.

@@ -10,7 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 
 pub use scent::smells_of_a_secret;
 
-/// The longest message a client is shown, characters (field report: a stack trace inside an error event).
+/// The longest message a client is shown, characters: an error event once carried a whole stack trace.
 pub const MESSAGE_CHARS: usize = 200;
 
 /// What a client is shown in place of a message that smells of a secret. It has no scent of its own.

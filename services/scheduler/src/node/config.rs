@@ -27,7 +27,7 @@ pub struct NodeConfig {
     /// From one `job_progress` to the next while at work; a third of the scheduler's patience.
     #[serde(with = "humantime_serde")]
     pub progress_interval: Duration,
-    /// Between attempts to reach a scheduler that refuses (field report D).
+    /// Between attempts to reach a scheduler that refuses (docs/failures.md, silent success).
     #[serde(with = "humantime_serde")]
     pub retry_interval: Duration,
     /// For the connection and the upgrade together.

@@ -1,4 +1,4 @@
-//! Field report D, "successfully sent": each of its defects, turned into the rule that forbids it.
+//! The silent success of docs/failures.md: each of its defects, turned into the rule that forbids it.
 
 use super::*;
 
