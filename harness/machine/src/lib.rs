@@ -9,7 +9,7 @@
 //! 1. [`Machine::handle`] with an input that has come, or [`Machine::handle_timeout`] when [`Machine::next_timeout`] has been reached;
 //! 2. [`Machine::poll_output`] until it answers `None`, carrying each output out.
 //!
-//! - [`shell::drive`] (feature `shell`) does this on tokio's clock.
+//! - [`shell::drive`] (feature `shell`) does this on tokio's clock; [`Polled`] does it for a machine that is pulled by a reader.
 //! - [`testing::Strict`] (feature `testing`) asserts the contract at every call of a test.
 //! - A state that a machine's own rules exclude is a [`Bug`]: [`OrBug::or_bug`], [`ensure`].
 //! - A machine that needs random numbers is given a seed, and draws from a [`SplitMix64`].
@@ -61,12 +61,16 @@
 
 mod bug;
 #[cfg(feature = "shell")]
+mod polled;
+#[cfg(feature = "shell")]
 pub mod shell;
 mod split_mix;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
 pub use bug::{Bug, OrBug, ensure};
+#[cfg(feature = "shell")]
+pub use polled::{Polled, PolledShell};
 pub use split_mix::SplitMix64;
 
 /// A core that decides without sockets, clocks and randomness.

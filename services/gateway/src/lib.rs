@@ -5,47 +5,36 @@
 //!
 //! Start at [`run`]; read [`relay`] for the laws of a stream. The map:
 //!
+//! `core/`: decides everything about a request, and has no socket, no clock and no task. It builds without the feature
+//! `shell`, also where there is no operating system.
+//!
 //! | module | what it is |
 //! |---|---|
-//! | [`config`] | what a configuration file may say, defaults, validation |
-//! | [`relay`] | pure core: upstream bytes in, whole client events out, the laws of a stream |
-//! | [`sse`] | pure core: the event-stream parser and encoder |
+//! | [`relay`] | the machine of one stream: upstream bytes in, whole client events out |
+//! | [`sse`] | the event-stream parser and encoder |
 //! | `chunk` | one upstream event, as far as the relay has to know it |
 //! | [`chat`] | the request body: what the gateway reads of it |
 //! | [`api_error`], [`sanitise`], [`confidential`] | errors as clients see them, without secrets |
-//! | [`fault`], [`ending`] | how an upstream fails, how a request ends |
-//! | [`backend`], `registry` | who answers: `echo`, `http`, or a [`Backend`] of the caller's |
+//! | [`fault`], [`request_end`] | how an upstream fails, how a request ends |
+//!
+//! `shell/` (feature `shell`, on by default): sockets, timers, tasks and the log.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | `config` | what a configuration file may say, defaults, validation |
+//! | `backend`, `registry` | who answers: `echo`, `http`, or a `Backend` of the caller's |
 //! | `server` | the listener, the connections, shutdown |
-//! | `routes`, `intake` | from a request to its response; reading request bodies |
-//! | `event_stream` | the shell around the relay: a response body that pulls its upstream |
+//! | `routes`, `request_body` | from a request to its response; reading request bodies |
+//! | `event_stream` | drives the relay: a response body that pulls its upstream |
 //! | `readiness` | `GET /ready`: which backends could answer now |
-//! | `call`, `ledger` | an accepted request, its cancellation, its log lines, its place in flight |
+//! | `call`, `in_flight` | an accepted request, its cancellation, its log lines; how many there are |
 //! | `write_progress` | gives up on a client that takes nothing |
 
-pub mod api_error;
-pub mod backend;
-pub mod chat;
-pub mod confidential;
-pub mod config;
-pub mod ending;
-pub mod fault;
-pub mod relay;
-pub mod sanitise;
-pub mod sse;
+mod core;
+#[cfg(feature = "shell")]
+mod shell;
 
-mod call;
-mod chunk;
-mod event_stream;
-mod intake;
-mod ledger;
-mod readiness;
-mod registry;
-mod routes;
-mod server;
-mod write_progress;
-
-pub use api_error::ApiError;
-pub use backend::Backend;
-pub use config::{Config, ConfigError};
-pub use registry::Registry;
-pub use server::{Exit, Gateway, RunError, run};
+pub use self::core::api_error::{self, ApiError};
+pub use self::core::{chat, confidential, fault, relay, request_end, sanitise, sse};
+#[cfg(feature = "shell")]
+pub use self::shell::{Backend, Config, ConfigError, Exit, Gateway, Registry, RunError, backend, config, run};

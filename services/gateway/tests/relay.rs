@@ -1,16 +1,17 @@
-//! The laws of a stream, on the pure core.
+//! The laws of a stream, on the machine.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use halfopen_gateway::confidential::Confidential;
-use halfopen_gateway::ending::Ending;
 use halfopen_gateway::fault::Fault;
 use halfopen_gateway::relay::{DONE, HEARTBEAT, Input, Order, Output, Relay, RelayLimits};
+use halfopen_gateway::request_end::RequestEnd;
 use halfopen_gateway::sanitise::WITHHELD;
 use halfopen_gateway::sse::{SseEvent, SseParser};
+use halfopen_machine::Machine;
+use halfopen_machine::testing::{Strict, start};
 use proptest::prelude::*;
-use tokio::time::Instant;
 
 const LIMITS: RelayLimits = RelayLimits {
     heartbeat: Duration::from_secs(30),
@@ -28,7 +29,7 @@ const USAGE: &str = "data: {\"choices\":[],\"usage\":{\"total_tokens\":3}}\n\n";
 fn a_whole_stream_passes_through_and_ends_with_one_done() {
     let told = tell(ONE, [bytes(&[HELLO, STOP, DONE]), Input::End]);
     assert_eq!(told.text, [HELLO, STOP, DONE].concat());
-    assert_eq!(told.ending, Some(Ending::Done));
+    assert_eq!(told.ending, Some(RequestEnd::Done));
     assert_eq!(told.faults, []);
 }
 
@@ -36,7 +37,7 @@ fn a_whole_stream_passes_through_and_ends_with_one_done() {
 fn an_end_after_the_finish_reason_is_completed_with_a_done() {
     let told = tell(ONE, [bytes(&[HELLO, STOP]), Input::End]);
     assert_eq!(told.text, [HELLO, STOP, DONE].concat());
-    assert_eq!(told.ending, Some(Ending::Done));
+    assert_eq!(told.ending, Some(RequestEnd::Done));
 }
 
 #[test]
@@ -99,7 +100,7 @@ fn a_stream_that_ends_before_its_ordered_usage_is_cut() {
 fn an_error_event_of_the_upstream_is_the_one_error_event_and_is_sanitised() {
     let error = "data: {\"error\":{\"message\":\"lost 10.0.0.7:8000\"}}\n\n";
     let told = tell(ONE, [bytes(&[HELLO, error, STOP, DONE])]);
-    assert_eq!(told.ending, Some(Ending::Error));
+    assert_eq!(told.ending, Some(RequestEnd::Error));
     assert!(told.text.contains("the backend reported an error: lost [address]"), "{}", told.text);
     assert!(told.text.ends_with(DONE));
     assert_eq!((told.errors(), told.dones()), (1, 1));
@@ -157,7 +158,7 @@ fn sixty_seconds_of_silence_after_the_first_byte_are_an_error_event() {
     wait.until_due();
     assert_eq!(wait.elapsed_secs(), 60);
     wait.told.assert_failed_after(&[HELLO, HEARTBEAT].concat(), Fault::Silent);
-    assert_eq!(wait.told.ending, Some(Ending::Timeout));
+    assert_eq!(wait.told.ending, Some(RequestEnd::Timeout));
 }
 
 #[test]
@@ -188,13 +189,13 @@ fn time_in_which_the_client_took_nothing_does_not_count_before_the_first_byte_ei
 #[test]
 fn no_first_byte_within_its_limit_is_a_504_that_is_not_to_be_retried() {
     let limits = RelayLimits { first_byte: Duration::from_secs(20), ..LIMITS };
-    let started = Instant::now();
-    let mut relay = Relay::new(limits, ONE, started);
-    assert_eq!(relay.deadline(), Some(started + Duration::from_secs(20)));
-    let outputs = relay.handle(Input::Tick, started + Duration::from_secs(20));
-    let refused = outputs.iter().find_map(|output| match output {
+    let started = start();
+    let mut relay = strict(Relay::new(limits, ONE, started));
+    assert_eq!(relay.next_timeout(), Some(started + Duration::from_secs(20)));
+    relay.handle_timeout(started + Duration::from_secs(20)).expect("no bug");
+    let refused = relay.take_outputs().into_iter().find_map(|output| match output {
         Output::Refuse(error) => Some(error),
-        _ => None,
+        Output::Write(_) | Output::UpstreamFailed(_) | Output::CloseUpstream { .. } | Output::End(_) => None,
     });
     let refused = refused.expect("nothing was written");
     assert_eq!((refused.status().as_u16(), refused.may_retry()), (504, false));
@@ -213,7 +214,7 @@ fn no_first_byte_after_heartbeats_is_an_error_event() {
 #[test]
 fn a_shutdown_tells_a_stream_with_an_error_event_and_an_unanswered_request_with_503() {
     let told = tell(ONE, [bytes(&[HELLO]), Input::Shutdown, bytes(&[STOP, DONE])]);
-    assert_eq!((told.errors(), told.dones(), told.ending), (1, 1, Some(Ending::Error)));
+    assert_eq!((told.errors(), told.dones(), told.ending), (1, 1, Some(RequestEnd::Error)));
     assert!(told.abandoned, "the upstream was still at work");
     assert_eq!(tell(ONE, [Input::Shutdown]).refused_with, Some(503));
 }
@@ -221,18 +222,20 @@ fn a_shutdown_tells_a_stream_with_an_error_event_and_an_unanswered_request_with_
 #[test]
 fn a_shutdown_while_only_the_terminator_is_awaited_completes_the_answer() {
     let told = tell(ONE, [bytes(&[HELLO, STOP]), Input::Shutdown]);
-    assert_eq!((told.text.as_str(), told.ending), ([HELLO, STOP, DONE].concat().as_str(), Some(Ending::Done)));
+    assert_eq!((told.text.as_str(), told.ending), ([HELLO, STOP, DONE].concat().as_str(), Some(RequestEnd::Done)));
     assert!(told.abandoned, "the upstream was still at work");
 }
 
 #[test]
 fn what_the_backend_would_keep_to_itself_is_in_no_error_event() {
-    let now = Instant::now();
+    let now = start();
     for (words, expected) in [("vllm-7 is tired", "[address] is tired"), ("vllm-7 knows no hunter2", WITHHELD)] {
-        let mut relay = Relay::new(LIMITS, ONE, now).hiding(Confidential::new(Some("hunter2"), "vllm-7"));
+        let relay = Relay::new(LIMITS, ONE, now).hiding(Confidential::new(Some("hunter2"), "vllm-7"));
+        let mut relay = strict(relay);
         let mut told = Told::default();
         let error = format!("data: {{\"error\":{{\"message\":\"{words}\"}}}}\n\n");
-        told.take(relay.handle(bytes(&[HELLO, &error]), now));
+        relay.handle(bytes(&[HELLO, &error]), now).expect("no bug");
+        told.take(&mut relay);
         assert!(told.text.contains(&format!("\"the backend reported an error: {expected}\"")), "{}", told.text);
     }
 }
@@ -240,7 +243,7 @@ fn what_the_backend_would_keep_to_itself_is_in_no_error_event() {
 #[test]
 fn a_panic_is_never_reported_as_success() {
     let told = tell(ONE, [bytes(&[HELLO, STOP]), Input::Failed(Fault::Panicked)]);
-    assert_eq!((told.errors(), told.dones(), told.ending), (1, 1, Some(Ending::Panic)));
+    assert_eq!((told.errors(), told.dones(), told.ending), (1, 1, Some(RequestEnd::Panic)));
 }
 
 proptest! {
@@ -269,7 +272,7 @@ proptest! {
         let mut wait = Wait::new();
         for (index, piece) in pieces.iter().enumerate() {
             wait.now += Duration::from_secs(waits.get(index).copied().unwrap_or(0));
-            wait.give(Input::Tick);
+            wait.time_out();
             wait.hear(piece);
         }
         wait.give(ending);
@@ -284,7 +287,7 @@ proptest! {
         prop_assert!(told.text.ends_with(DONE));
         let finished = told.events().iter().any(|event| event.data.contains("\"finish_reason\":\"stop\""));
         prop_assert!(told.errors() <= 1 && (finished || told.errors() == 1), "{}", told.text);
-        prop_assert_eq!(told.errors() == 0, told.ending == Some(Ending::Done));
+        prop_assert_eq!(told.errors() == 0, told.ending == Some(RequestEnd::Done));
     }
 
     #[test]
@@ -294,9 +297,9 @@ proptest! {
             wait.hear(HELLO);
         }
         for millis in waits {
-            let (due, before) = (wait.relay.deadline(), wait.told.text.len());
+            let (due, before) = (wait.relay.next_timeout(), wait.told.text.len());
             wait.now += Duration::from_millis(millis);
-            wait.give(Input::Tick);
+            wait.time_out();
             let reached = due.is_some_and(|due| due <= wait.now);
             prop_assert_eq!(wait.told.text.len() > before, reached);
         }
@@ -309,7 +312,7 @@ proptest! {
         // The finish reason is complete only with the blank line of its event.
         let cut_at = cut_at % (stream.len() + STOP.len());
         let told = tell(ONE, [Input::Bytes(whole.as_bytes()[..cut_at].to_vec().into()), ending]);
-        prop_assert_ne!(told.ending, Some(Ending::Done));
+        prop_assert_ne!(told.ending, Some(RequestEnd::Done));
         prop_assert!(told.refused_with.is_some() || told.errors() == 1);
     }
 }
@@ -348,23 +351,31 @@ fn split(bytes: &[u8], mut cuts: Vec<usize>) -> Vec<Input> {
     cuts.windows(2).map(|ends| Input::Bytes(bytes[ends[0]..ends[1]].to_vec().into())).collect()
 }
 
+/// A relay whose contract as a machine is asserted at every call.
+fn strict(relay: Relay) -> Strict<Relay> {
+    let mut relay = Strict::new(relay);
+    assert_eq!(relay.take_outputs(), []);
+    relay
+}
+
 fn bytes(pieces: &[&str]) -> Input {
     Input::Bytes(Bytes::from(pieces.concat()))
 }
 
 fn tell(order: Order, inputs: impl IntoIterator<Item = Input>) -> Told {
-    let now = Instant::now();
-    let mut relay = Relay::new(LIMITS, order, now);
+    let now = start();
+    let mut relay = strict(Relay::new(LIMITS, order, now));
     let mut told = Told::default();
     for input in inputs {
-        told.take(relay.handle(input, now));
+        relay.handle(input, now).expect("no bug");
+        told.take(&mut relay);
     }
     told
 }
 
 /// A relay together with a clock that jumps.
 struct Wait {
-    relay: Relay,
+    relay: Strict<Relay>,
     started: Instant,
     now: Instant,
     told: Told,
@@ -372,8 +383,8 @@ struct Wait {
 
 impl Wait {
     fn new() -> Self {
-        let now = Instant::now();
-        Self { relay: Relay::new(LIMITS, ONE, now), started: now, now, told: Told::default() }
+        let now = start();
+        Self { relay: strict(Relay::new(LIMITS, ONE, now)), started: now, now, told: Told::default() }
     }
 
     fn hear(&mut self, text: &str) {
@@ -381,13 +392,19 @@ impl Wait {
     }
 
     fn give(&mut self, input: Input) {
-        self.told.take(self.relay.handle(input, self.now));
+        self.relay.handle(input, self.now).expect("no bug");
+        self.told.take(&mut self.relay);
+    }
+
+    fn time_out(&mut self) {
+        self.relay.handle_timeout(self.now).expect("no bug");
+        self.told.take(&mut self.relay);
     }
 
     fn until_due(&mut self) {
-        let due = self.relay.deadline().expect("the stream is not over");
+        let due = self.relay.next_timeout().expect("the stream is not over");
         self.now = self.now.max(due);
-        self.give(Input::Tick);
+        self.time_out();
     }
 
     fn elapsed_secs(&self) -> u64 {
@@ -403,12 +420,12 @@ struct Told {
     refused_with: Option<u16>,
     abandoned: bool,
     closed: bool,
-    ending: Option<Ending>,
+    ending: Option<RequestEnd>,
 }
 
 impl Told {
-    fn take(&mut self, outputs: Vec<Output>) {
-        for output in outputs {
+    fn take(&mut self, relay: &mut Strict<Relay>) {
+        for output in relay.take_outputs() {
             assert!(self.ending.is_none(), "{output:?} after the end");
             match output {
                 Output::Write(bytes) => {

@@ -11,7 +11,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
-use crate::house::soon;
+use crate::fixture::soon;
 
 /// A kept-alive connection.
 pub(crate) struct Client {

@@ -3,7 +3,7 @@
 mod backend;
 mod client;
 mod endings;
-mod house;
+mod fixture;
 mod leaving;
 mod limits;
 mod panics;

@@ -8,49 +8,49 @@ use halfopen_gateway::{Config, Registry};
 
 use crate::backend::{Act, CHUNKED, DONE, HELLO, MisbehavingBackend, STOP, chunk, send};
 use crate::client::{assert_failed_after, assert_serves, chat};
-use crate::house::House;
+use crate::fixture::Fixture;
 
 #[tokio::test]
 async fn a_panic_before_the_answer_is_a_500() {
     for (when, stream) in [(When::Opening, true), (When::Opening, false), (When::First, true), (When::First, false)] {
-        let house = house(when).await;
-        let answer = chat(house.address, "m", stream).await;
+        let gateway = gateway(when).await;
+        let answer = chat(gateway.address, "m", stream).await;
         assert_eq!(answer.status(), 500);
         assert_eq!(answer.json().await["error"]["code"], "internal_error");
-        assert_only_one_request_was_hurt(&house).await;
+        assert_only_one_request_was_hurt(&gateway).await;
     }
 }
 
 #[tokio::test]
 async fn a_panic_in_mid_stream_is_an_error_event_and_a_done() {
-    let house = house(When::Second).await;
-    let text = chat(house.address, "m", true).await.whole().await;
+    let gateway = gateway(When::Second).await;
+    let text = chat(gateway.address, "m", true).await.whole().await;
     assert_failed_after(&text, HELLO);
-    assert_only_one_request_was_hurt(&house).await;
+    assert_only_one_request_was_hurt(&gateway).await;
 }
 
 #[tokio::test]
 async fn a_panic_while_the_backend_is_dropped_is_nobodys_affair() {
     for stream in [true, false] {
-        let house = house(When::Dropping).await;
-        let answer = chat(house.address, "m", stream).await;
+        let gateway = gateway(When::Dropping).await;
+        let answer = chat(gateway.address, "m", stream).await;
         let text = answer.whole().await;
         let expected = if stream { [HELLO, STOP, DONE].concat() } else { WHOLE.to_owned() };
         assert_eq!(text, expected);
-        assert_eq!(house.log.wait("request finished").await["ending"], "done");
-        house.log.wait_for_gauge("requests_in_flight", "0").await;
-        assert_serves(house.address).await;
+        assert_eq!(gateway.log.wait("request finished").await["ending"], "done");
+        gateway.log.wait_for_gauge("requests_in_flight", "0").await;
+        assert_serves(gateway.address).await;
     }
 }
 
 #[tokio::test]
 async fn a_panic_of_the_gateway_itself_in_mid_stream_is_an_error_event_and_a_done() {
     let backend = MisbehavingBackend::start([send(CHUNKED), chunk(HELLO), Act::Fin, Act::Hold]).await;
-    let house = House::before(backend.address, |_| {}).await;
-    house.log.panic_at("upstream failed");
-    let text = chat(house.address, "m", true).await.whole().await;
+    let gateway = Fixture::before(backend.address, |_| {}).await;
+    gateway.log.panic_at("upstream failed");
+    let text = chat(gateway.address, "m", true).await.whole().await;
     assert_failed_after(&text, HELLO);
-    assert_only_one_request_was_hurt(&house).await;
+    assert_only_one_request_was_hurt(&gateway).await;
 }
 
 #[tokio::test]
@@ -58,25 +58,25 @@ async fn what_came_before_a_panic_of_the_gateway_itself_goes_out_before_the_erro
     // One piece, so that the panic comes while the event still waits to be taken.
     let piece = [HELLO, "data: {}garbage\n\n"].concat();
     let backend = MisbehavingBackend::start([send(CHUNKED), chunk(HELLO), Act::Wait, chunk(&piece), Act::Hold]).await;
-    let house = House::before(backend.address, |_| {}).await;
-    house.log.panic_at("upstream failed");
-    let mut answer = chat(house.address, "m", true).await;
+    let gateway = Fixture::before(backend.address, |_| {}).await;
+    gateway.log.panic_at("upstream failed");
+    let mut answer = chat(gateway.address, "m", true).await;
     answer.until(HELLO).await;
     backend.go_on();
     assert_failed_after(&answer.whole().await, &HELLO.repeat(2));
-    assert_only_one_request_was_hurt(&house).await;
+    assert_only_one_request_was_hurt(&gateway).await;
 }
 
 #[tokio::test]
 async fn a_panic_of_the_gateway_itself_before_the_answer_is_a_500() {
     for stream in [true, false] {
         let backend = MisbehavingBackend::start([Act::Fin, Act::Hold]).await;
-        let house = House::before(backend.address, |_| {}).await;
-        house.log.panic_at("upstream failed");
-        let answer = chat(house.address, "m", stream).await;
+        let gateway = Fixture::before(backend.address, |_| {}).await;
+        gateway.log.panic_at("upstream failed");
+        let answer = chat(gateway.address, "m", stream).await;
         assert_eq!(answer.status(), 500);
         assert_eq!(answer.json().await["error"]["code"], "internal_error");
-        assert_only_one_request_was_hurt(&house).await;
+        assert_only_one_request_was_hurt(&gateway).await;
     }
 }
 
@@ -123,14 +123,14 @@ impl Drop for Grenade {
     }
 }
 
-async fn house(when: When) -> House {
+async fn gateway(when: When) -> Fixture {
     let config = Config::default();
     let registry = Registry::from_config(&config).expect("the default is good");
-    House::open_with(config, registry.with("panicking", &["m".to_owned()], Panicking(when))).await
+    Fixture::open_with(config, registry.with("panicking", &["m".to_owned()], Panicking(when))).await
 }
 
-async fn assert_only_one_request_was_hurt(house: &House) {
-    assert_eq!(house.log.wait("request finished").await["ending"], "panic");
-    house.log.wait_for_gauge("requests_in_flight", "0").await;
-    assert_serves(house.address).await;
+async fn assert_only_one_request_was_hurt(gateway: &Fixture) {
+    assert_eq!(gateway.log.wait("request finished").await["ending"], "panic");
+    gateway.log.wait_for_gauge("requests_in_flight", "0").await;
+    assert_serves(gateway.address).await;
 }

@@ -10,38 +10,38 @@ use serde_json::{Value, json};
 
 use crate::backend::{Act, MisbehavingBackend, whole};
 use crate::client::{Client, assert_serves};
-use crate::house::House;
+use crate::fixture::Fixture;
 
 #[tokio::test]
 async fn a_backend_that_answers_is_ready_and_sees_an_orderly_close() {
     let mut backend = MisbehavingBackend::start([whole("200 OK", r#"{"data":[]}"#), Act::Hold]).await;
-    let house = House::open(only(backend.address)).await;
+    let gateway = Fixture::open(only(backend.address)).await;
     let expected = json!({ "ready": true, "backends": [{ "name": "upstream", "ready": true }] });
-    assert_eq!(ready(&house).await, (200, expected));
+    assert_eq!(ready(&gateway).await, (200, expected));
     let request = backend.request().await;
     assert!(request.starts_with("GET /v1/models HTTP/1.1\r\n"), "{request:?}");
     assert_eq!(backend.gateway_left().await, 0);
-    house.log.assert_calm();
+    gateway.log.assert_calm();
 }
 
 #[tokio::test]
 async fn a_backend_that_is_not_there_is_named_with_its_reason_and_no_address() {
     let vacant = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port").local_addr().expect("bound");
-    let house = House::open(only(vacant)).await;
+    let gateway = Fixture::open(only(vacant)).await;
     let message = "the connection was refused";
     let state = json!({ "name": "upstream", "ready": false, "reason": "refused", "message": message });
-    assert_eq!(ready(&house).await, (503, json!({ "ready": false, "backends": [state] })));
-    house.log.assert_calm();
+    assert_eq!(ready(&gateway).await, (503, json!({ "ready": false, "backends": [state] })));
+    gateway.log.assert_calm();
 }
 
 #[tokio::test]
 async fn one_backend_that_is_down_does_not_make_the_others_unready() {
     let backend = MisbehavingBackend::start([whole("503 Service Unavailable", "{}"), Act::Hold]).await;
-    let house = House::before(backend.address, |_| {}).await;
-    let (status, body) = ready(&house).await;
+    let gateway = Fixture::before(backend.address, |_| {}).await;
+    let (status, body) = ready(&gateway).await;
     assert_eq!((status, &body["ready"], &body["backends"][0]["name"]), (200, &json!(true), &json!("echo")));
     assert_eq!((&body["backends"][1]["ready"], &body["backends"][1]["reason"]), (&json!(false), &json!("status")));
-    assert_serves(house.address).await;
+    assert_serves(gateway.address).await;
 }
 
 #[tokio::test]
@@ -49,8 +49,8 @@ async fn a_silent_backend_costs_its_timeout_and_is_not_ready() {
     let backend = MisbehavingBackend::start([Act::Hold]).await;
     let mut config = only(backend.address);
     config.ready.timeout = Duration::from_millis(50);
-    let house = House::open(config).await;
-    let (status, body) = ready(&house).await;
+    let gateway = Fixture::open(config).await;
+    let (status, body) = ready(&gateway).await;
     assert_eq!((status, &body["backends"][0]["reason"]), (503, &json!("timeout")));
 }
 
@@ -61,12 +61,12 @@ async fn askers_share_one_answer_and_the_backend_one_connection() {
     let mut config = only(backend.address);
     config.ready.interval = Duration::from_secs(3600);
     config.ready.timeout = Duration::from_secs(3600);
-    let house = House::open(config).await;
-    let (first, second, ()) = tokio::join!(ready(&house), ready(&house), async {
+    let gateway = Fixture::open(config).await;
+    let (first, second, ()) = tokio::join!(ready(&gateway), ready(&gateway), async {
         backend.request().await;
         backend.go_on();
     });
-    let third = ready(&house).await;
+    let third = ready(&gateway).await;
     assert_eq!((first.0, second.0, third.0), (200, 200, 200));
 }
 
@@ -76,12 +76,12 @@ async fn attempts_make_it_wait_for_a_backend_that_starts() {
     let mut config = only(backend.address);
     config.ready.attempts = 15;
     config.ready.interval = Duration::from_millis(1);
-    let house = House::open(config).await;
-    assert_eq!(ready(&house).await.0, 200);
+    let gateway = Fixture::open(config).await;
+    assert_eq!(ready(&gateway).await.0, 200);
 }
 
-async fn ready(house: &House) -> (u16, Value) {
-    let answer = Client::connect(house.address).await.send(Method::GET, "/ready", "").await;
+async fn ready(gateway: &Fixture) -> (u16, Value) {
+    let answer = Client::connect(gateway.address).await.send(Method::GET, "/ready", "").await;
     (answer.status(), answer.json().await)
 }
 

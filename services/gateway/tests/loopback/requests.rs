@@ -5,12 +5,12 @@ use hyper::Method;
 use serde_json::Value;
 
 use crate::client::{Client, ask, chat};
-use crate::house::House;
+use crate::fixture::Fixture;
 
 #[tokio::test]
 async fn the_echo_backend_streams_the_users_words_one_by_one() {
-    let house = House::echo().await;
-    let answer = chat(house.address, "echo", true).await;
+    let gateway = Fixture::echo().await;
+    let answer = chat(gateway.address, "echo", true).await;
     assert_eq!((answer.status(), answer.header("content-type")), (200, Some("text/event-stream")));
     assert!(answer.header("x-request-id").is_some_and(|id| id.starts_with("req-")));
     let text = answer.whole().await;
@@ -28,8 +28,8 @@ async fn the_echo_backend_answers_at_once_when_not_asked_to_stream() {
     let mut config = Config::default();
     let halfopen_gateway::config::BackendConfig::Echo(echo) = &mut config.backends[0] else { panic!("an echo") };
     echo.prefix = "you said: ".to_owned();
-    let house = House::open(config).await;
-    let answer = chat(house.address, "echo", false).await.json().await;
+    let gateway = Fixture::open(config).await;
+    let answer = chat(gateway.address, "echo", false).await.json().await;
     assert_eq!(answer["object"], "chat.completion");
     assert_eq!(answer["choices"][0]["message"]["content"], "you said: say hello");
     assert_eq!(answer["choices"][0]["finish_reason"], "stop");
@@ -37,24 +37,24 @@ async fn the_echo_backend_answers_at_once_when_not_asked_to_stream() {
 
 #[tokio::test]
 async fn each_request_is_told_from_acceptance_to_its_end() {
-    let house = House::echo().await;
-    let answer = chat(house.address, "echo", true).await;
+    let gateway = Fixture::echo().await;
+    let answer = chat(gateway.address, "echo", true).await;
     let id = answer.header("x-request-id").expect("an id").to_owned();
     answer.whole().await;
-    let finished = house.log.wait("request finished").await;
+    let finished = gateway.log.wait("request finished").await;
     assert_eq!((finished["request_id"].as_str(), finished["ending"].as_str()), (id.as_str(), "done"));
-    let accepted = &house.log.all("request accepted")[0].fields;
+    let accepted = &gateway.log.all("request accepted")[0].fields;
     assert_eq!((accepted["request_id"].as_str(), accepted["model"].as_str()), (id.as_str(), "echo"));
     assert_eq!(accepted["stream"], "true");
-    let opened = &house.log.all("upstream opened")[0].fields;
+    let opened = &gateway.log.all("upstream opened")[0].fields;
     assert_eq!((opened["request_id"].as_str(), opened["backend"].as_str()), (id.as_str(), "echo"));
-    assert_eq!(house.log.all("listening")[0].fields["address"], house.address.to_string());
+    assert_eq!(gateway.log.all("listening")[0].fields["address"], gateway.address.to_string());
 }
 
 #[tokio::test]
 async fn bad_requests_get_the_envelope_and_keep_the_connection() {
-    let house = House::echo().await;
-    let mut client = Client::connect(house.address).await;
+    let gateway = Fixture::echo().await;
+    let mut client = Client::connect(gateway.address).await;
     let cases = [
         (Method::POST, "/v1/chat/completions", String::new(), 400, "empty_body"),
         (Method::POST, "/v1/chat/completions", "{".to_owned(), 400, "malformed_body"),
@@ -71,14 +71,14 @@ async fn bad_requests_get_the_envelope_and_keep_the_connection() {
         assert_eq!((&error["error"]["code"], &error["error"]["type"]), (&code.into(), &"invalid_request_error".into()));
     }
     assert_eq!(client.chat(ask("echo", false)).await.status(), 200);
-    assert_eq!(house.log.all("request accepted").len(), 1, "a refused request was never accepted");
-    house.log.assert_calm();
+    assert_eq!(gateway.log.all("request accepted").len(), 1, "a refused request was never accepted");
+    gateway.log.assert_calm();
 }
 
 #[tokio::test]
 async fn models_health_and_readiness_are_told() {
-    let house = House::echo().await;
-    let mut client = Client::connect(house.address).await;
+    let gateway = Fixture::echo().await;
+    let mut client = Client::connect(gateway.address).await;
     let models = client.send(Method::GET, "/v1/models", "").await.json().await;
     assert_eq!((&models["object"], &models["data"][0]["id"]), (&"list".into(), &"echo".into()));
     assert_eq!(client.send(Method::GET, "/health", "").await.json().await["status"], "ok");
@@ -90,8 +90,8 @@ async fn models_health_and_readiness_are_told() {
 async fn a_browser_may_call_from_the_configured_origin_alone() {
     let config = Config { cors_origin: Some("https://desk.example".to_owned()), ..Config::default() };
     for (config, expected) in [(config, Some("https://desk.example")), (Config::default(), None)] {
-        let house = House::open(config).await;
-        let mut client = Client::connect(house.address).await;
+        let gateway = Fixture::open(config).await;
+        let mut client = Client::connect(gateway.address).await;
         let asked = "authorization, content-type, x-stainless-lang";
         let preflight = client.preflight("/v1/chat/completions", "https://desk.example", asked).await;
         assert_eq!((preflight.status(), preflight.header("access-control-allow-origin")), (204, expected));

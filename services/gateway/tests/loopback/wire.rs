@@ -8,12 +8,12 @@ use tokio::net::TcpStream;
 
 use crate::backend::{Act, CHUNKED, DONE, HELLO, MisbehavingBackend, STOP, UNTIL_CLOSE, chunk, send};
 use crate::client::ask;
-use crate::house::{House, soon};
+use crate::fixture::{Fixture, soon};
 
 #[tokio::test]
 async fn a_stream_is_byte_for_byte_what_an_sdk_expects() {
-    let house = House::echo().await;
-    let answer = Raw::ask(&house, &ask("echo", true)).await;
+    let gateway = Fixture::echo().await;
+    let answer = Raw::ask(&gateway, &ask("echo", true)).await;
     assert_eq!(answer.status_line, "HTTP/1.1 200 OK");
     assert_eq!(answer.header("content-type"), Some("text/event-stream"));
     assert_eq!(answer.header("transfer-encoding"), Some("chunked"));
@@ -33,10 +33,10 @@ async fn a_stream_is_byte_for_byte_what_an_sdk_expects() {
 
 #[tokio::test]
 async fn an_sdk_reads_the_whole_answer_out_of_a_stream() {
-    let house = House::echo().await;
+    let gateway = Fixture::echo().await;
     let mut question: Value = serde_json::from_str(&ask("echo", true)).expect("JSON");
     question["stream_options"] = json!({ "include_usage": true });
-    let answer = Raw::ask(&house, &question.to_string()).await;
+    let answer = Raw::ask(&gateway, &question.to_string()).await;
     let chunks = read_as_an_sdk(&answer.body).expect("no error event");
     for chunk in &chunks {
         assert!(chunk["id"].is_string() && chunk["created"].is_u64() && chunk["model"] == "echo", "{chunk}");
@@ -52,8 +52,8 @@ async fn an_sdk_reads_the_whole_answer_out_of_a_stream() {
 
 #[tokio::test]
 async fn an_answer_that_does_not_stream_has_every_member_that_the_sdks_require() {
-    let house = House::echo().await;
-    let answer = Raw::ask(&house, &ask("echo", false)).await;
+    let gateway = Fixture::echo().await;
+    let answer = Raw::ask(&gateway, &ask("echo", false)).await;
     assert_eq!(answer.header("content-type"), Some("application/json"));
     assert_eq!(answer.header("content-length").map(str::to_owned), Some(answer.body.len().to_string()));
     let answer: Value = serde_json::from_str(&answer.body).expect("JSON");
@@ -71,8 +71,8 @@ async fn an_answer_that_does_not_stream_has_every_member_that_the_sdks_require()
 
 #[tokio::test]
 async fn the_models_have_every_member_that_the_sdks_require() {
-    let house = House::echo().await;
-    let answer = Raw::request(&house, "GET /v1/models HTTP/1.1\r\nhost: g\r\nconnection: close\r\n\r\n").await;
+    let gateway = Fixture::echo().await;
+    let answer = Raw::request(&gateway, "GET /v1/models HTTP/1.1\r\nhost: g\r\nconnection: close\r\n\r\n").await;
     let models: Value = serde_json::from_str(&answer.body).expect("JSON");
     let model = json!({ "id": "echo", "object": "model", "created": 0, "owned_by": "echo" });
     assert_eq!(models, json!({ "object": "list", "data": [model] }));
@@ -82,15 +82,15 @@ async fn the_models_have_every_member_that_the_sdks_require() {
 async fn what_a_backend_streams_arrives_byte_for_byte_and_what_it_cuts_is_an_error_to_an_sdk() {
     let acts = [send(CHUNKED), chunk(HELLO), chunk(STOP), chunk(DONE), send("0\r\n\r\n"), Act::Hold];
     let backend = MisbehavingBackend::start(acts).await;
-    let house = House::before(backend.address, |_| {}).await;
-    let answer = Raw::ask(&house, &ask("m", true)).await;
+    let gateway = Fixture::before(backend.address, |_| {}).await;
+    let answer = Raw::ask(&gateway, &ask("m", true)).await;
     assert_eq!(answer.chunks, [HELLO, STOP, DONE]);
     assert_eq!(read_as_an_sdk(&answer.body).expect("no error event").len(), 2);
-    drop(house);
+    drop(gateway);
 
     let backend = MisbehavingBackend::start([send(UNTIL_CLOSE), send(HELLO), Act::Fin, Act::Hold]).await;
-    let house = House::before(backend.address, |_| {}).await;
-    let answer = Raw::ask(&house, &ask("m", true)).await;
+    let gateway = Fixture::before(backend.address, |_| {}).await;
+    let answer = Raw::ask(&gateway, &ask("m", true)).await;
     let error = r#"{"error":{"code":"upstream_error","message":"the backend's answer ended before it was complete","param":null,"type":"server_error"}}"#;
     assert_eq!(answer.chunks, [HELLO, &format!("data: {error}\n\n"), DONE]);
     let error = read_as_an_sdk(&answer.body).expect_err("an error event");
@@ -102,8 +102,8 @@ async fn heartbeats_are_comments_between_events_and_invisible_to_an_sdk() {
     let (first, second) = HELLO.split_at(20);
     let acts = [send(CHUNKED), chunk(first), Act::Wait, chunk(second), chunk(STOP), chunk(DONE), send("0\r\n\r\n")];
     let backend = MisbehavingBackend::start(acts).await;
-    let house = House::before(backend.address, |config| config.timings.heartbeat = Duration::from_millis(5)).await;
-    let mut raw = Raw::open(&house, &ask("m", true)).await;
+    let gateway = Fixture::before(backend.address, |config| config.timings.heartbeat = Duration::from_millis(5)).await;
+    let mut raw = Raw::open(&gateway, &ask("m", true)).await;
     raw.until(": heartbeat\n\n").await;
     backend.go_on();
     let answer = raw.answer().await;
@@ -160,24 +160,24 @@ struct RawAnswer {
 }
 
 impl Raw {
-    async fn open(house: &House, body: &str) -> Self {
+    async fn open(gateway: &Fixture, body: &str) -> Self {
         let length = body.len();
         let head = "POST /v1/chat/completions HTTP/1.1\r\nhost: g\r\nconnection: close\r\ncontent-length: ";
-        Self::send(house, &format!("{head}{length}\r\n\r\n{body}")).await
+        Self::send(gateway, &format!("{head}{length}\r\n\r\n{body}")).await
     }
 
-    async fn send(house: &House, request: &str) -> Self {
-        let mut stream = TcpStream::connect(house.address).await.expect("the gateway listens");
+    async fn send(gateway: &Fixture, request: &str) -> Self {
+        let mut stream = TcpStream::connect(gateway.address).await.expect("the gateway listens");
         stream.write_all(request.as_bytes()).await.expect("the gateway reads");
         Self { stream, received: String::new() }
     }
 
-    async fn ask(house: &House, body: &str) -> RawAnswer {
-        Self::open(house, body).await.answer().await
+    async fn ask(gateway: &Fixture, body: &str) -> RawAnswer {
+        Self::open(gateway, body).await.answer().await
     }
 
-    async fn request(house: &House, request: &str) -> RawAnswer {
-        Self::send(house, request).await.answer().await
+    async fn request(gateway: &Fixture, request: &str) -> RawAnswer {
+        Self::send(gateway, request).await.answer().await
     }
 
     async fn until(&mut self, needle: &str) {

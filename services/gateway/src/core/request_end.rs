@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use crate::fault::Fault;
+use crate::core::fault::Fault;
 
 /// How a request ended, as the log says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
+pub enum RequestEnd {
     /// The whole answer was handed over.
     Done,
     /// The client got an error.
@@ -19,7 +19,7 @@ pub enum Ending {
     Panic,
 }
 
-impl Ending {
+impl RequestEnd {
     /// The ending of a request whose upstream failed so.
     pub(crate) fn of(fault: &Fault) -> Self {
         if *fault == Fault::Panicked {
@@ -32,7 +32,7 @@ impl Ending {
     }
 }
 
-impl fmt::Display for Ending {
+impl fmt::Display for RequestEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Done => "done",

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use hyper::StatusCode;
+use http::StatusCode;
 use serde_json::json;
 
-use crate::sanitise::sanitise;
+use crate::core::sanitise::sanitise;
 
 /// One error for one client. Whatever its message contains, only its sanitised form can be read out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,7 +105,7 @@ impl ApiError {
         self.code
     }
 
-    /// The sanitised message, at most [`MESSAGE_CHARS`](crate::sanitise::MESSAGE_CHARS) characters.
+    /// The sanitised message, at most [`MESSAGE_CHARS`](crate::core::sanitise::MESSAGE_CHARS) characters.
     pub fn message(&self) -> &str {
         &self.message
     }

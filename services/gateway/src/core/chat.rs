@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
-use crate::api_error::ApiError;
+use crate::core::api_error::ApiError;
 
 /// The largest `n` accepted, as in the OpenAI API.
 const MOST_CHOICES: u64 = 128;

@@ -6,11 +6,11 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 
-use crate::backend::{Backend, Signal, Upstream};
-use crate::chat::ChatRequest;
-use crate::config::EchoConfig;
-use crate::relay::DONE;
-use crate::sse::encode_data;
+use crate::core::chat::ChatRequest;
+use crate::core::relay::DONE;
+use crate::core::sse::encode_data;
+use crate::shell::backend::{Backend, Signal, Upstream};
+use crate::shell::config::EchoConfig;
 
 /// Streams the last user message back, word by word, with a finish reason, usage when asked for, and a terminator.
 /// `created` is 0 throughout: an answer is a function of its request.

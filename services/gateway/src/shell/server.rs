@@ -14,12 +14,12 @@ use thiserror::Error;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, ConfigError};
-use crate::ledger::Ledger;
-use crate::readiness::Readiness;
-use crate::registry::Registry;
-use crate::routes::Routes;
-use crate::write_progress::{Stall, WriteProgress};
+use crate::shell::config::{Config, ConfigError};
+use crate::shell::in_flight::InFlight;
+use crate::shell::readiness::Readiness;
+use crate::shell::registry::Registry;
+use crate::shell::routes::Routes;
+use crate::shell::write_progress::{Stall, WriteProgress};
 
 /// How a gateway that was told to stop came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,11 +108,12 @@ impl Gateway {
     pub async fn serve(self, shutdown: CancellationToken) -> Exit {
         let Self { listener, config, registry, .. } = self;
         // The one draw of this service: it tells the request ids of two runs apart.
-        let ledger = Ledger::new(config.limits.requests_in_flight, rand::random());
+        let in_flight = InFlight::new(config.limits.requests_in_flight, rand::random());
         let (accept_pause, grace) = (config.timings.accept_pause, config.timings.grace);
         let readiness = Readiness::new(config.ready.probe());
-        let (in_flight, stopping) = (Arc::clone(&ledger), shutdown.clone());
-        let routes = Arc::new(Routes { config, registry, readiness, ledger: in_flight, shutdown: stopping });
+        let stopping = shutdown.clone();
+        let shared = Arc::clone(&in_flight);
+        let routes = Arc::new(Routes { config, registry, readiness, in_flight: shared, shutdown: stopping });
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {
@@ -134,11 +135,11 @@ impl Gateway {
             }
         }
         drop(listener);
-        finish(connections, &ledger, grace).await
+        finish(connections, &in_flight, grace).await
     }
 }
 
-async fn finish(mut connections: JoinSet<()>, ledger: &Ledger, grace: std::time::Duration) -> Exit {
+async fn finish(mut connections: JoinSet<()>, in_flight: &InFlight, grace: std::time::Duration) -> Exit {
     let finished = tokio::time::timeout(grace, async {
         while let Some(ended) = connections.join_next().await {
             note_end(ended);
@@ -148,7 +149,7 @@ async fn finish(mut connections: JoinSet<()>, ledger: &Ledger, grace: std::time:
     if finished.is_ok() {
         return Exit::Clean;
     }
-    ledger.cut_the_rest();
+    in_flight.cut_the_rest();
     let cut = connections.len();
     connections.shutdown().await;
     Exit::Cut { connections: cut }

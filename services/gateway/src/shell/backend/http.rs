@@ -20,11 +20,12 @@ use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, H
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 
-use crate::backend::{Backend, Signal, Upstream};
-use crate::chat::ChatRequest;
-use crate::confidential::Confidential;
-use crate::config::{ConfigError, HttpConfig, Origin};
-use crate::fault::Fault;
+use crate::core::chat::ChatRequest;
+use crate::core::confidential::Confidential;
+use crate::core::fault::Fault;
+use crate::shell::backend::transport::{connect_fault, exchange_fault};
+use crate::shell::backend::{Backend, Signal, Upstream};
+use crate::shell::config::{ConfigError, HttpConfig, Origin};
 
 /// How much of a backend's error body is read for its message, bytes.
 const ERROR_BODY_BYTES: usize = 16 << 10;
@@ -185,14 +186,14 @@ impl Link {
         let stream = tokio::time::timeout(limits.connect, connecting)
             .await
             .map_err(|_| Fault::ConnectTimeout)?
-            .map_err(|error| Fault::from_connect(&error))?;
+            .map_err(|error| connect_fault(&error))?;
         // Without this a small request waits for the acknowledgement of its head.
-        stream.set_nodelay(true).map_err(|error| Fault::from_connect(&error))?;
+        stream.set_nodelay(true).map_err(|error| connect_fault(&error))?;
         let (sender, connection) = http1::Builder::new()
             .max_buf_size(limits.buffer_bytes)
             .handshake(TokioIo::new(stream))
             .await
-            .map_err(|error| Fault::from_hyper(&error))?;
+            .map_err(|error| exchange_fault(&error))?;
         Ok(Self { sender, connection: Some(Box::pin(connection)) })
     }
 
@@ -204,7 +205,7 @@ impl Link {
             response.as_mut().poll(cx)
         })
         .await
-        .map_err(|error| Fault::from_hyper(&error))
+        .map_err(|error| exchange_fault(&error))
     }
 
     async fn next_bytes(&mut self, body: &mut Incoming) -> Option<Result<Bytes, Fault>> {
@@ -220,7 +221,7 @@ impl Link {
                     Ok(bytes) if !bytes.is_empty() => return Some(Ok(bytes)),
                     Ok(_) | Err(_) => {}
                 },
-                Err(error) => return Some(Err(Fault::from_hyper(&error))),
+                Err(error) => return Some(Err(exchange_fault(&error))),
             }
         }
     }

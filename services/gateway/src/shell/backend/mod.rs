@@ -6,12 +6,13 @@ use bytes::Bytes;
 use futures_util::Stream;
 use halfopen_health::Target;
 
-use crate::chat::ChatRequest;
-use crate::confidential::Confidential;
-use crate::fault::Fault;
+use crate::core::chat::ChatRequest;
+use crate::core::confidential::Confidential;
+use crate::core::fault::Fault;
 
 mod echo;
 mod http;
+mod transport;
 
 pub use echo::Echo;
 pub use http::{Http, HttpLimits};

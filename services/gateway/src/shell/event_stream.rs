@@ -11,29 +11,67 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use halfopen_machine::{Bug, Polled, PolledShell};
 use hyper::body::{Body, Frame, SizeHint};
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-use crate::api_error::ApiError;
-use crate::call::Call;
-use crate::ending::Ending;
-use crate::relay::{DONE, Input, Output, Relay};
-use crate::sse::encode_data;
+use crate::core::api_error::ApiError;
+use crate::core::relay::{DONE, Input, Output, Relay};
+use crate::core::request_end::RequestEnd;
+use crate::core::sse::encode_data;
+use crate::shell::call::Call;
 
 /// The events of one stream.
 pub(crate) struct EventStream {
-    relay: Relay,
-    call: Call,
-    waiting: VecDeque<Bytes>,
-    refusal: Option<ApiError>,
-    ending: Option<Ending>,
-    timer: Pin<Box<Sleep>>,
-    shutdown: Pin<Box<WaitForCancellationFutureOwned>>,
+    relay: Polled<Relay>,
+    ends: Ends,
     /// When the client was last given something; until it asks again the upstream rests.
     given_at: Option<Instant>,
     /// Something in here panicked, and nothing but `waiting` is to be trusted any more.
     panicked: bool,
+}
+
+/// The two ends that the relay stands between: the upstream call, and what waits for the client.
+struct Ends {
+    call: Call,
+    shutdown: Pin<Box<WaitForCancellationFutureOwned>>,
+    waiting: VecDeque<Bytes>,
+    refusal: Option<ApiError>,
+    end: Option<RequestEnd>,
+    /// The relay has a bug: the stream is over.
+    bug: bool,
+}
+
+impl PolledShell<Relay> for Ends {
+    fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
+        if self.shutdown.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Input::Shutdown);
+        }
+        Poll::Ready(match ready!(self.call.poll_bytes(cx)) {
+            Some(Ok(bytes)) => Input::Bytes(bytes),
+            Some(Err(fault)) => Input::Failed(fault),
+            None => Input::End,
+        })
+    }
+
+    fn perform(&mut self, output: Output) {
+        match output {
+            Output::Write(bytes) => self.waiting.push_back(bytes),
+            Output::Refuse(error) => self.refusal = Some(error),
+            Output::UpstreamFailed(fault) => self.call.upstream_failed(&fault),
+            Output::CloseUpstream { abandoned } => self.call.close_upstream(abandoned),
+            Output::End(end) => self.end = Some(end),
+        }
+    }
+
+    fn is_settled(&self, relay: &Relay) -> bool {
+        !self.waiting.is_empty() || relay.is_over() || self.bug
+    }
+
+    fn bug(&mut self, _: Bug) {
+        self.bug = true;
+    }
 }
 
 impl EventStream {
@@ -42,19 +80,21 @@ impl EventStream {
     /// # Errors
     /// What went wrong before there was anything to send.
     pub(crate) async fn start(relay: Relay, call: Call, shutdown: CancellationToken) -> Result<Self, ApiError> {
-        let mut stream = Self {
-            timer: Box::pin(tokio::time::sleep_until(relay.deadline().unwrap_or_else(Instant::now))),
-            relay,
+        let ends = Ends {
             call,
+            shutdown: Box::pin(shutdown.cancelled_owned()),
             waiting: VecDeque::new(),
             refusal: None,
-            ending: None,
-            shutdown: Box::pin(shutdown.cancelled_owned()),
-            given_at: None,
-            panicked: false,
+            end: None,
+            bug: false,
         };
-        poll_fn(|cx| stream.poll_advance(cx)).await;
-        if let Some(error) = stream.refusal.take() {
+        let mut stream = Self { relay: Polled::new(relay), ends, given_at: None, panicked: false };
+        poll_fn(|cx| stream.relay.poll(&mut stream.ends, cx)).await;
+        if stream.ends.bug && stream.ends.waiting.is_empty() {
+            stream.ends.call.end(RequestEnd::Panic);
+            return Err(ApiError::internal());
+        }
+        if let Some(error) = stream.ends.refusal.take() {
             stream.settle();
             return Err(error);
         }
@@ -62,99 +102,60 @@ impl EventStream {
         Ok(stream)
     }
 
-    /// Works until there is something to give or the stream is over.
-    fn poll_advance(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        while self.waiting.is_empty() && !self.relay.is_over() {
-            let input = ready!(self.poll_input(cx));
-            let outputs = self.relay.handle(input, Instant::now());
-            self.apply(outputs);
-        }
-        Poll::Ready(())
-    }
-
-    fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
-        if self.shutdown.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(Input::Shutdown);
-        }
-        // Before the timer: bytes that have already arrived refute any silence.
-        if let Poll::Ready(bytes) = self.call.poll_bytes(cx) {
-            return Poll::Ready(match bytes {
-                Some(Ok(bytes)) => Input::Bytes(bytes),
-                Some(Err(fault)) => Input::Failed(fault),
-                None => Input::End,
-            });
-        }
-        if let Some(deadline) = self.relay.deadline()
-            && deadline != self.timer.deadline()
-        {
-            self.timer.as_mut().reset(deadline);
-        }
-        ready!(self.timer.as_mut().poll(cx));
-        Poll::Ready(Input::Tick)
-    }
-
-    fn apply(&mut self, outputs: Vec<Output>) {
-        for output in outputs {
-            match output {
-                Output::Write(bytes) => self.waiting.push_back(bytes),
-                Output::Refuse(error) => self.refusal = Some(error),
-                Output::UpstreamFailed(fault) => self.call.upstream_failed(&fault),
-                Output::CloseUpstream { abandoned } => self.call.close_upstream(abandoned),
-                Output::End(ending) => self.ending = Some(ending),
-            }
-        }
-    }
-
     /// The next event. Whatever panics on the way to it, the client is told how its stream ends.
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         if !self.panicked {
             let polled = std::panic::catch_unwind(AssertUnwindSafe(|| self.poll_next_event(cx)));
-            if let Ok(polled) = polled {
+            if let Ok(polled) = polled
+                && !self.ends.bug
+            {
                 return polled;
             }
             self.end_by_panic();
         }
-        Poll::Ready(self.waiting.pop_front())
+        Poll::Ready(self.ends.waiting.pop_front())
     }
 
     fn end_by_panic(&mut self) {
         self.panicked = true;
-        self.call.end(Ending::Panic);
-        tracing::error!(target: "halfopen_gateway", request_id = %self.call.id(), "request panicked");
-        self.call.close_upstream(true);
+        let Ends { call, waiting, end, .. } = &mut self.ends;
+        call.end(RequestEnd::Panic);
+        tracing::error!(target: "halfopen_gateway", request_id = %call.id(), "request panicked");
+        call.close_upstream(true);
         // A terminator that is still waiting goes out with what belongs before it; one that has gone out was the last.
-        let ends = self.waiting.back().is_some_and(|last| last == DONE.as_bytes());
-        let ended = self.waiting.is_empty() && self.ending.is_some();
-        if !ends && !ended {
-            self.waiting.push_back(Bytes::from(encode_data(&ApiError::internal().envelope())));
-            self.waiting.push_back(Bytes::from_static(DONE.as_bytes()));
+        let is_terminated = waiting.back().is_some_and(|last| last == DONE.as_bytes());
+        let is_over = waiting.is_empty() && end.is_some();
+        if !is_terminated && !is_over {
+            waiting.push_back(Bytes::from(encode_data(&ApiError::internal().envelope())));
+            waiting.push_back(Bytes::from_static(DONE.as_bytes()));
         }
     }
 
     fn poll_next_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         if let Some(given_at) = self.given_at.take() {
-            let now = Instant::now();
-            let outputs = self.relay.handle(Input::Paused(now - given_at), now);
-            self.apply(outputs);
+            self.relay.handle(Input::Paused(given_at.elapsed()), &mut self.ends);
         }
-        ready!(self.poll_advance(cx));
-        let event = self.waiting.pop_front();
+        ready!(self.relay.poll(&mut self.ends, cx));
+        if self.ends.bug {
+            return Poll::Ready(None);
+        }
+        let event = self.ends.waiting.pop_front();
         self.given_at = Some(Instant::now());
         self.settle();
         Poll::Ready(event)
     }
 
-    /// The ending counts once the client's side has taken everything that leads up to it.
+    /// The request has ended once the client's side has taken everything that leads up to its end.
     fn settle(&mut self) {
-        if self.waiting.is_empty()
-            && let Some(ending) = self.ending
+        if self.ends.waiting.is_empty()
+            && let Some(end) = self.ends.end
         {
-            self.call.end(ending);
+            self.ends.call.end(end);
         }
     }
 
     fn is_finished(&self) -> bool {
-        self.waiting.is_empty() && (self.panicked || self.relay.is_over())
+        self.ends.waiting.is_empty() && (self.panicked || self.relay.machine().is_over())
     }
 }
 

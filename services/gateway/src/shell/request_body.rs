@@ -11,8 +11,8 @@ use hyper::Request;
 use hyper::body::{Body, Incoming};
 use hyper::header::EXPECT;
 
-use crate::api_error::ApiError;
-use crate::config::Config;
+use crate::core::api_error::ApiError;
+use crate::shell::config::Config;
 
 /// A refusal, and whether the connection can serve another request after it.
 pub(crate) struct Refused {

@@ -6,14 +6,14 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 
-use crate::backend::{Signal, Upstream};
-use crate::chat::ChatRequest;
-use crate::confidential::Confidential;
-use crate::ending::Ending;
-use crate::fault::Fault;
-use crate::ledger::{Slot, UpstreamCount};
-use crate::registry::Registered;
-use crate::write_progress::Stall;
+use crate::core::chat::ChatRequest;
+use crate::core::confidential::Confidential;
+use crate::core::fault::Fault;
+use crate::core::request_end::RequestEnd;
+use crate::shell::backend::{Signal, Upstream};
+use crate::shell::in_flight::{Slot, UpstreamCount};
+use crate::shell::registry::Registered;
+use crate::shell::write_progress::Stall;
 
 /// An accepted request. Dropping it cancels the upstream call at once; if no ending was set by then, the client left.
 pub(crate) struct Call {
@@ -23,7 +23,7 @@ pub(crate) struct Call {
     confidential: Confidential,
     upstream: Option<Upstream>,
     opened: Option<UpstreamCount>,
-    ending: Option<Ending>,
+    end: Option<RequestEnd>,
 }
 
 impl Call {
@@ -43,7 +43,7 @@ impl Call {
             confidential: registered.backend.confidential(),
             upstream: None,
             opened: None,
-            ending: None,
+            end: None,
         };
         // After the guard exists: a panic in here is then logged like any other ending.
         call.upstream = Some(registered.backend.open(request));
@@ -104,8 +104,8 @@ impl Call {
     }
 
     /// Says how the request ended; the log hears of it when the call is dropped.
-    pub(crate) fn end(&mut self, ending: Ending) {
-        self.ending = Some(ending);
+    pub(crate) fn end(&mut self, end: RequestEnd) {
+        self.end = Some(end);
     }
 
     fn note_opened(&mut self) {
@@ -119,26 +119,26 @@ impl Call {
     }
 
     /// The ending of a request that nobody ended.
-    fn ending_when_dropped(&self) -> Ending {
+    fn end_when_dropped(&self) -> RequestEnd {
         if std::thread::panicking() {
-            Ending::Panic
+            RequestEnd::Panic
         } else if self.stall.happened() {
-            Ending::Timeout
-        } else if self.slot.ledger().is_cutting() {
-            Ending::Error
+            RequestEnd::Timeout
+        } else if self.slot.in_flight().is_cutting() {
+            RequestEnd::Error
         } else {
-            Ending::ClientLeft
+            RequestEnd::ClientLeft
         }
     }
 }
 
 impl Drop for Call {
     fn drop(&mut self) {
-        let ending = self.ending.unwrap_or_else(|| self.ending_when_dropped());
-        if ending == Ending::ClientLeft {
+        let end = self.end.unwrap_or_else(|| self.end_when_dropped());
+        if end == RequestEnd::ClientLeft {
             tracing::debug!(target: "halfopen_gateway", request_id = %self.id(), "client left");
         }
         self.close_upstream(true);
-        tracing::info!(target: "halfopen_gateway", request_id = %self.id(), %ending, "request finished");
+        tracing::info!(target: "halfopen_gateway", request_id = %self.id(), ending = %end, "request finished");
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use crate::registry::Registry;
+use crate::shell::registry::Registry;
 
 /// What was last found out about the backends.
 pub(crate) struct Readiness {

@@ -1,6 +1,6 @@
 //! The relay of one stream: upstream bytes in, whole client events out.
 //!
-//! A pure core: it is told what happened and when, and answers with what to do. It holds the laws of a stream:
+//! A machine ([`Machine`]) that holds the laws of a stream:
 //!
 //! - only whole events go out, and none has an `id:` line;
 //! - the last thing to go out is exactly one `data: [DONE]`, and before it stands the finish reason of every choice, or
@@ -8,18 +8,18 @@
 //! - an upstream that ended early never looks complete, however politely it ended;
 //! - until the first event or heartbeat has gone out, a failure is an HTTP error and not an event.
 
-use std::collections::BTreeSet;
-use std::time::Duration;
+use std::collections::{BTreeSet, VecDeque};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tokio::time::Instant;
+use halfopen_machine::{Bug, Machine};
 
-use crate::api_error::ApiError;
-use crate::chunk::{Chunk, Part};
-use crate::confidential::Confidential;
-use crate::ending::Ending;
-use crate::fault::Fault;
-use crate::sse::{SseParser, append_data, encode_data};
+use crate::core::api_error::ApiError;
+use crate::core::chunk::{Chunk, Part};
+use crate::core::confidential::Confidential;
+use crate::core::fault::Fault;
+use crate::core::request_end::RequestEnd;
+use crate::core::sse::{SseParser, append_data, encode_data};
 
 /// What ends every stream.
 pub const DONE: &str = "data: [DONE]\n\n";
@@ -58,8 +58,6 @@ pub enum Input {
     End,
     /// The upstream failed.
     Failed(Fault),
-    /// Time passed; due when [`Relay::deadline`] is reached, harmless earlier.
-    Tick,
     /// The client took nothing for this long, so the upstream was not asked either: its silence does not count.
     Paused(Duration),
     /// The gateway is going down.
@@ -81,7 +79,7 @@ pub enum Output {
         abandoned: bool,
     },
     /// The stream is over; the last output of all.
-    End(Ending),
+    End(RequestEnd),
 }
 
 /// The relay of one stream.
@@ -97,6 +95,7 @@ pub struct Relay {
     last_byte_at: Option<Instant>,
     committed: bool,
     over: bool,
+    outputs: VecDeque<Output>,
 }
 
 impl Relay {
@@ -112,6 +111,7 @@ impl Relay {
             last_byte_at: None,
             committed: false,
             over: false,
+            outputs: VecDeque::new(),
         }
     }
 
@@ -119,45 +119,6 @@ impl Relay {
     #[must_use]
     pub fn hiding(self, confidential: Confidential) -> Self {
         Self { confidential, ..self }
-    }
-
-    /// Takes one input. After [`Output::End`] every input is ignored.
-    pub fn handle(&mut self, input: Input, now: Instant) -> Vec<Output> {
-        let mut outputs = Vec::new();
-        if self.over {
-            return outputs;
-        }
-        match input {
-            Input::Bytes(bytes) => self.take_bytes(&bytes, now, &mut outputs),
-            Input::End => {
-                let fault = if self.parser.has_partial() { Some(Fault::Truncated) } else { None };
-                self.upstream_ended(fault, &mut outputs);
-            }
-            Input::Failed(fault) => self.upstream_ended(Some(fault), &mut outputs),
-            Input::Tick => self.tick(now, &mut outputs),
-            Input::Paused(paused) => {
-                self.started_at += paused;
-                self.last_byte_at = self.last_byte_at.map(|at| at + paused);
-            }
-            // The answer is whole, and only its terminator is still awaited.
-            Input::Shutdown if self.progress.is_complete() => {
-                outputs.push(Output::CloseUpstream { abandoned: true });
-                self.complete(&mut outputs);
-            }
-            Input::Shutdown => {
-                outputs.push(Output::CloseUpstream { abandoned: true });
-                self.fail(ApiError::shutting_down(), Ending::Error, &mut outputs);
-            }
-        }
-        outputs
-    }
-
-    /// When [`Input::Tick`] is due; `None` when the stream is over.
-    pub fn deadline(&self) -> Option<Instant> {
-        if self.over {
-            return None;
-        }
-        Some(self.upstream_deadline().min(self.last_write_at + self.limits.heartbeat))
     }
 
     /// Whether the stream is over.
@@ -173,7 +134,7 @@ impl Relay {
     }
 
     /// The events that one read of the upstream completes go out in one write.
-    fn take_bytes(&mut self, bytes: &[u8], now: Instant, outputs: &mut Vec<Output>) {
+    fn take_bytes(&mut self, bytes: &[u8], now: Instant) {
         if bytes.is_empty() {
             return;
         }
@@ -181,7 +142,7 @@ impl Relay {
         let progress = &mut self.progress;
         let mut parts = String::new();
         // The first event that is no part of the answer is the last that counts.
-        let mut last = None;
+        let mut last: Option<Last> = None;
         let parsed = self.parser.push_with(bytes, |name, data| {
             if last.is_some() {
                 return;
@@ -194,86 +155,141 @@ impl Relay {
                     }
                     append_data(&mut parts, data);
                 }
-                chunk @ (Chunk::Done | Chunk::Error(_) | Chunk::Malformed) => last = Some(chunk),
+                Chunk::Done => last = Some(Last::Done),
+                Chunk::Error(message) => last = Some(Last::Error(message)),
+                Chunk::Malformed => last = Some(Last::Malformed),
             }
         });
         if !parts.is_empty() {
             self.last_write_at = now;
-            self.write(parts, outputs);
+            self.write(parts);
         }
         match last {
-            Some(chunk) => self.take_last(chunk, outputs),
-            None if parsed.is_err() => self.upstream_broke(Fault::TooLarge, outputs),
+            Some(last) => self.take_last(last),
+            None if parsed.is_err() => self.upstream_broke(Fault::TooLarge),
             None => {}
         }
     }
 
-    fn take_last(&mut self, chunk: Chunk, outputs: &mut Vec<Output>) {
-        match chunk {
-            Chunk::Done if self.progress.may_terminate() => {
-                outputs.push(Output::CloseUpstream { abandoned: false });
-                self.complete(outputs);
+    fn take_last(&mut self, last: Last) {
+        match last {
+            Last::Done if self.progress.may_terminate() => {
+                self.outputs.push_back(Output::CloseUpstream { abandoned: false });
+                self.complete();
             }
             // A terminator that comes before the finish reasons is a truncation in disguise.
-            Chunk::Done => self.upstream_broke(Fault::Truncated, outputs),
-            Chunk::Error(message) => self.upstream_broke(Fault::Reported { message }, outputs),
-            Chunk::Malformed => self.upstream_broke(Fault::Malformed, outputs),
-            Chunk::Part(_) => {}
+            Last::Done => self.upstream_broke(Fault::Truncated),
+            Last::Error(message) => self.upstream_broke(Fault::Reported { message }),
+            Last::Malformed => self.upstream_broke(Fault::Malformed),
         }
     }
 
     /// The upstream is gone, by itself. An answer that is whole stays whole.
-    fn upstream_ended(&mut self, fault: Option<Fault>, outputs: &mut Vec<Output>) {
+    fn upstream_ended(&mut self, fault: Option<Fault>) {
         if self.progress.is_complete() && !matches!(fault, Some(Fault::Panicked)) {
-            outputs.push(Output::CloseUpstream { abandoned: false });
-            self.complete(outputs);
+            self.outputs.push_back(Output::CloseUpstream { abandoned: false });
+            self.complete();
         } else {
-            self.upstream_broke(fault.unwrap_or(Fault::Truncated), outputs);
+            self.upstream_broke(fault.unwrap_or(Fault::Truncated));
         }
     }
 
-    fn upstream_broke(&mut self, fault: Fault, outputs: &mut Vec<Output>) {
+    fn upstream_broke(&mut self, fault: Fault) {
         let fault = fault.hiding(&self.confidential);
         let error = fault.to_api_error();
-        let ending = Ending::of(&fault);
-        outputs.push(Output::UpstreamFailed(fault));
-        outputs.push(Output::CloseUpstream { abandoned: false });
-        self.fail(error, ending, outputs);
+        let ending = RequestEnd::of(&fault);
+        self.outputs.push_back(Output::UpstreamFailed(fault));
+        self.outputs.push_back(Output::CloseUpstream { abandoned: false });
+        self.fail(error, ending);
     }
 
-    fn tick(&mut self, now: Instant, outputs: &mut Vec<Output>) {
+    fn complete(&mut self) {
+        self.write(DONE.to_owned());
+        self.end(RequestEnd::Done);
+    }
+
+    fn fail(&mut self, error: ApiError, ending: RequestEnd) {
+        if self.committed {
+            self.write(encode_data(&error.envelope()));
+            self.write(DONE.to_owned());
+        } else {
+            self.outputs.push_back(Output::Refuse(error));
+        }
+        self.end(ending);
+    }
+
+    fn write(&mut self, text: String) {
+        self.committed = true;
+        self.outputs.push_back(Output::Write(Bytes::from(text)));
+    }
+
+    fn end(&mut self, ending: RequestEnd) {
+        self.over = true;
+        self.outputs.push_back(Output::End(ending));
+    }
+}
+
+/// The event that ends an upstream's answer.
+enum Last {
+    Done,
+    Error(String),
+    Malformed,
+}
+
+impl Machine for Relay {
+    type Time = Instant;
+    type Input = Input;
+    type Output = Output;
+
+    /// After [`Output::End`] every input is passed over: what the upstream still sends belongs to a stream that is over.
+    fn handle(&mut self, input: Input, now: Instant) -> Result<(), Bug> {
+        if self.over {
+            return Ok(());
+        }
+        match input {
+            Input::Bytes(bytes) => self.take_bytes(&bytes, now),
+            Input::End => {
+                let fault = if self.parser.has_partial() { Some(Fault::Truncated) } else { None };
+                self.upstream_ended(fault);
+            }
+            Input::Failed(fault) => self.upstream_ended(Some(fault)),
+            Input::Paused(paused) => {
+                self.started_at += paused;
+                self.last_byte_at = self.last_byte_at.map(|at| at + paused);
+            }
+            // The answer is whole, and only its terminator is still awaited.
+            Input::Shutdown if self.progress.is_complete() => {
+                self.outputs.push_back(Output::CloseUpstream { abandoned: true });
+                self.complete();
+            }
+            Input::Shutdown => {
+                self.outputs.push_back(Output::CloseUpstream { abandoned: true });
+                self.fail(ApiError::shutting_down(), RequestEnd::Error);
+            }
+        }
+        Ok(())
+    }
+
+    fn handle_timeout(&mut self, now: Instant) -> Result<(), Bug> {
+        if self.over {
+            return Ok(());
+        }
         if now >= self.upstream_deadline() {
             let fault = if self.last_byte_at.is_some() { Fault::Silent } else { Fault::FirstByteTimeout };
-            self.upstream_ended(Some(fault), outputs);
+            self.upstream_ended(Some(fault));
         } else if now >= self.last_write_at + self.limits.heartbeat {
             self.last_write_at = now;
-            self.write(HEARTBEAT.to_owned(), outputs);
+            self.write(HEARTBEAT.to_owned());
         }
+        Ok(())
     }
 
-    fn complete(&mut self, outputs: &mut Vec<Output>) {
-        self.write(DONE.to_owned(), outputs);
-        self.end(Ending::Done, outputs);
+    fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
     }
 
-    fn fail(&mut self, error: ApiError, ending: Ending, outputs: &mut Vec<Output>) {
-        if self.committed {
-            self.write(encode_data(&error.envelope()), outputs);
-            self.write(DONE.to_owned(), outputs);
-        } else {
-            outputs.push(Output::Refuse(error));
-        }
-        self.end(ending, outputs);
-    }
-
-    fn write(&mut self, text: String, outputs: &mut Vec<Output>) {
-        self.committed = true;
-        outputs.push(Output::Write(Bytes::from(text)));
-    }
-
-    fn end(&mut self, ending: Ending, outputs: &mut Vec<Output>) {
-        self.over = true;
-        outputs.push(Output::End(ending));
+    fn next_timeout(&self) -> Option<Instant> {
+        (!self.over).then(|| self.upstream_deadline().min(self.last_write_at + self.limits.heartbeat))
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 /// One per gateway, shared by its requests.
 #[derive(Debug)]
-pub(crate) struct Ledger {
+pub(crate) struct InFlight {
     limit: usize,
     requests: AtomicUsize,
     upstreams: AtomicUsize,
@@ -14,7 +14,7 @@ pub(crate) struct Ledger {
     cutting: AtomicBool,
 }
 
-impl Ledger {
+impl InFlight {
     /// `run_id` tells the ids of this run from those of the last one.
     pub(crate) fn new(limit: usize, run_id: u32) -> Arc<Self> {
         Arc::new(Self {
@@ -35,7 +35,7 @@ impl Ledger {
             .ok()?;
         gauge("requests_in_flight", admitted + 1);
         let number = self.next_request.fetch_add(1, Ordering::SeqCst);
-        Some(Slot { id: format!("req-{:08X}-{number}", self.run_id), ledger: Arc::clone(self) })
+        Some(Slot { id: format!("req-{:08X}-{number}", self.run_id), in_flight: Arc::clone(self) })
     }
 
     /// From now on a request that is dropped was cut by the gateway, not left by its client.
@@ -52,7 +52,7 @@ impl Ledger {
 #[derive(Debug)]
 pub(crate) struct Slot {
     id: String,
-    ledger: Arc<Ledger>,
+    in_flight: Arc<InFlight>,
 }
 
 impl Slot {
@@ -60,21 +60,21 @@ impl Slot {
         &self.id
     }
 
-    pub(crate) fn ledger(&self) -> &Ledger {
-        &self.ledger
+    pub(crate) fn in_flight(&self) -> &InFlight {
+        &self.in_flight
     }
 
     /// Counts an open upstream until the returned guard is dropped.
     pub(crate) fn count_upstream(&self) -> UpstreamCount {
-        let before = self.ledger.upstreams.fetch_add(1, Ordering::SeqCst);
+        let before = self.in_flight.upstreams.fetch_add(1, Ordering::SeqCst);
         gauge("upstreams_open", before + 1);
-        UpstreamCount { ledger: Arc::clone(&self.ledger) }
+        UpstreamCount { in_flight: Arc::clone(&self.in_flight) }
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let before = self.ledger.requests.fetch_sub(1, Ordering::SeqCst);
+        let before = self.in_flight.requests.fetch_sub(1, Ordering::SeqCst);
         gauge("requests_in_flight", before - 1);
     }
 }
@@ -82,12 +82,12 @@ impl Drop for Slot {
 /// One open upstream.
 #[derive(Debug)]
 pub(crate) struct UpstreamCount {
-    ledger: Arc<Ledger>,
+    in_flight: Arc<InFlight>,
 }
 
 impl Drop for UpstreamCount {
     fn drop(&mut self) {
-        let before = self.ledger.upstreams.fetch_sub(1, Ordering::SeqCst);
+        let before = self.in_flight.upstreams.fetch_sub(1, Ordering::SeqCst);
         gauge("upstreams_open", before - 1);
     }
 }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
-use crate::fault::error_message;
+use crate::core::fault::error_message;
 
 /// One upstream event, understood.
 #[derive(Debug, PartialEq, Eq)]

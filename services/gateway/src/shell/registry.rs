@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::backend::{Backend, Echo, Http, HttpLimits};
-use crate::config::{BackendConfig, Config, ConfigError};
+use crate::shell::backend::{Backend, Echo, Http, HttpLimits};
+use crate::shell::config::{BackendConfig, Config, ConfigError};
 
 /// The backends of a gateway, by model.
 #[derive(Default)]

@@ -1,14 +1,11 @@
 //! Everything that can go wrong with an upstream call, and how the client is told.
 
-use std::error::Error as StdError;
-use std::io;
-
-use hyper::StatusCode;
+use http::StatusCode;
 use thiserror::Error;
 
-use crate::api_error::ApiError;
-use crate::confidential::Confidential;
-use crate::sanitise::sanitise;
+use crate::core::api_error::ApiError;
+use crate::core::confidential::Confidential;
+use crate::core::sanitise::sanitise;
 
 /// How an upstream call failed. The text completes "failed to get an answer: ..." and is fit for a client: it names
 /// no address and no secret.
@@ -128,30 +125,7 @@ impl Fault {
         }
     }
 
-    /// A failure to connect.
-    pub(crate) fn from_connect(error: &io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::ConnectionRefused => Self::Refused,
-            io::ErrorKind::ConnectionReset => Self::Reset,
-            _ => Self::Unreachable,
-        }
-    }
-
-    /// A failure of an HTTP exchange. hyper's texts are unstable, so only kinds and sources are looked at.
-    pub(crate) fn from_hyper(error: &hyper::Error) -> Self {
-        if let Some(io) = io_source(error) {
-            return match io.kind() {
-                io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionAborted => {
-                    Self::Reset
-                }
-                io::ErrorKind::UnexpectedEof => Self::Truncated,
-                io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => Self::Malformed,
-                _ => Self::Reset,
-            };
-        }
-        if error.is_parse() { Self::Malformed } else { Self::Truncated }
-    }
-
+    /// The answer of a backend that refuses.
     pub(crate) fn from_status(status: StatusCode, body: &[u8]) -> Self {
         let message = serde_json::from_slice::<serde_json::Value>(body)
             .ok()
@@ -165,15 +139,4 @@ impl Fault {
 pub(crate) fn error_message(error: &serde_json::Value) -> String {
     let message = error.get("message").unwrap_or(error);
     message.as_str().unwrap_or("no message given").to_owned()
-}
-
-fn io_source<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a io::Error> {
-    let mut next = error.source();
-    while let Some(source) = next {
-        if let Some(io) = source.downcast_ref::<io::Error>() {
-            return Some(io);
-        }
-        next = source.source();
-    }
-    None
 }

@@ -17,19 +17,19 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::api_error::ApiError;
-use crate::call::Call;
-use crate::chat::ChatRequest;
-use crate::config::Config;
-use crate::ending::Ending;
-use crate::event_stream::{EventStream, ResponseBody};
-use crate::fault::{Fault, error_message};
-use crate::intake::{self, Refused};
-use crate::ledger::Ledger;
-use crate::readiness::Readiness;
-use crate::registry::Registry;
-use crate::relay::{Order, Relay, RelayLimits};
-use crate::write_progress::Stall;
+use crate::core::api_error::ApiError;
+use crate::core::chat::ChatRequest;
+use crate::core::fault::{Fault, error_message};
+use crate::core::relay::{Order, Relay, RelayLimits};
+use crate::core::request_end::RequestEnd;
+use crate::shell::call::Call;
+use crate::shell::config::Config;
+use crate::shell::event_stream::{EventStream, ResponseBody};
+use crate::shell::in_flight::InFlight;
+use crate::shell::readiness::Readiness;
+use crate::shell::registry::Registry;
+use crate::shell::request_body::{self, Refused};
+use crate::shell::write_progress::Stall;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// How long a browser need not ask again; the longest that all of them honour is two hours.
@@ -41,7 +41,7 @@ pub(crate) struct Routes {
     pub(crate) config: Config,
     pub(crate) registry: Registry,
     pub(crate) readiness: Readiness,
-    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) in_flight: Arc<InFlight>,
     pub(crate) shutdown: CancellationToken,
 }
 
@@ -79,10 +79,10 @@ impl Routes {
         if self.shutdown.is_cancelled() {
             return self.refuse(request, ApiError::shutting_down()).await;
         }
-        let Some(slot) = self.ledger.admit() else {
+        let Some(slot) = self.in_flight.admit() else {
             return self.refuse(request, ApiError::overloaded(self.config.timings.retry_after)).await;
         };
-        let body = match intake::read(request, &self.config).await {
+        let body = match request_body::read(request, &self.config).await {
             Ok(body) => body,
             Err(refused) => return with_id(refusal(refused), slot.id()),
         };
@@ -109,7 +109,7 @@ impl Routes {
             event_bytes: self.config.limits.event_bytes,
         };
         let order = Order { choices: request.choices, include_usage: request.include_usage };
-        let relay = Relay::new(limits, order, Instant::now()).hiding(call.confidential());
+        let relay = Relay::new(limits, order, Instant::now().into_std()).hiding(call.confidential());
         let events = EventStream::start(relay, call, self.shutdown.clone()).await?;
         let mut response = Response::new(ResponseBody::Events(Box::new(events)));
         let headers = response.headers_mut();
@@ -127,13 +127,13 @@ impl Routes {
         match judged.map_err(|fault| fault.hiding(&call.confidential())) {
             Ok(answer) => {
                 call.close_upstream(false);
-                call.end(Ending::Done);
+                call.end(RequestEnd::Done);
                 Ok(json_response(StatusCode::OK, answer))
             }
             Err(fault) => {
                 call.upstream_failed(&fault);
                 call.close_upstream(false);
-                call.end(Ending::of(&fault));
+                call.end(RequestEnd::of(&fault));
                 Err(fault.to_api_error())
             }
         }
@@ -141,7 +141,7 @@ impl Routes {
 
     async fn inform(&self, request: Request<Incoming>) -> Response<ResponseBody> {
         let path = request.uri().path().to_owned();
-        let close = !intake::discard(request, &self.config).await;
+        let close = !request_body::discard(request, &self.config).await;
         let (status, body) = match path.as_str() {
             "/v1/models" => (StatusCode::OK, self.registry.list()),
             "/ready" if self.shutdown.is_cancelled() => {
@@ -164,7 +164,7 @@ impl Routes {
     /// The answer to a browser's question. Without a configured origin it allows nothing, which is a denial.
     async fn preflight(&self, request: Request<Incoming>, allowed: &'static str) -> Response<ResponseBody> {
         let asked = request.headers().get(ACCESS_CONTROL_REQUEST_HEADERS).cloned();
-        let close = !intake::discard(request, &self.config).await;
+        let close = !request_body::discard(request, &self.config).await;
         let mut response = Response::new(ResponseBody::Whole(Bytes::new()));
         *response.status_mut() = StatusCode::NO_CONTENT;
         let headers = response.headers_mut();
@@ -184,7 +184,7 @@ impl Routes {
     }
 
     async fn refuse(&self, request: Request<Incoming>, error: ApiError) -> Response<ResponseBody> {
-        let close = !intake::discard(request, &self.config).await;
+        let close = !request_body::discard(request, &self.config).await;
         refusal(Refused { error, close })
     }
 

@@ -26,7 +26,7 @@ pub(crate) async fn soon<F: Future>(what: &str, future: F) -> F::Output {
 }
 
 /// A gateway that serves.
-pub(crate) struct House {
+pub(crate) struct Fixture {
     pub(crate) address: SocketAddr,
     pub(crate) log: Log,
     shutdown: CancellationToken,
@@ -34,7 +34,7 @@ pub(crate) struct House {
     _logging: DefaultGuard,
 }
 
-impl House {
+impl Fixture {
     /// A gateway with the echo backend alone.
     pub(crate) async fn echo() -> Self {
         Self::open(Config::default()).await

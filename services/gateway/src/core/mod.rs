@@ -1,0 +1,11 @@
+//! What decides, without sockets, clocks, tasks and randomness.
+
+pub mod api_error;
+pub mod chat;
+mod chunk;
+pub mod confidential;
+pub mod fault;
+pub mod relay;
+pub mod request_end;
+pub mod sanitise;
+pub mod sse;
