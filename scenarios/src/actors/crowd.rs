@@ -7,10 +7,10 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use halfopen::{BoxError, Cx, FactKind};
 use halfopen_link::LinkConfig;
-use halfopen_link::decode::{decode, encode};
+use halfopen_link::codec::{decode, encode};
 use halfopen_link::id;
 use halfopen_link::message::{FromSession, Submit, ToSession};
-use halfopen_link::seeded::Seeded;
+use halfopen_machine::SplitMix64;
 use halfopen_net::TcpStream;
 use halfopen_net::tungstenite::connect_async_with_config;
 use serde::Deserialize;
@@ -61,12 +61,12 @@ struct Tally {
 /// If the script cannot be read. What happens to a connection is counted.
 pub async fn play(cx: Cx) -> Result<(), BoxError> {
     let script: Script = cx.config()?;
-    let mut draws = Seeded::new(id::seed());
+    let mut draws = SplitMix64::new(id::seed());
     let mut crowd = JoinSet::new();
     for n in 0..script.connections {
-        let begins = draws.up_to(SPREAD);
-        let is_dropped = draws.draw() % 100 < u64::from(script.dropped_percent);
-        let drop_after = is_dropped.then(|| draws.up_to(SPREAD));
+        let begins = draws.duration_up_to(SPREAD);
+        let is_dropped = draws.next_u64() % 100 < u64::from(script.dropped_percent);
+        let drop_after = is_dropped.then(|| draws.duration_up_to(SPREAD));
         let (cx, script) = (cx.clone(), script.clone());
         crowd.spawn(async move {
             sleep(begins).await;

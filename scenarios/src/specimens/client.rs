@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use halfopen::{BoxError, Cx, FactKind};
-use halfopen_link::decode::{decode, encode};
+use halfopen_link::codec::{decode, encode};
 use halfopen_link::id;
 use halfopen_link::message::{FromSession, Resume, Submit, ToSession};
 use halfopen_net::TcpStream;

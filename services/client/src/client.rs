@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
-use halfopen_link::decode::encode;
+use halfopen_link::codec::encode;
 use halfopen_link::message::{FromSession, Submit};
 use halfopen_link::{Ending, id};
 use tokio::sync::{Semaphore, broadcast, mpsc, oneshot, watch};

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
-use halfopen_link::decode::{Undecodable, decode, encode};
+use halfopen_link::codec::{Undecodable, decode, encode};
 use halfopen_link::message::{FromSession, ToSession};
 use halfopen_link::{Connection, Ending, Incoming, LinkConfig, Metered, Outbox, connection};
 use tokio::sync::{OwnedSemaphorePermit, broadcast, mpsc, oneshot, watch};

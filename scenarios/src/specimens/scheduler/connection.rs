@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
-use halfopen_link::close::is_expected;
-use halfopen_link::decode::decode;
+use halfopen_link::codec::decode;
 use halfopen_link::message::{FromNode, FromSession};
+use halfopen_link::websocket::is_expected;
 use halfopen_net::TcpStream;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use halfopen_link::decode::{Protocol, encode};
+use halfopen_link::codec::{Protocol, encode};
 use halfopen_link::id;
 use halfopen_link::message::{FailureCode, FromNode, FromSession, Resume, Submit, ToNode, ToSession};
 use tokio::sync::mpsc::UnboundedSender;

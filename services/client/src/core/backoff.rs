@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use halfopen_link::seeded::Seeded;
+use halfopen_machine::SplitMix64;
 
 use crate::config::Reconnect;
 
@@ -10,13 +10,13 @@ use crate::config::Reconnect;
 #[derive(Debug)]
 pub(crate) struct Backoff {
     rules: Reconnect,
-    jitter: Seeded,
+    jitter: SplitMix64,
     spent: u32,
 }
 
 impl Backoff {
     pub(crate) fn new(rules: Reconnect, seed: u64) -> Self {
-        Self { rules, jitter: Seeded::new(seed), spent: 0 }
+        Self { rules, jitter: SplitMix64::new(seed), spent: 0 }
     }
 
     /// The next attempt's number and the delay before it; `None` once all are spent.
@@ -27,7 +27,7 @@ impl Backoff {
         self.spent += 1;
         let doubled = self.rules.first_delay.saturating_mul(1_u32.checked_shl(self.spent - 1).unwrap_or(u32::MAX));
         let base = doubled.min(self.rules.longest_delay);
-        let jitter = self.jitter.up_to(base * self.rules.jitter_percent / 100);
+        let jitter = self.jitter.duration_up_to(base * self.rules.jitter_percent / 100);
         // The cap holds for the sum: clients that lost the same server are apart already by the jitter of earlier attempts.
         Some((self.spent, (base + jitter).min(self.rules.longest_delay)))
     }

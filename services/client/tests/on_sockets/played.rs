@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use halfopen_client::config::Reconnect;
 use halfopen_client::{Client, Config, Event, Events, JobHandle};
-use halfopen_link::decode::{decode, encode};
+use halfopen_link::codec::{decode, encode};
 use halfopen_link::message::{FromSession, Submit, ToSession};
 use halfopen_link::{Ending, LinkConfig};
 use halfopen_net::{TcpListener, TcpStream};

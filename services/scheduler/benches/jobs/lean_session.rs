@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use futures_util::{FutureExt, SinkExt, StreamExt};
-use halfopen_link::decode::{decode, encode};
+use halfopen_link::codec::{decode, encode};
 use halfopen_link::message::{FromSession, Submit, ToSession};
 use halfopen_link::{LinkConfig, id};
 use halfopen_net::TcpStream;

@@ -1,8 +1,8 @@
 //! One connection to the scheduler, from the registration to its end.
 
 use halfopen_link::close::code;
+use halfopen_link::codec::{Undecodable, decode, encode};
 use halfopen_link::connection::{Connection, Inbox, Incoming, SendError};
-use halfopen_link::decode::{Undecodable, decode, encode};
 use halfopen_link::message::{FromNode, ToNode};
 use halfopen_link::{Ending, Outbox};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};

@@ -7,8 +7,8 @@
 use std::borrow::Cow;
 
 use halfopen_link::close::code;
+use halfopen_link::codec::{Undecodable, decode};
 use halfopen_link::connection::{self, Connection, Incoming};
-use halfopen_link::decode::{Undecodable, decode};
 use halfopen_link::message::{FromNode, FromSession, ToSession};
 use halfopen_link::{Ending, LinkConfig, Metered, Outbox};
 use tokio::io::{AsyncRead, AsyncWrite};

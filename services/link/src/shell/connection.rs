@@ -11,10 +11,11 @@
 //! Nothing here says that a message has arrived: a queued message may be lost with the connection, and only the
 //! application's own acknowledgement tells.
 
-use std::future::Future;
+use std::future::{Future, pending};
 use std::pin::pin;
 
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
+use halfopen_machine::{Bug, Machine};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -24,7 +25,7 @@ use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 use crate::close::{self, Ending};
 use crate::config::LinkConfig;
-use crate::keepalive::{Due, Keepalive};
+use crate::keepalive::{self, Keepalive, ping_number, ping_payload};
 use crate::metered::{Meter, Metered};
 use crate::safe_close::safe_close;
 
@@ -250,7 +251,7 @@ async fn read<R>(
 where
     R: Stream<Item = Result<Message, Error>> + Unpin,
 {
-    let mut keepalive = Keepalive::new(config.ping_interval, config.pong_timeout, Instant::now());
+    let mut keepalive = Keepalive::new(config.ping_interval, config.pong_timeout, Instant::now().into_std());
     loop {
         let room = match timeout(config.silence_bound(), incoming.reserve()).await {
             Ok(Ok(room)) => room,
@@ -281,34 +282,71 @@ where
             frame = stream.next() => frame,
             () = incoming.closed() => return Err(Ending::by_us(close::code::AWAY, "going away")),
             // Last: silence is called only when nothing is waiting to be read.
-            () = sleep_until(keepalive.next_deadline()) => {
-                match keepalive.handle_timeout(Instant::now()) {
-                    Some(Due::Ping(number)) => {
-                        pings.send_replace(number);
-                    }
-                    Some(Due::Silent) => {
-                        return Err(Ending::by_timeout(format!("no pong within {:?}", config.pong_timeout)));
-                    }
-                    None => {}
-                }
+            () = until(keepalive.next_timeout()) => {
+                let handled = keepalive.handle_timeout(Instant::now().into_std());
+                carry_out(keepalive, handled, config, pings)?;
                 continue;
             }
         };
-        if let Some(number) = keepalive.ping_due(Instant::now()) {
-            pings.send_replace(number);
-        }
+        let handled = keepalive.handle(read_of(frame.as_ref()), Instant::now().into_std());
+        carry_out(keepalive, handled, config, pings)?;
         match frame {
             Some(Ok(Message::Text(text))) => return Ok(text),
-            Some(Ok(Message::Pong(payload))) => keepalive.pong_received(&payload),
-            // tungstenite has queued the pong, and the next read sends it.
-            Some(Ok(Message::Ping(_) | Message::Frame(_))) => {}
+            // The pong is the keepalive's. The answer to a ping has been queued by tungstenite, and the next read sends it.
+            Some(Ok(Message::Pong(_) | Message::Ping(_) | Message::Frame(_))) => {}
             Some(Ok(Message::Binary(_))) => {
                 return Err(Ending::by_us(close::code::UNSUPPORTED, "binary messages are not accepted"));
             }
-            Some(Ok(Message::Close(frame))) => return Err(Ending::by_peer(frame.as_ref())),
+            Some(Ok(Message::Close(frame))) => {
+                let frame = frame.as_ref().map(|frame| (frame.code.into(), frame.reason.as_str()));
+                return Err(Ending::by_peer(frame));
+            }
             Some(Err(error)) => return Err(Ending::from_error(&error)),
             None => return Err(Ending::from_error(&Error::ConnectionClosed)),
         }
+    }
+}
+
+/// What the keepalive is told of something that was read, the end of the stream among it.
+fn read_of(frame: Option<&Result<Message, Error>>) -> keepalive::Input {
+    match frame {
+        Some(Ok(Message::Pong(payload))) => {
+            ping_number(payload).map_or(keepalive::Input::Frame, keepalive::Input::Pong)
+        }
+        Some(Ok(Message::Text(_) | Message::Binary(_) | Message::Ping(_) | Message::Close(_) | Message::Frame(_)))
+        | Some(Err(_))
+        | None => keepalive::Input::Frame,
+    }
+}
+
+/// Does what the keepalive asks for; a bug of it costs this connection.
+fn carry_out(
+    keepalive: &mut Keepalive,
+    handled: Result<(), Bug>,
+    config: &LinkConfig,
+    pings: &watch::Sender<u64>,
+) -> Result<(), Ending> {
+    handled.map_err(|bug| {
+        tracing::error!(%bug, "a bug of this service");
+        Ending::by_bug(&bug)
+    })?;
+    while let Some(output) = keepalive.poll_output() {
+        match output {
+            keepalive::Output::Ping(number) => {
+                pings.send_replace(number);
+            }
+            keepalive::Output::Silent => {
+                return Err(Ending::by_timeout(format!("no pong within {:?}", config.pong_timeout)));
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn until(timeout: Option<std::time::Instant>) {
+    match timeout {
+        Some(timeout) => sleep_until(timeout.into()).await,
+        None => pending().await,
     }
 }
 
@@ -360,7 +398,7 @@ where
                 queue.close();
                 continue;
             }
-            Ok(()) = pings.changed() => Message::Ping(pings.borrow_and_update().to_be_bytes().to_vec().into()),
+            Ok(()) = pings.changed() => Message::Ping(ping_payload(*pings.borrow_and_update()).to_vec().into()),
             text = queue.recv() => match text {
                 Some(text) => Message::Text(text),
                 None => {
@@ -395,7 +433,7 @@ where
     }
 }
 
-/// The goodbye once it has been asked for; `None` if nobody is left who could.
+/// The Close frame once it has been asked for; `None` once every [`Outbox`] is gone.
 async fn goodbye_of(goodbye: &mut watch::Receiver<Option<CloseFrame>>) -> Option<CloseFrame> {
     goodbye.wait_for(Option::is_some).await.ok().and_then(|frame| frame.clone())
 }

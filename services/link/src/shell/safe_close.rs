@@ -21,6 +21,7 @@ use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
 use crate::close;
+use crate::websocket::is_expected;
 
 /// How a close went. None of these is a failure of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,7 +104,7 @@ fn report_io(error: &io::Error, what: &str) {
 }
 
 fn report(error: &Error) {
-    if close::is_expected(error) {
+    if is_expected(error) {
         tracing::debug!(%error, "peer gone while closing");
     } else {
         tracing::warn!(%error, "closing a websocket failed");

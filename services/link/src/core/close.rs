@@ -1,14 +1,12 @@
-//! What ended a link. Whatever it was, it becomes one [`Ending`]: a close code, a culprit and a detail for people.
+//! How a link ended: one [`Ending`] with a close code, who ended it and a detail for people.
 //!
-//! The code is the peer's if a Close frame came, 1005 if that frame named none, 1006 if the link ended without one, and
-//! the code that we send if it is we who end it.
+//! The code is the peer's if a Close frame came, 1005 if that frame named none, 1006 if the link ended without one, and the code that we
+//! send if it is we who end it.
 
 use std::fmt;
 use std::io;
 
-use tokio_tungstenite::tungstenite::Error;
-use tokio_tungstenite::tungstenite::error::ProtocolError;
-use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use halfopen_machine::Bug;
 
 /// Close codes (RFC 6455, section 7.4.1, and the IANA registry), and the application's own in the private range.
 pub mod code {
@@ -80,11 +78,11 @@ pub struct Ending {
 }
 
 impl Ending {
-    /// The peer sent a Close frame.
+    /// The peer sent a Close frame, with this code and reason if it had any.
     #[must_use]
-    pub fn by_peer(frame: Option<&CloseFrame>) -> Self {
+    pub fn by_peer(frame: Option<(u16, &str)>) -> Self {
         match frame {
-            Some(frame) => Self { close_code: frame.code.into(), by: By::Peer, detail: frame.reason.to_string() },
+            Some((close_code, reason)) => Self { close_code, by: By::Peer, detail: reason.to_owned() },
             None => Self { close_code: code::NONE_GIVEN, by: By::Peer, detail: "no close code given".into() },
         }
     }
@@ -107,24 +105,10 @@ impl Ending {
         Self { close_code: code::ABNORMAL, by: By::Timeout, detail: detail.into() }
     }
 
-    /// The ending that an error of tungstenite amounts to. Which call sees a broken connection, and as which error, is
-    /// a race: reset, broken pipe and "without closing handshake" are all one ending.
+    /// A bug of ours was met while this link was served: it costs the link. The peer is told no more than that.
     #[must_use]
-    pub fn from_error(error: &Error) -> Self {
-        match error {
-            Error::Io(error) => Self::by_network(error.kind().to_string()),
-            Error::ConnectionClosed | Error::AlreadyClosed => Self::by_network("end of stream"),
-            Error::Protocol(
-                ProtocolError::ResetWithoutClosingHandshake
-                | ProtocolError::SendAfterClosing
-                | ProtocolError::HandshakeIncomplete,
-            ) => Self::by_network("end of stream without a close frame"),
-            Error::Protocol(error) => Self::by_us(code::PROTOCOL, error.to_string()),
-            Error::Utf8(_) => Self::by_us(code::INVALID, "text that is not UTF-8"),
-            Error::Capacity(error) => Self::by_us(code::TOO_BIG, error.to_string()),
-            Error::WriteBufferFull(_) => Self::by_us(code::TRY_LATER, "write buffer full"),
-            other => Self::by_network(other.to_string()),
-        }
+    pub fn by_bug(_bug: &Bug) -> Self {
+        Self::by_us(code::INTERNAL, "internal error")
     }
 
     /// Whether an operator need not look: the peer finished, went away, restarts or asks for patience.
@@ -163,64 +147,14 @@ pub fn is_expected_io(kind: io::ErrorKind) -> bool {
     )
 }
 
-/// As [`is_expected_io`], for whatever tungstenite reports.
-#[must_use]
-pub fn is_expected(error: &Error) -> bool {
-    match error {
-        Error::Io(error) => is_expected_io(error.kind()),
-        Error::ConnectionClosed | Error::AlreadyClosed => true,
-        Error::Protocol(error) => matches!(
-            error,
-            ProtocolError::ResetWithoutClosingHandshake
-                | ProtocolError::SendAfterClosing
-                | ProtocolError::ReceivedAfterClosing
-        ),
-        _ => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use tokio_tungstenite::tungstenite::error::CapacityError;
-    use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-
     use super::*;
 
     #[test]
-    fn an_abrupt_loss_is_one_ending_whichever_call_sees_it() {
-        let seen = [
-            Error::Io(io::ErrorKind::ConnectionReset.into()),
-            Error::Io(io::ErrorKind::BrokenPipe.into()),
-            Error::Protocol(ProtocolError::ResetWithoutClosingHandshake),
-            Error::AlreadyClosed,
-        ];
-        for error in seen {
-            let ending = Ending::from_error(&error);
-            assert_eq!((ending.close_code, ending.by), (1006, By::Network), "{error:?}");
-            assert!(is_expected(&error), "{error:?}");
-        }
-    }
-
-    #[test]
     fn the_peers_code_is_kept_and_a_missing_one_is_1005() {
-        let frame = CloseFrame { code: CloseCode::from(4001), reason: "replaced".into() };
-        assert_eq!(Ending::by_peer(Some(&frame)).to_string(), "4001 by peer: replaced");
+        assert_eq!(Ending::by_peer(Some((4001, "replaced"))).to_string(), "4001 by peer: replaced");
         assert_eq!(Ending::by_peer(None).close_code, 1005);
-    }
-
-    #[test]
-    fn what_the_peer_did_wrong_becomes_the_code_that_we_send() {
-        let cases = [
-            (Error::Protocol(ProtocolError::NonZeroReservedBits), 1002),
-            (Error::Utf8("bad".into()), 1007),
-            (Error::Capacity(CapacityError::MessageTooLong { size: 2, max_size: 1 }), 1009),
-        ];
-        for (error, close_code) in cases {
-            let ending = Ending::from_error(&error);
-            assert_eq!((ending.close_code, ending.by), (close_code, By::Us), "{error:?}");
-            assert!(is_sendable(ending.close_code));
-            assert!(!is_expected(&error), "{error:?}");
-        }
     }
 
     #[test]
@@ -234,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn only_endings_that_need_nobody_are_routine() {
+    fn only_endings_that_need_no_operator_are_routine() {
         for close_code in [1000, 1001, 1012, 1013] {
             assert!(Ending::by_us(close_code, "").is_routine());
         }
@@ -243,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_that_is_nobodys_habit_is_not_expected() {
+    fn an_error_that_no_lost_peer_causes_is_not_expected() {
         assert!(!is_expected_io(io::ErrorKind::PermissionDenied));
         assert!(is_expected_io(io::ErrorKind::NotConnected));
     }

@@ -1,5 +1,5 @@
-//! Identifiers and tokens. Every one is drawn from the operating system, without a generator shared by a thread: so two
-//! parties in one process never influence each other's ids.
+//! Identifiers, tokens and seeds. Each is drawn from the operating system, without a generator that a thread shares: so two parties in one
+//! process never influence each other's ids.
 
 use rand::TryRng;
 use rand::rngs::SysRng;
@@ -41,7 +41,7 @@ pub fn epoch() -> String {
     format!("{:016x}", seed())
 }
 
-/// A seed for a [`Seeded`](crate::seeded::Seeded) generator.
+/// A seed for a [`SplitMix64`](halfopen_machine::SplitMix64).
 #[must_use]
 pub fn seed() -> u64 {
     u64::from_be_bytes(bytes())

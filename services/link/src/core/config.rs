@@ -3,22 +3,21 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
 /// Timings and limits of one WebSocket leg. Durations read and write as "20s".
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LinkConfig {
-    /// A ping is queued every so often, at a fixed rate. Default 20 s.
+    /// From one ping to the next, at a fixed rate. Default 20 s.
     #[serde(with = "humantime_serde")]
     pub ping_interval: Duration,
-    /// A ping unanswered for so long, counted from when it was queued, means that the link is dead. Default 20 s.
+    /// From queueing a ping until the link counts as dead if its pong has not come. Default 20 s.
     #[serde(with = "humantime_serde")]
     pub pong_timeout: Duration,
     /// The whole of a close: last queued messages, Close frame, the peer's answer, end of stream. Default 2 s.
     #[serde(with = "humantime_serde")]
     pub close_timeout: Duration,
-    /// A write of which not one byte has left for so long has stalled. Default 20 s.
+    /// A write has stalled if not one byte of it has left in this time. Default 20 s.
     #[serde(with = "humantime_serde")]
     pub write_stall: Duration,
     /// Messages that may wait for the writer, and as many for the reader's owner. Default 256.
@@ -56,21 +55,6 @@ impl LinkConfig {
     #[must_use]
     pub fn silence_bound(&self) -> Duration {
         self.ping_interval + self.pong_timeout
-    }
-
-    /// What tungstenite has to be told at the handshake so that memory is bounded: the largest incoming message, and a
-    /// write buffer that holds one outgoing message behind one that is stuck. Its read buffer is cleared before every
-    /// read, so it is one for the small messages of these legs (the default of 128 KiB made clearing it nine tenths of an
-    /// idle session's work).
-    #[must_use]
-    pub fn websocket(&self) -> WebSocketConfig {
-        let write_buffer = 128 * 1024;
-        WebSocketConfig::default()
-            .max_message_size(Some(self.largest_message))
-            .max_frame_size(Some(self.largest_message))
-            .read_buffer_size(8 * 1024)
-            .write_buffer_size(write_buffer)
-            .max_write_buffer_size(2 * (write_buffer + self.largest_message))
     }
 
     /// Rejects what could not work.
@@ -116,10 +100,8 @@ mod tests {
     }
 
     #[test]
-    fn the_defaults_are_valid_and_accepted_by_tungstenite() {
-        let config = LinkConfig::default();
-        assert_eq!(config.validate(), Ok(()));
-        assert!(config.websocket().max_write_buffer_size > config.websocket().write_buffer_size);
+    fn the_defaults_are_valid() {
+        assert_eq!(LinkConfig::default().validate(), Ok(()));
     }
 
     #[test]
