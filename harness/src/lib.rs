@@ -8,6 +8,7 @@
 //! - what a run is: [`scenario`] (hosts, faults, facts, laws, as TOML), [`plan`] (a scenario with every choice made),
 //!   [`seed`] (where the choices come from), [`capsule`] (a plan in a file, for ever);
 //! - what breaks: [`fault`] (the words), [`plane`] (the core that decides what passes);
+//! - which messages are meant: [`pattern`] (by what they say);
 //! - what is known: [`trace`] (every record), [`fact`] and [`mapping`] (what happened to the things that are carried);
 //! - what must hold: [`check`] (one law a file), [`outcome`] (the verdicts of a run), [`story`] (the run as a person
 //!   reviews it);
@@ -29,6 +30,7 @@ pub mod fault;
 pub mod mapping;
 pub mod name;
 pub mod outcome;
+pub mod pattern;
 pub mod plan;
 pub mod plane;
 pub mod scenario;

@@ -19,7 +19,8 @@ use self::silence::{Miss, Tally};
 use crate::fact::{Fact, FactKind};
 use crate::fault::FrameKind;
 use crate::name::{ConnectionId, Direction, HostName, Link, Side};
-use crate::trace::{Event, Record, Unit, What, is_wanted};
+use crate::pattern::{Pattern, document_of, text_at};
+use crate::trace::{Event, Record, Unit, What};
 
 /// Where facts of one kind come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,8 +78,8 @@ pub struct UnitOrigin {
     pub link: Option<Link>,
     /// Which way; either, without.
     pub direction: Option<Direction>,
-    /// Pointers that must lead to these values; `!x` is any other than `x`.
-    pub matching: Vec<(String, String)>,
+    /// What the unit must say.
+    pub matching: Pattern,
     /// The pointer to the key; the connection's name is the key, without.
     pub key: Option<String>,
     /// The pointer to the value.
@@ -236,10 +237,7 @@ impl UnitOrigin {
         if !there || self.direction.is_some_and(|wanted| wanted != direction) {
             return Err(Miss::Elsewhere);
         }
-        let has = |(pointer, value): &(String, String)| {
-            text_at(document, pointer).is_some_and(|text| is_wanted(&text, value))
-        };
-        if !self.matching.iter().all(has) {
+        if !self.matching.matches(document) {
             return Err(Miss::Where);
         }
         let key = match &self.key {
@@ -283,10 +281,7 @@ fn unit_kind(unit: &Unit) -> Option<UnitKind> {
 /// What pointers go into: the JSON that a text message or an SSE event's data holds (a string, when it is none), the
 /// `code` and `reason` of a Close frame, the `method` and `target` of a request, the `status` of a response.
 pub fn document(unit: &Unit) -> Value {
-    let json = |text: &Option<String>| match text {
-        Some(text) => serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.clone())),
-        None => Value::Null,
-    };
+    let json = |text: &Option<String>| text.as_deref().map_or(Value::Null, document_of);
     match unit {
         Unit::WsMessage { text, .. } => json(text),
         Unit::SseEvent { data, .. } => json(data),
@@ -297,20 +292,12 @@ pub fn document(unit: &Unit) -> Value {
     }
 }
 
-/// The text of what a pointer leads to; a string without its quotes.
-fn text_at(document: &Value, pointer: &str) -> Option<String> {
-    match document.pointer(pointer)? {
-        Value::Null => None,
-        Value::String(text) => Some(text.clone()),
-        other => Some(other.to_string()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::check::tale::{Tale, connection};
     use crate::check::{Check, Conduct};
+    use crate::pattern::Wanted;
     use crate::trace::Level;
 
     #[test]
@@ -397,7 +384,7 @@ mod tests {
 
     #[test]
     fn a_unit_without_a_key_is_known_by_its_connection() {
-        let origin = UnitOrigin { unit: UnitKind::WsClose, key: None, matching: Vec::new(), ..result_unit() };
+        let origin = UnitOrigin { unit: UnitKind::WsClose, key: None, matching: Pattern::default(), ..result_unit() };
         let origin = UnitOrigin { value: Some("/code".to_owned()), ..origin };
         let source = FactSource { kind: FactKind::Detected, from: Origin::Unit(origin), optional: false };
         let close = Unit::WsControl { kind: FrameKind::Close, code: Some(1000), reason: None };
@@ -421,7 +408,7 @@ mod tests {
             unit: UnitKind::WsText,
             link: Some(connection("alice", "scheduler", 1).link),
             direction: Some(Direction::ToClient),
-            matching: vec![("/type".to_owned(), "result".to_owned())],
+            matching: Pattern::default().with("/type", Wanted::Is("result".to_owned())),
             key: Some("/job_id".to_owned()),
             value: Some("/seq".to_owned()),
             from: None,

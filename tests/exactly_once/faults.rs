@@ -256,7 +256,7 @@ fn moment() -> BoxedStrategy<Trigger> {
 fn on_the_wire() -> BoxedStrategy<Trigger> {
     let kind = select(vec![FrameKind::Text, FrameKind::Close, FrameKind::Ping, FrameKind::Pong]);
     prop_oneof![
-        4 => (1..9_u32, direction(), edge()).prop_map(|(n, direction, edge)| Trigger::Message { n, direction, edge }),
+        4 => (1..9_u32, direction(), edge()).prop_map(|(n, direction, edge)| Trigger::message(n, direction, edge)),
         1 => (kind, 1..3_u32, direction(), edge())
             .prop_map(|(kind, n, direction, edge)| Trigger::Frame { kind, n, direction, edge }),
         1 => (0..2_000_u64, direction()).prop_map(|(n, direction)| Trigger::Bytes { n, direction }),
@@ -266,7 +266,7 @@ fn on_the_wire() -> BoxedStrategy<Trigger> {
 }
 
 fn whole_message() -> impl Strategy<Value = Trigger> {
-    (1..9_u32, direction()).prop_map(|(n, direction)| Trigger::Message { n, direction, edge: Edge::After })
+    (1..9_u32, direction()).prop_map(|(n, direction)| Trigger::message(n, direction, Edge::After))
 }
 
 fn edge() -> impl Strategy<Value = Edge> {

@@ -4,6 +4,7 @@
 
 mod calls;
 mod middlebox;
+mod trigger;
 mod words;
 
 use std::time::Duration;
@@ -14,6 +15,7 @@ use crate::name::{Direction, HostName, Link, Side};
 
 pub use calls::{IoCall, IoErrorKind, LookupError};
 pub use middlebox::{Forgetting, Middlebox};
+pub use trigger::{Edge, FrameKind, Trigger};
 pub(crate) use words::spelling;
 
 /// The place of a fault in its plan, from 0; how traces and reports refer to it.
@@ -52,125 +54,6 @@ pub enum Target {
     Between(HostName, HostName),
     /// A host.
     Host(HostName),
-}
-
-/// When a fault strikes. Units are counted per connection and direction, from 1.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Trigger {
-    /// At a virtual time since the start of the run.
-    At(Duration),
-    /// At the nth data message (WebSocket text or binary; fragments count once; pings do not count).
-    Message {
-        /// From 1.
-        n: u32,
-        /// Whose messages are counted.
-        direction: Direction,
-        /// Where in the message.
-        edge: Edge,
-    },
-    /// At the nth WebSocket frame of a kind.
-    Frame {
-        /// Which frames are counted.
-        kind: FrameKind,
-        /// From 1.
-        n: u32,
-        /// Whose frames are counted.
-        direction: Direction,
-        /// Where in the frame.
-        edge: Edge,
-    },
-    /// At the nth SSE event (to the client).
-    SseEvent {
-        /// From 1.
-        n: u32,
-        /// Where in the event.
-        edge: Edge,
-    },
-    /// At the nth chunk of the chunked bodies of a direction; the empty one that ends a body is not counted. Inside it are
-    /// the bytes that it carries, not its size line.
-    Chunk {
-        /// From 1.
-        n: u32,
-        /// Of requests or of responses.
-        direction: Direction,
-        /// Where in the chunk.
-        edge: Edge,
-    },
-    /// At the nth line of the HTTP bodies of a direction that are no event streams and not compressed, as of
-    /// newline-delimited JSON. Empty lines are not counted; one that its body's end ends is.
-    Line {
-        /// From 1.
-        n: u32,
-        /// Of requests or of responses.
-        direction: Direction,
-        /// Where in the line; its line end belongs to it.
-        edge: Edge,
-    },
-    /// Once n bytes have passed in a direction (0: before the first).
-    Bytes {
-        /// Bytes that still pass.
-        n: u64,
-        /// Whose bytes are counted.
-        direction: Direction,
-    },
-    /// At the HTTP head of the nth exchange: `ToServer` the request's, `ToClient` the response's. The WebSocket handshake is exchange 1.
-    HttpHead {
-        /// From 1.
-        n: u32,
-        /// Request or response.
-        direction: Direction,
-        /// Where in the head.
-        edge: Edge,
-    },
-    /// When the nth tracing event that matches occurs on any host.
-    Event {
-        /// The event's message.
-        message: String,
-        /// The host that logs it, if only one is meant.
-        host: Option<HostName>,
-        /// Fields that must have these values.
-        fields: Vec<(String, String)>,
-        /// From 1.
-        n: u32,
-        /// How long after it.
-        after: Duration,
-    },
-    /// When the target's nth connection is attempted (the target's `connection` says which; else the first).
-    Connect,
-    /// Once a connection has carried nothing for so long: no byte of payload, no FIN and no keepalive probe, either way.
-    /// Each connection of the target is struck, once; that none is idle for so long is no failure of the run.
-    Idle(Duration),
-}
-
-/// Where in a protocol unit a fault strikes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
-#[serde(rename_all = "snake_case")]
-pub enum Edge {
-    /// None of the unit's bytes pass.
-    Before,
-    /// The first `k` bytes of the unit pass.
-    Inside(u64),
-    /// The whole unit passes.
-    #[default]
-    After,
-}
-
-/// Kinds of WebSocket frames (RFC 6455, 5.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FrameKind {
-    /// Opcode 0x0.
-    Continuation,
-    /// Opcode 0x1.
-    Text,
-    /// Opcode 0x2.
-    Binary,
-    /// Opcode 0x8.
-    Close,
-    /// Opcode 0x9.
-    Ping,
-    /// Opcode 0xA.
-    Pong,
 }
 
 /// What a fault does.

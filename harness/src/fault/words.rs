@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Edge, Ends, Fault, Target, Trigger, Upstream, Verb};
+use super::{Ends, Fault, Target, Upstream, Verb};
 use crate::name::Direction;
 
 /// A word of one of the harness's own enums, as files spell it.
@@ -203,46 +203,6 @@ impl Upstream {
     }
 }
 
-/// When a fault strikes: `after message 3 to_client`, `7 bytes into SSE event 2`, `2s after event "job started" of scheduler`.
-impl Display for Trigger {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.pad(&match self {
-            Self::At(at) => format!("at {}", written(*at)),
-            Self::Message { n, direction, edge } => format!("{} message {n} {direction}", place(*edge)),
-            Self::Frame { kind, n, direction, edge } => {
-                format!("{} {} frame {n} {direction}", place(*edge), spelling(kind))
-            }
-            Self::SseEvent { n, edge } => format!("{} SSE event {n}", place(*edge)),
-            Self::Chunk { n, direction, edge } => format!("{} chunk {n} {direction}", place(*edge)),
-            Self::Line { n, direction, edge } => format!("{} line {n} {direction}", place(*edge)),
-            Self::Bytes { n, direction } => format!("after {n} bytes {direction}"),
-            Self::HttpHead { n, direction, edge } => {
-                let head = match direction {
-                    Direction::ToServer => "request",
-                    Direction::ToClient => "response",
-                };
-                format!("{} {head} head {n}", place(*edge))
-            }
-            Self::Event { message, host, fields, n, after } => {
-                let mut text = if after.is_zero() { "at".to_owned() } else { format!("{} after", written(*after)) };
-                text.push_str(&format!(" event {message:?}"));
-                if *n > 1 {
-                    text.push_str(&format!(" #{n}"));
-                }
-                if let Some(host) = host {
-                    text.push_str(&format!(" of {host}"));
-                }
-                for (nth, (name, value)) in fields.iter().enumerate() {
-                    text.push_str(&format!(" {} {name}={value}", if nth == 0 { "with" } else { "and" }));
-                }
-                text
-            }
-            Self::Connect => "at the connection attempt".to_owned(),
-            Self::Idle(time) => format!("once idle for {}", written(*time)),
-        })
-    }
-}
-
 /// What a fault strikes: `alice->scheduler#2`, `alice->scheduler`, `everything between a and b`, `host scheduler`.
 impl Display for Target {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -256,7 +216,7 @@ impl Display for Target {
 }
 
 /// A plan's time is exact: whoever replays it by hand types it.
-fn written(duration: Duration) -> String {
+pub(super) fn written(duration: Duration) -> String {
     humantime::format_duration(duration).to_string()
 }
 
@@ -272,15 +232,6 @@ fn count(n: u32, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
-fn place(edge: Edge) -> String {
-    match edge {
-        Edge::Before => "before".to_owned(),
-        Edge::Inside(1) => "1 byte into".to_owned(),
-        Edge::Inside(k) => format!("{k} bytes into"),
-        Edge::After => "after".to_owned(),
-    }
-}
-
 fn ends(ends: Ends) -> Option<String> {
     match ends {
         Ends::Both => None,
@@ -292,7 +243,7 @@ fn ends(ends: Ends) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fault::{HalfOpenKind, IllegalKind, IoCall, IoErrorKind, LookupError};
+    use crate::fault::{Edge, HalfOpenKind, IllegalKind, IoCall, IoErrorKind, LookupError, Trigger};
     use crate::name::{Link, Side};
 
     #[test]
@@ -300,7 +251,7 @@ mod tests {
         let link = Link { client: "alice".into(), server: "chat".into() };
         let close = Fault {
             target: Target::Link { link, connection: Some(2) },
-            trigger: Trigger::Message { n: 3, direction: Direction::ToServer, edge: Edge::Inside(7) },
+            trigger: Trigger::message(3, Direction::ToServer, Edge::Inside(7)),
             verb: Verb::Close { code: Some(1000), reason: "idle".to_owned(), to: Ends::Client },
         };
         let words = r#"close(1000, "idle", client only) on alice->chat#2 7 bytes into message 3 to_server"#;

@@ -56,6 +56,7 @@ impl Awaited {
             Mark::Begun { what: What::Frame(FrameKind::Close), .. } => parcel.behind = 0,
             Mark::Candidate { .. }
             | Mark::Doubted { .. }
+            | Mark::Unreadable { .. }
             | Mark::Whole { .. }
             | Mark::Dismissed { .. }
             | Mark::Begun { .. }

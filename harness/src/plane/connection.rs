@@ -10,7 +10,7 @@ use super::exchange::Exchanges;
 use super::idle::Idleness;
 use super::leg::{Fate, Halt, Leg};
 use super::reasons::Speech;
-use super::watch::{Due, Watch};
+use super::watch::{Due, Seen, Watch};
 use super::{ConnectionKey, Effect, Mode};
 use crate::fault::{Fault, FaultIndex, HalfOpenKind, Trigger, Verb};
 use crate::name::{ConnectionId, Direction, Side};
@@ -310,8 +310,8 @@ impl Connection {
     }
 
     /// How much of what a fault's trigger counts has been seen, if it watches this connection.
-    pub(super) fn counted(&self, fault: FaultIndex, wanted: u64) -> Option<u64> {
-        Direction::BOTH.into_iter().find_map(|direction| self.leg_of(direction).counted(fault, wanted))
+    pub(super) fn seen(&self, fault: FaultIndex, wanted: u64) -> Option<Seen> {
+        Direction::BOTH.into_iter().find_map(|direction| self.leg_of(direction).seen(fault, wanted))
     }
 
     /// What its bytes are, as far as there have been any.

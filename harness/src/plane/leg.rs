@@ -12,7 +12,7 @@ use super::mark::{Mark, What};
 use super::pieces::Pieces;
 use super::protocol::Protocol;
 use super::reasons::Speech;
-use super::watch::{Due, Watch};
+use super::watch::{Due, Seen, Watch};
 use super::{ConnectionKey, Effect};
 use crate::fault::{FaultIndex, HalfOpenKind};
 use crate::name::Direction;
@@ -277,8 +277,8 @@ impl Leg {
     }
 
     /// How much of what a fault's trigger counts has been seen here, if it watches this direction.
-    pub(super) fn counted(&self, fault: FaultIndex, wanted: u64) -> Option<u64> {
-        self.watches.iter().find(|watch| watch.fault == fault).map(|watch| watch.counted(wanted))
+    pub(super) fn seen(&self, fault: FaultIndex, wanted: u64) -> Option<Seen> {
+        self.watches.iter().find(|watch| watch.fault == fault).map(|watch| watch.seen(wanted))
     }
 
     /// What the bytes are, once that is known.

@@ -40,6 +40,11 @@ pub(super) enum Mark {
         /// What it might be.
         what: What,
     },
+    /// What the message in passage says will not be known: it is binary, compressed, or longer than what is kept.
+    Unreadable {
+        /// What it is.
+        what: What,
+    },
     /// A message of HTTP has ended, with its body.
     Whole {
         /// The byte after its last.

@@ -6,8 +6,10 @@ use std::time::Duration;
 use super::ConnectionKey;
 use super::plane::Plane;
 use super::planned::{Planned, Strikes};
+use super::watch::Seen;
 use crate::fault::{FaultIndex, FrameKind, Target, Trigger, spelling};
 use crate::name::{ConnectionId, Direction, HostName, Link};
+use crate::pattern::Pattern;
 
 /// What was seen of the connections of a link.
 #[derive(Debug, Default)]
@@ -29,7 +31,7 @@ pub(super) enum Speech {
 /// How much of what a trigger counts one connection has seen.
 #[derive(Clone, Debug)]
 pub(super) struct Count {
-    seen: u64,
+    seen: Seen,
     on: ConnectionId,
 }
 
@@ -71,7 +73,7 @@ impl Plane {
         let (id, spoken) = (connection.id.clone(), connection.spoken());
         let counted = |fault: FaultIndex| {
             let trigger = &self.planned(fault).fault.trigger;
-            connection.counted(fault, wanted(trigger))
+            connection.seen(fault, wanted(trigger))
         };
         let counts: Vec<_> = self.indices().filter_map(|fault| Some((fault, counted(fault)?))).collect();
         for (fault, seen) in counts {
@@ -114,8 +116,8 @@ impl Plane {
             Trigger::Bytes { n, direction } => {
                 self.too_few(planned, fault, *n, ("byte", &format!(" {direction}")), None)
             }
-            Trigger::Message { n, direction, .. } => {
-                let way = format!(" {direction}");
+            Trigger::Message { n, direction, content, .. } => {
+                let way = format!(" {direction}{}", saying(content));
                 self.too_few(planned, fault, (*n).into(), ("WebSocket message", &way), Some(Speech::WebSocket))
             }
             Trigger::Frame { kind, n, direction, .. } => {
@@ -123,8 +125,9 @@ impl Plane {
                 let way = format!(" {direction}");
                 self.too_few(planned, fault, (*n).into(), (&unit, &way), Some(Speech::WebSocket))
             }
-            Trigger::SseEvent { n, .. } => {
-                self.too_few(planned, fault, (*n).into(), ("SSE event", ""), Some(Speech::Http))
+            Trigger::SseEvent { n, content, .. } => {
+                let said = saying(content);
+                self.too_few(planned, fault, (*n).into(), ("SSE event", &said), Some(Speech::Http))
             }
             Trigger::Chunk { n, direction, .. } => {
                 let way = format!(" {direction}");
@@ -157,13 +160,16 @@ impl Plane {
         let units = if n == 1 { format!("{unit}{way}") } else { format!("{unit}s{way}") };
         let live = self.connections.iter().filter(|connection| planned.aims_at(&connection.id));
         let counts = live.filter_map(|connection| {
-            let seen = connection.counted(fault, n)?;
+            let seen = connection.seen(fault, n)?;
             Some(Count { seen, on: connection.id.clone() })
         });
         let most = counts.chain(planned.most.clone()).max_by_key(|count| count.seen);
         let reason = match most {
-            Some(Count { seen, on }) if seen > 0 => {
-                format!("of the {n} {units} that it waited for at most {seen} were seen, on {on}")
+            Some(Count { seen: Seen { counted, .. }, on }) if counted > 0 => {
+                format!("of the {n} {units} that it waited for at most {counted} were seen, on {on}")
+            }
+            Some(Count { seen: Seen { others, .. }, on }) if others > 0 => {
+                format!("it waited for {n} {units}, and none was seen among the {others} that passed on {on}")
             }
             Some(_) | None => format!("it waited for {n} {units}, and none was seen"),
         };
@@ -243,6 +249,11 @@ fn wanted(trigger: &Trigger) -> u64 {
         | Trigger::Event { n, .. } => (*n).into(),
         Trigger::At(_) | Trigger::Idle(_) | Trigger::Connect => 0,
     }
+}
+
+/// What the units of a trigger say, if it means not all of them.
+fn saying(content: &Pattern) -> String {
+    if content.is_any() { String::new() } else { format!(" with {content}") }
 }
 
 fn frame(kind: FrameKind) -> String {

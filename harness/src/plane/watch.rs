@@ -4,6 +4,7 @@ use super::encode::DONE;
 use super::mark::{Mark, What};
 use crate::fault::{Edge, Fault, FaultIndex, Trigger, Upstream, Verb};
 use crate::name::Direction;
+use crate::pattern::Pattern;
 use crate::trace::Unit;
 
 /// The law of unit triggers.
@@ -41,13 +42,7 @@ enum Aim {
     Bytes {
         left: u64,
     },
-    Unit {
-        what: What,
-        n: u32,
-        edge: Edge,
-        counted: u32,
-        track: Option<Track>,
-    },
+    Unit(Counter),
     /// The event `[DONE]` of the nth response.
     Done {
         n: u32,
@@ -55,6 +50,28 @@ enum Aim {
         /// Where the event in passage begins.
         event: Option<u64>,
     },
+}
+
+/// Counts the units that a trigger means.
+#[derive(Debug)]
+struct Counter {
+    what: What,
+    n: u32,
+    edge: Edge,
+    content: Pattern,
+    counted: u32,
+    /// Units that say something else.
+    others: u32,
+    track: Option<Track>,
+}
+
+/// How many units a watch has seen. More of those that are meant is more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Seen {
+    /// Of what the trigger counts.
+    pub(super) counted: u64,
+    /// Of those that say something else than the trigger means.
+    pub(super) others: u64,
 }
 
 /// The unit at which the fault will strike, or what may be it.
@@ -75,14 +92,16 @@ struct Track {
 impl Watch {
     /// The watch of a fault over a direction, if its trigger counts what travels there.
     pub(super) fn over(direction: Direction, fault: &Fault, index: FaultIndex) -> Option<Self> {
-        let (counted, aim) = match fault.trigger {
-            Trigger::Bytes { n, direction } => (direction, Aim::Bytes { left: n }),
-            Trigger::Message { n, direction, edge } => (direction, Aim::unit(What::Message, n, edge)),
-            Trigger::Frame { kind, n, direction, edge } => (direction, Aim::unit(What::Frame(kind), n, edge)),
-            Trigger::SseEvent { n, edge } => (Direction::ToClient, Aim::unit(What::SseEvent, n, edge)),
-            Trigger::HttpHead { n, direction, edge } => (direction, Aim::head(&fault.verb, n, edge)),
-            Trigger::Chunk { n, direction, edge } => (direction, Aim::unit(What::Chunk, n, edge)),
-            Trigger::Line { n, direction, edge } => (direction, Aim::unit(What::Line, n, edge)),
+        let unit = |what, n, edge, content: &Pattern| Aim::Unit(Counter::new(what, n, edge, content.clone()));
+        let any = Pattern::default();
+        let (counted, aim) = match &fault.trigger {
+            Trigger::Bytes { n, direction } => (*direction, Aim::Bytes { left: *n }),
+            Trigger::Message { n, direction, edge, content } => (*direction, unit(What::Message, *n, *edge, content)),
+            Trigger::Frame { kind, n, direction, edge } => (*direction, unit(What::Frame(*kind), *n, *edge, &any)),
+            Trigger::SseEvent { n, edge, content } => (Direction::ToClient, unit(What::SseEvent, *n, *edge, content)),
+            Trigger::HttpHead { n, direction, edge } => (*direction, Aim::head(&fault.verb, *n, *edge)),
+            Trigger::Chunk { n, direction, edge } => (*direction, unit(What::Chunk, *n, *edge, &any)),
+            Trigger::Line { n, direction, edge } => (*direction, unit(What::Line, *n, *edge, &any)),
             Trigger::At(_) | Trigger::Idle(_) | Trigger::Event { .. } | Trigger::Connect => return None,
         };
         let due = matches!(aim, Aim::Bytes { left: 0 }).then_some(Due { at: 0, from: 0 });
@@ -91,12 +110,13 @@ impl Watch {
     }
 
     /// How much of what the trigger counts has been seen, up to what it waits for.
-    pub(super) fn counted(&self, wanted: u64) -> u64 {
-        match &self.aim {
-            Aim::Bytes { left } => wanted.saturating_sub(*left),
-            Aim::Unit { counted, .. } => (*counted).into(),
-            Aim::Done { heads, .. } => (*heads).into(),
-        }
+    pub(super) fn seen(&self, wanted: u64) -> Seen {
+        let (counted, others) = match &self.aim {
+            Aim::Bytes { left } => (wanted.saturating_sub(*left), 0),
+            Aim::Unit(Counter { counted, others, .. }) => ((*counted).into(), (*others).into()),
+            Aim::Done { heads, .. } => ((*heads).into(), 0),
+        };
+        Seen { counted, others }
     }
 
     /// Where the fault must strike now.
@@ -113,7 +133,7 @@ impl Watch {
     pub(super) fn limit(&self, in_payload: bool) -> Option<u64> {
         match &self.aim {
             Aim::Bytes { left } => Some(*left),
-            Aim::Unit { what, track, .. } => {
+            Aim::Unit(Counter { what, track, .. }) => {
                 let track = track.as_ref().filter(|track| track.point.is_none())?;
                 (in_payload || !lies_in_payload(*what)).then_some(track.left)
             }
@@ -125,10 +145,12 @@ impl Watch {
     /// From where on bytes must wait: the fault may strike there, and it is not yet known whether it does.
     pub(super) fn holds_from(&self) -> Option<u64> {
         match &self.aim {
-            Aim::Unit { track: Some(track), .. } if self.need == Need::Unit => Some(track.start),
-            Aim::Unit { track: Some(track), .. } if !track.recognised && !track.waits_no_longer => track.point,
+            Aim::Unit(Counter { track: Some(track), content, .. }) if self.need == Need::Unit => {
+                (content.is_any() || !track.waits_no_longer).then_some(track.start)
+            }
+            Aim::Unit(Counter { track: Some(track), .. }) if !track.recognised && !track.waits_no_longer => track.point,
             Aim::Done { event, .. } => *event,
-            Aim::Unit { .. } | Aim::Bytes { .. } => None,
+            Aim::Unit(_) | Aim::Bytes { .. } => None,
         }
     }
 
@@ -142,7 +164,7 @@ impl Watch {
                 }
             }
             Aim::Bytes { .. } | Aim::Done { .. } => {}
-            Aim::Unit { what, track, .. } => {
+            Aim::Unit(Counter { what, track, .. }) => {
                 let Some(track) = track.as_mut().filter(|track| track.point.is_none()) else { return };
                 // A chunk's size and line end are no part of what stands in it.
                 if in_payload || !lies_in_payload(*what) {
@@ -160,40 +182,7 @@ impl Watch {
     pub(super) fn on_mark(&mut self, mark: &Mark) {
         match &mut self.aim {
             Aim::Bytes { .. } => {}
-            Aim::Unit { what, n, edge, counted, track } => match mark {
-                Mark::Candidate { what: begun, at } if begun == what && *counted + 1 == *n => {
-                    *track = Some(Track::new(*edge, *at))
-                }
-                Mark::Dismissed { what: none } if none == what => *track = None,
-                Mark::Doubted { what: doubted } if doubted == what => {
-                    track.iter_mut().for_each(|track| track.waits_no_longer = true);
-                }
-                Mark::Begun { what: begun, .. } if begun == what && counts_whole(*what) => {
-                    track.iter_mut().for_each(|track| track.has_shown = true);
-                }
-                Mark::Begun { what: begun, at } if begun == what => {
-                    *counted = counted.saturating_add(1);
-                    if *counted == *n {
-                        let track = track.get_or_insert_with(|| Track::new(*edge, *at));
-                        track.recognised = true;
-                        self.due = track.due();
-                    }
-                }
-                Mark::Ended { what: ended, end, .. } if ended == what => {
-                    *counted = counted.saturating_add(u32::from(counts_whole(*what)));
-                    // A unit shorter than the point inside it is struck at its end.
-                    if let Some(track) = track.take().filter(|_| *counted == *n) {
-                        self.due = Some(Due { at: track.point.unwrap_or(*end), from: track.start });
-                    }
-                }
-                Mark::Candidate { .. }
-                | Mark::Doubted { .. }
-                | Mark::Dismissed { .. }
-                | Mark::Begun { .. }
-                | Mark::Ended { .. }
-                | Mark::Whole { .. }
-                | Mark::Aside { .. } => {}
-            },
+            Aim::Unit(counter) => self.due = counter.on_mark(mark).or(self.due),
             Aim::Done { n, heads, event } => match mark {
                 Mark::Ended { what: What::Head, .. } => *heads = heads.saturating_add(1),
                 Mark::Candidate { what: What::SseEvent, at } if heads == n => *event = Some(*at),
@@ -208,6 +197,7 @@ impl Watch {
                 }
                 Mark::Candidate { .. }
                 | Mark::Doubted { .. }
+                | Mark::Unreadable { .. }
                 | Mark::Dismissed { .. }
                 | Mark::Begun { .. }
                 | Mark::Ended { .. }
@@ -220,16 +210,18 @@ impl Watch {
     /// From where on bytes wait for something that has shown nothing yet.
     pub(super) fn undecided_from(&self) -> Option<u64> {
         match &self.aim {
-            Aim::Unit { track: Some(track), .. } if self.need != Need::Unit && !track.has_shown => {
+            Aim::Unit(Counter { track: Some(track), content, .. })
+                if !track.has_shown && (self.need != Need::Unit || !content.is_any()) =>
+            {
                 self.holds_from().map(|_| track.start)
             }
-            Aim::Unit { .. } | Aim::Bytes { .. } | Aim::Done { .. } => None,
+            Aim::Unit(_) | Aim::Bytes { .. } | Aim::Done { .. } => None,
         }
     }
 
     /// Bytes need not wait any longer for what may still show that it is the unit.
     pub(super) fn wait_no_longer(&mut self) {
-        if let Aim::Unit { track: Some(track), .. } = &mut self.aim {
+        if let Aim::Unit(Counter { track: Some(track), .. }) = &mut self.aim {
             track.waits_no_longer = true;
         }
     }
@@ -237,7 +229,7 @@ impl Watch {
     /// The unit in passage will not arrive whole.
     pub(super) fn lose_unit(&mut self) {
         match &mut self.aim {
-            Aim::Unit { track, .. } => *track = None,
+            Aim::Unit(counter) => counter.track = None,
             Aim::Done { event, .. } => *event = None,
             Aim::Bytes { .. } => {}
         }
@@ -252,26 +244,101 @@ fn lies_in_payload(what: What) -> bool {
     }
 }
 
-/// Whether a unit counts only when all of it has come: an event that its body's end cuts off is none (WHATWG HTML, 9.2.6).
-fn counts_whole(what: What) -> bool {
-    match what {
-        What::SseEvent => true,
-        What::Head | What::Frame(_) | What::Message | What::Chunk | What::Line => false,
+impl Counter {
+    fn new(what: What, n: u32, edge: Edge, content: Pattern) -> Self {
+        Self { what, n, edge, content, counted: 0, others: 0, track: None }
+    }
+
+    /// A boundary was read. Returns where the fault must strike, when that has become known.
+    fn on_mark(&mut self, mark: &Mark) -> Option<Due> {
+        match mark {
+            Mark::Candidate { what, at } if *what == self.what => self.follow(*at),
+            Mark::Dismissed { what } if *what == self.what => self.track = None,
+            Mark::Doubted { what } if *what == self.what => {
+                self.track.iter_mut().for_each(|track| track.waits_no_longer = true);
+            }
+            Mark::Unreadable { what } if *what == self.what && !self.content.is_any() => self.track = None,
+            Mark::Begun { what, at } if *what == self.what => return self.begin(*at),
+            Mark::Ended { what, end, unit, .. } if *what == self.what => return self.end(*end, unit.as_ref()),
+            Mark::Candidate { .. }
+            | Mark::Doubted { .. }
+            | Mark::Unreadable { .. }
+            | Mark::Dismissed { .. }
+            | Mark::Begun { .. }
+            | Mark::Ended { .. }
+            | Mark::Whole { .. }
+            | Mark::Aside { .. } => {}
+        }
+        None
+    }
+
+    /// What begins here may be the unit that is waited for.
+    fn follow(&mut self, at: u64) {
+        if self.counted + 1 == self.n {
+            self.track = Some(Track::new(self.edge, at));
+        }
+    }
+
+    fn begin(&mut self, at: u64) -> Option<Due> {
+        if self.what == What::SseEvent {
+            self.track.iter_mut().for_each(|track| track.has_shown = true);
+            return None;
+        }
+        if self.counts_at_the_end() {
+            self.follow(at);
+            return None;
+        }
+        self.counted = self.counted.saturating_add(1);
+        if self.counted != self.n {
+            return None;
+        }
+        let track = self.track.get_or_insert_with(|| Track::new(self.edge, at));
+        track.recognised = true;
+        track.due()
+    }
+
+    fn end(&mut self, end: u64, unit: Option<&Unit>) -> Option<Due> {
+        let track = self.track.take();
+        if self.counts_at_the_end() {
+            if !self.means(unit) {
+                self.others = self.others.saturating_add(1);
+                return None;
+            }
+            self.counted = self.counted.saturating_add(1);
+        }
+        // A unit shorter than the point inside it is struck at its end.
+        let track = track.filter(|_| self.counted == self.n)?;
+        Some(Due { at: track.point.unwrap_or(end), from: track.start })
+    }
+
+    /// Whether a unit counts only when all of it has come: an event that its body's end cuts off is none (WHATWG HTML,
+    /// 9.2.6), and what a message says is known when it is whole.
+    fn counts_at_the_end(&self) -> bool {
+        self.what == What::SseEvent || !self.content.is_any()
+    }
+
+    fn means(&self, unit: Option<&Unit>) -> bool {
+        let text = match unit {
+            Some(Unit::WsMessage { text, .. }) => text.as_deref(),
+            Some(Unit::SseEvent { data, .. }) => data.as_deref(),
+            Some(
+                Unit::WsControl { .. } | Unit::HttpRequest { .. } | Unit::HttpResponse { .. } | Unit::HttpChunk { .. },
+            )
+            | None => None,
+        };
+        self.content.is_any() || text.is_some_and(|text| self.content.matches_text(text))
     }
 }
 
 impl Aim {
-    fn unit(what: What, n: u32, edge: Edge) -> Self {
-        Self::Unit { what, n, edge, counted: 0, track: None }
-    }
-
     /// The trigger of a verb that is about a whole response names the response by its head.
     fn head(verb: &Verb, n: u32, edge: Edge) -> Self {
-        let Verb::Upstream(upstream) = verb else { return Self::unit(What::Head, n, edge) };
+        let head = |edge| Self::Unit(Counter::new(What::Head, n, edge, Pattern::default()));
+        let Verb::Upstream(upstream) = verb else { return head(edge) };
         match upstream {
-            Upstream::Status { .. } | Upstream::SlowHead { .. } => Self::unit(What::Head, n, Edge::Before),
+            Upstream::Status { .. } | Upstream::SlowHead { .. } => head(Edge::Before),
             Upstream::MissingDone => Self::Done { n, heads: 0, event: None },
-            Upstream::ErrorEvent { .. } | Upstream::Stall { .. } => Self::unit(What::Head, n, edge),
+            Upstream::ErrorEvent { .. } | Upstream::Stall { .. } => head(edge),
         }
     }
 }

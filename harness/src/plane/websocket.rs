@@ -140,8 +140,11 @@ impl WebSocket {
         if matches!(kind, FrameKind::Text | FrameKind::Binary) {
             // An extension's payload is not text.
             let text = (kind == FrameKind::Text && first & 0x70 == 0).then(Vec::new);
-            self.message = Some(Message { start: at, kind, bytes: 0, text });
             marks.push(Mark::Begun { what: What::Message, at });
+            if text.is_none() {
+                marks.push(Mark::Unreadable { what: What::Message });
+            }
+            self.message = Some(Message { start: at, kind, bytes: 0, text });
         }
     }
 
@@ -168,8 +171,8 @@ impl WebSocket {
         self.frame.length = header.length;
         if let Some(message) = self.message_in_frame() {
             message.0.bytes = message.0.bytes.saturating_add(message.1);
-            if message.0.bytes > KEPT_TEXT_BYTES {
-                message.0.text = None;
+            if message.0.bytes > KEPT_TEXT_BYTES && message.0.text.take().is_some() {
+                marks.push(Mark::Unreadable { what: What::Message });
             }
         }
         self.state = State::Payload { left: self.frame.length };

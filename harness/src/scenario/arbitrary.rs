@@ -13,6 +13,7 @@ use crate::fault::{
     Upstream, Verb,
 };
 use crate::name::{Direction, HostName, Link, Side};
+use crate::pattern::{Pattern, Wanted};
 
 /// A scenario with the hosts `alice`, `bob`, `chat` and `elsewhere` and all that a file can say.
 pub(crate) fn scenario() -> Scenario {
@@ -181,8 +182,9 @@ fn frame_verb() -> impl Strategy<Value = Verb> {
 
 fn whole_unit() -> impl Strategy<Value = Trigger> {
     prop_oneof![
-        (1_u32.., direction()).prop_map(|(n, direction)| Trigger::Message { n, direction, edge: Edge::After }),
-        (1_u32..).prop_map(|n| Trigger::SseEvent { n, edge: Edge::After }),
+        (1_u32.., direction(), content())
+            .prop_map(|(n, direction, content)| { Trigger::Message { n, direction, edge: Edge::After, content } }),
+        (1_u32.., content()).prop_map(|(n, content)| Trigger::SseEvent { n, edge: Edge::After, content }),
     ]
 }
 
@@ -208,7 +210,8 @@ fn upstream() -> impl Strategy<Value = (Trigger, Upstream)> {
         (1_u32.., of_response).prop_map(|(n, upstream)| {
             (Trigger::HttpHead { n, direction: Direction::ToClient, edge: Edge::After }, upstream)
         }),
-        (1_u32.., behind_event).prop_map(|(n, upstream)| (Trigger::SseEvent { n, edge: Edge::After }, upstream)),
+        (1_u32.., content(), behind_event)
+            .prop_map(|(n, content, upstream)| (Trigger::SseEvent { n, edge: Edge::After, content }, upstream)),
     ]
 }
 
@@ -225,8 +228,7 @@ fn trigger() -> impl Strategy<Value = Trigger> {
 }
 
 fn websocket_unit() -> impl Strategy<Value = Trigger> {
-    let message =
-        (1_u32.., direction(), edge()).prop_map(|(n, direction, edge)| Trigger::Message { n, direction, edge });
+    let message = (1_u32.., direction(), edge()).prop_map(|(n, direction, edge)| Trigger::message(n, direction, edge));
     let kinds = select(vec![
         FrameKind::Continuation,
         FrameKind::Text,
@@ -245,7 +247,24 @@ fn websocket_unit() -> impl Strategy<Value = Trigger> {
 }
 
 fn sse_event() -> impl Strategy<Value = Trigger> {
-    (1_u32.., edge()).prop_map(|(n, edge)| Trigger::SseEvent { n, edge })
+    (1_u32.., edge(), content()).prop_map(|(n, edge, content)| Trigger::SseEvent { n, edge, content })
+}
+
+/// Half of them mean every message.
+fn content() -> impl Strategy<Value = Pattern> {
+    let text = || proptest::string::string_regex("(?s)[^!]{0,8}").expect("a regular expression");
+    let place = prop_oneof![Just("type".to_owned()), Just("/from".to_owned()), text()];
+    let wanted = prop_oneof![
+        text().prop_map(Wanted::Is),
+        text().prop_map(Wanted::IsNot),
+        Just(Wanted::Present),
+        Just(Wanted::Absent),
+    ];
+    let conditions = proptest::collection::vec((place, wanted), 1..3);
+    let pattern = conditions.prop_map(|conditions| {
+        conditions.into_iter().fold(Pattern::default(), |pattern, (place, wanted)| pattern.with(&place, wanted))
+    });
+    prop_oneof![Just(Pattern::default()), pattern]
 }
 
 fn event() -> impl Strategy<Value = Trigger> {

@@ -4,12 +4,14 @@ use toml::Value;
 
 use super::document::Node;
 use super::error::{ScenarioError, unknown};
+use super::pattern;
 use super::rule::link;
 use super::section::Section;
 use super::trigger::{fields, written_fields};
 use super::verb::spelt;
 use crate::mapping::{ConnectionOrigin, EventOrigin, FactSource, Happening, Origin, UnitKind, UnitOrigin};
 use crate::name::{Link, Side};
+use crate::pattern::Pattern;
 
 const UNITS: [UnitKind; 5] =
     [UnitKind::WsText, UnitKind::WsClose, UnitKind::SseEvent, UnitKind::HttpRequest, UnitKind::HttpResponse];
@@ -98,12 +100,12 @@ fn unit(section: &Section) -> Result<UnitOrigin, ScenarioError> {
         let error = unknown(format!("there is no unit `{wanted}`"), &wanted, UNITS.map(word));
         return Err(section.place_of("unit").error_meaning(error));
     };
-    let matching = fields(section)?;
-    let (key, value) = (section.optional("key")?, section.optional("value")?);
-    let (from, to) = (section.optional("from")?, section.optional("to")?);
+    let matching = section.get("where").map_or(Ok(Pattern::default()), |node| pattern::read(node, "`where`"))?;
+    let pointer = |key| section.optional::<String>(key);
+    let (key, value, from, to) = (pointer("key")?, pointer("value")?, pointer("from")?, pointer("to")?);
     let single = [("key", &key), ("value", &value), ("from", &from), ("to", &to)];
     let single = single.into_iter().filter_map(|(name, pointer)| Some((name, pointer.as_ref()?)));
-    for (name, pointer) in matching.iter().map(|(pointer, _)| ("where", pointer)).chain(single) {
+    for (name, pointer) in single {
         check_pointer(pointer).map_err(|sentence| section.place_of(name).error(sentence))?;
     }
     let link = section.get("link").map(|_| link(section)).transpose()?;
@@ -156,8 +158,8 @@ pub(crate) fn keys(source: &FactSource) -> Vec<(&'static str, Value)> {
             keys.extend(unit.link.as_ref().map(|link| ("link", written_link(link))));
             keys.extend(unit.direction.as_ref().map(|direction| ("direction", spelt(direction))));
             keys.extend(unit.at.as_ref().map(|side| ("at", spelt(side))));
-            if !unit.matching.is_empty() {
-                keys.push(("where", written_fields(&unit.matching)));
+            if !unit.matching.is_any() {
+                keys.push(("where", pattern::written(&unit.matching)));
             }
             keys.extend(unit.key.as_ref().map(|key| ("key", text(key))));
             keys.extend(unit.value.as_ref().map(|value| ("value", text(value))));

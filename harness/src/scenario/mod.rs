@@ -92,6 +92,7 @@ mod duration;
 mod error;
 mod facts;
 mod folder;
+mod pattern;
 mod read;
 mod rule;
 mod section;

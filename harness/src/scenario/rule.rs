@@ -109,7 +109,12 @@ pub(crate) fn read(node: &Node) -> Result<FaultRule, ScenarioError> {
     let section = Section::any(node, "a fault")?;
     let target = target(&section)?;
     let verbs = verb::read(section.clone(), &BESIDE)?;
-    Ok(FaultRule { target, when: trigger::read(section.node("when")?)?, verbs })
+    let link = match &target {
+        Target::Link { link, .. } => Some(link),
+        Target::Between(..) | Target::Host(_) => None,
+    };
+    let when = trigger::read(section.node("when")?, link)?;
+    Ok(FaultRule { target, when, verbs })
 }
 
 fn target(section: &Section) -> Result<Target, ScenarioError> {

@@ -4,44 +4,46 @@ use std::time::Duration;
 
 use toml::Value;
 
-use super::document::Node;
+use super::document::{Node, Value as Written};
 use super::duration::{Millis, written};
-use super::error::{ScenarioError, list, nearest};
+use super::error::{ScenarioError, list, nearest, unknown};
+use super::pattern;
 use super::rule::When;
 use super::section::Section;
 use super::typed;
 use super::verb::{spelt, takes};
 use crate::fault::{Edge, Trigger};
-use crate::name::Direction;
+use crate::name::{Direction, HostName, Link};
+use crate::pattern::Pattern;
 
 /// Every trigger with its parameters. The first key of each holds what the trigger counts, but for `frame` and `event`,
-/// where `n` does.
+/// where `n` does, and for what `message` and `sse_event` mean by what it says.
 pub(super) const TRIGGERS: [(&str, &[&str]); 11] = [
     ("at", &[]),
-    ("message", &["direction", "edge"]),
-    ("frame", &["n", "direction", "edge"]),
-    ("sse_event", &["direction", "edge"]),
-    ("chunk", &["direction", "edge"]),
-    ("line", &["direction", "edge"]),
-    ("bytes", &["direction"]),
-    ("http_head", &["direction", "edge"]),
+    ("message", &["n", "direction", "to", "edge"]),
+    ("frame", &["n", "direction", "to", "edge"]),
+    ("sse_event", &["n", "direction", "to", "edge"]),
+    ("chunk", &["direction", "to", "edge"]),
+    ("line", &["direction", "to", "edge"]),
+    ("bytes", &["direction", "to"]),
+    ("http_head", &["direction", "to", "edge"]),
     ("event", &["host", "where", "n", "after"]),
     ("connect", &[]),
     ("idle", &[]),
 ];
 
-/// Reads the triggers of a fault, of which one is drawn.
-pub(crate) fn read(node: &Node) -> Result<Vec<When>, ScenarioError> {
-    let Some(choices) = Section::choices(node, "`when`")? else { return combinations(node) };
-    let whens: Result<Vec<_>, _> = choices.iter().map(combinations).collect();
+/// Reads the triggers of a fault, of which one is drawn. `link` is what the fault strikes, if that is a link.
+pub(crate) fn read(node: &Node, link: Option<&Link>) -> Result<Vec<When>, ScenarioError> {
+    let Some(choices) = Section::choices(node, "`when`")? else { return combinations(node, link) };
+    let whens: Result<Vec<_>, _> = choices.iter().map(|choice| combinations(choice, link)).collect();
     Ok(whens?.concat())
 }
 
-fn combinations(node: &Node) -> Result<Vec<When>, ScenarioError> {
-    Section::any(node, "`when`")?.combinations()?.iter().map(one).collect()
+fn combinations(node: &Node, link: Option<&Link>) -> Result<Vec<When>, ScenarioError> {
+    Section::any(node, "`when`")?.combinations()?.iter().map(|section| one(section, link)).collect()
 }
 
-fn one(section: &Section) -> Result<When, ScenarioError> {
+fn one(section: &Section, link: Option<&Link>) -> Result<When, ScenarioError> {
     let names = TRIGGERS.map(|(name, _)| name);
     let named: Vec<_> = TRIGGERS.iter().filter(|(name, _)| section.get(name).is_some()).collect();
     let (name, parameters) = match named[..] {
@@ -61,43 +63,39 @@ fn one(section: &Section) -> Result<When, ScenarioError> {
         let error = (format!("the trigger `{name}` takes no `{key}`; {}", takes(parameters)), suggestion);
         return Err(section.place_of(key).error_meaning(error));
     }
-    parse(section, name)
+    parse(section, name, link)
 }
 
-fn parse(section: &Section, name: &str) -> Result<When, ScenarioError> {
+fn parse(section: &Section, name: &str, link: Option<&Link>) -> Result<When, ScenarioError> {
     let edge = || section.or("edge", Edge::default());
-    let direction = || section.required("direction");
+    let direction = |usual| direction(section, link, usual);
     if let "at" | "idle" = name {
         let (least, most) = times(section.node(name)?, name)?;
         let trigger = if name == "at" { Trigger::At(least) } else { Trigger::Idle(least) };
         return Ok(When { trigger, most: most.map(millis) });
     }
-    let counter = match name {
-        "frame" | "event" => "n",
-        _ => name,
-    };
-    let (least, most) = match section.get(counter) {
-        Some(node) if name != "connect" => numbers(node, counter)?,
-        _ => (1, None),
-    };
+    let Counted { content, counter, least, most } = counted(section, name)?;
     let n = || count(section, counter, least);
     if let Some(most) = most.filter(|_| name != "bytes") {
         count(section, counter, most)?;
     }
     let trigger = match name {
-        "message" => Trigger::Message { n: n()?, direction: direction()?, edge: edge()? },
-        "frame" => Trigger::Frame { kind: section.required("frame")?, n: n()?, direction: direction()?, edge: edge()? },
-        "sse_event" => {
-            if section.optional("direction")? == Some(Direction::ToServer) {
-                let place = section.place_of("direction");
-                return Err(place.error("SSE events travel to the client, never to the server"));
-            }
-            Trigger::SseEvent { n: n()?, edge: edge()? }
+        "message" => Trigger::Message { n: n()?, direction: direction(None)?, edge: edge()?, content },
+        "frame" => {
+            let kind = section.required("frame")?;
+            Trigger::Frame { kind, n: n()?, direction: direction(None)?, edge: edge()? }
         }
-        "chunk" => Trigger::Chunk { n: n()?, direction: section.or("direction", Direction::ToClient)?, edge: edge()? },
-        "line" => Trigger::Line { n: n()?, direction: section.or("direction", Direction::ToClient)?, edge: edge()? },
-        "bytes" => Trigger::Bytes { n: least, direction: direction()? },
-        "http_head" => Trigger::HttpHead { n: n()?, direction: direction()?, edge: edge()? },
+        "sse_event" => {
+            if direction(Some(Direction::ToClient))? == Direction::ToServer {
+                let key = if section.get("to").is_some() { "to" } else { "direction" };
+                return Err(section.place_of(key).error("SSE events travel to the client, never to the server"));
+            }
+            Trigger::SseEvent { n: n()?, edge: edge()?, content }
+        }
+        "chunk" => Trigger::Chunk { n: n()?, direction: direction(Some(Direction::ToClient))?, edge: edge()? },
+        "line" => Trigger::Line { n: n()?, direction: direction(Some(Direction::ToClient))?, edge: edge()? },
+        "bytes" => Trigger::Bytes { n: least, direction: direction(None)? },
+        "http_head" => Trigger::HttpHead { n: n()?, direction: direction(None)?, edge: edge()? },
         "event" => Trigger::Event {
             message: section.required("event")?,
             host: section.optional("host")?,
@@ -112,6 +110,95 @@ fn parse(section: &Section, name: &str) -> Result<When, ScenarioError> {
         unlisted => unreachable!("`{unlisted}` is listed as a trigger and is not read"),
     };
     Ok(When { trigger, most })
+}
+
+/// What a trigger counts, and up to which number.
+struct Counted<'a> {
+    content: Pattern,
+    /// The key that holds the number.
+    counter: &'a str,
+    least: u64,
+    most: Option<u64>,
+}
+
+fn counted<'a>(section: &Section, name: &'a str) -> Result<Counted<'a>, ScenarioError> {
+    let content = match (name, section.get(name)) {
+        ("message" | "sse_event", Some(node)) if says(node) => pattern::read(node, &format!("`{name}`"))?,
+        _ => Pattern::default(),
+    };
+    let is_content = !content.is_any();
+    if let ("message" | "sse_event", Some(node)) = (name, section.get(name)) {
+        range_of_numbers(node, name)?;
+    }
+    if let ("message" | "sse_event", false, Some(_)) = (name, is_content, section.get("n")) {
+        let sentence = format!("`{name}` is a number here; `n` counts those that are meant by what they say");
+        return Err(section.place_of("n").error(sentence));
+    }
+    let counter = if is_content || matches!(name, "frame" | "event") { "n" } else { name };
+    let (least, most) = match section.get(counter) {
+        Some(node) if name != "connect" => numbers(node, counter)?,
+        _ => (1, None),
+    };
+    Ok(Counted { content, counter, least, most })
+}
+
+/// Whether a value describes what a message says: a table that is no range of numbers.
+fn says(node: &Node) -> bool {
+    matches!(&node.value, Written::Table(fields) if !fields.is_empty()) && !is_range(node)
+}
+
+fn is_range(node: &Node) -> bool {
+    node.get("from").or(node.get("to")).is_some()
+}
+
+/// A table with `from` and `to` is a range, though messages have fields of these names, too.
+fn range_of_numbers(node: &Node, name: &str) -> Result<(), ScenarioError> {
+    let text = |key| node.get(key).filter(|node| matches!(node.value, Written::Scalar(Value::String(_))));
+    if let Some(text) = text("from").or(text("to")) {
+        let sentence = format!("`{name}`: `from` and `to` are numbers here; a field of that name is written `/from`");
+        return Err(text.place.error(sentence));
+    }
+    if let Written::Table(fields) = &node.value
+        && fields.is_empty()
+    {
+        return Err(node
+            .place
+            .error(format!("`{name}` names no field: a message is known by its number or its fields")));
+    }
+    Ok(())
+}
+
+/// Which way the units travel that are counted: `direction`, or `to` with the host that receives them.
+fn direction(section: &Section, link: Option<&Link>, usual: Option<Direction>) -> Result<Direction, ScenarioError> {
+    match (section.get("direction"), section.get("to"), usual) {
+        (Some(_), Some(_), _) => {
+            Err(section.place_of("to").error("`direction` and `to` say the same: leave one of them out"))
+        }
+        (Some(_), None, _) => section.required("direction"),
+        (None, Some(_), _) => receiver(section, link),
+        (None, None, Some(usual)) => Ok(usual),
+        (None, None, None) => {
+            let sentence = "`when` needs `direction`, or `to` with the host that receives";
+            Err(section.place.error(sentence))
+        }
+    }
+}
+
+fn receiver(section: &Section, link: Option<&Link>) -> Result<Direction, ScenarioError> {
+    let host: HostName = section.required("to")?;
+    let place = section.place_of("to");
+    let Some(link) = link else {
+        return Err(place.error("`to` names the receiving end of a `link`, and none is struck here"));
+    };
+    if host == link.client {
+        Ok(Direction::ToClient)
+    } else if host == link.server {
+        Ok(Direction::ToServer)
+    } else {
+        let ends = [link.client.as_str(), link.server.as_str()];
+        let sentence = format!("`{host}` is no end of {} -> {}", link.client, link.server);
+        Err(place.error_meaning(unknown(sentence, host.as_str(), ends)))
+    }
 }
 
 fn count(section: &Section, key: &str, number: u64) -> Result<u32, ScenarioError> {
@@ -182,16 +269,20 @@ pub(crate) fn keys(when: &When) -> Vec<(&'static str, Value)> {
     match &when.trigger {
         Trigger::At(least) => vec![("at", time(*least))],
         Trigger::Idle(least) => vec![("idle", time(*least))],
-        Trigger::Message { n, direction, edge } => {
-            vec![("message", number((*n).into())), ("direction", spelt(direction)), ("edge", spelt(edge))]
-        }
+        Trigger::Message { n, direction, edge, content } => [
+            unit("message", content, number((*n).into())),
+            vec![("direction", spelt(direction)), ("edge", spelt(edge))],
+        ]
+        .concat(),
         Trigger::Frame { kind, n, direction, edge } => vec![
             ("frame", spelt(kind)),
             ("n", number((*n).into())),
             ("direction", spelt(direction)),
             ("edge", spelt(edge)),
         ],
-        Trigger::SseEvent { n, edge } => vec![("sse_event", number((*n).into())), ("edge", spelt(edge))],
+        Trigger::SseEvent { n, edge, content } => {
+            [unit("sse_event", content, number((*n).into())), vec![("edge", spelt(edge))]].concat()
+        }
         Trigger::Chunk { n, direction, edge } => {
             vec![("chunk", number((*n).into())), ("direction", spelt(direction)), ("edge", spelt(edge))]
         }
@@ -213,6 +304,11 @@ pub(crate) fn keys(when: &When) -> Vec<(&'static str, Value)> {
         }
         Trigger::Connect => vec![("connect", Value::Boolean(true))],
     }
+}
+
+/// A number alone, or what is meant and its number.
+fn unit(key: &'static str, content: &Pattern, number: Value) -> Vec<(&'static str, Value)> {
+    if content.is_any() { vec![(key, number)] } else { vec![(key, pattern::written(content)), ("n", number)] }
 }
 
 fn ranged(most: Option<u64>, least: Value, write: impl Fn(u64) -> Value) -> Value {

@@ -15,7 +15,6 @@ pub use clock::Seconds;
 pub(crate) use clock::told_apart;
 pub use hash::TraceHash;
 pub use lines::TraceError;
-pub(crate) use record::is_wanted;
 pub use record::{ConnectionEvent, Event, FaultEvent, GaveUpOn, Level, ProcessEvent, Record, Unit, What};
 
 /// Every record of one run, in the order in which things happened.

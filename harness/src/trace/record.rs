@@ -261,15 +261,8 @@ impl Event {
 
     /// Whether a field is there with the wanted value; `!x` wants any other than `x`.
     pub fn has(&self, name: &str, wanted: &str) -> bool {
-        self.field(name).is_some_and(|value| is_wanted(value, wanted))
-    }
-}
-
-/// Whether a value is the wanted one; `!x` wants any other than `x`.
-pub(crate) fn is_wanted(value: &str, wanted: &str) -> bool {
-    match wanted.strip_prefix('!') {
-        Some(unwanted) => value != unwanted,
-        None => value == wanted,
+        let unwanted = wanted.strip_prefix('!');
+        self.field(name).is_some_and(|value| unwanted.map_or(value == wanted, |unwanted| value != unwanted))
     }
 }
 

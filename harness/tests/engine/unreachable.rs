@@ -16,7 +16,7 @@ const RESET: Verb = Verb::Reset { to: Ends::Both };
 #[test]
 fn what_never_strikes_says_what_it_waited_for_and_what_there_was() {
     let bytes = Trigger::Bytes { n: 100_000, direction: Direction::ToServer };
-    let message = Trigger::Message { n: 1, direction: Direction::ToServer, edge: Edge::After };
+    let message = Trigger::message(1, Direction::ToServer, Edge::After);
     let close = Verb::Close { code: Some(1000), reason: String::new(), to: Ends::Both };
     let event = Trigger::Event { message: "no such event".into(), host: None, fields: Vec::new(), n: 1, after: s(0) };
     let refuse = Verb::Refuse { lasting: None };

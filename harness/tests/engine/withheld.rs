@@ -6,6 +6,7 @@ use std::time::Duration;
 use halfopen::Outcome;
 use halfopen::fault::{Edge, Ends, FrameKind, Target, Trigger, Verb};
 use halfopen::name::{Direction, Link};
+use halfopen::pattern::{Pattern, Wanted};
 use halfopen::trace::{FaultEvent, What};
 use halfopen_net::{TcpListener, TcpSocket, TcpStream, lookup_host};
 use proptest::prelude::*;
@@ -71,7 +72,7 @@ fn the_beginning_of_a_comment_is_no_reason_to_wait() {
         small_buffers: false,
         interleaved: false,
         seed: 1,
-        trigger: Trigger::SseEvent { n: 2, edge: Edge::Before },
+        trigger: Trigger::sse_event(2, Edge::Before),
         verb: Verb::Reset { to: Ends::Both },
     };
     let outcome = play(&case, true);
@@ -87,8 +88,29 @@ fn a_message_that_is_kept_whole_may_be_larger_than_every_buffer() {
         small_buffers: true,
         interleaved: false,
         seed: 1,
-        trigger: Trigger::Message { n: 4, direction: Direction::ToServer, edge: Edge::After },
+        trigger: Trigger::message(4, Direction::ToServer, Edge::After),
         verb: Verb::Corrupt,
+    };
+    let outcome = play(&case, true);
+    assert_eq!(told(&outcome), told(&play(&case, false)));
+}
+
+#[test]
+fn a_large_message_that_says_something_else_may_be_larger_than_every_buffer() {
+    let case = Case {
+        traffic: Traffic::Messages { whole: 3, to: Direction::ToServer },
+        writes: Vec::new(),
+        no_delay: true,
+        small_buffers: true,
+        interleaved: false,
+        seed: 1,
+        trigger: Trigger::Message {
+            n: 1,
+            direction: Direction::ToServer,
+            edge: Edge::Before,
+            content: Pattern::default().with("type", Wanted::Present),
+        },
+        verb: Verb::Reset { to: Ends::Both },
     };
     let outcome = play(&case, true);
     assert_eq!(told(&outcome), told(&play(&case, false)));
@@ -119,7 +141,7 @@ fn what_waited_for_a_fault_arrives_before_its_senders_reset() {
                 Ok(())
             });
         if fault {
-            let trigger = Trigger::SseEvent { n: 1, edge: Edge::Before };
+            let trigger = Trigger::sse_event(1, Edge::Before);
             stage = stage.fault(trigger, link(), Verb::Reset { to: Ends::Both });
         }
         stage.run().words("got")
@@ -151,7 +173,7 @@ fn what_the_plane_keeps_is_not_acknowledged_by_a_peer_that_cannot_be_reached() {
             Ok(())
         })
         .part(s(2), ("client", "server"), None)
-        .fault(Trigger::SseEvent { n: 1, edge: Edge::Before }, link(), Verb::Reset { to: Ends::Both })
+        .fault(Trigger::sse_event(1, Edge::Before), link(), Verb::Reset { to: Ends::Both })
         .run();
     let (at, told) = outcome.only("end");
     assert_eq!(told, "true");
@@ -199,8 +221,14 @@ fn triggers() -> impl Strategy<Value = Trigger> {
     let edge = || prop_oneof![2 => Just(Edge::Before), 2 => (0..12_u64).prop_map(Edge::Inside), 1 => Just(Edge::After)];
     let kind = prop_oneof![Just(FrameKind::Text), Just(FrameKind::Binary), Just(FrameKind::Ping)];
     prop_oneof![
-        4 => (1..6_u32, edge()).prop_map(|(n, edge)| Trigger::SseEvent { n, edge }),
-        2 => (1..6_u32, direction(), edge()).prop_map(|(n, direction, edge)| Trigger::Message { n, direction, edge }),
+        4 => (1..6_u32, edge()).prop_map(|(n, edge)| Trigger::sse_event(n, edge)),
+        2 => (1..6_u32, direction(), edge()).prop_map(|(n, direction, edge)| Trigger::message(n, direction, edge)),
+        4 => (1..3_u32, direction(), edge(), content())
+            .prop_map(|(n, direction, edge, content)| Trigger::Message { n, direction, edge, content }),
+        2 => (1..3_u32, edge(), content()).prop_map(|(n, edge, content)| Trigger::SseEvent { n, edge, content }),
+        2 => (1..6_u32, direction(), edge()).prop_map(|(n, direction, edge)| Trigger::Chunk { n, direction, edge }),
+        2 => (1..6_u32, direction(), edge()).prop_map(|(n, direction, edge)| Trigger::Line { n, direction, edge }),
+        1 => prop_oneof![Just(s(1)), Just(s(50_000))].prop_map(Trigger::Idle),
         2 => (kind, 1..6_u32, direction(), edge())
             .prop_map(|(kind, n, direction, edge)| Trigger::Frame { kind, n, direction, edge }),
         2 => (1..4_u32, direction(), edge()).prop_map(|(n, direction, edge)| Trigger::HttpHead { n, direction, edge }),
@@ -215,6 +243,13 @@ fn triggers() -> impl Strategy<Value = Trigger> {
             after: Duration::ZERO,
         }),
     ]
+}
+
+/// What some messages of the traffic say, and what none does.
+fn content() -> impl Strategy<Value = Pattern> {
+    let text = |text: &str| Pattern::default().with("", Wanted::Is(text.to_owned()));
+    let never = Pattern::default().with("type", Wanted::Is("never".to_owned()));
+    prop_oneof![1 => Just(text("hi 1!")), 1 => Just(text(&"a".repeat(40))), 2 => Just(never)]
 }
 
 fn verbs() -> impl Strategy<Value = Verb> {

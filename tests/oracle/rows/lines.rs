@@ -70,7 +70,7 @@ fn slow() -> Vec<Cell> {
 
 /// Messages that arrive otherwise than they were sent.
 fn other() -> Vec<Cell> {
-    let first = Trigger::Message { n: 1, direction: Direction::ToClient, edge: Edge::After };
+    let first = Trigger::message(1, Direction::ToClient, Edge::After);
     let cell = |fault, acts: &[Act], bytes: Vec<u8>, sees: &[&'static str], verb| {
         let peer = Peer::listening(&[Step::Upgrade, Step::Strike, Step::Send(bytes)]);
         Cell::new(NO_ROW, fault, WebSocket::client(acts), peer, sees).verb_at(first.clone(), verb, says())
@@ -105,7 +105,7 @@ fn streams() -> Vec<Cell> {
     let whole = events(&["one", "two", "[DONE]"]);
     let answers = |bytes: Vec<u8>| Peer::listening(&[Step::ReadHead, Step::Send(bytes)]);
     let head = |edge| Trigger::HttpHead { n: 1, direction: Direction::ToClient, edge };
-    let first = Trigger::SseEvent { n: 1, edge: Edge::After };
+    let first = Trigger::sse_event(1, Edge::After);
     let read = [client::Act::Get, client::Act::Body];
     let open = chunked("b\r\ndata: one\n\n\r\n");
     let cell = |fault, acts: &[client::Act], peer, sees: &[&'static str], trigger, verb| {

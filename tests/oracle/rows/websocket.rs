@@ -337,7 +337,7 @@ fn opening() -> Vec<Cell> {
 }
 
 fn message(n: u32, edge: Edge) -> Trigger {
-    Trigger::Message { n, direction: Direction::ToClient, edge }
+    Trigger::message(n, Direction::ToClient, edge)
 }
 
 fn response_head(edge: Edge) -> Trigger {

@@ -17,7 +17,7 @@ const TO_CLIENT: Direction = Direction::ToClient;
 fn an_event_that_its_body_s_end_cuts_off_counts_nothing() {
     let (first, second) = (response("data: x\n", false), response("data: y\n\n", false));
     for edge in [Edge::Before, Edge::Inside(3), Edge::After] {
-        let mut bench = Bench::connected(&[fault(Trigger::SseEvent { n: 1, edge }, CUT)]);
+        let mut bench = Bench::connected(&[fault(Trigger::sse_event(1, edge), CUT)]);
         bench.client_sends(&[ASK, ASK].concat());
         assert_eq!(arriving(&bench.server_sends(&first), TO_CLIENT), first);
         let head = second.len() - "data: y\n\n".len();
@@ -29,7 +29,7 @@ fn an_event_that_its_body_s_end_cuts_off_counts_nothing() {
         assert_eq!(arriving(&bench.server_sends(&second), TO_CLIENT), second[..head + passing]);
         assert_eq!(bench.plane.fired(), 1);
     }
-    let mut bench = Bench::connected(&[fault(Trigger::SseEvent { n: 2, edge: Edge::After }, CUT)]);
+    let mut bench = Bench::connected(&[fault(Trigger::sse_event(2, Edge::After), CUT)]);
     bench.client_sends(&[ASK, ASK].concat());
     bench.server_sends(&[first, second].concat());
     assert_eq!(bench.plane.fired(), 0);
@@ -38,7 +38,7 @@ fn an_event_that_its_body_s_end_cuts_off_counts_nothing() {
 #[test]
 fn the_sender_s_fin_ends_an_event_whose_blank_line_is_a_cr_and_none_that_has_no_blank_line() {
     for (body, fired) in [("data: x\r\n\r", 1), ("data: x\r\n", 0)] {
-        let mut bench = Bench::connected(&[fault(Trigger::SseEvent { n: 1, edge: Edge::After }, CUT)]);
+        let mut bench = Bench::connected(&[fault(Trigger::sse_event(1, Edge::After), CUT)]);
         bench.client_sends(ASK);
         let head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n";
         bench.server_sends(&[head.as_slice(), body.as_bytes()].concat());
@@ -74,12 +74,12 @@ fn raw_bytes_that_begin_like_a_head_wait_for_a_second_at_most() {
 
 #[test]
 fn comments_that_keep_a_stream_alive_arrive_though_an_event_is_waited_for() {
-    let mut bench = Bench::events(&[fault(Trigger::SseEvent { n: 1, edge: Edge::Before }, CUT)]);
+    let mut bench = Bench::events(&[fault(Trigger::sse_event(1, Edge::Before), CUT)]);
     bench.server_sends(b"a\r\n");
     assert_eq!(bench.server_sends(b":\n"), []);
     assert_eq!(lines(&bench.wait()), ["forward to_client :\\n"]);
     // What shows data is held for as long as it takes to be whole.
-    let mut bench = Bench::events(&[fault(Trigger::SseEvent { n: 1, edge: Edge::Before }, CUT)]);
+    let mut bench = Bench::events(&[fault(Trigger::sse_event(1, Edge::Before), CUT)]);
     bench.server_sends(b"a\r\n");
     bench.server_sends(b"data: x\n");
     assert_eq!((bench.plane.next_deadline(), bench.plane.fired()), (None, 0));
@@ -97,7 +97,7 @@ proptest! {
         let whole: usize = bodies.iter().map(|(body, _)| events(body)).sum();
         let sent: Vec<u8> = bodies.iter().flat_map(|(body, chunked)| response(body, *chunked)).collect();
         let edge = [Edge::Before, Edge::Inside(inside), Edge::After][which];
-        let mut bench = Bench::connected(&[fault(Trigger::SseEvent { n, edge }, CUT)]);
+        let mut bench = Bench::connected(&[fault(Trigger::sse_event(n, edge), CUT)]);
         bench.client_sends(&ASK.repeat(bodies.len()));
         let effects = send_in_pieces(&mut bench, TO_CLIENT, &sent, &cuts);
         let told = units(&effects).iter().filter(|unit| matches!(unit, Unit::SseEvent { data: Some(_), .. })).count();
@@ -205,8 +205,8 @@ fn faults() -> Vec<Fault> {
             for n in 1..3 {
                 let triggers = [
                     Trigger::HttpHead { n, direction, edge },
-                    Trigger::Message { n, direction, edge },
-                    Trigger::SseEvent { n, edge },
+                    Trigger::message(n, direction, edge),
+                    Trigger::sse_event(n, edge),
                     Trigger::Chunk { n, direction, edge },
                     Trigger::Line { n, direction, edge },
                 ];
@@ -218,7 +218,7 @@ fn faults() -> Vec<Fault> {
     faults.push(fault(head.clone(), Verb::Upstream(Upstream::Status { status: 500 })));
     faults.push(fault(head.clone(), Verb::Upstream(Upstream::SlowHead { by: secs(3) })));
     faults.push(fault(head, Verb::Upstream(Upstream::MissingDone)));
-    faults.push(fault(Trigger::SseEvent { n: 1, edge: Edge::After }, Verb::TruncateClean));
-    faults.push(fault(Trigger::SseEvent { n: 1, edge: Edge::After }, Verb::Corrupt));
+    faults.push(fault(Trigger::sse_event(1, Edge::After), Verb::TruncateClean));
+    faults.push(fault(Trigger::sse_event(1, Edge::After), Verb::Corrupt));
     faults
 }

@@ -77,7 +77,7 @@ fn frames_are_counted_by_their_kind() {
 fn events_with_data_are_counted_and_no_comments() {
     let stream = [chunk(": hi\n\n"), chunk("data: one\n\n"), chunk(":\n\nid: 3\n\ndata: two\n\n")];
     for (edge, passing) in [(Edge::Before, ""), (Edge::Inside(6), "data: "), (Edge::After, "data: two\n\n")] {
-        let mut bench = Bench::events(&[fault(Trigger::SseEvent { n: 2, edge }, CUT)]);
+        let mut bench = Bench::events(&[fault(Trigger::sse_event(2, edge), CUT)]);
         let effects = bench.server_sends(&stream.concat());
         let last = format!("16\r\n:\n\nid: 3\n\n{passing}");
         let last = last.replacen("16", &format!("{:x}", ":\n\nid: 3\n\ndata: two\n\n".len()), 1);
@@ -88,7 +88,7 @@ fn events_with_data_are_counted_and_no_comments() {
 
 #[test]
 fn what_may_be_the_event_waits_until_it_is_whole() {
-    let trigger = Trigger::SseEvent { n: 1, edge: Edge::Inside(2) };
+    let trigger = Trigger::sse_event(1, Edge::Inside(2));
     let mut bench = Bench::events(&[fault(trigger, CUT)]);
     assert_eq!(arriving(&bench.server_sends(b"2d\r\nid: 1\n"), TO_CLIENT), b"2d\r\nid");
     assert_eq!(bench.server_sends(b"event: x\nda"), []);
@@ -99,7 +99,7 @@ fn what_may_be_the_event_waits_until_it_is_whole() {
 
 #[test]
 fn what_turns_out_to_be_no_event_goes_on() {
-    let mut bench = Bench::events(&[fault(Trigger::SseEvent { n: 1, edge: Edge::Before }, CUT)]);
+    let mut bench = Bench::events(&[fault(Trigger::sse_event(1, Edge::Before), CUT)]);
     bench.server_sends(b"9\r\n");
     assert_eq!(bench.server_sends(b": hello"), []);
     assert_eq!(arriving(&bench.server_sends(b"\n\n\r\n"), TO_CLIENT), b": hello\n\n\r\n");
@@ -213,7 +213,7 @@ fn a_fault_on_the_second_connection_leaves_the_first_alone() {
 
 #[test]
 fn bytes_that_wait_for_a_fault_go_on_when_it_has_struck_elsewhere() {
-    let trigger = Trigger::SseEvent { n: 1, edge: Edge::Before };
+    let trigger = Trigger::sse_event(1, Edge::Before);
     let mut bench = Bench::events(&[fault(trigger, CUT)]);
     bench.connect(2);
     bench.send_on(2, Direction::ToServer, super::ASK);

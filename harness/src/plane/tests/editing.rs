@@ -227,7 +227,7 @@ fn at_message(n: u32, verb: Verb) -> Fault {
 }
 
 fn at_event(n: u32, verb: Verb) -> Fault {
-    fault(Trigger::SseEvent { n, edge: Edge::After }, verb)
+    fault(Trigger::sse_event(n, Edge::After), verb)
 }
 
 /// What arrives of a chunked body, which must be the same however it is cut.

@@ -3,6 +3,7 @@
 mod attempts;
 mod calls;
 mod closing;
+mod contents;
 mod counts;
 mod edges;
 mod editing;
@@ -129,7 +130,7 @@ pub(super) fn fault(trigger: Trigger, verb: Verb) -> Fault {
 }
 
 pub(super) fn message(n: u32, direction: Direction, edge: Edge) -> Trigger {
-    Trigger::Message { n, direction, edge }
+    Trigger::message(n, direction, edge)
 }
 
 pub(super) fn secs(n: u64) -> Duration {

@@ -48,7 +48,7 @@ fn the_rest_of_a_piece_stays_with_the_actuator_and_is_read_when_it_comes_again()
 #[test]
 fn bytes_that_were_read_before_they_were_given_back_are_not_read_twice() {
     let verb = half_open(HalfOpenKind::Blackhole, Some(TO_CLIENT), Some(1));
-    let mut bench = Bench::events(&[fault(Trigger::SseEvent { n: 1, edge: Edge::Before }, verb)]);
+    let mut bench = Bench::events(&[fault(Trigger::sse_event(1, Edge::Before), verb)]);
     assert_eq!(arriving(&bench.server_sends(b"14\r\nid: 1\n"), TO_CLIENT), b"14\r\n");
     let rest = b"data: 012345\n\n\r\n0\r\n\r\n";
     let effects = bench.server_sends(rest);
@@ -106,10 +106,8 @@ fn a_fin_waits_for_the_heal() {
 
 #[test]
 fn a_fin_passes_with_everything_that_waited_before_it() {
-    let mut bench = Bench::events(&[fault(
-        Trigger::SseEvent { n: 1, edge: Edge::Before },
-        half_open(HalfOpenKind::Stall, None, None),
-    )]);
+    let mut bench =
+        Bench::events(&[fault(Trigger::sse_event(1, Edge::Before), half_open(HalfOpenKind::Stall, None, None))]);
     bench.server_sends(b"20\r\nid: 1\n");
     assert_eq!(lines(&bench.fin(TO_CLIENT)), [r"forward to_client id: 1\n", "forward fin to_client"]);
 }
@@ -128,7 +126,7 @@ fn an_older_silence_outlives_a_younger_one() {
 #[test]
 fn an_event_stream_goes_on_after_a_discard_at_its_boundaries() {
     let verb = half_open(HalfOpenKind::Discard, None, Some(1));
-    let mut bench = Bench::connected(&[fault(Trigger::SseEvent { n: 1, edge: Edge::After }, verb)]);
+    let mut bench = Bench::connected(&[fault(Trigger::sse_event(1, Edge::After), verb)]);
     bench.client_sends(super::ASK);
     bench.server_sends(CHUNKED_EVENTS);
     let event = super::chunk("data: x\n\n");

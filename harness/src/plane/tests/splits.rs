@@ -7,6 +7,7 @@ use super::streams::{self, Conversation};
 use super::{Bench, arriving, fault, frame, lines, masked, units};
 use crate::fault::{Edge, Ending, Ends, Fault, FrameKind, HalfOpenKind, IllegalKind, Trigger, Upstream, Verb};
 use crate::name::{Direction, Side};
+use crate::pattern::{Pattern, Wanted};
 use crate::plane::Effect;
 use crate::trace::Unit;
 
@@ -194,10 +195,18 @@ fn faults_inside_streams() -> Vec<Fault> {
     for edge in [Edge::Before, Edge::Inside(1), Edge::Inside(9), Edge::Inside(1000), Edge::After] {
         let direction = Direction::ToClient;
         let cut = || Verb::Cut { ending: Ending::Fin };
-        faults.push(fault(Trigger::SseEvent { n: 2, edge }, cut()));
-        faults.push(fault(Trigger::SseEvent { n: 3, edge }, Verb::TruncateClean));
-        faults.push(fault(Trigger::Message { n: 2, direction, edge }, cut()));
-        faults.push(fault(Trigger::Message { n: 2, direction, edge }, close()));
+        faults.push(fault(Trigger::sse_event(2, edge), cut()));
+        faults.push(fault(Trigger::sse_event(3, edge), Verb::TruncateClean));
+        faults.push(fault(Trigger::message(2, direction, edge), cut()));
+        faults.push(fault(Trigger::message(2, direction, edge), close()));
+        let words = Pattern::default().with("", Wanted::Is("in three parts".to_owned()));
+        faults.push(fault(Trigger::Message { n: 1, direction, edge, content: words }, cut()));
+        let greeting = Pattern::default().with("", Wanted::Present);
+        faults.push(fault(Trigger::Message { n: 1, direction: Direction::ToServer, edge, content: greeting }, close()));
+        for words in ["two\nmore", "[DONE]", "cut"] {
+            let content = Pattern::default().with("", Wanted::Is(words.to_owned()));
+            faults.push(fault(Trigger::SseEvent { n: 1, edge, content }, cut()));
+        }
         faults.push(fault(Trigger::HttpHead { n: 2, direction, edge }, cut()));
         faults.push(fault(Trigger::Chunk { n: 2, direction, edge }, cut()));
         faults.push(fault(Trigger::Chunk { n: 1, direction: Direction::ToServer, edge }, cut()));
@@ -216,16 +225,18 @@ fn faults_inside_streams() -> Vec<Fault> {
         Verb::ReorderMessages { by: 9 },
     ] {
         for direction in Direction::BOTH {
-            faults.push(fault(Trigger::Message { n: 1, direction, edge: Edge::After }, verb.clone()));
+            faults.push(fault(Trigger::message(1, direction, Edge::After), verb.clone()));
         }
-        faults.push(fault(Trigger::Message { n: 2, direction: Direction::ToClient, edge: Edge::After }, verb.clone()));
-        faults.push(fault(Trigger::SseEvent { n: 2, edge: Edge::After }, verb));
+        faults.push(fault(Trigger::message(2, Direction::ToClient, Edge::After), verb.clone()));
+        faults.push(fault(Trigger::sse_event(2, Edge::After), verb.clone()));
+        let content = Pattern::default().with("", Wanted::Present);
+        faults.push(fault(Trigger::Message { n: 2, direction: Direction::ToClient, edge: Edge::After, content }, verb));
     }
     let illegal = Verb::Illegal { kind: IllegalKind::Close1006, to: Ends::Both };
-    faults.push(fault(Trigger::Message { n: 2, direction: Direction::ToClient, edge: Edge::Inside(2) }, illegal));
+    faults.push(fault(Trigger::message(2, Direction::ToClient, Edge::Inside(2)), illegal));
     let message = "gone".to_owned();
     let error = Verb::Upstream(Upstream::ErrorEvent { message });
-    faults.push(fault(Trigger::SseEvent { n: 2, edge: Edge::After }, error));
+    faults.push(fault(Trigger::sse_event(2, Edge::After), error));
     let head = |n| Trigger::HttpHead { n, direction: Direction::ToClient, edge: Edge::After };
     faults.push(fault(head(2), Verb::Upstream(Upstream::Status { status: 500 })));
     faults.push(fault(head(1), Verb::Upstream(Upstream::MissingDone)));

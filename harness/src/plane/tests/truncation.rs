@@ -117,5 +117,5 @@ fn no_more_than_a_mebibyte_waits() {
 }
 
 fn at_event(n: u32, edge: Edge) -> Fault {
-    fault(Trigger::SseEvent { n, edge }, Verb::TruncateClean)
+    fault(Trigger::sse_event(n, edge), Verb::TruncateClean)
 }

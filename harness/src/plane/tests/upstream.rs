@@ -86,5 +86,5 @@ fn at_head(n: u32, upstream: Upstream) -> Fault {
 }
 
 fn at_event(n: u32, upstream: Upstream) -> Fault {
-    fault(Trigger::SseEvent { n, edge: Edge::After }, Verb::Upstream(upstream))
+    fault(Trigger::sse_event(n, Edge::After), Verb::Upstream(upstream))
 }

@@ -2,6 +2,7 @@
 
 mod checks;
 mod clashes;
+mod contents;
 mod folders;
 mod mistakes;
 
