@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Evidence;
 use crate::fact::FactKind;
+use crate::fault::{Target, Verb};
 use crate::name::HostName;
 use crate::trace::{FaultEvent, Record, What};
 
@@ -53,7 +54,7 @@ pub struct Sign {
     /// A fault by this verb that has fired.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<String>,
-    /// On this link (`alice -> chat`) or host, whichever of its connections.
+    /// On this link (`alice -> chat`, whichever of its connections) or host, or `between alice and chat`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on: Option<String>,
 }
@@ -72,6 +73,18 @@ impl Sometimes {
 }
 
 impl Sign {
+    /// That a verb has struck a target, under a name that says so: `reset on alice -> chat`.
+    pub(crate) fn of(verb: &Verb, target: &Target) -> (String, Self) {
+        let on = match (target, verb) {
+            (Target::Link { link, .. }, _) => format!("{} -> {}", link.client, link.server),
+            (Target::Host(host), _) => host.to_string(),
+            (Target::Between(from, to), Verb::Partition { one_way: true, .. }) => format!("from {from} to {to}"),
+            (Target::Between(one, other), _) => format!("between {one} and {other}"),
+        };
+        let sign = Self { fault: Some(verb.name().to_owned()), on: Some(on.clone()), ..Self::default() };
+        (format!("{} on {on}", verb.name()), sign)
+    }
+
     /// A sign that names neither an event nor a fact nor a fault is shown by nothing.
     fn is_shown_by(&self, record: &Record) -> bool {
         if self.host.is_some() && self.host != record.host {
@@ -98,6 +111,9 @@ impl Sign {
     /// Whether a fault's place, as a trace writes it (`alice->chat#2`, `host chat`), is the one that is meant.
     fn is_on(&self, place: &str) -> bool {
         let Some(on) = &self.on else { return true };
+        if let Some((server, client)) = place.strip_prefix("lookups of ").and_then(|pair| pair.split_once(" by ")) {
+            return on.split("->").map(str::trim).eq([client, server]);
+        }
         let link = place.split('#').next().unwrap_or(place);
         let link = link.strip_prefix("host ").unwrap_or(link);
         link.split("->").map(str::trim).eq(on.split("->").map(str::trim))

@@ -23,6 +23,8 @@
 //!
 //! - before or inside the nth SSE event: from the point on, until the blank line shows that it is an event. Only a whole
 //!   event is one; what the end of its body cuts off is none, and no fault strikes it;
+//! - before or inside the nth message that says something: from the point on, until it is whole and read; a message that
+//!   cannot be read (binary, compressed, longer than 64 KiB) waits for nothing;
 //! - before or inside the nth HTTP head: from the point on, until the first line shows that it is HTTP;
 //! - before the nth chunk: until its size shows that it is not the empty one that ends a body;
 //! - a message or event that is to be corrupted, duplicated or moved, or may be the `[DONE]` to be left out: from its
@@ -30,8 +32,9 @@
 //! - a fault that may have to write the size of a chunk anew, because it ends the body or changes an event: each chunk,
 //!   until it is whole.
 //!
-//! What shows nothing for a second passes: what may still become a head, or a block of an event stream without data. So raw
-//! bytes that begin like HTTP, and comments that keep a stream alive, arrive a second late at most. Should the unit show
+//! What shows nothing for a second passes: what may still become a head, a block of an event stream without data, or the
+//! beginning of a message whose content matters. So raw bytes that begin like HTTP, comments that keep a stream alive, and
+//! pings between the fragments of a slow message arrive a second late at most. Should the unit show
 //! after all, its fault strikes where the bytes then are.
 //!
 //! At most 1 MiB waits so; what is larger passes, and a fault that needed it whole does not fire. Nothing but the message

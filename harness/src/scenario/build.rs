@@ -112,6 +112,12 @@ impl Scenario {
         Err(flaws.into_iter().map(|flaw| self.lines.error(flaw, &self.name)).collect())
     }
 
+    /// The same, with the place of each rule's table in its file.
+    pub(super) fn with_fault_tables(mut self, tables: Vec<usize>) -> Self {
+        self.lines = self.lines.with_fault_tables(tables);
+        self
+    }
+
     /// The same, written in a file.
     pub(super) fn written_at(mut self, lines: Lines) -> Self {
         self.lines = lines;

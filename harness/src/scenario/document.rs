@@ -191,6 +191,8 @@ impl Source<'_> {
 pub(crate) struct Lines {
     file: Option<Arc<Path>>,
     places: Arc<BTreeMap<String, Place>>,
+    /// The place of each fault's table, where a table is several faults.
+    fault_tables: Arc<[usize]>,
 }
 
 impl PartialEq for Lines {
@@ -204,7 +206,12 @@ impl Lines {
     pub(crate) fn of(node: &Node) -> Self {
         let mut places = BTreeMap::new();
         collect(node, &mut String::new(), &mut places);
-        Self { file: Some(Arc::clone(&node.place.file)), places: Arc::new(places) }
+        Self { file: Some(Arc::clone(&node.place.file)), places: Arc::new(places), fault_tables: Arc::default() }
+    }
+
+    /// Says in which table each fault is written.
+    pub(crate) fn with_fault_tables(self, tables: Vec<usize>) -> Self {
+        Self { fault_tables: tables.into(), ..self }
     }
 
     /// The file, if there is one.
@@ -214,7 +221,8 @@ impl Lines {
 
     /// Gives a flaw its line: that of the longest part of its path that is written somewhere.
     pub(crate) fn error(&self, flaw: Flaw, name: &str) -> ScenarioError {
-        let mut path = flaw.path.as_str();
+        let written = in_table(&flaw.path, &self.fault_tables).unwrap_or_else(|| flaw.path.clone());
+        let mut path = written.as_str();
         let place = loop {
             match (self.places.get(path), path.rsplit_once('/')) {
                 (Some(place), _) => break Some(place),
@@ -233,6 +241,14 @@ impl Lines {
             }
         }
     }
+}
+
+/// A path in which the number of a fault has become that of its table.
+fn in_table(path: &str, tables: &[usize]) -> Option<String> {
+    let rest = path.strip_prefix("fault/")?;
+    let (number, rest) = rest.split_once('/').map_or((rest, None), |(number, rest)| (number, Some(rest)));
+    let table = tables.get(number.parse::<usize>().ok()?)?;
+    Some(rest.map_or_else(|| format!("fault/{table}"), |rest| format!("fault/{table}/{rest}")))
 }
 
 fn collect(node: &Node, path: &mut String, places: &mut BTreeMap<String, Place>) {

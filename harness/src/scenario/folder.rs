@@ -13,8 +13,20 @@ use super::typed;
 const BASE_FOLDERS: [&str; 2] = ["_base", "base"];
 
 /// What a base may hold. A scenario's own name, sentence, faults and specimens are nobody else's.
-const KEYS: [&str; 10] =
-    ["base", "starts_at", "time_limit", "settle", "network", "host", "actor", "link", "facts", "checks"];
+const KEYS: [&str; 12] = [
+    "base",
+    "starts_at",
+    "time_limit",
+    "settle",
+    "network",
+    "host",
+    "actor",
+    "link",
+    "moment",
+    "verbs",
+    "facts",
+    "checks",
+];
 
 /// The scenarios of a folder, and the files in it that are none because of a mistake.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -16,6 +16,8 @@
 //! | `[host.NAME]`, `[actor.NAME]` | `run`; `start`, `tells` (kinds of facts), `config` (any table) |
 //! | `[[link]]` | `between` (two hosts); `latency`, `send_buffer_bytes`, `receive_buffer_bytes`, `tcp_syn_linear_timeouts`, `idle_timeout` (with `forgets`) |
 //! | `[[fault]]` | `link` (`"alice -> chat"`; `connection`, from 1), `between` or `host`; `when`; `do` and its parameters |
+//! | `[moment.NAME]` | `link`, and a trigger with what stands beside it |
+//! | `[verbs]` | a list of verbs for each name |
 //! | `[[facts]]` | `fact`; `event` (`host`, `target`), `unit` (`link`, `direction`, `at`) or `connection` (`link`, `at`); `where`, `key`, `as`, `numbered`, `value`, `from`, `to`, `optional` |
 //! | `[checks.NAME]` | those of the [check](crate::check), or of a [check of the catalogue's own](crate::Catalogue::own_check) |
 //! | `[[specimen]]` | `name`, `host`, `run`, `convicted_by` |
@@ -23,16 +25,26 @@
 //! | trigger (`when`) | beside it |
 //! |---|---|
 //! | `at` | |
-//! | `message`, `http_head` | `direction`; `edge` |
-//! | `frame` (a kind of frame) | `direction`; `n`, `edge` |
-//! | `sse_event` | `edge` |
-//! | `chunk`, `line` (of HTTP bodies) | `direction` (without: `"to_client"`), `edge` |
-//! | `bytes` | `direction` |
+//! | `message` (a number, or what it says) | `direction` or `to`; `n` (of those that say it), `edge` |
+//! | `http_head` | `direction` or `to`; `edge` |
+//! | `frame` (a kind of frame) | `direction` or `to`; `n`, `edge` |
+//! | `sse_event` (a number, or what its data says) | `n` (of those that say it), `edge` |
+//! | `chunk`, `line` (of HTTP bodies) | `direction` (without: `"to_client"`) or `to`; `edge` |
+//! | `bytes` | `direction` or `to` |
 //! | `event` (a message) | `host`, `where`, `n`, `after` |
 //! | `connect = true` | |
 //! | `idle` (a time) | |
 //!
-//! An `edge` is `"before"`, `"after"` (also without one) or `{ inside = K }`.
+//! An `edge` is `"before"`, `"after"` (also without one) or `{ inside = K }`. `to` names the host that receives, in place of
+//! `direction`. What a message says is written as under `where`: `message = { type = "result" }`; the fields `from` and `to` of
+//! a message as `/from` and `/to`, because a table with `from` and `to` is a range of numbers.
+//!
+//! `when = "first_result"` is the moment of that name, and `when = { moment = "first_result", edge = "before" }` that moment with
+//! something different about it. A fault that names no `link` strikes its moment's. `do = { one_of = "breaks" }` is the list of
+//! that name under `[verbs]`; a list of choices may hold names of lists, too.
+//!
+//! A `connection` may be a list (`[2, 4]`) or a range (`"2..=7"`): then the table is a fault for each of them, and the seed
+//! draws for each by itself.
 //!
 //! | verb (`do`) | parameters |
 //! |---|---|
@@ -76,13 +88,17 @@
 //! number of the occurrence on its host, or of the connection. A `connection` is `attempted` (as `retried`: but for the
 //! first of its link), `established`, `refused`, `timed_out`, `finished`, `reset`, `given_up` or `closed`.
 //!
-//! Under `where` stand the fields (of a unit: the JSON pointers) that must have a value; in `[[facts]]` `"!x"` is any
-//! value but `x`.
+//! Under `where` stand the fields that must have a value; in `[[facts]]`, and in what a message says, `"!x"` is any value but
+//! `x`. Of a unit they are JSON pointers or the names of fields of the whole, and `{ present = true }` wants any value,
+//! `{ present = false }` none.
+//!
+//! `sometimes = "each verb of each fault"` under `[checks]` stands for a state of each verb that a fault may draw, on what
+//! it strikes.
 //!
 //! # The code
 //!
 //! From text to scenario: `document` (TOML with lines), `section` and `typed` (tables and values), `verb`, `trigger`,
-//! `rule`, `facts` and `read` (the words), `validate` (what no single word shows). `folder` finds files and bases,
+//! `pattern`, `names`, `rule`, `facts` and `read` (the words), `validate` (what no single word shows). `folder` finds files and bases,
 //! `build` is for Rust, `write` goes the other way.
 
 mod build;
@@ -92,6 +108,7 @@ mod duration;
 mod error;
 mod facts;
 mod folder;
+mod names;
 mod pattern;
 mod read;
 mod rule;

@@ -7,13 +7,14 @@ use super::date::Date;
 use super::document::{Entry, Lines, Node, Place, Value};
 use super::duration::Millis;
 use super::error::{ScenarioError, list, nearest};
+use super::names::Names;
 use super::section::Section;
 use super::typed;
-use super::{HostSpec, LinkParameters, LinkSpec, Network, Role, Scenario, Specimen, facts, rule, validate};
-use crate::check::Expectations;
+use super::{FaultRule, HostSpec, LinkParameters, LinkSpec, Network, Role, Scenario, Specimen, facts, rule, validate};
+use crate::check::{Expectations, Sign};
 use crate::fault::{Fault, Middlebox};
 
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 16] = [
     "name",
     "proves",
     "base",
@@ -24,6 +25,8 @@ const KEYS: [&str; 14] = [
     "host",
     "actor",
     "link",
+    "moment",
+    "verbs",
     "fault",
     "facts",
     "checks",
@@ -62,10 +65,19 @@ pub(crate) fn scenario(node: &Node, stem: Option<&str>) -> Result<Scenario, Vec<
     }
     scenario.hosts = hosts(&section, &mut mistakes);
     scenario.links = mistakes.keep_each(section.items("link"), link);
-    scenario.rules = mistakes.keep_each(section.items("fault"), rule::read);
+    let (names, wrong_names) = Names::read(&section);
+    let has_names = wrong_names.is_empty();
+    mistakes.0.extend(wrong_names);
+    // A name that could not be read is missing wherever it is used.
+    if has_names {
+        let rules = mistakes.keep_each(section.items("fault"), |node| rule::read(node, &names));
+        let tables = rules.iter().enumerate().flat_map(|(table, rules)| rules.iter().map(move |_| table)).collect();
+        scenario = scenario.with_fault_tables(tables);
+        scenario.rules = rules.concat();
+    }
     scenario.facts = mistakes.keep_each(section.items("facts"), facts::read);
     if let Some(node) = section.get("checks") {
-        scenario.checks = mistakes.keep(checks(node)).unwrap_or_default();
+        scenario.checks = mistakes.keep(checks(node, &scenario.rules)).unwrap_or_default();
     }
     scenario.specimens = mistakes.keep_each(section.items("specimen"), specimen);
     // What is not read leaves gaps that would be told as mistakes.
@@ -87,10 +99,10 @@ impl Mistakes {
     }
 
     /// What could be read of some tables.
-    fn keep_each<T>(
+    fn keep_each<'a, T>(
         &mut self,
-        tables: Result<&[Node], ScenarioError>,
-        read: impl Fn(&Node) -> Result<T, ScenarioError>,
+        tables: Result<&'a [Node], ScenarioError>,
+        read: impl Fn(&'a Node) -> Result<T, ScenarioError>,
     ) -> Vec<T> {
         let tables = self.keep(tables).unwrap_or_default();
         tables.iter().filter_map(|table| self.keep(read(table))).collect()
@@ -106,13 +118,16 @@ pub(crate) fn in_document(node: &Node) -> Result<Scenario, ScenarioError> {
 pub(crate) fn faults(document: &Node, scenario: &Scenario) -> Result<Vec<Fault>, ScenarioError> {
     let lines = Lines::of(document);
     let tables = Section::any(document, "a plan")?.items("fault")?;
-    let faults = tables.iter().enumerate().map(|(place, table)| {
-        let rule = rule::read(table)?;
-        let checked = validate::rule(&rule, &format!("fault/{place}"), scenario);
-        checked.map_err(|flaw| lines.error(flaw, &scenario.name))?;
-        rule.fixed().ok_or_else(|| table.place.error("a plan leaves nothing open, and this fault is still to be drawn"))
-    });
-    faults.collect()
+    let mut faults = Vec::new();
+    for (place, table) in tables.iter().enumerate() {
+        for rule in rule::read(table, &Names::default())? {
+            let checked = validate::rule(&rule, &format!("fault/{place}"), scenario);
+            checked.map_err(|flaw| lines.error(flaw, &scenario.name))?;
+            let open = || table.place.error("a plan leaves nothing open, and this fault is still to be drawn");
+            faults.push(rule.fixed().ok_or_else(open)?);
+        }
+    }
+    Ok(faults)
 }
 
 /// What `[network]` and `[[link]]` say of packets and buffers.
@@ -195,11 +210,18 @@ fn middlebox(section: &Section) -> Result<Option<Middlebox>, ScenarioError> {
 }
 
 /// A check that has no name of ours may be the catalogue's own, unless it looks like one of ours misspelt.
-fn checks(node: &Node) -> Result<Expectations, ScenarioError> {
+fn checks(node: &Node, rules: &[FaultRule]) -> Result<Expectations, ScenarioError> {
     let Value::Table(entries) = &node.value else { return typed::read(node) };
     let is_ours = |entry: &&Entry| Expectations::NAMES.contains(&entry.key.as_str());
-    let ours = entries.iter().filter(is_ours).cloned().collect();
+    let (mut ours, mut each): (Vec<_>, _) = (entries.iter().filter(is_ours).cloned().collect(), false);
+    for entry in ours.iter_mut().filter(|entry| entry.key == "sometimes") {
+        each |= take_each(&mut entry.node)?;
+    }
     let mut expectations: Expectations = typed::read(&Node { value: Value::Table(ours), place: node.place.clone() })?;
+    if each {
+        let of = |rule: &FaultRule| rule.verbs.iter().map(|verb| Sign::of(verb, &rule.target)).collect::<Vec<_>>();
+        expectations.sometimes.get_or_insert_default().0.extend(rules.iter().flat_map(of));
+    }
     for entry in entries.iter().filter(|entry| !is_ours(entry)) {
         let name = &entry.key;
         if let Some(near) = nearest(name, Expectations::NAMES) {
@@ -211,6 +233,34 @@ fn checks(node: &Node) -> Result<Expectations, ScenarioError> {
         expectations.own.insert(name.clone(), config);
     }
     Ok(expectations)
+}
+
+/// What stands for a state of each verb that a fault may draw, on what the fault strikes.
+const EACH: &str = "each verb of each fault";
+
+/// Takes the sentence that stands for many states out of what is said of `sometimes`; says whether it was there.
+fn take_each(node: &mut Node) -> Result<bool, ScenarioError> {
+    if let Value::Scalar(_) = &node.value {
+        is_each(node)?;
+        node.value = Value::Table(Vec::new());
+        return Ok(true);
+    }
+    let Value::Table(states) = &mut node.value else { return Ok(false) };
+    let before = states.len();
+    let sentences = states.iter().filter(|state| matches!(state.node.value, Value::Scalar(_)));
+    sentences.map(|state| &state.node).try_for_each(is_each)?;
+    states.retain(|state| !matches!(state.node.value, Value::Scalar(_)));
+    Ok(states.len() < before)
+}
+
+fn is_each(node: &Node) -> Result<(), ScenarioError> {
+    match &node.value {
+        Value::Scalar(toml::Value::String(text)) if text == EACH => Ok(()),
+        Value::Scalar(_) | Value::Array(_) | Value::Table(_) => {
+            let sentence = format!("`sometimes` is a table of states, or the sentence \"{EACH}\"");
+            Err(node.place.error(sentence))
+        }
+    }
 }
 
 fn specimen(node: &Node) -> Result<Specimen, ScenarioError> {

@@ -1,9 +1,11 @@
 //! Fault rules: what a scenario says about a fault before a seed decides what it leaves open.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::document::Node;
+use super::document::{Node, Value};
 use super::error::ScenarioError;
+use super::names::Names;
 use super::section::Section;
 use super::{trigger, verb};
 use crate::fault::{Fault, Target, Trigger, Verb};
@@ -104,37 +106,102 @@ impl When {
 /// The keys of a fault that are no parameters of its verb.
 const BESIDE: [&str; 5] = ["link", "connection", "between", "host", "when"];
 
-/// Reads a `[[fault]]`.
-pub(crate) fn read(node: &Node) -> Result<FaultRule, ScenarioError> {
+/// Reads a `[[fault]]`, which is a fault for each of the connections that it names.
+pub(crate) fn read<'a>(node: &'a Node, names: &Names<'a>) -> Result<Vec<FaultRule>, ScenarioError> {
     let section = Section::any(node, "a fault")?;
-    let target = target(&section)?;
-    let verbs = verb::read(section.clone(), &BESIDE)?;
-    let link = match &target {
-        Target::Link { link, .. } => Some(link),
-        Target::Between(..) | Target::Host(_) => None,
+    let of_moment = section.get("when").map_or(Ok(None), |when| names.link(when))?;
+    let targets = targets(&section, of_moment)?;
+    let verbs = verb::read(section.clone(), &BESIDE, names)?;
+    let link = match targets.first() {
+        Some(Target::Link { link, .. }) => Some(link),
+        Some(Target::Between(..) | Target::Host(_)) | None => None,
     };
-    let when = trigger::read(section.node("when")?, link)?;
-    Ok(FaultRule { target, when, verbs })
+    let when = trigger::read(section.node("when")?, link, names)?;
+    Ok(targets.into_iter().map(|target| FaultRule { target, when: when.clone(), verbs: verbs.clone() }).collect())
 }
 
-fn target(section: &Section) -> Result<Target, ScenarioError> {
+/// What a fault strikes. A fault that does not say it strikes the link of its moment.
+fn targets(section: &Section, of_moment: Option<Link>) -> Result<Vec<Target>, ScenarioError> {
     let mut given = ["link", "between", "host"].into_iter().filter(|key| section.get(key).is_some());
-    let Some(named) = given.next() else {
-        return Err(section.place.error("a fault strikes a `link`, a `host` or what is `between` two hosts"));
+    let named = match (given.next(), &of_moment) {
+        (Some(named), _) => named,
+        (None, Some(_)) => "link",
+        (None, None) => {
+            return Err(section.place.error("a fault strikes a `link`, a `host` or what is `between` two hosts"));
+        }
     };
     if let Some(other) = given.next() {
         return Err(section.place_of(other).error(format!("a fault strikes one thing, not `{named}` and `{other}`")));
     }
     if named == "link" {
-        return Ok(Target::Link { link: link(section)?, connection: section.optional("connection")? });
+        let own = section.get("link").map(|_| link(section)).transpose()?;
+        if let (Some(own), Some(other)) = (&own, &of_moment)
+            && own != other
+        {
+            let sentence = format!("the fault strikes {own}, and its moment is one of {other}");
+            return Err(section.place_of("link").error(sentence));
+        }
+        let Some(link) = own.or(of_moment) else { unreachable!("the fault or its moment has a link") };
+        let connections = connections(section)?.into_iter();
+        return Ok(connections.map(|connection| Target::Link { link: link.clone(), connection }).collect());
     }
     if section.get("connection").is_some() {
         return Err(section.place_of("connection").error("only a fault on a `link` has a `connection`"));
     }
     if named == "host" {
-        return section.required("host").map(Target::Host);
+        return Ok(vec![section.required("host").map(Target::Host)?]);
     }
-    between(section).map(|(one, other)| Target::Between(one, other))
+    between(section).map(|(one, other)| vec![Target::Between(one, other)])
+}
+
+/// More connections than this in one table are a mistake.
+const CONNECTIONS_AT_MOST: usize = 1000;
+
+/// Which connections of its link a fault strikes: a number, a list, or a range as in `"2..=7"`; the first that it can
+/// without.
+fn connections(section: &Section) -> Result<Vec<Option<u32>>, ScenarioError> {
+    let Some(node) = section.get("connection") else { return Ok(vec![None]) };
+    let numbers: Vec<u32> = match &node.value {
+        Value::Scalar(toml::Value::String(range)) => connection_range(range, node)?,
+        Value::Array(_) => section.required("connection")?,
+        Value::Scalar(_) | Value::Table(_) => vec![section.required("connection")?],
+    };
+    if numbers.is_empty() {
+        return Err(node.place.error("`connection` lists no connection"));
+    }
+    let mut seen = BTreeSet::new();
+    if let Some(twice) = numbers.iter().find(|number| !seen.insert(**number)) {
+        return Err(node.place.error(format!("`connection` names connection {twice} twice")));
+    }
+    Ok(numbers.into_iter().map(Some).collect())
+}
+
+fn connection_range(text: &str, node: &Node) -> Result<Vec<u32>, ScenarioError> {
+    let ends = |separator| {
+        let (first, last) = text.split_once(separator)?;
+        Some((first.trim().parse::<u32>().ok()?, last.trim().parse::<u32>().ok()?))
+    };
+    let Some((first, last)) = ends("..=") else {
+        let sentence = match ends("..") {
+            Some((first, last)) => format!(
+                "`connection`: `{text}` does not say whether {last} is meant: write \"{first}..={last}\" or \"{first}..={}\"",
+                last.saturating_sub(1)
+            ),
+            None => format!(
+                "`connection`: `{text}` is neither a number nor a range: ranges are written as \"2..=7\", lists as [2, 4]"
+            ),
+        };
+        return Err(node.place.error(sentence));
+    };
+    if last < first {
+        return Err(node.place.error(format!("`connection`: the range `{text}` is empty")));
+    }
+    if (last - first) as usize >= CONNECTIONS_AT_MOST {
+        return Err(node
+            .place
+            .error(format!("`connection`: `{text}` names more than {CONNECTIONS_AT_MOST} connections")));
+    }
+    Ok((first..=last).collect())
 }
 
 /// Two hosts under `between`.

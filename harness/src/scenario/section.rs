@@ -113,6 +113,18 @@ impl<'a> Section<'a> {
         self
     }
 
+    /// The same table over another, whose keys count where this one has none.
+    #[must_use]
+    pub(crate) fn over(mut self, base: &Self) -> Self {
+        base.entries.iter().for_each(|(key, entry)| _ = self.entries.entry(key).or_insert(*entry));
+        self
+    }
+
+    /// How sentences name it.
+    pub(crate) fn what(&self) -> &'a str {
+        self.what
+    }
+
     /// The named tables below a key (`[host.alice]`), none when the key is missing.
     pub(crate) fn named(&self, key: &str) -> Result<Vec<(&'a str, &'a Place, &'a Node)>, ScenarioError> {
         let Some(node) = self.get(key) else { return Ok(Vec::new()) };

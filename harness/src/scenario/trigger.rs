@@ -7,6 +7,7 @@ use toml::Value;
 use super::document::{Node, Value as Written};
 use super::duration::{Millis, written};
 use super::error::{ScenarioError, list, nearest, unknown};
+use super::names::Names;
 use super::pattern;
 use super::rule::When;
 use super::section::Section;
@@ -32,15 +33,26 @@ pub(super) const TRIGGERS: [(&str, &[&str]); 11] = [
     ("idle", &[]),
 ];
 
-/// Reads the triggers of a fault, of which one is drawn. `link` is what the fault strikes, if that is a link.
-pub(crate) fn read(node: &Node, link: Option<&Link>) -> Result<Vec<When>, ScenarioError> {
-    let Some(choices) = Section::choices(node, "`when`")? else { return combinations(node, link) };
-    let whens: Result<Vec<_>, _> = choices.iter().map(|choice| combinations(choice, link)).collect();
-    Ok(whens?.concat())
+/// Reads the triggers of a fault, of which one is drawn. `link` is what the fault strikes, if that is a link; a string is
+/// a moment's name.
+pub(crate) fn read(node: &Node, link: Option<&Link>, names: &Names) -> Result<Vec<When>, ScenarioError> {
+    let choices = Section::choices(node, "`when`")?.unwrap_or(std::slice::from_ref(node));
+    let mut whens = Vec::new();
+    for choice in choices {
+        if let Written::Scalar(Value::String(name)) = &choice.value {
+            whens.extend(read_section(names.trigger(name, &choice.place)?, link)?);
+            continue;
+        }
+        for section in Section::any(choice, "`when`")?.combinations()? {
+            whens.extend(read_section(names.resolved(section)?, link)?);
+        }
+    }
+    Ok(whens)
 }
 
-fn combinations(node: &Node, link: Option<&Link>) -> Result<Vec<When>, ScenarioError> {
-    Section::any(node, "`when`")?.combinations()?.iter().map(|section| one(section, link)).collect()
+/// Reads the triggers of one table.
+pub(crate) fn read_section(section: Section, link: Option<&Link>) -> Result<Vec<When>, ScenarioError> {
+    section.combinations()?.iter().map(|section| one(section, link)).collect()
 }
 
 fn one(section: &Section, link: Option<&Link>) -> Result<When, ScenarioError> {
@@ -54,7 +66,7 @@ fn one(section: &Section, link: Option<&Link>) -> Result<When, ScenarioError> {
         [] => {
             let beside = |key: &&str| TRIGGERS.iter().any(|(_, parameters)| parameters.contains(key));
             let suggestion = section.keys().filter(|key| !beside(key)).find_map(|key| nearest(key, names));
-            let error = (format!("`when` names no trigger; there are {}", list(names)), suggestion);
+            let error = (format!("{} names no trigger; there are {}", section.what(), list(names)), suggestion);
             return Err(section.place.error_meaning(error));
         }
     };
@@ -178,8 +190,8 @@ fn direction(section: &Section, link: Option<&Link>, usual: Option<Direction>) -
         (None, Some(_), _) => receiver(section, link),
         (None, None, Some(usual)) => Ok(usual),
         (None, None, None) => {
-            let sentence = "`when` needs `direction`, or `to` with the host that receives";
-            Err(section.place.error(sentence))
+            let what = section.what();
+            Err(section.place.error(format!("{what} needs `direction`, or `to` with the host that receives")))
         }
     }
 }

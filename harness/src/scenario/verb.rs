@@ -3,8 +3,10 @@
 use serde::Serialize;
 use toml::Value;
 
+use super::document::Node;
 use super::duration::{Millis, written};
 use super::error::{ScenarioError, list, nearest, unknown};
+use super::names::Names;
 use super::section::Section;
 use crate::fault::{IoCall, LookupError, Upstream, Verb};
 use crate::name::{Direction, Side};
@@ -54,12 +56,18 @@ pub(super) const UPSTREAM: [(&str, &[&str]); 5] = [
 ];
 
 /// Reads the verbs of a fault, of which one is drawn. `beside` are the keys of the fault that are no parameters.
-pub(crate) fn read(fault: Section, beside: &[&str]) -> Result<Vec<Verb>, ScenarioError> {
+pub(crate) fn read<'a>(fault: Section<'a>, beside: &[&str], names: &Names<'a>) -> Result<Vec<Verb>, ScenarioError> {
     let node = fault.node("do")?;
-    let Some(choices) = Section::choices(node, "`do`")? else {
+    let Some(one_of) = node.get("one_of") else {
         return fault.without(beside).combinations()?.iter().map(|fault| one(fault, beside)).collect();
     };
+    Section::open(node, "`do`", &["one_of"])?;
     fault.only(&[beside, &["do"]].concat())?;
+    read_each(names.choices(one_of)?)
+}
+
+/// Reads tables of verbs, each of which may stand for several.
+pub(crate) fn read_each<'a>(choices: impl IntoIterator<Item = &'a Node>) -> Result<Vec<Verb>, ScenarioError> {
     let mut verbs = Vec::new();
     for choice in choices {
         for choice in Section::any(choice, "a choice")?.combinations()? {

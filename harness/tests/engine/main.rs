@@ -6,7 +6,7 @@
 //! - `calls`, `hops`: lookups and connect calls that fail, and what stands between two hosts;
 //! - `excuses`: which losses a connection's end explains; `tables`: what sockets hold;
 //! - `between`: packets that arrive in the middle of a poll;
-//! - `withheld`: what the plane keeps for a fault that does not fire;
+//! - `contents`: faults that strike by what a message says; `withheld`: what the plane keeps for one that does not fire;
 //! - `unreachable`: faults that could not strike, and what is said of them;
 //! - `identity`: which host a call belongs to;
 //! - `strays`: what would leave the simulation; `machine`: what a process asks of the machine it runs on;
@@ -22,6 +22,7 @@ mod budgets;
 mod busy;
 mod calls;
 mod clocks;
+mod contents;
 mod determinism;
 mod endings;
 mod entropy;

@@ -103,7 +103,7 @@ fn a_message_that_comes_slowly_waits_for_a_second_at_most() {
 fn a_message_is_changed_by_what_it_says() {
     let mut bench = Bench::websocket(&[at_result(2, TO_CLIENT, Edge::After, Verb::Corrupt)]);
     let effects = bench.server_sends(&[text(RESULT), text(HELLO), text(RESULT), text(RESULT)].concat());
-    let changed = text(r#"{"type":"sesult"}"#);
+    let changed = text(r#"{"type":"rfsult"}"#);
     assert_eq!(arriving(&effects, TO_CLIENT), [text(RESULT), text(HELLO), changed, text(RESULT)].concat());
     assert_eq!(units(&effects).len(), 4);
 }
@@ -152,8 +152,8 @@ fn a_pattern_that_nothing_meets_says_what_passed_instead() {
     let reasons = [bench.plane.reasons(), other.plane.reasons()].concat();
     let reasons: Vec<_> = reasons.into_iter().map(|(FaultIndex(_), reason)| reason).collect();
     insta::assert_snapshot!(reasons.join("\n"), @"
-    it waited for 1 message to_client with type=result, and none was seen among the 3 that passed on alice->chat#1; of the connections alice -> chat, 1 attempted, 0 established
-    of the 3 messages to_client with type=result that it waited for at most 1 were seen, on alice->chat#1; of the connections alice -> chat, 1 attempted, 0 established
+    it waited for 1 WebSocket message to_client with type=result, and none was seen among the 3 that passed on alice->chat#1; of the connections alice -> chat, 1 attempted, 0 established
+    of the 3 WebSocket messages to_client with type=result that it waited for at most 1 were seen, on alice->chat#1; of the connections alice -> chat, 1 attempted, 0 established
     ");
 }
 

@@ -102,5 +102,6 @@ fn a_receiver_is_an_end_of_the_link_that_is_struck() {
 }
 
 fn with(when: &str) -> Result<Scenario, ScenarioError> {
-    read(&GOOD.replacen(WHEN, when, 1))
+    let reset = GOOD.replacen("do = \"close\"\ncode = 1000\nreason = \"idle\"", "do = \"reset\"", 1);
+    read(&reset.replacen(WHEN, when, 1))
 }

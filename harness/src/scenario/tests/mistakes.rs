@@ -42,7 +42,7 @@ fn an_unknown_key_is_told_with_its_line_and_the_nearest_known_one() {
     idle.toml:18: a link has no key `jitter`; known are `between`, `latency`, `send_buffer_bytes`, `receive_buffer_bytes`, `tcp_syn_linear_timeouts`, `idle_timeout` and `forgets`
     idle.toml:25: `close` takes no `raeson`; its parameters are `code`, `reason` and `to`; did you mean `reason`?
     idle.toml:21: `close` takes no `conection`; its parameters are `code`, `reason` and `to`; did you mean `connection`?
-    idle.toml:22: the trigger `message` takes no `egde`; its parameters are `direction` and `edge`; did you mean `edge`?
+    idle.toml:22: the trigger `message` takes no `egde`; its parameters are `n`, `direction`, `to` and `edge`; did you mean `edge`?
     idle.toml:22: `when` names no trigger; there are `at`, `message`, `frame`, `sse_event`, `chunk`, `line`, `bytes`, `http_head`, `event`, `connect` and `idle`; did you mean `message`?
     idle.toml:30: a source of facts has no key `keys`; did you mean `key`?
     idle.toml:33: there is no key `laws` here; did you mean `law`?
@@ -168,7 +168,7 @@ fn a_trigger_that_can_never_come_true_is_a_mistake() {
     ];
     insta::assert_snapshot!(errors(&mistakes), @r#"
     idle.toml:22: units and events are counted from 1: there is no number 0
-    idle.toml:22: `when` needs `direction`
+    idle.toml:22: `when` needs `direction`, or `to` with the host that receives
     idle.toml:22: `message`: expected a whole number from 0, found integer `-3`
     idle.toml:22: the range is empty: its end lies before its beginning
     idle.toml:22: inside a unit at least one byte of it has passed: write `edge = "before"`
@@ -180,7 +180,7 @@ fn a_trigger_that_can_never_come_true_is_a_mistake() {
     idle.toml:22: `connect` is true or absent
     idle.toml:22: a trigger is one thing, not `at` and `bytes`
     idle.toml:22: `when` names no trigger; there are `at`, `message`, `frame`, `sse_event`, `chunk`, `line`, `bytes`, `http_head`, `event`, `connect` and `idle`
-    idle.toml:22: `when` is a table, not a string
+    idle.toml:22: there is no moment `now`; known are none
     idle.toml:22: `one_of` lists nothing to draw from
     idle.toml:22: `at` lists nothing to draw from
     idle.toml:21: connections are counted from 1
@@ -327,7 +327,7 @@ fn what_is_no_toml_is_told_with_its_line() {
     insta::assert_snapshot!(errors(&mistakes), @r#"
     idle.toml:11: this is not TOML: unclosed table, expected `]`
     idle.toml:9: this is not TOML: invalid literal string, expected `'`
-    idle.toml:21: `connection`: expected a whole number from 0, found string "2"
+    idle.toml:21: `connection`: `2` is neither a number nor a range: ranges are written as "2..=7", lists as [2, 4]
     "#);
 }
 

@@ -5,6 +5,7 @@ mod clashes;
 mod contents;
 mod folders;
 mod mistakes;
+mod names;
 
 use super::*;
 

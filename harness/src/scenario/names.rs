@@ -1,0 +1,158 @@
+//! What faults name instead of saying it again: moments (`[moment.NAME]`) and lists of verbs (`[verbs]`).
+
+use std::collections::BTreeMap;
+
+use toml::Value;
+
+use super::document::{Node, Place, Value as Written};
+use super::error::{ScenarioError, unknown};
+use super::section::Section;
+use super::typed::kind;
+use super::{rule, trigger, verb};
+use crate::name::Link;
+
+/// The moments and lists of verbs of a document.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Names<'a> {
+    moments: BTreeMap<&'a str, Moment<'a>>,
+    verbs: BTreeMap<&'a str, &'a Node>,
+}
+
+/// A trigger that has a name, perhaps with the link on which it counts.
+#[derive(Clone, Debug)]
+struct Moment<'a> {
+    link: Option<Link>,
+    trigger: Section<'a>,
+}
+
+impl<'a> Names<'a> {
+    /// Reads what a scenario names, and every mistake in it.
+    pub(crate) fn read(scenario: &Section<'a>) -> (Self, Vec<ScenarioError>) {
+        let (mut names, mut mistakes) = (Self::default(), Vec::new());
+        for (name, node) in named(scenario, "moment", &mut mistakes) {
+            match moment(node) {
+                Ok(moment) => _ = names.moments.insert(name, moment),
+                Err(mistake) => mistakes.push(mistake),
+            }
+        }
+        for (name, node) in named(scenario, "verbs", &mut mistakes) {
+            let read = Section::items_of(node, name).and_then(|items| match items {
+                [] => Err(node.place.error(format!("`{name}` lists no verb"))),
+                some => verb::read_each(some),
+            });
+            match read {
+                Ok(_) => _ = names.verbs.insert(name, node),
+                Err(mistake) => mistakes.push(mistake),
+            }
+        }
+        (names, mistakes)
+    }
+
+    /// The link of the moments that the value of a `when` names, if they have one.
+    pub(crate) fn link(&self, when: &Node) -> Result<Option<Link>, ScenarioError> {
+        let mut found: Option<Link> = None;
+        for (name, place) in moments_in(when) {
+            let Some(link) = &self.moment(name, place)?.link else { continue };
+            if let Some(other) = found.replace(link.clone()).filter(|other| other != link) {
+                return Err(
+                    place.error(format!("these moments are of two links, {other} and {link}: a fault strikes one"))
+                );
+            }
+        }
+        Ok(found)
+    }
+
+    /// The trigger of a `when` that is a moment's name, or a table with a `moment` and what is to be different about it.
+    pub(crate) fn resolved(&self, when: Section<'a>) -> Result<Section<'a>, ScenarioError> {
+        let Some(node) = when.get("moment") else { return Ok(when) };
+        let Written::Scalar(Value::String(name)) = &node.value else {
+            return Err(node.place.error(format!("`moment` is a name, not {}", kind(node))));
+        };
+        let moment = self.moment(name, &node.place)?;
+        Ok(when.without(&["moment"]).over(&moment.trigger))
+    }
+
+    /// The trigger of a moment, as if it stood where it is named.
+    pub(crate) fn trigger(&self, name: &str, place: &'a Place) -> Result<Section<'a>, ScenarioError> {
+        Ok(self.moment(name, place)?.trigger.called("`when`", place))
+    }
+
+    /// The verbs of a `one_of`: a list by its name, or tables, with the names of lists among them.
+    pub(crate) fn choices(&self, one_of: &'a Node) -> Result<Vec<&'a Node>, ScenarioError> {
+        let items = match &one_of.value {
+            Written::Array(items) => items.as_slice(),
+            Written::Scalar(_) | Written::Table(_) => std::slice::from_ref(one_of),
+        };
+        let mut choices = Vec::new();
+        for item in items {
+            match &item.value {
+                Written::Scalar(Value::String(name)) => choices.extend(self.list(name, &item.place)?),
+                Written::Scalar(_) | Written::Array(_) | Written::Table(_) => choices.push(item),
+            }
+        }
+        if choices.is_empty() {
+            return Err(one_of.place.error("`one_of` lists nothing to draw from"));
+        }
+        Ok(choices)
+    }
+
+    fn list(&self, name: &str, place: &Place) -> Result<&'a [Node], ScenarioError> {
+        match self.verbs.get(name) {
+            Some(list) => Section::items_of(list, name),
+            None => {
+                let known: Vec<_> = self.verbs.keys().copied().collect();
+                Err(place.error_meaning(unknown(format!("there is no list `{name}` under `[verbs]`"), name, known)))
+            }
+        }
+    }
+
+    fn moment(&self, name: &str, place: &Place) -> Result<&Moment<'a>, ScenarioError> {
+        let known: Vec<_> = self.moments.keys().copied().collect();
+        let error = || place.error_meaning(unknown(format!("there is no moment `{name}`"), name, known));
+        self.moments.get(name).ok_or_else(error)
+    }
+}
+
+/// The entries of a table of names.
+fn named<'a>(scenario: &Section<'a>, key: &str, mistakes: &mut Vec<ScenarioError>) -> Vec<(&'a str, &'a Node)> {
+    let Some(node) = scenario.get(key) else { return Vec::new() };
+    match &node.value {
+        Written::Table(entries) => entries.iter().map(|entry| (entry.key.as_str(), &entry.node)).collect(),
+        Written::Scalar(_) | Written::Array(_) => {
+            mistakes.push(node.place.error(format!("`{key}` is a table of names, not {}", kind(node))));
+            Vec::new()
+        }
+    }
+}
+
+fn moment(node: &Node) -> Result<Moment<'_>, ScenarioError> {
+    let section = Section::any(node, "a moment")?;
+    let link = section.get("link").map(|_| rule::link(&section)).transpose()?;
+    let trigger = section.without(&["link"]);
+    trigger::read_section(trigger.clone(), link.as_ref())?;
+    Ok(Moment { link, trigger })
+}
+
+/// The names of moments in the value of a `when`.
+fn moments_in(when: &Node) -> Vec<(&str, &Place)> {
+    if let Some(Written::Array(choices)) = when.get("one_of").map(|choices| &choices.value) {
+        return choices.iter().flat_map(moments_in).collect();
+    }
+    let named = match &when.value {
+        Written::Scalar(_) => Some(when),
+        Written::Table(_) => when.get("moment"),
+        Written::Array(_) => None,
+    };
+    let nodes = match named.map(|node| &node.value) {
+        Some(Written::Array(items)) => items.as_slice(),
+        Some(Written::Scalar(_) | Written::Table(_)) => named.map_or(&[][..], std::slice::from_ref),
+        None => &[],
+    };
+    nodes
+        .iter()
+        .filter_map(|node| match &node.value {
+            Written::Scalar(Value::String(text)) => Some((text.as_str(), &node.place)),
+            Written::Scalar(_) | Written::Array(_) | Written::Table(_) => None,
+        })
+        .collect()
+}
