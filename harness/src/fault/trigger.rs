@@ -208,3 +208,24 @@ fn named(n: u32, content: &Pattern) -> (String, String) {
         (false, n) => (format!(" #{n}"), format!(" with {content}")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pattern::Wanted;
+
+    #[test]
+    fn a_unit_is_named_by_its_number_or_by_what_it_says() {
+        let result = Pattern::default().with("type", Wanted::Is("result".to_owned()));
+        let message = |n, edge, content| Trigger::Message { n, direction: Direction::ToClient, edge, content };
+        for (trigger, words) in [
+            (message(3, Edge::After, Pattern::default()), "after message 3 to_client"),
+            (message(1, Edge::Before, result.clone()), "before message to_client with type=result"),
+            (message(2, Edge::Inside(1), result.clone()), "1 byte into message #2 to_client with type=result"),
+            (Trigger::SseEvent { n: 1, edge: Edge::After, content: result }, "after SSE event with type=result"),
+            (Trigger::sse_event(2, Edge::Inside(7)), "7 bytes into SSE event 2"),
+        ] {
+            assert_eq!(trigger.to_string(), words);
+        }
+    }
+}

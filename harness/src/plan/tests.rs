@@ -22,6 +22,26 @@ fn one_seed_draws_one_plan_for_ever() {
 }
 
 #[test]
+fn a_fault_of_several_connections_is_drawn_as_if_each_had_a_table_of_its_own() {
+    let hosts = "proves = \"x\"\n[host.chat]\nrun = \"chat\"\n[actor.alice]\nrun = \"talker\"\n";
+    let fault = |connection: &str| {
+        format!(
+            "[[fault]]\nlink = \"alice -> chat\"\nconnection = {connection}\n\
+             when = {{ message = {{ type = \"result\" }}, n = {{ from = 1, to = 9 }}, to = \"alice\" }}\n\
+             do = [\"reset\", \"drop\"]\n"
+        )
+    };
+    let draw = |faults: String| {
+        let scenario = Scenario::from_toml(&format!("{hosts}{faults}"), Path::new("several.toml")).expect("no mistake");
+        (0..20).map(|seed| Plan::draw(&scenario, Seed(seed)).faults).collect::<Vec<_>>()
+    };
+    let each = draw(["2", "3", "4"].map(fault).concat());
+    assert_eq!(draw(fault("\"2..=4\"")), each);
+    assert_eq!(draw(fault("[2, 3, 4]")), each);
+    assert!(each.iter().any(|faults| faults[0].trigger != faults[1].trigger), "each is drawn by itself");
+}
+
+#[test]
 fn another_seed_draws_another_plan_and_every_choice_is_drawn_sometimes() {
     let scenario = arbitrary::scenario();
     let mut verbs = std::collections::BTreeSet::new();

@@ -83,7 +83,7 @@ fn an_event_is_struck_by_what_its_data_says() {
     let outcome = stream(
         "[[fault]]\nlink = \"client -> server\"\ndo = \"corrupt\"\nwhen = { sse_event = { \"\" = \"[DONE]\" } }\n",
     );
-    assert!(outcome.only("got").1.ends_with("data: [DPNE]\n\n"), "{}", outcome.only("got").1);
+    assert!(outcome.only("got").1.ends_with("data: [DOOE]\n\n"), "{}", outcome.only("got").1);
 }
 
 fn websocket(faults: &str) -> Outcome {
