@@ -122,8 +122,13 @@ impl Sign {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::check::tale::Tale;
+    use crate::fault::{Fault, LookupError, Trigger};
+    use crate::name::Link;
+    use crate::plane::{Effect, Plane};
     use crate::trace::Level;
 
     #[test]
@@ -172,5 +177,33 @@ mod tests {
             );
         let reached = states.reached(&tale.evidence());
         assert_eq!(reached.iter().collect::<Vec<_>>(), ["host", "reset", "there"]);
+    }
+
+    #[test]
+    fn each_fault_that_fires_shows_the_sign_that_stands_for_it_and_no_other() {
+        let link = || Target::Link { link: Link { client: "alice".into(), server: "chat".into() }, connection: None };
+        let between = || Target::Between("alice".into(), "chat".into());
+        let faults = [
+            (link(), Verb::LookupFails { kind: LookupError::NoAnswer, lasting: None }),
+            (between(), Verb::Partition { one_way: false, heal_after: None }),
+            (Target::Between("chat".into(), "alice".into()), Verb::Partition { one_way: true, heal_after: None }),
+            (Target::Host("chat".into()), Verb::Freeze { thaw_after: None }),
+            (Target::Host("alice".into()), Verb::Crash { restart_after: None }),
+        ];
+        let faults = faults.map(|(target, verb)| Fault { target, trigger: Trigger::At(Duration::ZERO), verb });
+        let (mut plane, mut effects) = (Plane::new(&faults), Vec::new());
+        plane.timeout(Duration::ZERO, &mut effects);
+        let fired = effects.iter().filter_map(|effect| match effect {
+            Effect::Fired { fault, on, .. } => Some((fault.0 as usize, on.as_str())),
+            _ => None,
+        });
+        let fired: Vec<_> = fired.collect();
+        assert_eq!(fired.len(), faults.len());
+        for (nth, fault) in faults.iter().enumerate() {
+            let (name, sign) = Sign::of(&fault.verb, &fault.target);
+            for (other, on) in &fired {
+                assert_eq!(sign.is_on(on), *other == nth, "{name}: {on}");
+            }
+        }
     }
 }
