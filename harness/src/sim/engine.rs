@@ -38,6 +38,8 @@ pub(crate) struct Engine {
     owners: RefCell<Owners>,
     /// Virtual time since the start of the run, as of the last time that the runtime waited: between two waits it stands.
     now: Cell<Duration>,
+    /// The same as the run's clocks have it.
+    now_nanos: Cell<u64>,
     /// Kept for its capacity.
     waking: Cell<Vec<Waker>>,
     polls: Cell<u64>,
@@ -89,6 +91,7 @@ pub(crate) fn uninstall() -> Option<Rc<Engine>> {
 }
 
 /// Works with this thread's engine, if it has one.
+#[inline]
 pub(crate) fn with_current(work: impl FnOnce(&Engine)) {
     // Fails while the thread's locals are being destroyed: then no run goes on.
     let _ = ENGINE.try_with(|slot| {
@@ -123,6 +126,7 @@ impl Engine {
             entropy_of_nobody: Cell::new(EntropyState([1; 4])),
             owners: RefCell::default(),
             now: Cell::new(Duration::ZERO),
+            now_nanos: Cell::new(0),
             waking: Cell::default(),
             polls: Cell::new(0),
             idle_polls: Cell::new(0),
@@ -144,6 +148,7 @@ impl Engine {
     }
 
     /// Virtual time since the start of the run.
+    #[inline]
     pub(crate) fn now(&self) -> Duration {
         self.now.get()
     }
@@ -153,6 +158,7 @@ impl Engine {
         self.polls.get()
     }
 
+    #[inline]
     pub(crate) fn speaking(&self) -> Option<LifeId> {
         self.speaking.get()
     }
@@ -166,6 +172,7 @@ impl Engine {
         result
     }
 
+    #[inline]
     fn speak(&self, life: Option<LifeId>) {
         self.speaking.set(life);
         self.shared.speak(life.map(|life| life.0));
@@ -177,11 +184,16 @@ impl Engine {
         if self.shared.has_told() {
             self.take_told();
         }
-        let now = Duration::from_nanos(self.shared.now_nanos());
-        if self.now.get() != now {
-            self.now.set(now);
-            self.deliver_due(true);
+        let now = self.shared.now_nanos();
+        if self.now_nanos.get() != now {
+            self.go_on_to(now);
         }
+    }
+
+    fn go_on_to(&self, now: u64) {
+        self.now_nanos.set(now);
+        self.now.set(Duration::from_nanos(now));
+        self.deliver_due(true);
     }
 
     /// The same at the run's end, where time stands.
@@ -190,6 +202,7 @@ impl Engine {
     }
 
     /// Takes down what the run's other threads and calls of libc have told.
+    #[cold]
     fn take_told(&self) {
         for Told { at, whose, what } in self.shared.take_told() {
             let mut network = self.network.borrow_mut();
@@ -214,6 +227,7 @@ impl Engine {
     }
 
     /// Works on the network at the present time, then wakes whom that woke.
+    #[inline]
     pub(crate) fn with_network<T>(&self, work: impl FnOnce(&mut Network) -> T) -> T {
         self.catch_up();
         let mut network = self.network.borrow_mut();
@@ -233,11 +247,15 @@ impl Engine {
                 waker.wake();
             }
         } else {
-            let mut wakers = std::mem::replace(&mut network.to_wake, self.waking.take());
-            drop(network);
-            wakers.drain(..).for_each(Waker::wake);
-            self.waking.set(wakers);
+            self.wake_many(network);
         }
+    }
+
+    fn wake_many(&self, mut network: RefMut<'_, Network>) {
+        let mut wakers = std::mem::replace(&mut network.to_wake, self.waking.take());
+        drop(network);
+        wakers.drain(..).for_each(Waker::wake);
+        self.waking.set(wakers);
     }
 
     pub(crate) fn record(&self, life: Option<LifeId>, what: What) {
@@ -259,13 +277,13 @@ impl Engine {
         self.owners.borrow_mut().insert(id, Owner { life, ordinal });
     }
 
+    #[inline]
     pub(crate) fn before_poll(&self, id: tokio::task::Id) {
         self.polls.set(self.polls.get() + 1);
         let idle = self.idle_polls.get() + 1;
         self.idle_polls.set(idle);
         if idle > self.budget.idle_polls {
-            self.ended.set(Some(RunEnd::Livelock));
-            std::panic::resume_unwind(Box::new(Livelock));
+            self.end_livelock();
         }
         self.catch_up();
         let owner = self.owners.borrow().get(&id).copied();
@@ -285,7 +303,14 @@ impl Engine {
         }
     }
 
+    #[cold]
+    fn end_livelock(&self) -> ! {
+        self.ended.set(Some(RunEnd::Livelock));
+        std::panic::resume_unwind(Box::new(Livelock))
+    }
+
     /// What the poll has given to other threads is done now.
+    #[inline]
     pub(crate) fn after_poll(&self) {
         self.speak(None);
         overrides::give_way(self.shared);

@@ -1,5 +1,6 @@
 //! One simulation: one fresh thread, one paused runtime, one engine.
 
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -320,14 +321,21 @@ fn runtime(seeds: &SeedTree) -> std::io::Result<LocalRuntime> {
         .build_local(Default::default())
 }
 
+#[inline]
 fn with(work: impl FnOnce(&Engine)) {
     engine::with_current(work);
 }
 
 /// A panic in a hook around a wait would cost the runtime its core, so it is kept and ends the run in an orderly way.
+#[inline]
 fn guarded(engine: &Engine, work: impl FnOnce(&Engine)) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| work(engine))) {
-        *engine.defect.borrow_mut() = Some(SimError::Defect { message: panics::text(&*panic) });
-        engine.end(RunEnd::Finished);
+        end_by_defect(engine, &*panic);
     }
+}
+
+#[cold]
+fn end_by_defect(engine: &Engine, panic: &(dyn Any + Send)) {
+    *engine.defect.borrow_mut() = Some(SimError::Defect { message: panics::text(panic) });
+    engine.end(RunEnd::Finished);
 }

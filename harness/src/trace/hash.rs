@@ -32,6 +32,7 @@ impl TraceHash {
     const MULTIPLIER: u128 = 0x2360_ed05_1fc6_5da4_4385_df64_9fcc_f645;
 
     /// Takes a number in.
+    #[inline]
     pub fn absorb(&mut self, number: u64) {
         let mixed = (self.0 ^ u128::from(number)).wrapping_mul(Self::MULTIPLIER);
         self.0 = mixed ^ mixed >> 64;
@@ -54,11 +55,7 @@ impl Hasher for Told<'_> {
     fn write(&mut self, bytes: &[u8]) {
         // The length as well: a chunk that is not full would otherwise be the same as one that ends with zeros.
         self.0.absorb(bytes.len() as u64);
-        for chunk in bytes.chunks(8) {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            self.0.absorb(u64::from_le_bytes(word));
-        }
+        words_of(bytes, |word| self.0.absorb(word));
     }
 
     fn write_u8(&mut self, number: u8) {
@@ -79,6 +76,17 @@ impl Hasher for Told<'_> {
 
     fn write_usize(&mut self, number: usize) {
         self.0.absorb(number as u64);
+    }
+}
+
+/// Gives out bytes as little-endian numbers of eight each; the last, if it is not full, as one that ends with zeros.
+#[inline]
+pub(crate) fn words_of(bytes: &[u8], mut take: impl FnMut(u64)) {
+    let (words, rest) = bytes.as_chunks::<8>();
+    words.iter().for_each(|word| take(u64::from_le_bytes(*word)));
+    if !rest.is_empty() {
+        // Byte by byte: a copy of an unknown length costs a call.
+        take(rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)));
     }
 }
 

@@ -14,6 +14,7 @@ mod record;
 pub use clock::Seconds;
 pub(crate) use clock::told_apart;
 pub use hash::TraceHash;
+pub(crate) use hash::words_of;
 pub use lines::TraceError;
 pub use record::{ConnectionEvent, Event, FaultEvent, GaveUpOn, Level, ProcessEvent, Record, Unit, What};
 

@@ -19,6 +19,7 @@ use crate::fault::{FaultIndex, IoErrorKind};
 use crate::name::{ConnectionId, Direction, Side};
 use crate::plane::Mode;
 use crate::scenario::LinkParameters;
+use crate::trace::words_of;
 
 /// The payload of a full segment: an Ethernet frame less the headers of IP and TCP.
 pub(crate) const SEGMENT_BYTES: usize = 1460;
@@ -114,16 +115,20 @@ pub(crate) struct Wakers {
 }
 
 impl Wakers {
+    #[inline]
     pub(crate) fn register(&mut self, cx: &Context<'_>) {
         match &self.first {
             None => self.first = Some(cx.waker().clone()),
             Some(first) if first.will_wake(cx.waker()) => {}
-            Some(_) => {
-                let others = self.others.get_or_insert_default();
-                if !others.iter().any(|waker| waker.will_wake(cx.waker())) {
-                    others.push(cx.waker().clone());
-                }
-            }
+            Some(_) => self.register_beside(cx),
+        }
+    }
+
+    #[cold]
+    fn register_beside(&mut self, cx: &Context<'_>) {
+        let others = self.others.get_or_insert_default();
+        if !others.iter().any(|waker| waker.will_wake(cx.waker())) {
+            others.push(cx.waker().clone());
         }
     }
 
@@ -132,10 +137,13 @@ impl Wakers {
     }
 
     /// Moves every waker to `out`; they are woken when nothing is borrowed any more.
+    #[inline]
     pub(crate) fn drain_into(&mut self, out: &mut Vec<Waker>) {
-        out.extend(self.first.take());
-        if let Some(others) = self.others.take() {
-            out.extend(*others);
+        if let Some(first) = self.first.take() {
+            out.push(first);
+            if let Some(others) = self.others.take() {
+                out.extend(*others);
+            }
         }
     }
 }
@@ -317,6 +325,7 @@ impl End {
     }
 
     /// Moves up to `most` received bytes into `buf`; how many they were.
+    #[inline]
     pub(crate) fn take_received(&mut self, buf: &mut ReadBuf<'_>, most: usize) -> usize {
         let mut left = most.min(self.received_bytes);
         let taken = left;
@@ -441,11 +450,8 @@ impl PacketDigest for Packet {
             Self::Ack => 3,
             Self::Data { bytes, owed, forged } => {
                 let mut digest = 4 ^ (*owed as u64) << 8 ^ u64::from(forged.is_some()) << 4;
-                for chunk in bytes.chunks(8) {
-                    let mut word = [0; 8];
-                    word[..chunk.len()].copy_from_slice(chunk);
-                    digest = (digest ^ u64::from_le_bytes(word)).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
-                }
+                let mut take = |word: u64| digest = (digest ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
+                words_of(bytes, &mut take);
                 digest ^ bytes.len() as u64
             }
             Self::Fin { forged } => 5 | u64::from(forged.is_some()) << 4,

@@ -13,14 +13,17 @@ pub(crate) struct Queue<T> {
 }
 
 impl<T> Queue<T> {
+    #[inline]
     pub(crate) fn new() -> Self {
         Self { first: None, rest: None }
     }
 
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.first.is_none()
     }
 
+    #[inline]
     pub(crate) fn push_back(&mut self, item: T) {
         match self.first {
             None => self.first = Some(item),
@@ -28,6 +31,7 @@ impl<T> Queue<T> {
         }
     }
 
+    #[inline]
     pub(crate) fn pop_front(&mut self) -> Option<T> {
         let first = self.first.take()?;
         if let Some(rest) = &mut self.rest {
@@ -36,22 +40,27 @@ impl<T> Queue<T> {
         Some(first)
     }
 
+    #[inline]
     pub(crate) fn front(&self) -> Option<&T> {
         self.first.as_ref()
     }
 
+    #[inline]
     pub(crate) fn front_mut(&mut self) -> Option<&mut T> {
         self.first.as_mut()
     }
 
+    #[inline]
     pub(crate) fn back_mut(&mut self) -> Option<&mut T> {
         self.rest.as_mut().and_then(|rest| rest.back_mut()).or(self.first.as_mut())
     }
 
+    #[inline]
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         self.first.iter().chain(self.rest.iter().flat_map(|rest| rest.iter()))
     }
 
+    #[inline]
     pub(crate) fn clear(&mut self) {
         *self = Self::new();
     }

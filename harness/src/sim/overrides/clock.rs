@@ -16,26 +16,17 @@ const FREE_LOOKS: u64 = 100_000;
 /// How long each look takes from then on.
 const LOOK_TAKES_NANOS: u64 = 10_000;
 
-/// What a wait's own next looks at a clock are answered with.
-#[derive(Clone, Copy)]
-struct Foresight {
-    /// How many looks.
-    looks: u32,
-    /// Virtual nanoseconds since the start of the run.
-    nanos: u64,
-}
-
-impl Foresight {
-    const NONE: Self = Self { looks: 0, nanos: 0 };
-}
-
 thread_local! {
-    static FORESIGHT: Cell<Foresight> = const { Cell::new(Foresight::NONE) };
+    /// How many of a wait's own next looks at a clock are answered with a time that has not come.
+    static FORESIGHT_LOOKS: Cell<u32> = const { Cell::new(0) };
+    /// That time: virtual nanoseconds since the start of the run.
+    static FORESIGHT_NANOS: Cell<u64> = const { Cell::new(0) };
 }
 
 /// This thread's next looks at a clock see that time.
 pub(super) fn foresee(looks: u32, nanos: u64) {
-    FORESIGHT.set(Foresight { looks, nanos });
+    FORESIGHT_LOOKS.set(looks);
+    FORESIGHT_NANOS.set(nanos);
 }
 
 /// # Safety
@@ -92,20 +83,24 @@ unsafe extern "C" fn gettimeofday(time: *mut libc::timeval, zone: *mut libc::c_v
 /// What this thread's next look at a clock sees.
 #[inline]
 pub(super) fn seen_nanos(shared: &Shared) -> u64 {
-    let foresight = FORESIGHT.get();
-    if foresight.looks > 0 {
-        FORESIGHT.set(Foresight { looks: foresight.looks - 1, ..foresight });
-        return foresight.nanos.max(shared.now_nanos());
+    if FORESIGHT_LOOKS.get() > 0 {
+        return foreseen_nanos(shared);
     }
     if shared.is_spoken_on() {
         // One thread of a run runs at a time: a number that nobody else changes.
         let looks = shared.looks.load(Ordering::Relaxed) + 1;
         shared.looks.store(looks, Ordering::Relaxed);
         if looks > FREE_LOOKS {
-            shared.now_nanos.fetch_add(LOOK_TAKES_NANOS, Ordering::Relaxed);
+            shared.now_nanos.store(shared.now_nanos() + LOOK_TAKES_NANOS, Ordering::Relaxed);
         }
     }
     shared.now_nanos()
+}
+
+#[cold]
+fn foreseen_nanos(shared: &Shared) -> u64 {
+    FORESIGHT_LOOKS.set(FORESIGHT_LOOKS.get() - 1);
+    FORESIGHT_NANOS.get().max(shared.now_nanos())
 }
 
 /// What the wall clock says to this thread: nanoseconds since 1970.

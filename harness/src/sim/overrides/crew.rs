@@ -122,6 +122,7 @@ thread_local! {
 }
 
 /// Whether this is the first thread of its run.
+#[inline]
 pub(super) fn is_first() -> bool {
     ME.get() == 0
 }
@@ -213,10 +214,15 @@ pub(super) fn wait(shared: &Shared, waiting: Waiting) -> Woken {
 }
 
 /// Whoever is ready runs before this thread goes on.
+#[inline]
 pub(crate) fn give_way(shared: &Shared) {
-    if shared.crew.helpers.load(Ordering::Relaxed) == 0 {
-        return;
+    if shared.crew.helpers.load(Ordering::Relaxed) > 0 {
+        give_way_to_others(shared);
     }
+}
+
+#[cold]
+fn give_way_to_others(shared: &Shared) {
     let mut state = lock(shared);
     if state.ready.is_empty() {
         return;
@@ -233,7 +239,10 @@ pub(crate) fn helpers(shared: &Shared) -> usize {
 
 /// Whether another thread than the first has had a turn since the last time that somebody asked.
 pub(crate) fn has_helped(shared: &Shared) -> bool {
-    shared.crew.helped.swap(false, Ordering::Relaxed)
+    // One thread of a run runs at a time: nobody else changes it between the two.
+    let helped = shared.crew.helped.load(Ordering::Relaxed);
+    shared.crew.helped.store(false, Ordering::Relaxed);
+    helped
 }
 
 /// Wakes up to `most` threads of the run that wait at a word.

@@ -192,11 +192,12 @@ impl Shared {
         }
     }
 
-    /// Time goes on.
+    /// Time goes on. One thread of a run runs at a time, so nobody else changes these numbers meanwhile.
     fn wait_until(&self, nanos: u64) {
-        if self.now_nanos.fetch_max(nanos, Ordering::Relaxed) < nanos {
+        if self.now_nanos() < nanos {
+            self.now_nanos.store(nanos, Ordering::Relaxed);
             self.looks.store(0, Ordering::Relaxed);
-            self.moves.fetch_add(1, Ordering::Relaxed);
+            self.moves.store(self.moves() + 1, Ordering::Relaxed);
             self.beacon.set_now(nanos);
         }
     }
@@ -207,11 +208,13 @@ impl Shared {
     }
 
     /// What the run's clocks say: virtual nanoseconds since its start.
+    #[inline]
     pub(crate) fn now_nanos(&self) -> u64 {
         self.now_nanos.load(Ordering::Relaxed)
     }
 
     /// How often time has gone on by a wait.
+    #[inline]
     pub(crate) fn moves(&self) -> u64 {
         self.moves.load(Ordering::Relaxed)
     }
@@ -314,7 +317,6 @@ impl Shared {
 
     fn set_course(&self, course: u32) {
         self.course.store(course, Ordering::Release);
-        wait::wake_word(&self.course);
     }
 
     /// A thread of the run waits for what nobody will release: the run is over, and its threads stay where they are.
@@ -433,6 +435,7 @@ pub(crate) fn leave() {
 }
 
 /// The run that this thread belongs to.
+#[inline]
 pub(crate) fn shared() -> Option<&'static Shared> {
     SHARED.get()
 }

@@ -15,6 +15,9 @@ use super::{SHARED, SYSCALL, Shared, fill, seeded};
 /// How long the thread of a run is waited for once it has said that its run is over.
 const LAST_STEPS: Duration = Duration::from_secs(10);
 
+/// How often whoever waits for a run's thread looks whether the run has been given up, so that the thread will never end.
+const COURSE_LOOK: Duration = Duration::from_millis(50);
+
 thread_local! {
     /// The runtime is about to wait, and the network has something to do at this time, or never (`u64::MAX`).
     static WAIT: Cell<Option<u64>> = const { Cell::new(None) };
@@ -39,21 +42,28 @@ pub(crate) fn after_wait(shared: &Shared) {
 
 /// Waits for a run's thread to end; `false` when the time was up, or the run was given up.
 pub(crate) fn join(thread: JoinHandle<()>, within: Duration, shared: &Shared) -> bool {
-    let deadline = real_nanos(0).saturating_add(within.as_nanos() as u64);
-    while shared.course.load(Ordering::Acquire) == Shared::GOES_ON {
-        let Some(rest) = deadline.checked_sub(real_nanos(0)).filter(|rest| *rest > 0) else { break };
-        wait_for_word(shared.course.as_ptr() as usize, Shared::GOES_ON, Some(rest));
-    }
-    let over = shared.course.load(Ordering::Acquire) == Shared::OVER;
     let thread = thread.into_pthread_t();
-    let until = real_nanos(libc::FUTEX_CLOCK_REALTIME).saturating_add(LAST_STEPS.as_nanos() as u64);
-    // SAFETY: the thread is joinable, because its handle was, and nobody else has the handle.
-    let joined = over && unsafe { libc::pthread_timedjoin_np(thread, std::ptr::null_mut(), &timespec(until)) } == 0;
-    if !joined {
-        // SAFETY: as above; it was not joined.
-        unsafe { libc::pthread_detach(thread) };
+    let mut left = within;
+    let mut was_over = false;
+    loop {
+        let slice = left.min(COURSE_LOOK);
+        let until = real_nanos(libc::FUTEX_CLOCK_REALTIME).saturating_add(slice.as_nanos() as u64);
+        // SAFETY: the thread is joinable, because its handle was, nobody else has the handle, and it was not joined yet.
+        if unsafe { libc::pthread_timedjoin_np(thread, std::ptr::null_mut(), &timespec(until)) } == 0 {
+            return true;
+        }
+        left = left.saturating_sub(slice);
+        let course = shared.course.load(Ordering::Acquire);
+        if course == Shared::OVER && !was_over {
+            was_over = true;
+            left = LAST_STEPS;
+        }
+        if course == Shared::GIVEN_UP || left.is_zero() {
+            // SAFETY: as above.
+            unsafe { libc::pthread_detach(thread) };
+            return false;
+        }
     }
-    joined
 }
 
 /// `getrandom` 0.2 asks for entropy through `syscall`, and std waits through it. The runtime's own wait, for its timers, is
@@ -137,7 +147,7 @@ fn wait(shared: &Shared, word: Word, until: Option<u64>) -> Woken {
         clock::foresee(ended, deadline);
         return Woken::ByTime;
     }
-    shared.waits.fetch_add(1, Ordering::Relaxed);
+    shared.waits.store(shared.waits.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     let woken = crew::wait(shared, Waiting { word, until: Some(deadline.min(next)), end_of: None });
     if woken == Woken::ByTime {
         ENDED.set(1);
