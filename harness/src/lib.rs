@@ -12,8 +12,8 @@
 //! - what is known: [`trace`] (every record), [`fact`] and [`mapping`] (what happened to the things that are carried);
 //! - what must hold: [`check`] (one law a file), [`outcome`] (the verdicts of a run), [`story`] (the run as a person
 //!   reviews it);
-//! - what runs it: [`catalogue`], `sim` (the simulated network), `campaign` (many runs), `workers` (in processes of their own), `settings` (the environment),
-//!   `cli` (the command);
+//! - what runs it: [`catalogue`] (`Catalogue::run` and `check`), `sim` (the simulated network), `sweep` (many runs),
+//!   `workers` (in processes of their own), `settings` (the environment), `cli` (the command);
 //! - [`name`]: names of hosts, links, connections and directions.
 //!
 //! # Features
@@ -39,10 +39,8 @@ pub mod story;
 pub mod trace;
 
 #[cfg(any(feature = "cli", feature = "sim"))]
-mod causes;
+mod error;
 
-#[cfg(feature = "sim")]
-pub mod campaign;
 #[cfg(feature = "cli")]
 pub mod cli;
 #[cfg(feature = "sim")]
@@ -50,13 +48,13 @@ pub mod settings;
 #[cfg(feature = "sim")]
 pub mod sim;
 #[cfg(feature = "sim")]
-mod simulate;
-#[cfg(feature = "sim")]
 mod suspects;
+#[cfg(feature = "sim")]
+pub mod sweep;
 #[cfg(all(feature = "sim", feature = "cli"))]
 mod workers;
 
-pub use catalogue::{BoxError, Catalogue, Cx};
+pub use catalogue::{BoxError, Catalogue, HostContext};
 pub use fact::FactKind;
 pub use outcome::Outcome;
 pub use plan::Plan;

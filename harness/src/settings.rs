@@ -1,13 +1,17 @@
-//! What the environment says about runs: `HALFOPEN_TEST_SEED` and its like.
+//! Run settings, read from the `HALFOPEN_TEST_*` variables of the environment.
 
 use std::num::NonZeroUsize;
 
 use crate::seed::{Seed, SeedError};
 
-/// How many seeds a test plays when nobody says.
-pub const DEFAULT_SEEDS: u32 = 64;
+/// How many seeds a test plays of a scenario by default: few, because it plays them on every build.
+pub(crate) const TEST_SEEDS: u32 = 64;
 
-/// The environment's wishes.
+/// How many seeds the command plays of a scenario by default: more, because its user waits for what it finds.
+#[cfg(feature = "cli")]
+pub(crate) const COMMAND_SEEDS: u32 = 256;
+
+/// Settings of runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
     /// `HALFOPEN_TEST_SEED`: one seed, decimal, `0x` hex or a 40-digit commit hash.
@@ -20,8 +24,8 @@ pub struct Settings {
     pub watchdog: Option<NonZeroUsize>,
 }
 
-/// A variable that says nothing usable. It is never passed over: a run under a seed that nobody asked for proves
-/// nothing.
+/// A variable has a value that cannot be used. It is an error, because a run under another seed than the one asked for
+/// proves nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     /// Not a seed.
@@ -41,7 +45,7 @@ impl Settings {
     /// Reads the process's environment.
     ///
     /// # Errors
-    /// If a variable is set and not usable.
+    /// If a variable is set to a value that cannot be used.
     pub fn from_env() -> Result<Self, SettingsError> {
         Self::from_variables(|name| std::env::var(name).ok())
     }
@@ -56,18 +60,18 @@ impl Settings {
         })
     }
 
-    /// Gives the runs of this process the wall time that somebody has asked for.
+    /// Sets the watchdog of this process, if the settings have one.
     pub(crate) fn apply(&self) {
         if let Some(seconds) = self.watchdog {
             crate::sim::set_watchdog(std::time::Duration::from_secs(seconds.get() as u64));
         }
     }
 
-    /// The seeds to play: the one that is asked for, or the first so many from 1.
+    /// The seeds to play: `seed` alone if it is set, else those from 1 to `seeds`.
     pub fn seeds(&self) -> Vec<Seed> {
         match self.seed {
             Some(seed) => vec![seed],
-            None => (1..=u64::from(self.seeds.unwrap_or(DEFAULT_SEEDS))).map(Seed).collect(),
+            None => (1..=u64::from(self.seeds.unwrap_or(TEST_SEEDS))).map(Seed).collect(),
         }
     }
 }

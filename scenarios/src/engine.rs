@@ -4,7 +4,7 @@
 use std::io;
 use std::time::Duration;
 
-use halfopen::{BoxError, Cx};
+use halfopen::{BoxError, HostContext};
 use halfopen_net::{TcpListener, TcpStream};
 use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -29,7 +29,7 @@ pub struct Config {
 ///
 /// # Errors
 /// If the configuration is wrong or the port is taken.
-pub async fn run(cx: Cx) -> Result<(), BoxError> {
+pub async fn run(cx: HostContext) -> Result<(), BoxError> {
     let config: Config = cx.config()?;
     let listener = TcpListener::bind(config.listen.as_str()).await?;
     let ready = Instant::now() + config.loads_for;

@@ -22,6 +22,7 @@ use halfopen::Catalogue;
 /// Everything that the scenarios of this crate may name.
 pub fn catalogue() -> Catalogue {
     let services = Catalogue::new(env!("CARGO_MANIFEST_DIR"), "catalogue")
+        .command("cargo halfopen")
         .host("scheduler", services::scheduler)
         .host("node", services::node)
         .host("gateway", services::gateway)

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream;
-use halfopen::{BoxError, Cx, FactKind};
+use halfopen::{BoxError, FactKind, HostContext};
 use halfopen_net::TcpListener;
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Frame, Incoming};
@@ -33,7 +33,7 @@ pub struct Config {
 ///
 /// # Errors
 /// If the configuration is wrong or the port is taken.
-pub async fn run(cx: Cx) -> Result<(), BoxError> {
+pub async fn run(cx: HostContext) -> Result<(), BoxError> {
     let config: Config = cx.config()?;
     let listener = TcpListener::bind(config.listen.as_str()).await?;
     let mut connections = JoinSet::new();
@@ -59,7 +59,7 @@ pub async fn run(cx: Cx) -> Result<(), BoxError> {
 
 type Body = http_body_util::combinators::UnsyncBoxBody<Bytes, Infallible>;
 
-async fn answer(cx: Cx, delay: Duration, request: Request<Incoming>) -> Result<Response<Body>, hyper::Error> {
+async fn answer(cx: HostContext, delay: Duration, request: Request<Incoming>) -> Result<Response<Body>, hyper::Error> {
     let body = request.into_body().collect().await?.to_bytes();
     let question: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
     let text = question["messages"]
@@ -108,7 +108,7 @@ fn chunk(delta: &serde_json::Value, finish: Option<&str>) -> String {
 
 /// Tells when an answer is dropped before its end.
 struct Produced {
-    cx: Cx,
+    cx: HostContext,
     key: String,
     done: bool,
 }

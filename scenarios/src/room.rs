@@ -7,7 +7,7 @@
 use std::io;
 use std::time::Duration;
 
-use halfopen::{BoxError, Cx};
+use halfopen::{BoxError, HostContext};
 use halfopen_net::{TcpListener, TcpStream};
 use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -34,12 +34,12 @@ pub struct Config {
 ///
 /// # Errors
 /// If the configuration is wrong or the port is taken.
-pub async fn run(cx: Cx) -> Result<(), BoxError> {
+pub async fn run(cx: HostContext) -> Result<(), BoxError> {
     serve(cx, tell).await
 }
 
 /// Serves; `tell` is how one listener is told.
-pub(crate) async fn serve<T, F>(cx: Cx, tell: T) -> Result<(), BoxError>
+pub(crate) async fn serve<T, F>(cx: HostContext, tell: T) -> Result<(), BoxError>
 where
     T: Fn(BufReader<TcpStream>, u64, watch::Receiver<u64>, usize) -> F,
     F: Future<Output = io::Result<()>> + Send + 'static,

@@ -1,12 +1,12 @@
 //! The real services, each called as its binary calls it.
 
-use halfopen::{BoxError, Cx};
+use halfopen::{BoxError, HostContext};
 
 /// The scheduler.
 ///
 /// # Errors
 /// If its configuration is wrong or its port is taken.
-pub async fn scheduler(cx: Cx) -> Result<(), BoxError> {
+pub async fn scheduler(cx: HostContext) -> Result<(), BoxError> {
     halfopen_scheduler::run(cx.config()?, cx.shutdown()).await?;
     Ok(())
 }
@@ -15,7 +15,7 @@ pub async fn scheduler(cx: Cx) -> Result<(), BoxError> {
 ///
 /// # Errors
 /// If its configuration is wrong.
-pub async fn node(cx: Cx) -> Result<(), BoxError> {
+pub async fn node(cx: HostContext) -> Result<(), BoxError> {
     halfopen_scheduler::node::run(cx.config()?, cx.shutdown()).await?;
     Ok(())
 }
@@ -24,7 +24,7 @@ pub async fn node(cx: Cx) -> Result<(), BoxError> {
 ///
 /// # Errors
 /// If its configuration is wrong or its port is taken.
-pub async fn gateway(cx: Cx) -> Result<(), BoxError> {
+pub async fn gateway(cx: HostContext) -> Result<(), BoxError> {
     halfopen_gateway::run(cx.config()?, cx.shutdown()).await?;
     Ok(())
 }

@@ -11,7 +11,7 @@ use halfopen::name::Link;
 use halfopen::plan::Plan;
 use halfopen::scenario::{Arrivals, HostSpec, Scenario};
 use halfopen::trace::What;
-use halfopen::{Catalogue, Cx, FactKind, Seed};
+use halfopen::{Catalogue, FactKind, HostContext, Seed};
 use halfopen_net::{TcpListener, TcpStream};
 use tokio::task::LocalSet;
 
@@ -44,7 +44,7 @@ pub(crate) struct Ground {
 #[derive(Clone)]
 enum Said {
     Lines(Arc<Mutex<Vec<String>>>),
-    Facts(Cx),
+    Facts(HostContext),
 }
 
 impl Ground {
@@ -56,7 +56,7 @@ impl Ground {
         Self { said: Said::Lines(lines.clone()), is_linux: false, never: Duration::from_secs(12) }
     }
 
-    pub(crate) fn simulated(cx: Cx) -> Self {
+    pub(crate) fn simulated(cx: HostContext) -> Self {
         Self { said: Said::Facts(cx), is_linux: false, never: Duration::from_secs(12) }
     }
 

@@ -1,4 +1,4 @@
-//! What can be typed.
+//! The grammar of the command line.
 
 use std::path::PathBuf;
 
@@ -38,7 +38,7 @@ pub(super) struct Run {
     #[arg(long)]
     pub(super) jobs: Option<std::num::NonZeroUsize>,
     #[command(flatten)]
-    pub(super) apart: Apart,
+    pub(super) isolation: Isolate,
     /// Write every record of the run to this file as JSON lines; needs one scenario and one seed
     #[arg(long, value_name = "FILE", requires = "seed")]
     pub(super) trace: Option<PathBuf>,
@@ -55,25 +55,25 @@ pub(super) struct Replay {
     #[arg(long, value_name = "NAME")]
     pub(super) specimen: Option<String>,
     #[command(flatten)]
-    pub(super) apart: Apart,
+    pub(super) isolation: Isolate,
     /// Write every record of the run to this file as JSON lines
     #[arg(long, value_name = "FILE")]
     pub(super) trace: Option<PathBuf>,
 }
 
-/// What stands between a run and this command.
+/// Where runs are played, and for how long.
 #[derive(Debug, Args)]
-pub(super) struct Apart {
-    /// Play each run in a process of its own kind, which a service may end, or in a thread of this one
-    #[arg(long, value_enum, default_value_t = Isolation::Process)]
-    pub(super) isolate: Isolation,
+pub(super) struct Isolate {
+    /// Play each run in a worker process, which a service may end, or in a thread of this process
+    #[arg(long, value_enum, default_value_t = Place::Process)]
+    pub(super) isolate: Place,
     /// Seconds of wall time after which a run is given up [default: 60]
     #[arg(long, value_name = "SECONDS")]
     pub(super) watchdog: Option<std::num::NonZeroUsize>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Isolation {
+pub(super) enum Place {
     Process,
     Thread,
 }

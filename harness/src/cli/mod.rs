@@ -1,10 +1,10 @@
 //! The command line over a catalogue.
 //!
-//! - `arguments`: what can be typed.
+//! - `arguments`: its grammar.
 //! - `run`: plays scenarios and prints a line for each.
 //! - `replay`: one run again, as a story.
-//! - `table`: how the lines are set.
-//! - `artefacts`: what a failure leaves on disk.
+//! - `table`: the lines and the table that `run` prints.
+//! - `artefacts`: the files of a failure.
 
 mod arguments;
 #[cfg(feature = "sim")]
@@ -22,21 +22,21 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 #[cfg(feature = "sim")]
-use self::arguments::Isolation;
+use self::arguments::Place;
 use self::arguments::{Arguments, Command};
-#[cfg(feature = "sim")]
-use crate::campaign::{Depth, Player, Report, Series};
 use crate::catalogue::Catalogue;
-use crate::causes::chain;
+use crate::error::chain;
 #[cfg(feature = "sim")]
 use crate::outcome::Outcome;
 #[cfg(feature = "sim")]
 use crate::plan::Plan;
 use crate::scenario::Folder;
 #[cfg(feature = "sim")]
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, ScenarioError};
 #[cfg(feature = "sim")]
 use crate::sim::SimError;
+#[cfg(feature = "sim")]
+use crate::sweep::{Depth, Player, Report, Series};
 
 /// The command's exit codes: everything held.
 const HELD: u8 = 0;
@@ -46,11 +46,11 @@ const BROKEN: u8 = 1;
 /// The harness or its input is at fault.
 const FAULTY: u8 = 2;
 
-/// Why the command could not do what it was asked: printed, and exit code 2.
+/// Why the command failed, in a sentence that it prints before it exits with 2.
 #[derive(Debug)]
-struct Refusal(String);
+struct CommandError(String);
 
-impl<E: std::error::Error + 'static> From<E> for Refusal {
+impl<E: std::error::Error + 'static> From<E> for CommandError {
     fn from(error: E) -> Self {
         Self(chain(&error))
     }
@@ -92,25 +92,25 @@ pub fn main(catalogue: Catalogue) -> ExitCode {
         Command::Replay(arguments) => replay::replay(&catalogue, &arguments),
         #[cfg(not(feature = "sim"))]
         Command::Run(_) | Command::Replay(_) => {
-            Err(Refusal("this build has no simulation: build it with the feature `sim`".to_owned()))
+            Err(CommandError("this build has no simulation: build it with the feature `sim`".to_owned()))
         }
     };
     match done {
         Ok(code) => ExitCode::from(code),
-        Err(Refusal(sentence)) => {
+        Err(CommandError(sentence)) => {
             complain(&sentence);
             ExitCode::from(FAULTY)
         }
     }
 }
 
-/// Plays a plan where the arguments say. A run that took its process with it, or did not end, is an outcome: a law was
-/// broken.
+/// Plays a plan where the arguments say. A run that ends its process, or that does not end, is an outcome in which a law
+/// was broken.
 #[cfg(feature = "sim")]
-fn play(catalogue: &Catalogue, plan: &Plan, isolate: Isolation) -> Result<Outcome, SimError> {
+fn play(catalogue: &Catalogue, plan: &Plan, isolate: Place) -> Result<Outcome, SimError> {
     let report = match isolate {
-        Isolation::Process => crate::workers::play(plan)?,
-        Isolation::Thread => {
+        Place::Process => crate::workers::play(plan)?,
+        Place::Thread => {
             let series = Series { scenario: plan.scenario.clone(), specimen: None };
             Player::new(catalogue).play(&series, 0, plan, Depth::Whole)
         }
@@ -125,8 +125,8 @@ fn play(catalogue: &Catalogue, plan: &Plan, isolate: Isolation) -> Result<Outcom
     }
 }
 
-fn list(catalogue: &Catalogue) -> Result<u8, Refusal> {
-    let folder = read_folder(catalogue)?;
+fn list(catalogue: &Catalogue) -> Result<u8, CommandError> {
+    let folder = catalogue.read_folder()?;
     let scenarios = &folder.scenarios;
     let width = scenarios.iter().map(|scenario| scenario.name.len()).max().unwrap_or(0);
     for scenario in scenarios {
@@ -146,12 +146,7 @@ fn list(catalogue: &Catalogue) -> Result<u8, Refusal> {
     Ok(tell_mistakes(&folder))
 }
 
-/// The folder of a catalogue.
-fn read_folder(catalogue: &Catalogue) -> Result<Folder, Refusal> {
-    Ok(catalogue.read_folder()?)
-}
-
-/// Tells every mistake in a folder, and answers with the exit code of that.
+/// Prints every mistake in a folder, and returns the exit code.
 fn tell_mistakes(folder: &Folder) -> u8 {
     let mistakes = folder.mistakes();
     for mistake in &mistakes {
@@ -162,18 +157,12 @@ fn tell_mistakes(folder: &Folder) -> u8 {
 
 /// The scenario of a name, or the sentence that says which there are, or what is wrong with its file.
 #[cfg(feature = "sim")]
-fn find(folder: &Folder, name: &str) -> Result<Scenario, Refusal> {
-    if let Some(scenario) = folder.scenarios.iter().find(|scenario| scenario.name == name) {
-        return Ok(scenario.clone());
-    }
-    if let Some(mistakes) = folder.mistakes_of(name) {
-        return Err(Refusal(mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\nhalfopen: ")));
-    }
-    let known: Vec<_> = folder.scenarios.iter().map(|scenario| scenario.name.clone()).collect();
-    Err(Refusal(crate::catalogue::unknown_scenario(name, &known)))
+fn find(catalogue: &Catalogue, folder: &Folder, name: &str) -> Result<Scenario, CommandError> {
+    let told = |mistakes: Vec<ScenarioError>| mistakes.iter().map(ToString::to_string).collect::<Vec<_>>();
+    catalogue.find(folder, name).map_err(|mistakes| CommandError(told(mistakes).join("\nhalfopen: ")))
 }
 
-/// A word about files that nobody asked for.
+/// Warns of mistakes in files that the command was not asked to play.
 #[cfg(feature = "sim")]
 fn warn_of_mistakes(folder: &Folder) {
     let files = match folder.faulty.len() {
@@ -184,12 +173,12 @@ fn warn_of_mistakes(folder: &Folder) {
     complain(&format!("{files}: `list` tells them"));
 }
 
-/// A line on stdout. Whoever has stopped reading is told nothing more, and that is no failure of ours.
+/// Prints a line on stdout. If the reader has gone, the line is lost, and the command goes on.
 fn say(line: &str) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }
 
-/// A line on stderr; likewise.
+/// Prints a line on stderr, in the same way.
 fn complain(line: &str) {
     let _ = writeln!(std::io::stderr(), "halfopen: {line}");
 }

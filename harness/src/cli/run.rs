@@ -4,37 +4,32 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::arguments::{Isolation, Run};
+use super::arguments::{Place, Run};
 use super::{
-    BROKEN, FAULTY, HELD, Refusal, artefacts, complain, find, play, read_folder, say, table, tell_mistakes,
-    warn_of_mistakes,
+    BROKEN, CommandError, FAULTY, HELD, artefacts, complain, find, play, say, table, tell_mistakes, warn_of_mistakes,
 };
-use crate::campaign::{Campaign, Isolate, Judgement, Summary};
 use crate::catalogue::Catalogue;
-use crate::causes::chain;
 use crate::plan::Plan;
-use crate::settings::Settings;
+use crate::settings::{COMMAND_SEEDS, Settings};
+use crate::sweep::{Complaint, Isolate, SeriesResult, Summary, Sweep};
 
-/// Seeds of each scenario when nobody says: more than a test plays, since who runs a catalogue wants to know.
-const SEEDS: u32 = 256;
-
-pub(super) fn run(catalogue: &Catalogue, arguments: &Run) -> Result<u8, Refusal> {
+pub(super) fn run(catalogue: &Catalogue, arguments: &Run) -> Result<u8, CommandError> {
     let mut settings = Settings::from_env()?;
     if arguments.seed.is_some() || arguments.seeds.is_some() {
         settings.seed = arguments.seed;
         settings.seeds = arguments.seeds;
     }
     if settings.seed.is_none() {
-        settings.seeds.get_or_insert(SEEDS);
+        settings.seeds.get_or_insert(COMMAND_SEEDS);
     }
     settings.jobs = arguments.jobs.or(settings.jobs);
-    settings.watchdog = arguments.apart.watchdog.or(settings.watchdog);
+    settings.watchdog = arguments.isolation.watchdog.or(settings.watchdog);
     settings.apply();
-    let folder = read_folder(catalogue)?;
+    let folder = catalogue.read_folder()?;
     let chosen: Vec<_> = if arguments.names.is_empty() {
         folder.scenarios.clone()
     } else {
-        arguments.names.iter().map(|name| find(&folder, name)).collect::<Result<_, _>>()?
+        arguments.names.iter().map(|name| find(catalogue, &folder, name)).collect::<Result<_, _>>()?
     };
     let mistaken = if arguments.names.is_empty() {
         tell_mistakes(&folder)
@@ -46,32 +41,32 @@ pub(super) fn run(catalogue: &Catalogue, arguments: &Run) -> Result<u8, Refusal>
         return Ok(mistaken);
     }
     if chosen.is_empty() {
-        return Err(Refusal(format!("there are no scenarios in {}", catalogue.folder().display())));
+        return Err(CommandError(format!("there are no scenarios in {}", catalogue.folder().display())));
     }
     if let Some(path) = &arguments.trace {
         let [scenario] = chosen.as_slice() else {
-            return Err(Refusal("`--trace` writes one run: name one scenario and one seed".to_owned()));
+            return Err(CommandError("`--trace` writes one run: name one scenario and one seed".to_owned()));
         };
-        let outcome = play(catalogue, &Plan::draw(scenario, settings.seeds()[0]), arguments.apart.isolate)?;
+        let outcome = play(catalogue, &Plan::draw(scenario, settings.seeds()[0]), arguments.isolation.isolate)?;
         artefacts::write_trace(&outcome.trace, path)?;
     }
-    let isolate = match arguments.apart.isolate {
-        Isolation::Process => Isolate::Process,
-        Isolation::Thread => Isolate::Thread,
+    let isolate = match arguments.isolation.isolate {
+        Place::Process => Isolate::Process,
+        Place::Thread => Isolate::Thread,
     };
-    let mut campaign = Campaign::new(catalogue, chosen, settings.seeds()).isolate(isolate);
+    let mut sweep = Sweep::new(catalogue, chosen, settings.seeds()).isolate(isolate);
     if let Some(jobs) = settings.jobs {
-        campaign = campaign.jobs(jobs);
+        sweep = sweep.jobs(jobs);
     }
     let started = Instant::now();
-    let bar = progress_bar(campaign.total());
-    let summaries = campaign.run(|progress| bar.set_position(progress.done as u64));
+    let bar = progress_bar(sweep.total());
+    let summaries = sweep.run(|progress| bar.set_position(progress.done as u64));
     bar.finish_and_clear();
-    let verdict = report(&summaries, started.elapsed(), settings.seed.is_some())?;
+    let code = report(catalogue, &summaries, started.elapsed(), settings.seed.is_some())?;
     if mistaken != HELD {
         complain("files with mistakes were not played: they are told above");
     }
-    Ok(verdict.max(mistaken))
+    Ok(code.max(mistaken))
 }
 
 fn progress_bar(total: usize) -> ProgressBar {
@@ -83,8 +78,8 @@ fn progress_bar(total: usize) -> ProgressBar {
     bar
 }
 
-/// `one_seed` was asked for: it need not be one under which a specimen is convicted, nor one that reaches every state.
-fn report(summaries: &[Summary], wall: Duration, one_seed: bool) -> Result<u8, Refusal> {
+/// Prints the summaries, and returns the exit code.
+fn report(catalogue: &Catalogue, summaries: &[Summary], wall: Duration, one_seed: bool) -> Result<u8, CommandError> {
     let width = table::width(summaries);
     for summary in summaries {
         say(&table::line(summary, width));
@@ -95,16 +90,13 @@ fn report(summaries: &[Summary], wall: Duration, one_seed: bool) -> Result<u8, R
     }
     let mut code = HELD;
     for summary in summaries {
-        let free = matches!(summary.verdict, Judgement::WentFree { .. } | Judgement::NeverReached { .. });
-        if !(one_seed && free) {
-            code = code.max(explain(summary)?);
-        }
+        code = code.max(explain(catalogue, summary, one_seed)?);
     }
     let runs: usize = summaries.iter().map(|summary| summary.runs).sum();
     let simulated: Duration = summaries.iter().map(|summary| summary.simulated).sum();
-    let held = summaries.iter().filter(|summary| matches!(summary.verdict, Judgement::Held)).count();
+    let held = summaries.iter().filter(|summary| matches!(summary.result, SeriesResult::Held)).count();
     let scenarios = summaries.iter().filter(|summary| summary.specimen.is_none()).count();
-    let convicted = summaries.iter().filter(|summary| matches!(summary.verdict, Judgement::Convicted { .. })).count();
+    let convicted = summaries.iter().filter(|summary| matches!(summary.result, SeriesResult::Convicted { .. })).count();
     let specimens = summaries.len() - scenarios;
     say(&format!(
         "\n{held} of {scenarios} scenarios held, {convicted} of {specimens} specimens convicted: {runs} runs, {} simulated in {} ({:.0} times real time)",
@@ -115,43 +107,25 @@ fn report(summaries: &[Summary], wall: Duration, one_seed: bool) -> Result<u8, R
     Ok(code)
 }
 
-/// Prints what a person needs to know of a summary that is not as expected, and answers with the exit code.
-fn explain(summary: &Summary) -> Result<u8, Refusal> {
-    match &summary.verdict {
-        Judgement::Held | Judgement::Convicted { .. } => Ok(HELD),
-        Judgement::Broken(failures) => {
+/// Prints why a series does not pass, and returns the exit code.
+fn explain(catalogue: &Catalogue, summary: &Summary, one_seed: bool) -> Result<u8, CommandError> {
+    match summary.complaint(one_seed) {
+        None => Ok(HELD),
+        Some(Complaint::Broken(failures)) => {
             for failure in failures {
-                let line = format!("cargo halfopen replay {} --seed {}", summary.scenario, failure.plan.seed);
+                let line = catalogue.replay_line(&summary.scenario, Some(failure.plan.seed), None);
                 say(&format!("\n{}", failure.outcome.failure_report(&line)));
-                let capsule = artefacts::keep(failure)?;
-                say(&format!("capsule: {0} (cargo halfopen replay {0})", capsule.display()));
+                let capsule = artefacts::keep(failure)?.display().to_string();
+                say(&format!("capsule: {capsule} ({})", catalogue.replay_line(&capsule, None, None)));
             }
             Ok(BROKEN)
         }
-        Judgement::WentFree { missing } => {
-            let specimen = summary.specimen.as_ref().map(|specimen| specimen.name.as_str()).unwrap_or_default();
-            complain(&format!(
-                "{}: the specimen `{specimen}` was not convicted by {} under any seed: the check cannot see this defect",
-                summary.scenario,
-                missing.join(", ")
-            ));
+        Some(Complaint::ProvesNothing(sentence)) => {
+            complain(&sentence);
             Ok(BROKEN)
         }
-        Judgement::NeverReached { missing } => {
-            complain(&format!(
-                "{}: no run reached {}: play more seeds, or a scenario that leads there",
-                summary.scenario,
-                missing.join(", ")
-            ));
-            Ok(BROKEN)
-        }
-        Judgement::Nondeterministic { seed, difference } => {
-            let suspects = crate::suspects::of(difference);
-            complain(&format!("{}: two runs under seed {seed} differ: {difference}. {suspects}", summary.scenario));
-            Ok(FAULTY)
-        }
-        Judgement::Faulty(error) => {
-            complain(&format!("{}: {}", summary.scenario, chain(error)));
+        Some(Complaint::HarnessAtFault(sentence)) => {
+            complain(&sentence);
             Ok(FAULTY)
         }
     }

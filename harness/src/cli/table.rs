@@ -1,8 +1,8 @@
-//! How the lines of `run` are set.
+//! The lines and the table that `run` prints.
 
 use std::time::Duration;
 
-use crate::campaign::{Judgement, Summary};
+use crate::sweep::{SeriesResult, Summary};
 
 /// One scenario or specimen as a line.
 pub(super) fn line(summary: &Summary, width: usize) -> String {
@@ -12,11 +12,11 @@ pub(super) fn line(summary: &Summary, width: usize) -> String {
     };
     let what = match &summary.specimen {
         None => summary.proves.clone(),
-        Some(_) => convicted_by(&summary.verdict),
+        Some(_) => convicted_by(&summary.result),
     };
     format!(
         "{name:width$}  {:<21}  {:>4} runs  {:>9} faults  {:>9} simulated  {:>7} wall  {what}",
-        verdict(&summary.verdict),
+        word(&summary.result),
         summary.runs,
         format!("{}/{}", summary.fired, summary.planned),
         simulated(summary.simulated),
@@ -28,18 +28,18 @@ pub(super) fn line(summary: &Summary, width: usize) -> String {
 pub(super) fn defects(summaries: &[Summary]) -> String {
     let rows = summaries.iter().filter_map(|summary| {
         let specimen = summary.specimen.as_ref()?;
-        let (laws, seeds) = match &summary.verdict {
-            Judgement::Convicted { by, .. } => {
+        let (laws, seeds) = match &summary.result {
+            SeriesResult::Convicted { by } => {
                 let laws: Vec<_> = by.iter().map(|(law, _)| law.as_str()).collect();
                 let seeds: Vec<_> = by.iter().map(|(_, seed)| format!("seed {seed}")).collect();
                 (laws.join(", "), seeds.join(", "))
             }
-            Judgement::WentFree { .. } => (specimen.convicted_by.join(", "), "nowhere".to_owned()),
-            Judgement::Held
-            | Judgement::Broken(_)
-            | Judgement::NeverReached { .. }
-            | Judgement::Nondeterministic { .. }
-            | Judgement::Faulty(_) => (specimen.convicted_by.join(", "), verdict(&summary.verdict).to_owned()),
+            SeriesResult::WentFree { .. } => (specimen.convicted_by.join(", "), "nowhere".to_owned()),
+            SeriesResult::Held
+            | SeriesResult::Broken(_)
+            | SeriesResult::NeverReached { .. }
+            | SeriesResult::Nondeterministic { .. }
+            | SeriesResult::Faulty(_) => (specimen.convicted_by.join(", "), word(&summary.result).to_owned()),
         };
         Some([specimen.name.clone(), summary.scenario.clone(), laws, seeds])
     });
@@ -65,29 +65,29 @@ pub(super) fn width(summaries: &[Summary]) -> usize {
     widths.max().unwrap_or(0)
 }
 
-fn verdict(verdict: &Judgement) -> &'static str {
-    match verdict {
-        Judgement::Held => "held",
-        Judgement::Broken(_) => "LAW BROKEN",
-        Judgement::Convicted { .. } => "convicted (expected)",
-        Judgement::WentFree { .. } => "WENT FREE",
-        Judgement::NeverReached { .. } => "NEVER REACHED",
-        Judgement::Nondeterministic { .. } => "NONDETERMINISTIC",
-        Judgement::Faulty(_) => "HARNESS AT FAULT",
+fn word(result: &SeriesResult) -> &'static str {
+    match result {
+        SeriesResult::Held => "held",
+        SeriesResult::Broken(_) => "LAW BROKEN",
+        SeriesResult::Convicted { .. } => "convicted (expected)",
+        SeriesResult::WentFree { .. } => "WENT FREE",
+        SeriesResult::NeverReached { .. } => "NEVER REACHED",
+        SeriesResult::Nondeterministic { .. } => "NONDETERMINISTIC",
+        SeriesResult::Faulty(_) => "HARNESS AT FAULT",
     }
 }
 
-fn convicted_by(verdict: &Judgement) -> String {
-    match verdict {
-        Judgement::Convicted { by, .. } => {
+fn convicted_by(result: &SeriesResult) -> String {
+    match result {
+        SeriesResult::Convicted { by } => {
             by.iter().map(|(check, seed)| format!("{check} at seed {seed}")).collect::<Vec<_>>().join(", ")
         }
-        Judgement::WentFree { missing } => format!("not convicted by {}", missing.join(", ")),
-        Judgement::Held
-        | Judgement::Broken(_)
-        | Judgement::NeverReached { .. }
-        | Judgement::Nondeterministic { .. }
-        | Judgement::Faulty(_) => String::new(),
+        SeriesResult::WentFree { missing } => format!("not convicted by {}", missing.join(", ")),
+        SeriesResult::Held
+        | SeriesResult::Broken(_)
+        | SeriesResult::NeverReached { .. }
+        | SeriesResult::Nondeterministic { .. }
+        | SeriesResult::Faulty(_) => String::new(),
     }
 }
 

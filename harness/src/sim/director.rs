@@ -13,9 +13,9 @@ use tokio::time::Instant;
 use super::SimError;
 use super::engine::{Engine, Livelock};
 use super::hosts::{HostId, LifeId, State};
-use crate::catalogue::{BoxError, Catalogue, ConfigError, Cx, FactSink};
-use crate::causes::chain;
+use crate::catalogue::{Body, BoxError, Catalogue, ConfigError, FactSink, HostContext};
 use crate::check::{FinalState, Pending, RunEnd, Unfired};
+use crate::error::chain;
 use crate::fact::Fact;
 use crate::name::{HostName, Incarnation};
 use crate::plan::Plan;
@@ -42,8 +42,6 @@ struct Part {
     config: toml::Table,
     body: Body,
 }
-
-type Body = std::sync::Arc<dyn Fn(Cx) -> std::pin::Pin<Box<dyn Future<Output = Result<(), BoxError>>>> + Send + Sync>;
 
 /// Who plays, in the order of the scenario.
 pub(crate) struct Cast(Vec<Part>);
@@ -158,7 +156,7 @@ impl Director {
             let entry = network.hosts.life(life);
             (entry.shutdown.clone(), entry.incarnation)
         };
-        let cx = Cx::new(part.name.clone(), incarnation, part.config.clone(), shutdown);
+        let cx = HostContext::new(part.name.clone(), incarnation, part.config.clone(), shutdown);
         let engine = Rc::clone(&self.engine);
         let root = self.engine.speaking_as(life, || {
             let body = std::sync::Arc::clone(&part.body);

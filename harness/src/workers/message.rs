@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::campaign::{Depth, Loss, Played};
 use crate::seed::Seed;
+use crate::sweep::{Depth, Loss, Played};
 
 /// A line to a worker.
 #[derive(Debug, Serialize, Deserialize)]

@@ -1,10 +1,10 @@
-//! Runs in processes of their own: whatever a service does to its process is told, and the campaign goes on.
+//! Runs in processes of their own: whatever a service does to its process is told, and the sweep goes on.
 //!
 //! A worker is this program once more, told by a variable of its environment to play what it is asked for. It gets requests
 //! and gives answers over two pipes, a JSON line each; a page of memory that both see tells who is speaking, so that this is
 //! known even of a process that is no more.
 //!
-//! - this file: the crew of a campaign, and single runs;
+//! - this file: the crew of a sweep, and single runs;
 //! - `message`: what is asked and answered;
 //! - `process`: a worker from outside, and how it ended;
 //! - `serve`: a worker from inside.
@@ -19,14 +19,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use self::message::{Reply, Request};
 use self::process::Worker;
 pub(crate) use self::serve::{is_worker, serve};
-use crate::campaign::{Depth, Job, Report, Series};
 use crate::capsule::Capsule;
-use crate::causes::chain;
+use crate::error::chain;
 use crate::plan::Plan;
 use crate::seed::Seed;
 use crate::sim::SimError;
+use crate::sweep::{Depth, Job, Report, Series};
 
-/// Who plays a campaign.
+/// The workers of a sweep.
 pub(crate) struct Crew<'a> {
     series: &'a [Series],
     seeds: &'a [Seed],

@@ -8,8 +8,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use super::message::{Reply, Request};
-use crate::campaign::{How, Loss};
 use crate::sim::{self, MEMORY_MIB, Page};
+use crate::sweep::{How, Loss};
 
 /// The variable that makes this program a worker.
 pub(super) const WORKER: &str = "HALFOPEN_WORKER";

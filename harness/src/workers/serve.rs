@@ -8,13 +8,13 @@ use std::process::ExitCode;
 
 use super::message::{Reply, Request};
 use super::process::{MUTE, WORKER};
-use crate::campaign::{Depth, Player, Report, Series};
 use crate::capsule::Capsule;
 use crate::catalogue::Catalogue;
-use crate::causes::chain;
+use crate::error::chain;
 use crate::plan::Plan;
 use crate::seed::Seed;
 use crate::sim;
+use crate::sweep::{Depth, Player, Report, Series};
 
 /// Whether this process was started to be a worker.
 pub(crate) fn is_worker() -> bool {

@@ -148,7 +148,7 @@ async fn upload(mut stream: TcpStream) -> std::io::Result<String> {
     .await
 }
 
-async fn echo(_: halfopen::Cx, mut stream: TcpStream) -> Result<(), halfopen::BoxError> {
+async fn echo(_: halfopen::HostContext, mut stream: TcpStream) -> Result<(), halfopen::BoxError> {
     let (mut read, mut write) = stream.split();
     tokio::io::copy(&mut read, &mut write).await?;
     Ok(())

@@ -4,7 +4,7 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Instant;
 
-use halfopen::catalogue::{BoxError, Cx};
+use halfopen::catalogue::{BoxError, HostContext};
 use halfopen::{FactKind, Outcome};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
@@ -242,7 +242,7 @@ fn a_job_that_never_ends_does_not_keep_the_run_from_ending() {
 #[track_caller]
 pub(crate) fn twice<F, R>(name: &str, actor: F) -> Outcome
 where
-    F: Fn(Cx) -> R + Send + Sync + 'static,
+    F: Fn(HostContext) -> R + Send + Sync + 'static,
     R: Future<Output = Result<(), BoxError>> + 'static,
 {
     let stage = Stage::new(name).actor("client", actor);

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
-use halfopen::{BoxError, Catalogue, Cx, FactKind, Outcome, Plan, Scenario, Seed};
+use halfopen::{BoxError, Catalogue, FactKind, HostContext, Outcome, Plan, Scenario, Seed};
 use halfopen_net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
@@ -63,7 +63,7 @@ fn catalogue() -> Catalogue {
     Catalogue::new("", "").host("echo", echo).actor("talker", talk)
 }
 
-async fn echo(cx: Cx) -> Result<(), BoxError> {
+async fn echo(cx: HostContext) -> Result<(), BoxError> {
     let listener = TcpListener::bind("0.0.0.0:80").await?;
     let mut sessions = JoinSet::new();
     loop {
@@ -84,7 +84,7 @@ async fn echo(cx: Cx) -> Result<(), BoxError> {
     }
 }
 
-async fn talk(cx: Cx) -> Result<(), BoxError> {
+async fn talk(cx: HostContext) -> Result<(), BoxError> {
     let mut heard: HashMap<String, u32> = HashMap::new();
     let until = Instant::now() + Duration::from_secs(60);
     let mut session = 0;

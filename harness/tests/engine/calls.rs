@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use halfopen::FactKind;
-use halfopen::catalogue::{BoxError, Cx};
+use halfopen::catalogue::{BoxError, HostContext};
 use halfopen::fault::{IoCall, IoErrorKind, LookupError, Target, Trigger, Verb};
 use halfopen::name::{Link, Side};
 use halfopen_net::{TcpListener, TcpStream, lookup_host};
@@ -218,7 +218,7 @@ fn link(server: &str) -> Target {
     Target::Link { link: Link { client: "client".into(), server: server.into() }, connection: None }
 }
 
-async fn serve(cx: Cx) -> Result<(), BoxError> {
+async fn serve(cx: HostContext) -> Result<(), BoxError> {
     let listener = TcpListener::bind("0.0.0.0:80").await?;
     loop {
         tokio::select! {
@@ -239,7 +239,7 @@ async fn serve(cx: Cx) -> Result<(), BoxError> {
 }
 
 /// Asks until there is an answer, so often at most.
-async fn ask_again(cx: Cx, tries: u32) -> Result<(), BoxError> {
+async fn ask_again(cx: HostContext, tries: u32) -> Result<(), BoxError> {
     sleep(s(2)).await;
     cx.offered("question");
     for _ in 0..tries {
@@ -262,7 +262,7 @@ async fn ask(target: impl halfopen_net::ToSocketAddrs) -> io::Result<()> {
     stream.read_exact(&mut [0; 1]).await.map(|_| ())
 }
 
-async fn talk_twice(cx: &Cx, remembers: bool) -> Result<(), BoxError> {
+async fn talk_twice(cx: &HostContext, remembers: bool) -> Result<(), BoxError> {
     let first = lookup_host("server:80").await?.next().ok_or_else(nowhere)?;
     for (key, pause) in [("early", s(1)), ("late", s(40))] {
         sleep(pause).await;

@@ -5,7 +5,7 @@ use std::path::Path;
 use futures_util::{SinkExt as _, StreamExt as _};
 use halfopen::capsule::Capsule;
 use halfopen::trace::{FaultEvent, What};
-use halfopen::{BoxError, Catalogue, Cx, Outcome, Plan, Scenario, Seed};
+use halfopen::{BoxError, Catalogue, HostContext, Outcome, Plan, Scenario, Seed};
 use halfopen_net::{TcpListener, TcpStream};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_tungstenite::tungstenite::Message;
@@ -116,7 +116,7 @@ fn fired(outcome: &Outcome) -> Vec<&str> {
 }
 
 /// Says hello, answers each question with a result, and says hello again.
-async fn serve_websocket(cx: Cx) -> Result<(), BoxError> {
+async fn serve_websocket(cx: HostContext) -> Result<(), BoxError> {
     let listener = TcpListener::bind("0.0.0.0:80").await?;
     let (stream, _) = listener.accept().await?;
     let mut socket = tokio_tungstenite::accept_async(stream).await?;
@@ -135,7 +135,7 @@ async fn serve_websocket(cx: Cx) -> Result<(), BoxError> {
     Ok(())
 }
 
-async fn ask(cx: Cx) -> Result<(), BoxError> {
+async fn ask(cx: HostContext) -> Result<(), BoxError> {
     let stream = TcpStream::connect("server:80").await?;
     let (mut socket, _) = tokio_tungstenite::client_async("ws://server/", stream).await?;
     for n in 1..=2 {
@@ -150,7 +150,7 @@ async fn ask(cx: Cx) -> Result<(), BoxError> {
     Ok(())
 }
 
-async fn serve_events(cx: Cx) -> Result<(), BoxError> {
+async fn serve_events(cx: HostContext) -> Result<(), BoxError> {
     let listener = TcpListener::bind("0.0.0.0:80").await?;
     let (mut stream, _) = listener.accept().await?;
     stream.read_buf(&mut Vec::with_capacity(1024)).await?;
@@ -170,7 +170,7 @@ async fn serve_events(cx: Cx) -> Result<(), BoxError> {
     Ok(())
 }
 
-async fn read_events(cx: Cx) -> Result<(), BoxError> {
+async fn read_events(cx: HostContext) -> Result<(), BoxError> {
     let mut stream = TcpStream::connect("server:80").await?;
     stream.write_all(b"GET / HTTP/1.1\r\nhost: server\r\n\r\n").await?;
     let mut got = Vec::new();

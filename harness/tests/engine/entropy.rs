@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use halfopen::catalogue::Cx;
+use halfopen::catalogue::HostContext;
 use halfopen::fault::Verb;
 use halfopen_net::{TcpListener, TcpStream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -111,7 +111,7 @@ fn drawers(at_a_time: usize) -> Stage {
         })
 }
 
-async fn draw_for_10_s(cx: &Cx, at_a_time: usize) {
+async fn draw_for_10_s(cx: &HostContext, at_a_time: usize) {
     // A map is made in between: std draws its keys once for a thread, which must be nobody's draw.
     let _map: HashMap<u32, u32> = HashMap::new();
     for _ in 0..10 {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use halfopen::FactKind;
-use halfopen::catalogue::{BoxError, Cx};
+use halfopen::catalogue::{BoxError, HostContext};
 use halfopen::fault::{Ends, Target, Trigger, Verb};
 use halfopen::name::{Link, Side};
 use halfopen::trace::{ConnectionEvent, GaveUpOn};
@@ -71,7 +71,7 @@ fn a_reset_of_another_connection_excuses_nothing() {
                 cx.stopped().await;
                 Ok(())
             })
-            .actor("client", async |cx: Cx| {
+            .actor("client", async |cx: HostContext| {
                 let _metrics = TcpStream::connect("metrics:80").await?;
                 let _ = timeout(s(34), listen(&cx, None)).await;
                 sleep(s(20)).await;
@@ -116,7 +116,7 @@ fn stage(name: &str, keepalive: Option<Keepalive>, pause: Option<Duration>) -> S
 fn slow_stage(name: &str) -> Stage {
     Stage::new(name)
         .host("server", news)
-        .actor("client", async |cx: Cx| {
+        .actor("client", async |cx: HostContext| {
             let _ = timeout(s(1200), listen(&cx, None)).await;
             Ok(())
         })
@@ -125,7 +125,7 @@ fn slow_stage(name: &str) -> Stage {
         .time_limit(s(1500))
 }
 
-async fn listen(cx: &Cx, keepalive: Option<Keepalive>) -> std::io::Result<()> {
+async fn listen(cx: &HostContext, keepalive: Option<Keepalive>) -> std::io::Result<()> {
     let stream = TcpStream::connect("server:80").await?;
     stream.set_keepalive(keepalive)?;
     let mut lines = BufReader::new(stream).lines();
@@ -135,7 +135,7 @@ async fn listen(cx: &Cx, keepalive: Option<Keepalive>) -> std::io::Result<()> {
     Ok(())
 }
 
-async fn news(cx: Cx) -> Result<(), BoxError> {
+async fn news(cx: HostContext) -> Result<(), BoxError> {
     let listener = TcpListener::bind("0.0.0.0:80").await?;
     let (lines, _) = broadcast::channel::<String>(1000);
     let tell = async {

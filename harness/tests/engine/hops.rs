@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use halfopen::FactKind;
-use halfopen::catalogue::{BoxError, Cx};
+use halfopen::catalogue::{BoxError, HostContext};
 use halfopen::fault::{Ends, Forgetting, HalfOpenKind, Middlebox, Target, Trigger, Verb};
 use halfopen::name::{Direction, Link, Side};
 use halfopen::trace::ConnectionEvent;
@@ -159,7 +159,7 @@ fn a_reader_that_takes_a_buffering_hop_s_silence_for_the_end_is_convicted() {
     assert_eq!(run("buffered_hasty", s(4)), ["delivery: silent loss @ client"]);
 }
 
-async fn tell_each_second(cx: Cx, mut stream: TcpStream) -> Result<(), BoxError> {
+async fn tell_each_second(cx: HostContext, mut stream: TcpStream) -> Result<(), BoxError> {
     for n in 0..10 {
         stream.write_all(format!("line {n}\n").as_bytes()).await?;
         tell(&cx, "sent", n);
@@ -170,7 +170,7 @@ async fn tell_each_second(cx: Cx, mut stream: TcpStream) -> Result<(), BoxError>
 }
 
 /// Takes so long a silence for the end.
-async fn read_to_the_end(cx: Cx, mut stream: TcpStream, patience: Duration) -> Result<(), BoxError> {
+async fn read_to_the_end(cx: HostContext, mut stream: TcpStream, patience: Duration) -> Result<(), BoxError> {
     cx.offered("the tenth line");
     let (mut heard, mut piece) = (Vec::new(), [0; 64]);
     while let Ok(Ok(read @ 1..)) = timeout(patience, stream.read(&mut piece)).await {
@@ -182,7 +182,7 @@ async fn read_to_the_end(cx: Cx, mut stream: TcpStream, patience: Duration) -> R
     Ok(())
 }
 
-async fn read_lines(cx: Cx, mut stream: TcpStream) -> Result<(), BoxError> {
+async fn read_lines(cx: HostContext, mut stream: TcpStream) -> Result<(), BoxError> {
     let mut line = [0; 7];
     while stream.read_exact(&mut line).await.is_ok() {
         tell(&cx, "line", String::from_utf8_lossy(&line).trim());
@@ -228,7 +228,7 @@ async fn echo(mut stream: TcpStream) -> Result<(), BoxError> {
     Ok(())
 }
 
-async fn ask_twice(cx: Cx, mut stream: TcpStream, manner: Manner) -> Result<(), BoxError> {
+async fn ask_twice(cx: HostContext, mut stream: TcpStream, manner: Manner) -> Result<(), BoxError> {
     if manner == Manner::Probes {
         stream.set_keepalive(Some(Keepalive { time: s(30), interval: s(5), retries: 3 }))?;
     }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use halfopen::catalogue::{BoxError, Cx};
+use halfopen::catalogue::{BoxError, HostContext};
 use halfopen::name::Side;
 use halfopen::trace::{ConnectionEvent, What};
 use halfopen_net::{TcpListener, TcpStream, lookup_host};
@@ -30,7 +30,7 @@ fn a_task_speaks_as_the_host_that_spawned_it_however_it_was_spawned() {
 
 #[test]
 fn a_listener_of_a_spawned_task_is_its_hosts() {
-    let bind = async |cx: Cx| {
+    let bind = async |cx: HostContext| {
         // Nobody else can bind it.
         let own = lookup_host((cx.name().as_str(), 80)).await?.next().ok_or("no address")?;
         let bound = tokio::spawn(TcpListener::bind(own)).await?;
@@ -130,7 +130,7 @@ fn a_socket_dropped_by_another_host_closes_its_own_connection() {
 }
 
 /// Asks the mirror through a task of every kind, and tells whether it saw this host.
-async fn every_way(cx: Cx) -> Result<(), BoxError> {
+async fn every_way(cx: HostContext) -> Result<(), BoxError> {
     let own = own_address(&cx).await?;
     let check = |way: &str, seen: std::io::Result<String>| {
         tell(&cx, way, seen.is_ok_and(|seen| seen == own));
@@ -167,7 +167,7 @@ async fn ask() -> std::io::Result<String> {
     Ok(seen)
 }
 
-async fn own_address(cx: &Cx) -> std::io::Result<String> {
+async fn own_address(cx: &HostContext) -> std::io::Result<String> {
     let mut own = lookup_host((cx.name().as_str(), 80)).await?;
     Ok(own.next().map(|address| address.ip().to_string()).unwrap_or_default())
 }

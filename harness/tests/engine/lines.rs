@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use halfopen::catalogue::{BoxError, Cx};
+use halfopen::catalogue::{BoxError, HostContext};
 use halfopen::fault::{Target, Trigger, Verb};
 use halfopen::name::{Direction, Link};
 use halfopen::trace::ConnectionEvent;
@@ -240,7 +240,7 @@ fn letters(name: &str) -> Stage {
     pair(name, |cx, stream| letter(cx, stream, "server"), |cx, stream| letter(cx, stream, "client"))
 }
 
-async fn letter(cx: Cx, mut stream: TcpStream, end: &'static str) -> Result<(), BoxError> {
+async fn letter(cx: HostContext, mut stream: TcpStream, end: &'static str) -> Result<(), BoxError> {
     let established = if end == "client" { 2 * LATENCY } else { 3 * LATENCY };
     let start = Instant::now() - established;
     sleep_until(start + s(2)).await;

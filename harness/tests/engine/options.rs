@@ -243,7 +243,7 @@ where
 /// A server that says nothing, and a client.
 fn quiet<F>(name: &str, client: F) -> Stage
 where
-    F: AsyncFn(halfopen::Cx, TcpStream) -> Result<(), halfopen::BoxError> + Clone + Send + Sync + 'static,
+    F: AsyncFn(halfopen::HostContext, TcpStream) -> Result<(), halfopen::BoxError> + Clone + Send + Sync + 'static,
 {
     pair(
         name,

@@ -233,7 +233,7 @@ fn start() -> tokio::time::Instant {
 /// A host that greets every connection with the number of its life, and a client.
 fn greeter<F, R>(name: &str, client: F) -> Stage
 where
-    F: Fn(halfopen::Cx) -> R + Send + Sync + 'static,
+    F: Fn(halfopen::HostContext) -> R + Send + Sync + 'static,
     R: Future<Output = Result<(), halfopen::BoxError>> + 'static,
 {
     Stage::new(name)

@@ -186,7 +186,7 @@ fn runs_that_panic_beside_others_change_nothing_in_them() {
     }
 }
 
-async fn task_panics(_: halfopen::Cx) -> Result<(), BoxError> {
+async fn task_panics(_: halfopen::HostContext) -> Result<(), BoxError> {
     let task = tokio::spawn(async { panic!("task") });
     assert!(task.await.is_err());
     Ok(())

@@ -307,7 +307,7 @@ fn an_interleaved_run_cuts_reads_and_writes_short() {
 /// A run with a server that does nothing, and a client.
 fn lonely<F, R>(name: &str, client: F) -> Stage
 where
-    F: Fn(halfopen::Cx) -> R + Send + Sync + 'static,
+    F: Fn(halfopen::HostContext) -> R + Send + Sync + 'static,
     R: Future<Output = Result<(), halfopen::BoxError>> + 'static,
 {
     Stage::new(name)
@@ -318,7 +318,7 @@ where
         .actor("client", client)
 }
 
-fn refused(cx: &halfopen::Cx, name: &str, result: std::io::Result<()>) {
+fn refused(cx: &halfopen::HostContext, name: &str, result: std::io::Result<()>) {
     let error = result.expect_err(name);
     assert_eq!(error.kind(), ErrorKind::Unsupported, "{name}");
     assert!(error.to_string().contains(name), "{name}: {error}");

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::future::Future;
 use std::time::Duration;
 
-use halfopen::catalogue::{BoxError, Catalogue, Cx};
+use halfopen::catalogue::{BoxError, Catalogue, HostContext};
 use halfopen::fault::{Fault, Target, Trigger, Verb};
 use halfopen::plan::Plan;
 use halfopen::scenario::{Arrivals, HostSpec, LinkParameters, Scenario};
@@ -36,7 +36,7 @@ impl Stage {
 
     pub(crate) fn host<F, R>(mut self, name: &str, body: F) -> Self
     where
-        F: Fn(Cx) -> R + Send + Sync + 'static,
+        F: Fn(HostContext) -> R + Send + Sync + 'static,
         R: Future<Output = Result<(), BoxError>> + 'static,
     {
         self.catalogue = self.catalogue.host(name, body);
@@ -46,7 +46,7 @@ impl Stage {
 
     pub(crate) fn actor<F, R>(mut self, name: &str, body: F) -> Self
     where
-        F: Fn(Cx) -> R + Send + Sync + 'static,
+        F: Fn(HostContext) -> R + Send + Sync + 'static,
         R: Future<Output = Result<(), BoxError>> + 'static,
     {
         self.catalogue = self.catalogue.actor(name, body);
@@ -132,9 +132,9 @@ impl Stage {
 /// A server that gives its first connection to one closure, and a client that gives its own to another.
 pub(crate) fn pair<S, RS, C, RC>(name: &str, server: S, client: C) -> Stage
 where
-    S: Fn(Cx, TcpStream) -> RS + Clone + Send + Sync + 'static,
+    S: Fn(HostContext, TcpStream) -> RS + Clone + Send + Sync + 'static,
     RS: Future<Output = Result<(), BoxError>> + 'static,
-    C: Fn(Cx, TcpStream) -> RC + Clone + Send + Sync + 'static,
+    C: Fn(HostContext, TcpStream) -> RC + Clone + Send + Sync + 'static,
     RC: Future<Output = Result<(), BoxError>> + 'static,
 {
     Stage::new(name)
@@ -155,7 +155,7 @@ where
 }
 
 /// Tells a value; read with [`Told`].
-pub(crate) fn tell(cx: &Cx, key: &str, value: impl Display) {
+pub(crate) fn tell(cx: &HostContext, key: &str, value: impl Display) {
     cx.fact(FactKind::Gauge, key, value);
 }
 

@@ -4,7 +4,7 @@ use std::net::ToSocketAddrs;
 use std::process::Command;
 use std::sync::{Mutex, mpsc};
 
-use halfopen::catalogue::{BoxError, Cx};
+use halfopen::catalogue::{BoxError, HostContext};
 use halfopen::{Outcome, Seed};
 use tokio::time::sleep;
 
@@ -237,7 +237,7 @@ fn a_service_that_ends_the_process() {
 
 fn alone<F, R>(name: &str, actor: F) -> Outcome
 where
-    F: Fn(Cx) -> R + Send + Sync + 'static,
+    F: Fn(HostContext) -> R + Send + Sync + 'static,
     R: Future<Output = Result<(), BoxError>> + 'static,
 {
     let outcome = Stage::new(name).actor("client", actor).seed(3).run();
@@ -245,7 +245,7 @@ where
     outcome
 }
 
-fn denied(cx: &Cx, result: std::io::Result<()>) {
+fn denied(cx: &HostContext, result: std::io::Result<()>) {
     if let Err(error) = result {
         assert_eq!(error.kind(), std::io::ErrorKind::PermissionDenied);
         tell(cx, "denied", error);

@@ -1,7 +1,7 @@
 //! Faults that could not strike, or changed nothing: a run says why, with what was counted.
 
 use halfopen::Outcome;
-use halfopen::catalogue::{BoxError, Cx};
+use halfopen::catalogue::{BoxError, HostContext};
 use halfopen::check::Verdict;
 use halfopen::fault::{Edge, Ends, HalfOpenKind, Target, Trigger, Verb};
 use halfopen::name::{Direction, Link};
@@ -117,7 +117,7 @@ fn session(name: &str) -> Stage {
     })
 }
 
-async fn echo(cx: Cx) -> Result<(), BoxError> {
+async fn echo(cx: HostContext) -> Result<(), BoxError> {
     let listener = TcpListener::bind("0.0.0.0:80").await?;
     loop {
         let (stream, _) =

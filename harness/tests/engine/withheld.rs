@@ -412,7 +412,7 @@ async fn read_head(stream: &mut TcpStream) -> std::io::Result<()> {
     Ok(())
 }
 
-async fn write(cx: &halfopen::Cx, mut stream: TcpStream, case: &Case) -> std::io::Result<()> {
+async fn write(cx: &halfopen::HostContext, mut stream: TcpStream, case: &Case) -> std::io::Result<()> {
     stream.set_nodelay(case.no_delay)?;
     let (bytes, _) = case.traffic.bytes();
     let mut left = bytes.as_slice();
@@ -431,7 +431,7 @@ async fn write(cx: &halfopen::Cx, mut stream: TcpStream, case: &Case) -> std::io
     Ok(())
 }
 
-async fn read(cx: &halfopen::Cx, mut stream: TcpStream, case: &Case) -> std::io::Result<()> {
+async fn read(cx: &halfopen::HostContext, mut stream: TcpStream, case: &Case) -> std::io::Result<()> {
     let (mut got, mut whole) = (Vec::new(), case.traffic.bytes().1);
     while stream.read_buf(&mut got).await? > 0 {
         if whole > 0 && got.len() >= whole {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use halfopen::{BoxError, Catalogue, Cx};
+use halfopen::{BoxError, Catalogue, HostContext};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -33,7 +33,7 @@ fn main() -> ExitCode {
 /// Which kind was first in this process.
 static FIRST: OnceLock<String> = OnceLock::new();
 
-async fn act(cx: &Cx, kind: &str) -> Result<(), BoxError> {
+async fn act(cx: &HostContext, kind: &str) -> Result<(), BoxError> {
     match kind {
         "calm" => {}
         "remember_one" | "remember_two" => cx.received(FIRST.get_or_init(|| kind.to_owned())),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use halfopen::{BoxError, Cx, FactKind};
+use halfopen::{BoxError, FactKind, HostContext};
 use halfopen_link::LinkConfig;
 use halfopen_link::codec::{decode, encode};
 use halfopen_link::id;
@@ -59,7 +59,7 @@ struct Tally {
 ///
 /// # Errors
 /// If the script cannot be read. What happens to a connection is counted.
-pub async fn play(cx: Cx) -> Result<(), BoxError> {
+pub async fn play(cx: HostContext) -> Result<(), BoxError> {
     let script: Script = cx.config()?;
     let mut draws = SplitMix64::new(id::seed());
     let mut crowd = JoinSet::new();
@@ -104,7 +104,7 @@ pub async fn play(cx: Cx) -> Result<(), BoxError> {
 }
 
 /// One connection: a session, its messages, and their answers. One that is dropped says so of what it leaves unanswered.
-async fn member(cx: &Cx, script: &Script, name: &str, drop_after: Option<Duration>) -> Tally {
+async fn member(cx: &HostContext, script: &Script, name: &str, drop_after: Option<Duration>) -> Tally {
     let mut tally = Tally { was_dropped: drop_after.is_some(), ..Tally::default() };
     // Small buffers: there are hundreds of them, and a library that clears the default ones at each read.
     let config = Some(LinkConfig::default().websocket());
@@ -145,7 +145,7 @@ async fn member(cx: &Cx, script: &Script, name: &str, drop_after: Option<Duratio
 async fn hear_for(
     time: Duration,
     socket: &mut WebSocketStream<TcpStream>,
-    cx: &Cx,
+    cx: &HostContext,
     waiting: &mut BTreeSet<String>,
     received: &mut u32,
 ) -> Result<(), BoxError> {

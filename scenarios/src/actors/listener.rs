@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use halfopen::{BoxError, Cx};
+use halfopen::{BoxError, HostContext};
 use halfopen_net::TcpStream;
 use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -31,7 +31,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// If the script cannot be read.
-pub async fn play(cx: Cx) -> Result<(), BoxError> {
+pub async fn play(cx: HostContext) -> Result<(), BoxError> {
     let script: Script = cx.config()?;
     let mut heard = 0;
     let listening = async {
@@ -46,7 +46,7 @@ pub async fn play(cx: Cx) -> Result<(), BoxError> {
     Ok(())
 }
 
-async fn listen(cx: &Cx, script: &Script, heard: &mut u64) -> io::Result<()> {
+async fn listen(cx: &HostContext, script: &Script, heard: &mut u64) -> io::Result<()> {
     let mut socket = BufReader::new(TcpStream::connect(script.room.as_str()).await?);
     socket.write_all(format!("after {heard}\n").as_bytes()).await?;
     let mut lines = socket.lines();

@@ -1,6 +1,6 @@
 //! Whoever needs an engine, and waits until it is ready.
 
-use halfopen::{BoxError, Cx, FactKind};
+use halfopen::{BoxError, FactKind, HostContext};
 use halfopen_health::{ProbeConfig, Target, Verdict, wait_until_ready};
 use serde::Deserialize;
 
@@ -22,7 +22,7 @@ pub(crate) const READY: &str = "engine ready";
 ///
 /// # Errors
 /// If the script cannot be read.
-pub async fn play(cx: Cx) -> Result<(), BoxError> {
+pub async fn play(cx: HostContext) -> Result<(), BoxError> {
     let script: Script = cx.config()?;
     cx.offered(READY);
     match wait_until_ready(&Target::parse(&script.url)?, &script.probe).await {

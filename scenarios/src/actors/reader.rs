@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use bytes::Bytes;
-use halfopen::{BoxError, Cx, FactKind};
+use halfopen::{BoxError, FactKind, HostContext};
 use halfopen_net::TcpStream;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
@@ -59,7 +59,7 @@ fn silence() -> Duration {
 ///
 /// # Errors
 /// If the script cannot be read. What happens to a stream is a fact, not an error.
-pub async fn play(cx: Cx) -> Result<(), BoxError> {
+pub async fn play(cx: HostContext) -> Result<(), BoxError> {
     let script: Script = cx.config()?;
     let started = Instant::now();
     let told = Cell::new(0);
@@ -83,7 +83,7 @@ fn key(text: &str) -> &str {
 }
 
 struct Stream<'a> {
-    cx: &'a Cx,
+    cx: &'a HostContext,
     script: &'a Script,
     question: &'a Question,
     key: &'a str,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use halfopen::{BoxError, Cx, FactKind};
+use halfopen::{BoxError, FactKind, HostContext};
 use halfopen_client::{Client, Outcome, connect};
 use serde::Deserialize;
 use tokio::task::JoinSet;
@@ -45,7 +45,7 @@ fn patience() -> Duration {
 ///
 /// # Errors
 /// If the script cannot be read, or the client refuses its configuration.
-pub async fn play(cx: Cx) -> Result<(), BoxError> {
+pub async fn play(cx: HostContext) -> Result<(), BoxError> {
     let script: Script = cx.config()?;
     let started = Instant::now();
     let client = connect(script.client.clone())?;
@@ -64,7 +64,7 @@ pub async fn play(cx: Cx) -> Result<(), BoxError> {
     Ok(())
 }
 
-fn say(cx: &Cx, client: &Client, text: &str, waiting: &mut JoinSet<()>) {
+fn say(cx: &HostContext, client: &Client, text: &str, waiting: &mut JoinSet<()>) {
     match client.submit(text) {
         Ok(handle) => {
             let job = handle.job_id().to_owned();

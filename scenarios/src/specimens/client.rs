@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use halfopen::{BoxError, Cx, FactKind};
+use halfopen::{BoxError, FactKind, HostContext};
 use halfopen_link::codec::{decode, encode};
 use halfopen_link::id;
 use halfopen_link::message::{FromSession, Resume, Submit, ToSession};
@@ -56,7 +56,7 @@ type Socket = WebSocketStream<TcpStream>;
 ///
 /// # Errors
 /// If the script cannot be read.
-pub async fn play(cx: Cx, defect: Defect) -> Result<(), BoxError> {
+pub async fn play(cx: HostContext, defect: Defect) -> Result<(), BoxError> {
     let script: Script = cx.config()?;
     let last = script.sentences.last().map_or(Duration::ZERO, |sentence| sentence.at);
     let started = Instant::now();
@@ -68,7 +68,7 @@ pub async fn play(cx: Cx, defect: Defect) -> Result<(), BoxError> {
 }
 
 struct Client {
-    cx: Cx,
+    cx: HostContext,
     script: Script,
     defect: Defect,
     started: Instant,

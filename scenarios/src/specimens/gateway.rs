@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream;
-use halfopen::{BoxError, Cx};
+use halfopen::{BoxError, HostContext};
 use halfopen_gateway::config::BackendConfig;
 use halfopen_gateway::sse::SseParser;
 use halfopen_net::TcpListener;
@@ -55,7 +55,7 @@ const LARGEST_EVENT: usize = 1 << 20;
 ///
 /// # Errors
 /// If the configuration is wrong, the port is taken, or the defect is one that ends the process.
-pub async fn run(cx: Cx, defect: Defect) -> Result<(), BoxError> {
+pub async fn run(cx: HostContext, defect: Defect) -> Result<(), BoxError> {
     let config: halfopen_gateway::Config = cx.config()?;
     let base_url = config.backends.iter().find_map(|backend| match backend {
         BackendConfig::Http(http) => Some(http.base_url.clone()),

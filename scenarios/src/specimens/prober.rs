@@ -1,7 +1,7 @@
 //! The noisy health check of docs/failures.md: a prober that is right but for one defect.
 
 use bytes::Bytes;
-use halfopen::{BoxError, Cx, FactKind};
+use halfopen::{BoxError, FactKind, HostContext};
 use halfopen_net::hyper::Connector;
 use http_body_util::{BodyExt, Empty};
 use hyper::client::conn::http1::handshake;
@@ -26,7 +26,7 @@ pub enum Defect {
 ///
 /// # Errors
 /// If the script cannot be read.
-pub async fn play(cx: Cx, defect: Defect) -> Result<(), BoxError> {
+pub async fn play(cx: HostContext, defect: Defect) -> Result<(), BoxError> {
     let script: Script = cx.config()?;
     let url: Uri = script.url.parse()?;
     cx.offered(READY);

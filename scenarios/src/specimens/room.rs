@@ -2,7 +2,7 @@
 
 use std::io;
 
-use halfopen::{BoxError, Cx};
+use halfopen::{BoxError, HostContext};
 use halfopen_net::TcpStream;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::sync::{broadcast, watch};
@@ -16,7 +16,7 @@ const WAITING: usize = 8;
 ///
 /// # Errors
 /// If the configuration is wrong or the port is taken.
-pub async fn run(cx: Cx) -> Result<(), BoxError> {
+pub async fn run(cx: HostContext) -> Result<(), BoxError> {
     serve(cx, tell).await
 }
 

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use echo_line::{Client, Config, GaveUp, Note, SloppyClient, server};
-use halfopen::{Catalogue, Cx};
+use halfopen::{Catalogue, HostContext};
 use serde::Deserialize;
 use tokio::time::{Instant, sleep_until};
 
 /// The service and its clients.
 pub fn catalogue() -> Catalogue {
     Catalogue::new(env!("CARGO_MANIFEST_DIR"), "scenarios")
+        .command("cargo halfopen")
         .host("server", async |cx| Ok(server::run(cx.config()?, cx.shutdown()).await?))
         .actor("client", async |cx| {
             let script: Script = cx.config()?;
@@ -45,7 +46,7 @@ struct Saying {
 }
 
 /// Offers the notes, each at its time.
-async fn speak(cx: &Cx, notes: &[Saying], mut deliver: impl AsyncFnMut(&Note) -> Result<(), GaveUp>) {
+async fn speak(cx: &HostContext, notes: &[Saying], mut deliver: impl AsyncFnMut(&Note) -> Result<(), GaveUp>) {
     let started = Instant::now();
     for (n, saying) in notes.iter().enumerate() {
         sleep_until(started + saying.at).await;

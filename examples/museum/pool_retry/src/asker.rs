@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use halfopen::{BoxError, Cx, FactKind};
+use halfopen::{BoxError, HostContext, FactKind};
 use http_body_util::Empty;
 use hyper::Uri;
 use hyper::body::Bytes;
@@ -17,7 +17,7 @@ const QUESTIONS: u32 = 10;
 const BETWEEN_QUESTIONS: Duration = Duration::from_secs(2);
 
 /// Asks; an answer that is an error is as good as another.
-pub(super) async fn ask(cx: Cx) -> Result<(), BoxError> {
+pub(super) async fn ask(cx: HostContext) -> Result<(), BoxError> {
     let client: Client<_, Empty<Bytes>> = Client::builder(TokioExecutor::new()).build(Tunnel);
     for n in 1..=QUESTIONS {
         let question = format!("question-{n}");

@@ -1,14 +1,14 @@
 //! A proxy beside the server that says yes to every `CONNECT` and then finds out, as sidecars and port-forwards do. A tunnel that leads
 //! nowhere it resets.
 
-use halfopen::{BoxError, Cx};
+use halfopen::{BoxError, HostContext};
 use halfopen_net::{TcpListener, TcpStream};
 use tokio::io::{AsyncWriteExt, copy_bidirectional};
 
 use crate::tunnel::read_head;
 
 /// Serves until it is told to stop.
-pub(super) async fn run(cx: Cx) -> Result<(), BoxError> {
+pub(super) async fn run(cx: HostContext) -> Result<(), BoxError> {
     let listener = TcpListener::bind("0.0.0.0:3128").await?;
     loop {
         let (stream, _) = tokio::select! {

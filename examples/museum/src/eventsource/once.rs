@@ -2,9 +2,9 @@
 // version, behind a function `open`.
 
 use futures_util::StreamExt;
-use halfopen::{BoxError, Cx, FactKind};
+use halfopen::{BoxError, HostContext, FactKind};
 
-pub(super) async fn read_once(cx: Cx) -> Result<(), BoxError> {
+pub(super) async fn read_once(cx: HostContext) -> Result<(), BoxError> {
     let builder = ClientBuilder::for_url("http://ticker:8000/").map_err(|error| error.to_string())?;
     let client = open(builder.reconnect(ReconnectOptions::reconnect(false).build()));
     let mut stream = client.stream();

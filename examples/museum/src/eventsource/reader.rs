@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use eventsource_client::{Client as _, ClientBuilder, ReconnectOptions, SSE};
 use futures_util::StreamExt;
-use halfopen::{BoxError, Cx, FactKind};
+use halfopen::{BoxError, HostContext, FactKind};
 use tokio::time::timeout;
 use tracing::info;
 
@@ -15,7 +15,7 @@ const READING: Duration = Duration::from_secs(60);
 
 /// Reads, with the options of the report: a stream that has been there is opened again, after a pause that grows from
 /// half a second to twenty.
-pub(super) async fn read(cx: Cx) -> Result<(), BoxError> {
+pub(super) async fn read(cx: HostContext) -> Result<(), BoxError> {
     let pauses = ReconnectOptions::reconnect(true)
         .retry_initial(false)
         .delay(Duration::from_millis(500))

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use halfopen::{BoxError, Cx};
+use halfopen::{BoxError, HostContext};
 use halfopen_net::TcpStream;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufStream};
 use tokio::time::sleep;
@@ -10,7 +10,7 @@ use tokio::time::sleep;
 const ORDERS: u32 = 5;
 
 /// Over the version of the report: `write_frame` is all there is.
-pub(super) async fn at_0_8_0(cx: Cx) -> Result<(), BoxError> {
+pub(super) async fn at_0_8_0(cx: HostContext) -> Result<(), BoxError> {
     use fastwebsockets_0_8_0::{Frame, Role, WebSocket};
     let mut socket = WebSocket::after_handshake(connect().await?, Role::Client);
     for n in 1..=ORDERS {
@@ -24,7 +24,7 @@ pub(super) async fn at_0_8_0(cx: Cx) -> Result<(), BoxError> {
 }
 
 /// Over one with the fix: what was written is flushed.
-pub(super) async fn at_0_10_0(cx: Cx) -> Result<(), BoxError> {
+pub(super) async fn at_0_10_0(cx: HostContext) -> Result<(), BoxError> {
     use fastwebsockets_0_10_0::{Frame, Role, WebSocket};
     let mut socket = WebSocket::after_handshake(connect().await?, Role::Client);
     for n in 1..=ORDERS {

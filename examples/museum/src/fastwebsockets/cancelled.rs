@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fastwebsockets_0_8_0::{FragmentCollector, Frame, OpCode, WebSocket, handshake};
-use halfopen::{BoxError, Cx};
+use halfopen::{BoxError, HostContext};
 use halfopen_net::TcpStream;
 use http_body_util::Empty;
 use hyper::Request;
@@ -13,7 +13,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::time::interval;
 use tracing::info;
 
-pub(super) async fn read(cx: Cx) -> Result<(), BoxError> {
+pub(super) async fn read(cx: HostContext) -> Result<(), BoxError> {
     let mut socket = FragmentCollector::new(connect().await?);
     let mut heartbeats = interval(Duration::from_millis(200));
     loop {
@@ -32,7 +32,7 @@ pub(super) async fn read(cx: Cx) -> Result<(), BoxError> {
 }
 
 /// A quote's name is its first word.
-pub(super) fn take(cx: &Cx, quote: &[u8]) {
+pub(super) fn take(cx: &HostContext, quote: &[u8]) {
     let text = String::from_utf8_lossy(quote);
     if let Some(name) = text.split_whitespace().next() {
         cx.received(name);

@@ -1,11 +1,11 @@
 //! A server that takes orders.
 
 use futures_util::StreamExt;
-use halfopen::{BoxError, Cx};
+use halfopen::{BoxError, HostContext};
 use halfopen_net::TcpListener;
 use tokio_tungstenite::tungstenite::Message;
 
-pub(super) async fn run(cx: Cx) -> Result<(), BoxError> {
+pub(super) async fn run(cx: HostContext) -> Result<(), BoxError> {
     let listener = TcpListener::bind("0.0.0.0:9002").await?;
     loop {
         let (stream, _) = tokio::select! {

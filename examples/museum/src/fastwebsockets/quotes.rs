@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use halfopen::{BoxError, Cx};
+use halfopen::{BoxError, HostContext};
 use halfopen_net::{TcpListener, TcpStream};
 use tokio::time::interval;
 use tokio_tungstenite::tungstenite::Message;
@@ -12,7 +12,7 @@ const QUOTES: u32 = 30;
 /// A quote is a name and as many characters of the book.
 const BOOK: usize = 3000;
 
-pub(super) async fn run(cx: Cx) -> Result<(), BoxError> {
+pub(super) async fn run(cx: HostContext) -> Result<(), BoxError> {
     let listener = TcpListener::bind("0.0.0.0:9001").await?;
     loop {
         let (stream, _) = tokio::select! {
@@ -27,7 +27,7 @@ pub(super) async fn run(cx: Cx) -> Result<(), BoxError> {
     }
 }
 
-async fn quote(cx: &Cx, stream: TcpStream) -> Result<(), BoxError> {
+async fn quote(cx: &HostContext, stream: TcpStream) -> Result<(), BoxError> {
     stream.set_nodelay(true)?;
     let (mut sink, mut heartbeats) = tokio_tungstenite::accept_async(stream).await?.split();
     let quoting = async {

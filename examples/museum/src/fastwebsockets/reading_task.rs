@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fastwebsockets_0_10_0::{FragmentCollectorRead, Frame, OpCode, WebSocketError, handshake};
-use halfopen::{BoxError, Cx};
+use halfopen::{BoxError, HostContext};
 use halfopen_net::TcpStream;
 use hyper_util::rt::TokioExecutor;
 use tokio::sync::mpsc;
@@ -11,7 +11,7 @@ use tokio::time::interval;
 
 use super::cancelled::{request, take};
 
-pub(super) async fn read(cx: Cx) -> Result<(), BoxError> {
+pub(super) async fn read(cx: HostContext) -> Result<(), BoxError> {
     let stream = TcpStream::connect("quotes:9001").await?;
     stream.set_nodelay(true)?;
     let request = request("quotes:9001", &handshake::generate_key())?;

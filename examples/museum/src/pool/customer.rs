@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use halfopen::{BoxError, Cx, FactKind};
+use halfopen::{BoxError, HostContext, FactKind};
 use halfopen_net::hyper::Connector;
 use http_body_util::Full;
 use hyper::Request;
@@ -20,18 +20,18 @@ struct Script {
 }
 
 /// With the pool as it comes.
-pub(super) async fn by_default(cx: Cx) -> Result<(), BoxError> {
+pub(super) async fn by_default(cx: HostContext) -> Result<(), BoxError> {
     order(cx, &Client::builder(TokioExecutor::new())).await
 }
 
 /// With a pool that gives a connection up before the server does.
-pub(super) async fn with_a_short_idle_time(cx: Cx) -> Result<(), BoxError> {
+pub(super) async fn with_a_short_idle_time(cx: HostContext) -> Result<(), BoxError> {
     let mut builder = Client::builder(TokioExecutor::new());
     order(cx, builder.pool_timer(TokioTimer::new()).pool_idle_timeout(Duration::from_secs(10))).await
 }
 
 /// An order that fails is told, and not sent again: nobody knows whether it arrived.
-async fn order(cx: Cx, builder: &Builder) -> Result<(), BoxError> {
+async fn order(cx: HostContext, builder: &Builder) -> Result<(), BoxError> {
     let script: Script = cx.config()?;
     let client: Client<_, Full<Bytes>> = builder.build(Connector::new());
     for (n, pause) in (1..).zip(script.pauses) {

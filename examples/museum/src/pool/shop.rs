@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use halfopen::{BoxError, Cx};
+use halfopen::{BoxError, HostContext};
 use halfopen_net::{TcpListener, TcpStream};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Bytes, Incoming};
@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 /// hyper has one bound for how long a request's head may take, and it counts from the answer before.
 const IDLE: Duration = Duration::from_secs(15);
 
-pub(super) async fn run(cx: Cx) -> Result<(), BoxError> {
+pub(super) async fn run(cx: HostContext) -> Result<(), BoxError> {
     let listener = TcpListener::bind("0.0.0.0:80").await?;
     let connections = TaskTracker::new();
     loop {
@@ -27,7 +27,7 @@ pub(super) async fn run(cx: Cx) -> Result<(), BoxError> {
     }
 }
 
-async fn serve(cx: Cx, stream: TcpStream) {
+async fn serve(cx: HostContext, stream: TcpStream) {
     let answer = service_fn(async |request: Request<Incoming>| {
         let order = request.into_body().collect().await?.to_bytes();
         cx.received(String::from_utf8_lossy(&order));

@@ -1,10 +1,10 @@
 //! A server that says OK to every command, as Redis does to those that are sent here.
 
-use halfopen::{BoxError, Cx};
+use halfopen::{BoxError, HostContext};
 use halfopen_net::{TcpListener, TcpStream};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufStream};
 
-pub(super) async fn run(cx: Cx) -> Result<(), BoxError> {
+pub(super) async fn run(cx: HostContext) -> Result<(), BoxError> {
     let listener = TcpListener::bind("0.0.0.0:6379").await?;
     loop {
         let (stream, _) = tokio::select! {

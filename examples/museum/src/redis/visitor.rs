@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use halfopen::{BoxError, Cx, FactKind};
+use halfopen::{BoxError, HostContext, FactKind};
 use halfopen_net::TcpStream;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, RedisConnectionInfo, RedisResult};
@@ -13,7 +13,7 @@ const VISITS: u32 = 20;
 const BETWEEN_VISITS: Duration = Duration::from_secs(5);
 
 /// Leaves the bounds to the library.
-pub(super) async fn visit(cx: Cx) -> Result<(), BoxError> {
+pub(super) async fn visit(cx: HostContext) -> Result<(), BoxError> {
     let mut kept = None;
     for n in 1..=VISITS {
         let visit = format!("visit-{n}");
@@ -36,7 +36,7 @@ pub(super) async fn visit(cx: Cx) -> Result<(), BoxError> {
     Ok(())
 }
 
-async fn connect(cx: &Cx) -> Result<MultiplexedConnection, BoxError> {
+async fn connect(cx: &HostContext) -> Result<MultiplexedConnection, BoxError> {
     let stream = TcpStream::connect("store:6379").await?;
     stream.set_nodelay(true)?;
     let (info, config) = (RedisConnectionInfo::default(), AsyncConnectionConfig::default());

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
-use halfopen::{BoxError, Cx, FactKind};
+use halfopen::{BoxError, HostContext, FactKind};
 use halfopen_net::TcpStream;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -25,7 +25,7 @@ use sse_stream::{Sse, SseStream};
 use tokio::time::sleep;
 
 /// Calls without a deadline: the transport is to say when an answer is not to be had.
-pub(super) async fn call(cx: Cx) -> Result<(), BoxError> {
+pub(super) async fn call(cx: HostContext) -> Result<(), BoxError> {
     let config = StreamableHttpClientTransportConfig::with_uri("http://server:8080/mcp");
     let service = ().serve(StreamableHttpClientTransport::with_client(Http, config)).await?;
     for n in 1..=3 {

@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
 use futures_util::{StreamExt, stream};
-use halfopen::{BoxError, Cx};
+use halfopen::{BoxError, HostContext};
 use halfopen_net::TcpListener;
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -26,7 +26,7 @@ const WORK: Duration = Duration::from_secs(2);
 /// The answers by the id of their call; one that is not ready is empty.
 type Calls = Arc<Mutex<BTreeMap<String, watch::Receiver<Option<String>>>>>;
 
-pub(super) async fn run(cx: Cx) -> Result<(), BoxError> {
+pub(super) async fn run(cx: HostContext) -> Result<(), BoxError> {
     let listener = TcpListener::bind("0.0.0.0:8080").await?;
     let routes = post(message).get(resume).delete(async || StatusCode::OK);
     let router = Router::new().route("/mcp", routes).with_state(Calls::default());

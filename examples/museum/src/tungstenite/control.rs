@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use halfopen::{BoxError, Cx};
+use halfopen::{BoxError, HostContext};
 use halfopen_net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep_until};
 use tokio_tungstenite::WebSocketStream;
@@ -19,7 +19,7 @@ const PONG_WITHIN: Duration = Duration::from_secs(30);
 /// How long the server takes samples.
 const SHIFT: Duration = Duration::from_secs(90);
 
-pub(super) async fn run(cx: Cx) -> Result<(), BoxError> {
+pub(super) async fn run(cx: HostContext) -> Result<(), BoxError> {
     let listener = TcpListener::bind("0.0.0.0:9000").await?;
     loop {
         let (stream, _) = tokio::select! {
@@ -34,7 +34,7 @@ pub(super) async fn run(cx: Cx) -> Result<(), BoxError> {
     }
 }
 
-async fn attend(cx: &Cx, stream: TcpStream) -> Result<(), BoxError> {
+async fn attend(cx: &HostContext, stream: TcpStream) -> Result<(), BoxError> {
     stream.set_nodelay(true)?;
     let mut socket = tokio_tungstenite::accept_async(stream).await?;
     let end = Instant::now() + SHIFT;

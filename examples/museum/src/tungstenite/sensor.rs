@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use halfopen::{BoxError, Cx, FactKind};
+use halfopen::{BoxError, HostContext, FactKind};
 use halfopen_net::TcpStream;
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::Message;
@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const BETWEEN_SAMPLES: Duration = Duration::from_millis(20);
 const SAMPLE_BYTES: usize = 4096;
 
-pub(super) async fn measure(cx: Cx) -> Result<(), BoxError> {
+pub(super) async fn measure(cx: HostContext) -> Result<(), BoxError> {
     let stream = TcpStream::connect("control:9000").await?;
     stream.set_nodelay(true)?;
     let (mut socket, _) = tokio_tungstenite::client_async("ws://control:9000/", stream).await?;

@@ -14,7 +14,7 @@ mod tables;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use halfopen::{BoxError, Cx};
+use halfopen::{BoxError, HostContext};
 use halfopen_net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
@@ -55,7 +55,7 @@ const TICK: Duration = Duration::from_millis(500);
 ///
 /// # Errors
 /// If the configuration is wrong or the port is taken.
-pub async fn run(cx: Cx, defect: Defect) -> Result<(), BoxError> {
+pub async fn run(cx: HostContext, defect: Defect) -> Result<(), BoxError> {
     let config: halfopen_scheduler::Config = cx.config()?;
     let listener = TcpListener::bind(config.listen).await?;
     let shared = Shared(Arc::new(Mutex::new(Tables::new(defect))));

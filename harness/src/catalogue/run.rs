@@ -1,15 +1,14 @@
-//! From a plan to its outcome in the simulation, and scenarios as tests.
+//! One plan as an outcome, and one scenario as a test.
 
-use crate::campaign::{Campaign, Judgement};
-use crate::catalogue::Catalogue;
-use crate::causes::chain;
+use super::{Catalogue, replay};
 use crate::check::Evidence;
+use crate::error::chain;
 use crate::mapping;
 use crate::outcome::Outcome;
 use crate::plan::Plan;
-use crate::seed::Seed;
 use crate::settings::Settings;
 use crate::sim::{self, Raw, SimError};
+use crate::sweep::{Complaint, Sweep};
 use crate::trace::Trace;
 
 impl Catalogue {
@@ -23,7 +22,7 @@ impl Catalogue {
         Ok(self.judged(plan, Raw { records, ..raw }))
     }
 
-    /// Judges what came out of a run, with the mapped facts among its records.
+    /// Judges a run whose records already contain the mapped facts.
     pub(crate) fn judged(&self, plan: &Plan, raw: Raw) -> Outcome {
         let actors = plan.scenario.actors();
         let sources = &plan.scenario.facts;
@@ -72,42 +71,19 @@ impl Catalogue {
         let scenario = self
             .scenario(name)
             .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
-        for summary in Campaign::new(self, vec![scenario], settings.seeds()).run(|_| {}) {
-            match summary.verdict {
-                Judgement::Held | Judgement::Convicted { .. } => {}
-                Judgement::Broken(failures) => {
-                    let reports =
-                        failures.iter().map(|failure| failure.outcome.failure_report(&replay_line(failure.plan.seed)));
+        for summary in Sweep::new(self, vec![scenario], settings.seeds()).run(|_| {}) {
+            match summary.complaint(settings.seed.is_some()) {
+                None => {}
+                Some(Complaint::Broken(failures)) => {
+                    let reports = failures.iter().map(|failure| {
+                        let line = replay::test_line(failure.plan.seed);
+                        failure.outcome.failure_report(&line)
+                    });
                     return Err(reports.collect::<Vec<_>>().join("\n"));
                 }
-                // One seed that somebody asked for need not be one that convicts, or that reaches every state.
-                Judgement::WentFree { .. } | Judgement::NeverReached { .. } if settings.seed.is_some() => {}
-                Judgement::NeverReached { missing } => {
-                    return Err(format!("{name}: no run reached {}", missing.join(", ")));
-                }
-                Judgement::WentFree { missing } => {
-                    let specimen = summary.specimen.map(|specimen| specimen.name).unwrap_or_default();
-                    return Err(format!(
-                        "{name}: the specimen `{specimen}` was not convicted by {} under any seed",
-                        missing.join(", ")
-                    ));
-                }
-                Judgement::Nondeterministic { seed, difference } => {
-                    let suspects = crate::suspects::of(&difference);
-                    return Err(format!("{name}: two runs under seed {seed} differ: {difference}. {suspects}"));
-                }
-                Judgement::Faulty(error) => return Err(chain(&error)),
+                Some(Complaint::ProvesNothing(sentence) | Complaint::HarnessAtFault(sentence)) => return Err(sentence),
             }
         }
         Ok(())
-    }
-}
-
-/// The command that replays one seed of the test that is running. libtest names a test's thread after the test.
-fn replay_line(seed: Seed) -> String {
-    let thread = std::thread::current();
-    match thread.name().filter(|name| *name != "main") {
-        Some(test) => format!("HALFOPEN_TEST_SEED={seed} cargo test {test}"),
-        None => format!("HALFOPEN_TEST_SEED={seed} cargo test"),
     }
 }

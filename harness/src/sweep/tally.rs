@@ -1,11 +1,11 @@
-//! What the runs of one scenario or specimen say together.
+//! Sums up the runs of one scenario or specimen.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::board::Report;
 use super::played::Played;
-use super::{Failure, Judgement, Series, Summary};
+use super::{Failure, Series, SeriesResult, Summary};
 use crate::catalogue::Catalogue;
 use crate::check::Signature;
 use crate::plan::Plan;
@@ -22,13 +22,12 @@ struct Tally {
     wall: Duration,
     failures: BTreeMap<Signature, Failure>,
     convictions: BTreeMap<String, Seed>,
-    example: Option<Failure>,
     reached: BTreeSet<String>,
     difference: Option<(Seed, String)>,
     error: Option<SimError>,
 }
 
-/// What the reports, one a seed and in their order, say together.
+/// Sums up the reports of a series, which are one for each seed and in their order.
 pub(super) fn summary(catalogue: &Catalogue, series: &Series, seeds: &[Seed], reports: Vec<Option<Report>>) -> Summary {
     let mut tally = Tally::default();
     for (seed, report) in seeds.iter().zip(reports) {
@@ -67,8 +66,8 @@ pub(super) fn summary(catalogue: &Catalogue, series: &Series, seeds: &[Seed], re
 }
 
 impl Tally {
-    /// Takes the broken laws of a run. Runs are taken in the order of their seeds; of those that failed alike, whoever
-    /// played it told the first in full.
+    /// Counts the broken laws of a run. Runs come in the order of their seeds. Of those with one signature the player told
+    /// the first in full: `failure` is that run.
     fn judge(
         &mut self,
         specimen: Option<&Specimen>,
@@ -86,13 +85,9 @@ impl Tally {
             return;
         };
         let convicted = broken.into_iter().filter(|check| specimen.convicted_by.contains(check));
-        let before = self.convictions.len();
         convicted.for_each(|check| {
             self.convictions.entry(check).or_insert(seed);
         });
-        if self.example.is_none() && self.convictions.len() > before {
-            self.example = failure();
-        }
     }
 }
 
@@ -104,15 +99,15 @@ impl Series {
     }
 
     fn summary(&self, tally: Tally) -> Summary {
-        let verdict = match (tally.error, tally.difference) {
-            (Some(error), _) => Judgement::Faulty(error),
-            (None, Some((seed, difference))) => Judgement::Nondeterministic { seed, difference },
+        let result = match (tally.error, tally.difference) {
+            (Some(error), _) => SeriesResult::Faulty(error),
+            (None, Some((seed, difference))) => SeriesResult::Nondeterministic { seed, difference },
             (None, None) => match &self.specimen {
                 None if tally.failures.is_empty() => match self.unreached(&tally.reached) {
-                    missing if missing.is_empty() => Judgement::Held,
-                    missing => Judgement::NeverReached { missing },
+                    missing if missing.is_empty() => SeriesResult::Held,
+                    missing => SeriesResult::NeverReached { missing },
                 },
-                None => Judgement::Broken(tally.failures.into_values().collect()),
+                None => SeriesResult::Broken(tally.failures.into_values().collect()),
                 Some(specimen) => {
                     let missing: Vec<_> = specimen
                         .convicted_by
@@ -120,12 +115,10 @@ impl Series {
                         .filter(|check| !tally.convictions.contains_key(*check))
                         .cloned()
                         .collect();
-                    match tally.example {
-                        Some(example) if missing.is_empty() => Judgement::Convicted {
-                            by: tally.convictions.into_iter().collect(),
-                            example: Box::new(example),
-                        },
-                        _ => Judgement::WentFree { missing },
+                    if missing.is_empty() {
+                        SeriesResult::Convicted { by: tally.convictions.into_iter().collect() }
+                    } else {
+                        SeriesResult::WentFree { missing }
                     }
                 }
             },
@@ -139,7 +132,7 @@ impl Series {
             planned: tally.planned,
             simulated: tally.simulated,
             wall: tally.wall,
-            verdict,
+            result,
         }
     }
 }

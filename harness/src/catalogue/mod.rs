@@ -1,27 +1,36 @@
 //! What a user registers: the services and actors that scenarios name, and where the scenarios lie.
+//!
+//! - this file: [`Catalogue`] and what it registers;
+//! - `host_context`: what a host or actor is given;
+//! - `run`: one plan as an outcome, and one scenario as a test;
+//! - `replay`: the command that plays a run again.
 
-use std::cell::RefCell;
+mod host_context;
+mod replay;
+#[cfg(feature = "sim")]
+mod run;
+
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
-use tokio_util::sync::CancellationToken;
 
+pub use self::host_context::{ConfigError, HostContext};
+#[cfg(feature = "sim")]
+pub(crate) use self::host_context::{FactSink, set_fact_sink};
 use crate::check::{Check, OwnChecks};
-use crate::fact::{Fact, FactKind};
-use crate::name::{HostName, Incarnation};
 use crate::scenario::{Folder, Scenario, ScenarioError};
 
 /// The error of a host or actor.
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
-type Body = Arc<dyn Fn(Cx) -> Pin<Box<dyn Future<Output = Result<(), BoxError>>>> + Send + Sync>;
+/// What a host or actor does: called once for each incarnation.
+pub(crate) type Body = Arc<dyn Fn(HostContext) -> Pin<Box<dyn Future<Output = Result<(), BoxError>>>> + Send + Sync>;
 
 /// The services and actors that scenarios may name, and the folder with the scenarios.
 ///
@@ -46,6 +55,7 @@ pub struct Catalogue {
     hosts: BTreeMap<String, Body>,
     actors: BTreeMap<String, Body>,
     own: OwnChecks,
+    command: Option<String>,
 }
 
 impl Catalogue {
@@ -53,10 +63,10 @@ impl Catalogue {
     /// `env!("CARGO_MANIFEST_DIR")`).
     pub fn new(manifest_dir: &str, folder: &str) -> Self {
         let folder = PathBuf::from(manifest_dir).join(folder);
-        Self { folder, hosts: BTreeMap::new(), actors: BTreeMap::new(), own: OwnChecks::default() }
+        Self { folder, hosts: BTreeMap::new(), actors: BTreeMap::new(), own: OwnChecks::default(), command: None }
     }
 
-    /// Registers a service. `body` is called once per incarnation and should return when [`Cx::shutdown`] is
+    /// Registers a service. `body` is called once per incarnation and should return when [`HostContext::shutdown`] is
     /// cancelled; what it still owns then is dropped.
     ///
     /// # Panics
@@ -64,7 +74,7 @@ impl Catalogue {
     #[must_use]
     pub fn host<F, R>(mut self, name: &str, body: F) -> Self
     where
-        F: Fn(Cx) -> R + Send + Sync + 'static,
+        F: Fn(HostContext) -> R + Send + Sync + 'static,
         R: Future<Output = Result<(), BoxError>> + 'static,
     {
         let taken = self.hosts.insert(name.to_owned(), boxed(body));
@@ -79,7 +89,7 @@ impl Catalogue {
     #[must_use]
     pub fn actor<F, R>(mut self, name: &str, body: F) -> Self
     where
-        F: Fn(Cx) -> R + Send + Sync + 'static,
+        F: Fn(HostContext) -> R + Send + Sync + 'static,
         R: Future<Output = Result<(), BoxError>> + 'static,
     {
         let taken = self.actors.insert(name.to_owned(), boxed(body));
@@ -87,8 +97,8 @@ impl Catalogue {
         self
     }
 
-    /// Registers a check of one's own: a scenario with a table `[checks.NAME]` is held to it, and the table is what the
-    /// check is read from. Specimens may be convicted by it, too.
+    /// Registers a check of your own: a scenario with a table `[checks.NAME]` is judged by it, and the check is read from
+    /// that table. A specimen may name it in `convicted_by`.
     ///
     /// ```
     /// use halfopen::Catalogue;
@@ -97,7 +107,7 @@ impl Catalogue {
     /// use halfopen::trace::What;
     /// use serde::Deserialize;
     ///
-    /// /// Nobody is told a thing more than so often.
+    /// /// Limits how often anything is received.
     /// #[derive(Deserialize)]
     /// #[serde(deny_unknown_fields)]
     /// struct Quiet {
@@ -110,7 +120,7 @@ impl Catalogue {
     ///     }
     ///
     ///     fn law(&self) -> &'static str {
-    ///         "nobody is told more than is good"
+    ///         "at most so many things are received"
     ///     }
     ///
     ///     fn needs(&self) -> Vec<FactKind> {
@@ -123,7 +133,7 @@ impl Catalogue {
     ///         let places: Vec<usize> = receipts.map(|(place, _)| place).collect();
     ///         match places.get(self.receipts_at_most) {
     ///             None => Ok(format!("{} receipts", places.len())),
-    ///             Some(excess) => Err(Finding::new("too much", "too much was told.").witness([*excess])),
+    ///             Some(excess) => Err(Finding::new("too much", "too much was received.").witness([*excess])),
     ///         }
     ///     }
     /// }
@@ -136,15 +146,14 @@ impl Catalogue {
     /// ```
     ///
     /// # Panics
-    /// If the name is taken, is no name, or is so near to that of a check of this crate that it would pass for that
-    /// check misspelt.
+    /// If the name is taken, is not a name, or could be taken for a misspelt name of a check of this crate.
     #[must_use]
     pub fn own_check<C: Check + DeserializeOwned + 'static>(mut self, name: &'static str) -> Self {
         self.own.add::<C>(name);
         self
     }
 
-    /// The registered checks of one's own.
+    /// The registered checks of your own.
     pub fn own_checks(&self) -> &OwnChecks {
         &self.own
     }
@@ -199,17 +208,21 @@ impl Catalogue {
     /// ```
     ///
     /// # Errors
-    /// The mistakes in its file: those of other files are no matter here. A name that no scenario has is an error of the
-    /// folder, with the nearest name.
+    /// The mistakes in its file; those in other files do not count. A name that no scenario has is an error of the folder,
+    /// and the nearest name is part of it.
     pub fn scenario(&self, name: &str) -> Result<Scenario, Vec<ScenarioError>> {
-        let folder = self.read_folder().map_err(|error| vec![error])?;
+        self.find(&self.read_folder().map_err(|error| vec![error])?, name)
+    }
+
+    /// The same in a folder that was read before.
+    pub(crate) fn find(&self, folder: &Folder, name: &str) -> Result<Scenario, Vec<ScenarioError>> {
         if let Some(scenario) = folder.scenarios.iter().find(|scenario| scenario.name == name) {
             return Ok(scenario.clone());
         }
         if let Some(mistakes) = folder.mistakes_of(name) {
             return Err(mistakes.to_vec());
         }
-        let known: Vec<_> = folder.scenarios.into_iter().map(|scenario| scenario.name).collect();
+        let known: Vec<_> = folder.scenarios.iter().map(|scenario| scenario.name.clone()).collect();
         let sentence = unknown_scenario(name, &known);
         Err(vec![ScenarioError { file: self.folder.clone(), line: 0, sentence, suggestion: None }])
     }
@@ -234,14 +247,14 @@ impl fmt::Debug for Catalogue {
 
 fn boxed<F, R>(body: F) -> Body
 where
-    F: Fn(Cx) -> R + Send + Sync + 'static,
+    F: Fn(HostContext) -> R + Send + Sync + 'static,
     R: Future<Output = Result<(), BoxError>> + 'static,
 {
     Arc::new(move |cx| Box::pin(body(cx)))
 }
 
 /// The sentence about a scenario that is not there, with the nearest that is.
-pub(crate) fn unknown_scenario(name: &str, known: &[String]) -> String {
+fn unknown_scenario(name: &str, known: &[String]) -> String {
     let nearest = known
         .iter()
         .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
@@ -251,114 +264,6 @@ pub(crate) fn unknown_scenario(name: &str, known: &[String]) -> String {
         Some((_, candidate)) => format!("no scenario is called `{name}`; did you mean `{candidate}`?"),
         None => format!("no scenario is called `{name}`; there are {}", known.join(", ")),
     }
-}
-
-/// What a host or actor is given: its name, its configuration, and the means to tell facts.
-#[derive(Clone, Debug)]
-pub struct Cx {
-    name: HostName,
-    incarnation: Incarnation,
-    config: toml::Table,
-    shutdown: CancellationToken,
-}
-
-/// A host's configuration does not fit what its service wants.
-#[derive(Debug, thiserror::Error)]
-#[error("failed to read the configuration of `{host}`")]
-pub struct ConfigError {
-    /// Whose configuration it is.
-    pub host: HostName,
-    /// What does not fit.
-    pub source: toml::de::Error,
-}
-
-impl Cx {
-    /// A context, as an engine makes it for each incarnation.
-    pub fn new(name: HostName, incarnation: Incarnation, config: toml::Table, shutdown: CancellationToken) -> Self {
-        Self { name, incarnation, config, shutdown }
-    }
-
-    /// This host's name in the scenario.
-    pub fn name(&self) -> &HostName {
-        &self.name
-    }
-
-    /// Which life of the host this is, from 0.
-    pub fn incarnation(&self) -> Incarnation {
-        self.incarnation
-    }
-
-    /// The host's `config` table as the service's own type.
-    ///
-    /// # Errors
-    /// If the table does not fit the type.
-    pub fn config<T: DeserializeOwned>(&self) -> Result<T, ConfigError> {
-        self.config.clone().try_into().map_err(|source| ConfigError { host: self.name.clone(), source })
-    }
-
-    /// Returns when the host is asked to stop.
-    pub async fn stopped(&self) {
-        self.shutdown.cancelled().await;
-    }
-
-    /// Cancelled when the host is asked to stop; for services that take a token.
-    pub fn shutdown(&self) -> CancellationToken {
-        self.shutdown.clone()
-    }
-
-    /// Somebody asked for `key` to be carried.
-    pub fn offered(&self, key: impl fmt::Display) {
-        self.tell(Fact::new(FactKind::Offered, key));
-    }
-
-    /// The receiving application has `key`.
-    pub fn received(&self, key: impl fmt::Display) {
-        self.tell(Fact::new(FactKind::Received, key));
-    }
-
-    /// `key` was turned away, and the one who offered it knows.
-    pub fn refused(&self, key: impl fmt::Display) {
-        self.tell(Fact::new(FactKind::Refused, key));
-    }
-
-    /// Somebody asked for `key` to be carried to this host and no other.
-    pub fn offered_to(&self, key: impl fmt::Display, addressee: impl Into<HostName>) {
-        self.tell(Fact::new(FactKind::Offered, key).to(addressee));
-    }
-
-    /// The receiving application has the `key` that this host offered; others may have offered things with the same key.
-    pub fn received_from(&self, key: impl fmt::Display, sender: impl Into<HostName>) {
-        self.tell(Fact::new(FactKind::Received, key).from(sender));
-    }
-
-    /// Any fact with a value.
-    pub fn fact(&self, kind: FactKind, key: impl fmt::Display, value: impl fmt::Display) {
-        self.tell(Fact::new(kind, key).value(value));
-    }
-
-    /// Any fact.
-    pub fn tell(&self, fact: Fact) {
-        let sink = SINK.with(|slot| slot.borrow().clone());
-        if let Some(sink) = sink {
-            sink.fact(&self.name, self.incarnation, fact);
-        }
-    }
-}
-
-/// Where facts go.
-pub trait FactSink {
-    /// Takes a fact of a host.
-    fn fact(&self, host: &HostName, incarnation: Incarnation, fact: Fact);
-}
-
-thread_local! {
-    static SINK: RefCell<Option<Rc<dyn FactSink>>> = const { RefCell::new(None) };
-}
-
-/// Sends the facts of this thread's hosts and actors to `sink`, or nowhere.
-pub fn set_fact_sink(sink: Option<Rc<dyn FactSink>>) {
-    let before = SINK.with(|slot| std::mem::replace(&mut *slot.borrow_mut(), sink));
-    drop(before);
 }
 
 #[cfg(test)]

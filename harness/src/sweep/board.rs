@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::played::{Depth, Loss, Played};
 use crate::sim::SimError;
 
-/// So many lost runs of one scenario or specimen are told; then it is given up, since each costs a process.
+/// How many lost runs of one series are told before it is given up, since each costs a process.
 const LOSSES: usize = 8;
 
 /// What became of a run.
@@ -25,7 +25,7 @@ pub(crate) enum Report {
 /// A run that is to be played.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Job {
-    /// The place of the scenario or specimen.
+    /// The place of the scenario or specimen in the sweep.
     pub(crate) series: usize,
     /// The place of the seed.
     pub(crate) seed: usize,
@@ -43,7 +43,7 @@ impl Job {
     }
 }
 
-/// All the runs of a campaign.
+/// All the runs of a sweep.
 pub(crate) struct Board {
     total: usize,
     waiting: Mutex<VecDeque<Job>>,

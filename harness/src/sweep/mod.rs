@@ -1,9 +1,9 @@
-//! Many runs: scenarios times seeds, on all cores, and what they say together.
+//! A sweep: the runs of scenarios under seeds, on all cores, and what they come to together.
 //!
-//! - this file: what is asked and what is answered;
+//! - this file: a sweep, and what it returns: a summary of each series (the runs of one scenario or specimen);
 //! - `played`: one run, and what is kept of it;
 //! - `board`: the runs that are to be played, and what became of each;
-//! - `tally`: what the runs of one scenario or specimen say together.
+//! - `tally`: sums up the runs of one series.
 
 mod board;
 mod played;
@@ -18,6 +18,7 @@ pub(crate) use self::played::Player;
 #[cfg(feature = "cli")]
 pub(crate) use self::played::{Depth, How, Loss, Played};
 use crate::catalogue::Catalogue;
+use crate::error::chain;
 use crate::outcome::Outcome;
 use crate::plan::Plan;
 use crate::scenario::{Scenario, Specimen};
@@ -26,9 +27,9 @@ use crate::sim::SimError;
 #[cfg(feature = "cli")]
 use crate::workers::Crew;
 
-/// Runs of scenarios, and of the specimens that must be convicted under the same plans.
+/// Runs of scenarios, and of the specimens that must be convicted under the same plans, each under every seed.
 #[derive(Debug)]
-pub struct Campaign<'a> {
+pub struct Sweep<'a> {
     catalogue: &'a Catalogue,
     series: Vec<Series>,
     seeds: Vec<Seed>,
@@ -36,14 +37,14 @@ pub struct Campaign<'a> {
     isolate: Isolate,
 }
 
-/// What stands between a run and the rest of the campaign.
+/// Where the runs of a sweep are played.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Isolate {
-    /// A process per core, supervised: whatever a service does to its process is told, and the campaign goes on. Only
-    /// [`cli::main`](crate::cli::main) can be asked for it, because such a process is this program once more.
+    /// In supervised processes, one per core: whatever a service does to its process is told, and the sweep goes on. Only
+    /// [`cli::main`](crate::cli::main) offers it, because such a process is this program, started again.
     #[cfg(feature = "cli")]
     Process,
-    /// A thread of this process, which a service can end.
+    /// In threads of this process, which a service can end.
     #[default]
     Thread,
 }
@@ -55,7 +56,7 @@ pub(crate) struct Series {
     pub(crate) specimen: Option<Specimen>,
 }
 
-/// What the runs of one scenario or specimen say together.
+/// The runs of one series, summed up.
 #[derive(Debug)]
 pub struct Summary {
     /// The scenario's name.
@@ -74,27 +75,25 @@ pub struct Summary {
     pub simulated: Duration,
     /// Wall time, over all runs and cores.
     pub wall: Duration,
-    /// The verdict.
-    pub verdict: Judgement,
+    /// What they come to.
+    pub result: SeriesResult,
 }
 
-/// The verdict on a scenario or specimen.
+/// What the runs of a scenario or specimen come to.
 #[derive(Debug)]
-pub enum Judgement {
+pub enum SeriesResult {
     /// Every law held in every run.
     Held,
     /// Laws were broken: the first run of each distinct signature, by seed.
     Broken(Vec<Failure>),
-    /// A specimen was convicted by every law that is expected to; the first seed of each, and the run of one of them.
+    /// A specimen was convicted by every law that is expected to convict it.
     Convicted {
-        /// The law and the first seed under which it convicted.
+        /// Each law, and the first seed under which it convicted.
         by: Vec<(String, Seed)>,
-        /// The first conviction.
-        example: Box<Failure>,
     },
-    /// A specimen went free: these laws have not convicted it under any seed.
+    /// A specimen went free: a law that is expected to convict it did so under no seed.
     WentFree {
-        /// The laws' names.
+        /// The names of those laws.
         missing: Vec<String>,
     },
     /// Every law held, and no run reached these states: see [`Sometimes`](crate::check::Sometimes).
@@ -102,7 +101,7 @@ pub enum Judgement {
         /// The states' names.
         missing: Vec<String>,
     },
-    /// Two runs of one plan differed: nothing that any run says can be trusted.
+    /// Two runs of one plan differed, so no run of this series can be trusted.
     Nondeterministic {
         /// The seed.
         seed: Seed,
@@ -118,11 +117,11 @@ pub enum Judgement {
 pub struct Failure {
     /// The plan.
     pub plan: Plan,
-    /// What came of it.
+    /// Its outcome.
     pub outcome: Outcome,
 }
 
-/// A step of the campaign, for a progress bar.
+/// How far a sweep is, for a progress bar.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress {
     /// Runs done.
@@ -131,7 +130,7 @@ pub struct Progress {
     pub total: usize,
 }
 
-impl<'a> Campaign<'a> {
+impl<'a> Sweep<'a> {
     /// Runs of `scenarios` and their specimens under `seeds`, as many at a time as the machine has cores.
     pub fn new(catalogue: &'a Catalogue, scenarios: Vec<Scenario>, seeds: Vec<Seed>) -> Self {
         let mut series = Vec::new();
@@ -148,14 +147,14 @@ impl<'a> Campaign<'a> {
         Self { catalogue, series, seeds, jobs, isolate: Isolate::default() }
     }
 
-    /// With another number of runs at a time.
+    /// Sets how many runs are played at a time.
     #[must_use]
     pub fn jobs(mut self, jobs: NonZeroUsize) -> Self {
         self.jobs = jobs;
         self
     }
 
-    /// With another thing between a run and the rest.
+    /// Sets where the runs are played.
     #[must_use]
     pub fn isolate(mut self, isolate: Isolate) -> Self {
         self.isolate = isolate;
@@ -214,14 +213,88 @@ impl<'a> Campaign<'a> {
     }
 }
 
-impl Judgement {
-    /// Whether the catalogue passes with it.
-    pub fn is_expected(&self) -> bool {
-        matches!(self, Self::Held | Self::Convicted { .. })
+/// Why a series does not pass.
+#[derive(Debug)]
+pub(crate) enum Complaint<'a> {
+    /// Laws were broken: the first run of each distinct signature.
+    Broken(&'a [Failure]),
+    /// The scenario shows less than it promises: a specimen went free, or a state was never reached.
+    ProvesNothing(String),
+    /// The harness or its input is at fault, and not a service.
+    HarnessAtFault(String),
+}
+
+impl Summary {
+    /// What the command and a test complain of, `None` if the series passes. If `one_seed` was asked for, it need not be
+    /// a seed that convicts a specimen or reaches a state.
+    pub(crate) fn complaint(&self, one_seed: bool) -> Option<Complaint<'_>> {
+        let name = &self.scenario;
+        match &self.result {
+            SeriesResult::Held | SeriesResult::Convicted { .. } => None,
+            SeriesResult::Broken(failures) => Some(Complaint::Broken(failures)),
+            SeriesResult::WentFree { .. } | SeriesResult::NeverReached { .. } if one_seed => None,
+            SeriesResult::WentFree { missing } => {
+                let specimen = self.specimen.as_ref().map(|specimen| specimen.name.as_str()).unwrap_or_default();
+                Some(Complaint::ProvesNothing(format!(
+                    "{name}: the specimen `{specimen}` was not convicted by {} under any seed: the check cannot see this \
+                     defect",
+                    missing.join(", ")
+                )))
+            }
+            SeriesResult::NeverReached { missing } => Some(Complaint::ProvesNothing(format!(
+                "{name}: no run reached {}: play more seeds, or a scenario that leads there",
+                missing.join(", ")
+            ))),
+            SeriesResult::Nondeterministic { seed, difference } => {
+                let suspects = crate::suspects::of(difference);
+                Some(Complaint::HarnessAtFault(format!(
+                    "{name}: two runs under seed {seed} differ: {difference}. {suspects}"
+                )))
+            }
+            SeriesResult::Faulty(error) => Some(Complaint::HarnessAtFault(format!("{name}: {}", chain(error)))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_specimen_that_goes_free_is_an_error_unless_one_seed_was_asked_for() {
+        let free = summary(SeriesResult::WentFree { missing: vec!["delivery".to_owned()] });
+        let Some(Complaint::ProvesNothing(sentence)) = free.complaint(false) else { panic!("no complaint") };
+        assert!(sentence.contains("the specimen `deaf` was not convicted by delivery under any seed"), "{sentence}");
+        assert!(free.complaint(true).is_none());
+        let unreached = summary(SeriesResult::NeverReached { missing: vec!["cut_off".to_owned()] });
+        assert!(matches!(unreached.complaint(false), Some(Complaint::ProvesNothing(_))));
+        assert!(unreached.complaint(true).is_none());
     }
 
-    /// Whether the harness or its input is at fault, and not a service.
-    pub fn is_harness_fault(&self) -> bool {
-        matches!(self, Self::Nondeterministic { .. } | Self::Faulty(_))
+    #[test]
+    fn a_run_that_differs_from_itself_is_an_error_also_under_one_seed() {
+        let result = SeriesResult::Nondeterministic { seed: Seed(1), difference: "a draw".to_owned() };
+        let Some(Complaint::HarnessAtFault(sentence)) = summary(result).complaint(true) else { panic!("no complaint") };
+        assert!(sentence.starts_with("idle: two runs under seed 0x1 differ: a draw. "), "{sentence}");
+    }
+
+    fn summary(result: SeriesResult) -> Summary {
+        let specimen = Specimen {
+            name: "deaf".to_owned(),
+            host: "chat".into(),
+            run: "specimen_deaf".to_owned(),
+            convicted_by: vec!["delivery".to_owned()],
+        };
+        Summary {
+            scenario: "idle".to_owned(),
+            proves: String::new(),
+            specimen: Some(specimen),
+            runs: 0,
+            fired: 0,
+            planned: 0,
+            simulated: Duration::ZERO,
+            wall: Duration::ZERO,
+            result,
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! One run, and what a campaign keeps of it.
+//! One run, and what a sweep keeps of it.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Series;
 use super::board::Report;
 use crate::catalogue::Catalogue;
-use crate::check::{Check as _, Conduct, Evidence, FinalState, RunEnd};
+use crate::check::{Check as _, Conduct, Evidence, FinalState, RunEnd, Signature};
 use crate::name::{HostName, Incarnation};
 use crate::outcome::Outcome;
 use crate::plan::Plan;
@@ -49,14 +49,14 @@ pub(crate) struct Played {
     pub(crate) hash: TraceHash,
     /// Its records in words; of those only that are compared.
     pub(crate) words: Option<Vec<String>>,
-    /// Everything, of the first run that broke these laws in this way.
+    /// Everything, of the first run with its signature.
     pub(crate) whole: Option<Raw>,
 }
 
 /// Plays runs and remembers which failures it has told in full.
 pub(crate) struct Player<'a> {
     catalogue: &'a Catalogue,
-    told: BTreeSet<(usize, String)>,
+    told: BTreeSet<(usize, Signature)>,
 }
 
 impl<'a> Player<'a> {
@@ -82,10 +82,7 @@ impl<'a> Player<'a> {
         let reached = sometimes.flat_map(|states| states.reached(&outcome.evidence())).collect();
         let broken: Vec<_> = outcome.violations().map(|violation| violation.check.to_owned()).collect();
         let keep = depth == Depth::Whole
-            || outcome.signature().is_some_and(|signature| {
-                // A specimen's first conviction need not be the first of its signature, and is the first of these laws.
-                self.told.insert((place, format!("{signature}, {}", broken.join(" "))))
-            });
+            || outcome.signature().is_some_and(|signature| self.told.insert((place, signature.clone())));
         let words = match depth {
             Depth::Twice | Depth::Worded => Some(outcome.trace.records.iter().map(story::exactly).collect()),
             Depth::Once | Depth::Whole => None,
