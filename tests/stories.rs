@@ -14,7 +14,7 @@ use halfopen_scenarios::catalogue;
 
 /// The seed of the stories: the first that anybody plays.
 const SEED: Seed = Seed(1);
-/// So many seeds are tried until one convicts a specimen; as many as the command plays.
+/// How many seeds are tried until one convicts a specimen: as many as `Catalogue::check` plays.
 const SEEDS: u64 = 64;
 
 /// A story of more lines is nobody's to review; so many of it are kept.

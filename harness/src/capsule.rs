@@ -248,6 +248,12 @@ mod tests {
     }
 
     #[test]
+    fn a_fault_that_is_still_to_be_drawn_is_no_part_of_a_capsule() {
+        let open = capsule().to_toml().replacen("when = { at = \"2s 928ms\" }", "when = { at = [\"1s\", \"2s\"] }", 1);
+        insta::assert_snapshot!(error(&open), @"capsule.toml:16: a plan leaves nothing open, and this fault is still to be drawn");
+    }
+
+    #[test]
     fn a_mistake_in_a_capsule_has_its_line() {
         let faults = capsule().to_toml().replacen("alice -> chat", "alcie -> chat", 1);
         let seed = capsule().to_toml().replace("0x2a", "tuesday");

@@ -20,7 +20,6 @@
 //!
 //! - `sim` (default): the simulated network. Needs `--cfg tokio_unstable`, and Linux with glibc.
 //! - `cli` (default): `cli::main`, the command line over a catalogue.
-//! - `wire`: kept for real processes behind a real TCP fault proxy; it adds nothing yet.
 
 pub mod capsule;
 pub mod catalogue;

@@ -1,10 +1,7 @@
 //! Plans: a scenario in which nothing is left to chance.
 
-use std::path::Path;
-
-use crate::fault::{Fault, Target, Verb};
-use crate::name::HostName;
-use crate::scenario::{self, Arrivals, Node, Scenario, ScenarioError, Section};
+use crate::fault::Fault;
+use crate::scenario::{self, Arrivals, Scenario};
 use crate::seed::{Seed, SeedTree};
 
 /// A scenario with every choice made. The same plan gives the same run, whatever becomes of the way in which plans are
@@ -63,15 +60,6 @@ impl Plan {
         Self { scenario, seed, faults }
     }
 
-    /// How many lives a host needs at most: one, and one for each fault that starts it again.
-    pub fn incarnations(&self, host: &HostName) -> u32 {
-        let restarts = self.faults.iter().filter(|fault| match &fault.target {
-            Target::Host(struck) => struck == host && starts_again(&fault.verb),
-            Target::Link { .. } | Target::Between(..) => false,
-        });
-        restarts.fold(1, |lives, _| lives + 1)
-    }
-
     /// What the hosts run, in words: equal for two plans that play the same code.
     pub fn variant(&self) -> String {
         let runs: Vec<_> = self.scenario.hosts.iter().map(|host| format!("{}={}", host.name, host.run)).collect();
@@ -81,54 +69,6 @@ impl Plan {
     /// The faults as `[[fault]]` tables, in the syntax of scenarios, with every default written out.
     pub fn to_toml(&self) -> String {
         scenario::fault_tables(&self.faults)
-    }
-
-    /// The plan with the faults of `[[fault]]` tables instead of its own.
-    ///
-    /// # Errors
-    ///
-    /// The first mistake in the text, which a fault that is still to be drawn is as well. `file` stands for the text in
-    /// the error.
-    pub fn with_faults(self, text: &str, file: &Path) -> Result<Self, ScenarioError> {
-        let document = Node::parse(text, file)?;
-        Section::open(&document, "a plan", &["fault"])?;
-        let faults = scenario::faults(&document, &self.scenario)?;
-        Ok(Self { faults, ..self })
-    }
-}
-
-fn starts_again(verb: &Verb) -> bool {
-    match verb {
-        Verb::Crash { restart_after } | Verb::PowerLoss { restart_after } => restart_after.is_some(),
-        Verb::Restart { .. } => true,
-        Verb::Reset { .. }
-        | Verb::Drop { .. }
-        | Verb::Close { .. }
-        | Verb::HalfClose { .. }
-        | Verb::LookupFails { .. }
-        | Verb::LookupMoves { .. }
-        | Verb::Buffer { .. }
-        | Verb::HalfOpen { .. }
-        | Verb::Illegal { .. }
-        | Verb::Cut { .. }
-        | Verb::TruncateClean
-        | Verb::Freeze { .. }
-        | Verb::ClockJump { .. }
-        | Verb::Partition { .. }
-        | Verb::Refuse { .. }
-        | Verb::ConnectHang { .. }
-        | Verb::HandshakeStall { .. }
-        | Verb::AcceptThenReset { .. }
-        | Verb::Delay { .. }
-        | Verb::Jitter { .. }
-        | Verb::Throttle { .. }
-        | Verb::Drip { .. }
-        | Verb::Split { .. }
-        | Verb::Corrupt
-        | Verb::DuplicateMessage { .. }
-        | Verb::ReorderMessages { .. }
-        | Verb::Upstream(_)
-        | Verb::IoError { .. } => false,
     }
 }
 

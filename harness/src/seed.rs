@@ -184,15 +184,6 @@ impl Draws {
         }
     }
 
-    /// Whether something happens that happens `times` out of `of`; always when `times` is `of` or more.
-    ///
-    /// # Panics
-    ///
-    /// If `of` is 0.
-    pub fn chance(&mut self, times: u64, of: u64) -> bool {
-        self.below(of) < times
-    }
-
     /// A duration of a range, ends included, in whole milliseconds: the timers of tokio know nothing finer.
     ///
     /// # Panics
@@ -293,7 +284,7 @@ mod tests {
             fault.range(10..=20),
             fault.duration(Duration::from_secs(1)..=Duration::from_secs(60)),
             *fault.pick(&["blackhole", "stall", "discard"]),
-            fault.chance(1, 2),
+            fault.below(2) < 1,
             {
                 fault.fill(&mut bytes);
                 bytes

@@ -241,6 +241,7 @@ impl fmt::Debug for Catalogue {
             .field("hosts", &self.host_names())
             .field("actors", &self.actor_names())
             .field("own_checks", &self.own)
+            .field("command", &self.command)
             .finish()
     }
 }

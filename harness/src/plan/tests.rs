@@ -1,6 +1,5 @@
-use proptest::prelude::*;
-
 use super::*;
+use crate::fault::Verb;
 use crate::scenario::arbitrary;
 
 #[test]
@@ -69,48 +68,5 @@ fn a_rule_more_moves_no_draw_of_the_others() {
     for seed in (0..20).map(Seed) {
         let (plan, longer) = (Plan::draw(&scenario, seed), Plan::draw(&longer, seed));
         assert_eq!(plan.faults[..], longer.faults[..plan.faults.len()]);
-    }
-}
-
-#[test]
-fn a_host_lives_once_more_for_each_fault_that_starts_it_again() {
-    let plan = Plan { faults: Vec::new(), ..Plan::draw(&arbitrary::scenario(), Seed(0)) };
-    let faults = "
-        [[fault]]
-        host = 'chat'
-        when = { at = '1s' }
-        do = 'crash'
-        restart_after = '1s'
-
-        [[fault]]
-        host = 'chat'
-        when = { at = '5s' }
-        do = 'restart'
-        pause = '0s'
-
-        [[fault]]
-        host = 'bob'
-        when = { at = '9s' }
-        do = 'power_loss'
-    ";
-    let plan = plan.with_faults(faults, Path::new("plan.toml")).expect("the faults have no mistake");
-    assert_eq!(["chat", "bob", "alice"].map(|host| plan.incarnations(&host.into())), [3, 1, 1]);
-}
-
-#[test]
-fn a_fault_that_is_still_to_be_drawn_is_no_part_of_a_plan() {
-    let plan = Plan::draw(&arbitrary::scenario(), Seed(0));
-    let open = "[[fault]]\nhost = 'chat'\nwhen = { at = ['1s', '2s'] }\ndo = 'crash'";
-    let error = plan.with_faults(open, Path::new("plan.toml")).expect_err("a mistake");
-    insta::assert_snapshot!(error, @"plan.toml:1: a plan leaves nothing open, and this fault is still to be drawn");
-}
-
-proptest! {
-    #[test]
-    fn a_plan_reads_back_as_it_was_written(faults in proptest::collection::vec(arbitrary::fault(), 0..5)) {
-        let plan = Plan { scenario: arbitrary::scenario(), seed: Seed(1), faults };
-        let empty = Plan { faults: Vec::new(), ..plan.clone() };
-        let text = plan.to_toml();
-        prop_assert_eq!(empty.with_faults(&text, Path::new("plan.toml")), Ok(plan));
     }
 }

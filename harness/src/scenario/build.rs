@@ -6,10 +6,8 @@ use std::time::Duration;
 use super::document::Lines;
 use super::read::first;
 use super::validate;
-use super::{FaultRule, HostSpec, LinkSpec, Network, Role, Scenario, ScenarioError, Specimen};
+use super::{FaultRule, HostSpec, Network, Role, Scenario, ScenarioError};
 use crate::check::Expectations;
-use crate::fact::FactKind;
-use crate::mapping::FactSource;
 use crate::name::HostName;
 
 impl Scenario {
@@ -57,38 +55,10 @@ impl Scenario {
         self
     }
 
-    /// Sets the latency between two hosts.
-    #[must_use]
-    pub fn with_link(mut self, one: impl Into<HostName>, other: impl Into<HostName>, latency: Duration) -> Self {
-        self.links.push(LinkSpec::of_latency(one, other, latency));
-        self
-    }
-
     /// Adds a fault, or a rule for one.
     #[must_use]
     pub fn with_rule(mut self, rule: impl Into<FaultRule>) -> Self {
         self.rules.push(rule.into());
-        self
-    }
-
-    /// Adds a source of facts.
-    #[must_use]
-    pub fn with_facts(mut self, source: FactSource) -> Self {
-        self.facts.push(source);
-        self
-    }
-
-    /// Sets the laws that must hold.
-    #[must_use]
-    pub fn with_checks(mut self, checks: Expectations) -> Self {
-        self.checks = checks;
-        self
-    }
-
-    /// Adds a specimen, to be put in its host's place by [`with_specimen`](Self::with_specimen).
-    #[must_use]
-    pub fn with_defect(mut self, specimen: Specimen) -> Self {
-        self.specimens.push(specimen);
         self
     }
 
@@ -143,24 +113,10 @@ impl HostSpec {
         Self { role: Role::Actor, ..Self::host(name, run) }
     }
 
-    /// Sets when it starts.
-    #[must_use]
-    pub fn starting_at(mut self, start: Duration) -> Self {
-        self.start = start;
-        self
-    }
-
     /// Sets its configuration.
     #[must_use]
     pub fn with_config(mut self, config: toml::Table) -> Self {
         self.config = config;
-        self
-    }
-
-    /// Says which facts it tells itself.
-    #[must_use]
-    pub fn telling(mut self, kinds: impl IntoIterator<Item = FactKind>) -> Self {
-        self.tells.extend(kinds);
         self
     }
 }

@@ -307,19 +307,6 @@ pub struct LinkSpec {
 }
 
 impl LinkSpec {
-    /// Two hosts that are so far apart, and else as any others.
-    pub fn of_latency(one: impl Into<HostName>, other: impl Into<HostName>, latency: Duration) -> Self {
-        let between = (one.into(), other.into());
-        Self {
-            between,
-            latency: Some(latency),
-            send_buffer_bytes: None,
-            receive_buffer_bytes: None,
-            middlebox: None,
-            tcp_syn_linear_timeouts: None,
-        }
-    }
-
     /// Whether it is the link of these two.
     pub(crate) fn joins(&self, one: &HostName, other: &HostName) -> bool {
         let (a, b) = (&self.between.0, &self.between.1);

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::SimError;
 use super::engine::{Engine, Livelock};
 use super::hosts::{HostId, LifeId, State};
-use crate::catalogue::{Body, BoxError, Catalogue, ConfigError, FactSink, HostContext};
+use crate::catalogue::{Body, Catalogue, ConfigError, FactSink, HostContext};
 use crate::check::{FinalState, Pending, RunEnd, Unfired};
 use crate::error::chain;
 use crate::fact::Fact;
