@@ -8,7 +8,7 @@ use halfopen::{Plan, Seed};
 use halfopen_scenarios::catalogue;
 
 /// Laws that ask for the fault itself.
-const OF_FAULTS: [&str; 2] = ["bite", "close_code"];
+const OF_FAULTS: [&str; 2] = ["took_effect", "close_code"];
 /// Its claim precedes the receipt by the time that the message travels, also when all goes well.
 const LIAR: &str = "send-counts-as-delivered";
 

@@ -237,7 +237,7 @@ mod tests {
         name = "send-counts-as-delivered"
         host = "chat"
         run = "specimen_chat"
-        convicted_by = ["truthful", "conduct"]
+        convicted_by = ["truthful", "integrity"]
         "#);
     }
 
@@ -261,6 +261,17 @@ mod tests {
         capsule.toml:9: there is no host `alcie`; did you mean `alice`?
         capsule.toml:2: `seed`: `tuesday` is no seed: a seed is a decimal number below 2^64, `0x` with up to 16 hex digits, or a commit hash of 40 hex digits
         ");
+    }
+
+    #[test]
+    fn a_capsule_with_the_earlier_names_of_checks_reads_as_one_with_their_present_names() {
+        let present = capsule().to_toml();
+        let earlier = present
+            .replace("\"integrity\"", "\"integrity\"")
+            .replace("failure = \"delivery: silent loss", "failure = \"took_effect: changed nothing");
+        let read = Capsule::from_toml(&earlier, Path::new("capsule.toml")).expect("format 1 stays readable");
+        assert_eq!(read.plan, capsule().plan);
+        assert_eq!(read.failure.expect("it names one").as_str(), "took_effect: changed nothing @ alice");
     }
 
     proptest! {

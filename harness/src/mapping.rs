@@ -13,14 +13,14 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-pub use self::connections::{ConnectionOrigin, Happening};
-use self::silence::{Miss, Tally};
+pub use self::connections::{ConnectionMoment, ConnectionOrigin};
+use self::silence::{Miss, SourceCounts};
 
 use crate::fact::{Fact, FactKind};
 use crate::fault::FrameKind;
 use crate::name::{ConnectionId, Direction, HostName, Link, Side};
 use crate::pattern::{Pattern, document_of, text_at};
-use crate::trace::{Event, Record, Unit, What};
+use crate::trace::{LogEvent, Record, RecordKind, Unit};
 
 /// Where facts of one kind come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,13 +111,18 @@ pub enum UnitKind {
 /// did, a violation of the rule `silent source`: a service that tells nothing must not pass for one that is in order.
 pub fn apply(records: Vec<Record>, sources: &[FactSource]) -> Vec<Record> {
     let index = Index::of(sources);
-    let mut tallies: Vec<Tally> = sources.iter().map(|_| Tally::default()).collect();
+    let mut tallies: Vec<SourceCounts> = sources.iter().map(|_| SourceCounts::default()).collect();
     let mut mapped = Vec::with_capacity(records.len());
     for record in records {
         let facts = index.read(&record, &mut tallies);
         let (at, incarnation) = (record.at, record.incarnation);
         mapped.push(record);
-        mapped.extend(facts.into_iter().map(|(host, fact)| Record { at, host, incarnation, what: What::Fact(fact) }));
+        mapped.extend(facts.into_iter().map(|(host, fact)| Record {
+            at,
+            host,
+            incarnation,
+            what: RecordKind::Fact(fact),
+        }));
     }
     let end = mapped.last().map_or(Duration::ZERO, |record| record.at);
     let silent = sources.iter().zip(tallies).filter(|(source, tally)| tally.told == 0 && !source.optional);
@@ -147,10 +152,10 @@ impl<'a> Index<'a> {
         index
     }
 
-    fn read(&self, record: &Record, tallies: &mut [Tally]) -> Vec<(Option<HostName>, Fact)> {
+    fn read(&self, record: &Record, tallies: &mut [SourceCounts]) -> Vec<(Option<HostName>, Fact)> {
         let mut facts = Vec::new();
         match &record.what {
-            What::Event(event) => {
+            RecordKind::Event(event) => {
                 for (place, kind, origin) in self.events.get(event.message.as_str()).into_iter().flatten() {
                     let tally = &mut tallies[*place];
                     match origin.read(*kind, event, record.host.as_ref()) {
@@ -165,7 +170,7 @@ impl<'a> Index<'a> {
                     }
                 }
             }
-            What::Unit { connection, direction, unit } => {
+            RecordKind::Unit { connection, direction, unit } => {
                 let Some(origins) = unit_kind(unit).and_then(|kind| self.units.get(&kind)) else { return facts };
                 let document = document(unit);
                 for (place, kind, origin) in origins {
@@ -178,7 +183,7 @@ impl<'a> Index<'a> {
                     }
                 }
             }
-            What::Connection { id, event } => {
+            RecordKind::Connection { id, event } => {
                 for (place, kind, origin) in &self.connections {
                     match origin.read(*kind, id, event) {
                         Some(Ok((host, fact))) => {
@@ -190,14 +195,18 @@ impl<'a> Index<'a> {
                     }
                 }
             }
-            What::Fault { .. } | What::Process(_) | What::Fact(_) | What::Observed { .. } | What::Violation { .. } => {}
+            RecordKind::Fault { .. }
+            | RecordKind::Process(_)
+            | RecordKind::Fact(_)
+            | RecordKind::Observed { .. }
+            | RecordKind::BrokenRule { .. } => {}
         }
         facts
     }
 }
 
 impl EventOrigin {
-    fn read(&self, kind: FactKind, event: &Event, host: Option<&HostName>) -> Result<Fact, Miss> {
+    fn read(&self, kind: FactKind, event: &LogEvent, host: Option<&HostName>) -> Result<Fact, Miss> {
         if self.host.is_some() && self.host.as_ref() != host {
             return Err(Miss::Elsewhere);
         }
@@ -295,8 +304,8 @@ pub fn document(unit: &Unit) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::tale::{Tale, connection};
-    use crate::check::{Check, Conduct};
+    use crate::check::trace_builder::{TraceBuilder, connection};
+    use crate::check::{Check, RunIntegrity};
     use crate::pattern::Wanted;
     use crate::trace::Level;
 
@@ -375,10 +384,10 @@ mod tests {
     fn a_mapped_source_that_never_occurs_is_a_violation_unless_it_is_optional() {
         let records = vec![logged("scheduler", "other")];
         let silent = apply(records.clone(), &[delivered(false)]);
-        let tale = silent.into_iter().fold(Tale::new(), |tale, record| tale.record(1, None, record.what));
-        insta::assert_snapshot!(tale.failure(&Conduct));
-        assert_eq!(tale.broken(&Conduct), "conduct: silent source");
-        assert_eq!(Conduct.name(), "conduct");
+        let run = silent.into_iter().fold(TraceBuilder::new(), |run, record| run.record(1, None, record.what));
+        insta::assert_snapshot!(run.failure(&RunIntegrity));
+        assert_eq!(run.broken(&RunIntegrity), "integrity: silent source");
+        assert_eq!(RunIntegrity.name(), "integrity");
         assert_eq!(apply(records.clone(), &[delivered(true)]), records);
     }
 
@@ -419,7 +428,7 @@ mod tests {
 
     fn logged(host: &str, message: &str) -> Record {
         let fields = [("job_id", "job-1"), ("attempt", "2"), ("how", "ok")];
-        let event = Event {
+        let event = LogEvent {
             level: Level::Info,
             target: "scheduler::outbox".to_owned(),
             message: message.to_owned(),
@@ -429,7 +438,7 @@ mod tests {
             at: Duration::ZERO,
             host: Some(host.into()),
             incarnation: Default::default(),
-            what: What::Event(event),
+            what: RecordKind::Event(event),
         }
     }
 
@@ -439,7 +448,8 @@ mod tests {
     }
 
     fn passed(unit: Unit) -> Record {
-        let what = What::Unit { connection: connection("alice", "scheduler", 1), direction: Direction::ToClient, unit };
+        let what =
+            RecordKind::Unit { connection: connection("alice", "scheduler", 1), direction: Direction::ToClient, unit };
         Record { at: Duration::ZERO, host: None, incarnation: Default::default(), what }
     }
 
@@ -450,7 +460,7 @@ mod tests {
 
     fn told(records: &[Record]) -> Vec<(usize, &str, Fact)> {
         let facts = records.iter().enumerate().filter_map(|(index, record)| {
-            let What::Fact(fact) = &record.what else { return None };
+            let RecordKind::Fact(fact) = &record.what else { return None };
             Some((index, record.host.as_ref()?.as_str(), fact.clone()))
         });
         facts.collect()

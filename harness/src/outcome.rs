@@ -8,7 +8,7 @@ use crate::fault::Fault;
 use crate::name::HostName;
 use crate::scenario::Arrivals;
 use crate::story;
-use crate::trace::{FaultEvent, Record, Trace, TraceHash, What};
+use crate::trace::{FaultEvent, Record, RecordKind, Trace, TraceHash};
 
 /// Everything that is known about a run when it is over.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,15 +56,15 @@ impl Outcome {
     /// How many of the plan's faults fired.
     pub fn fired(&self) -> usize {
         let fired = self.trace.records.iter().filter_map(|record| match &record.what {
-            What::Fault { fault, event: FaultEvent::Fired { .. } } => Some(fault),
-            What::Fault { .. }
-            | What::Connection { .. }
-            | What::Unit { .. }
-            | What::Process(_)
-            | What::Fact(_)
-            | What::Event(_)
-            | What::Observed { .. }
-            | What::Violation { .. } => None,
+            RecordKind::Fault { fault, event: FaultEvent::Fired { .. } } => Some(fault),
+            RecordKind::Fault { .. }
+            | RecordKind::Connection { .. }
+            | RecordKind::Unit { .. }
+            | RecordKind::Process(_)
+            | RecordKind::Fact(_)
+            | RecordKind::Event(_)
+            | RecordKind::Observed { .. }
+            | RecordKind::BrokenRule { .. } => None,
         });
         fired.collect::<BTreeSet<_>>().len()
     }
@@ -120,7 +120,7 @@ impl Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::tale::Tale;
+    use crate::check::trace_builder::TraceBuilder;
     use crate::check::{Delivery, DeliveryLaw, Detect, Expectations, Recover, RecoverySince};
     use crate::fact::FactKind::{Accepted, ClaimedDelivered, Detected, Offered, Received, Recovered};
     use crate::fault::{Ends, FrameKind, Verb};
@@ -172,22 +172,22 @@ mod tests {
     fn a_log_line_more_changes_no_story() {
         let quiet = idle_close(true);
         let mut chatty = quiet.clone();
-        let line = Tale::new().event(100, "chat", Level::Info, "session of job-FFFFFFFF is up").records;
+        let line = TraceBuilder::new().event(100, "chat", Level::Info, "session of job-FFFFFFFF is up").records;
         chatty.records.splice(3..3, line);
         assert_eq!(outcome(quiet).story(), outcome(chatty).story());
     }
 
     /// Twelve minutes of a chat: an idle connection is closed with code 1000, the client comes back, and its next job
     /// arrives or vanishes.
-    fn idle_close(arrives: bool) -> Tale {
-        let mut tale = Tale::new()
+    fn idle_close(arrives: bool) -> TraceBuilder {
+        let mut run = TraceBuilder::new()
             .started(0, "chat")
             .started(0, "alice")
             .connection(1, "alice", "chat", 1, Attempted)
             .connection(2, "alice", "chat", 1, Established);
         for n in 1..=3 {
             let (key, at) = (format!("job-9F4E0EE{n}"), 1000 * n);
-            tale = tale.fact(at, "alice", Offered, &key).fact(at + 2, "chat", Accepted, &key).fact(
+            run = run.fact(at, "alice", Offered, &key).fact(at + 2, "chat", Accepted, &key).fact(
                 at + 2,
                 "chat",
                 Received,
@@ -195,12 +195,12 @@ mod tests {
             );
         }
         for n in 1..=30 {
-            tale = frame(tale, 20_000 * n, Direction::ToServer, FrameKind::Ping, None);
-            tale = frame(tale, 20_000 * n + 4, Direction::ToClient, FrameKind::Pong, None);
+            run = frame(run, 20_000 * n, Direction::ToServer, FrameKind::Ping, None);
+            run = frame(run, 20_000 * n + 4, Direction::ToClient, FrameKind::Pong, None);
         }
         let close = Verb::Close { code: Some(1000), reason: "idle".to_owned(), to: Ends::Both };
-        tale = tale.struck(603_000, "alice", "chat", close);
-        tale = frame(tale, 603_001, Direction::ToClient, FrameKind::Close, Some((1000, "idle")))
+        run = run.struck(603_000, "alice", "chat", close);
+        run = frame(run, 603_001, Direction::ToClient, FrameKind::Close, Some((1000, "idle")))
             .connection(603_002, "alice", "chat", 1, Fin { by: Side::Server, forged: true })
             .felt(603_002, 0, "alice", "read: eof")
             .connection(603_003, "alice", "chat", 1, Rst { to: Side::Server, forged: true })
@@ -212,9 +212,9 @@ mod tests {
             .fact(610_000, "alice", Offered, "job-46EB8CE0")
             .fact(610_002, "chat", Accepted, "job-46EB8CE0");
         if arrives {
-            tale.fact(610_003, "chat", Received, "job-46EB8CE0").ending(720_000)
+            run.fact(610_003, "chat", Received, "job-46EB8CE0").ending(720_000)
         } else {
-            tale.fact(610_003, "chat", ClaimedDelivered, "job-46EB8CE0")
+            run.fact(610_003, "chat", ClaimedDelivered, "job-46EB8CE0")
                 .pending("alice", "outcome of job-46EB8CE0")
                 .socket("alice", "alice", "chat", Side::Client, "established")
                 .socket("chat", "alice", "chat", Side::Server, "established")
@@ -222,17 +222,23 @@ mod tests {
         }
     }
 
-    fn frame(tale: Tale, ms: u64, direction: Direction, kind: FrameKind, close: Option<(u16, &str)>) -> Tale {
+    fn frame(
+        run: TraceBuilder,
+        ms: u64,
+        direction: Direction,
+        kind: FrameKind,
+        close: Option<(u16, &str)>,
+    ) -> TraceBuilder {
         let unit = Unit::WsControl {
             kind,
             code: close.map(|(code, _)| code),
             reason: close.map(|(_, reason)| reason.to_owned()),
         };
-        let connection = crate::check::tale::connection("alice", "chat", 1);
-        tale.record(ms, None, What::Unit { connection, direction, unit })
+        let connection = crate::check::trace_builder::connection("alice", "chat", 1);
+        run.record(ms, None, RecordKind::Unit { connection, direction, unit })
     }
 
-    fn outcome(tale: Tale) -> Outcome {
+    fn outcome(run: TraceBuilder) -> Outcome {
         let expect = Expectations {
             delivery: Some(Delivery { order: true, ..Delivery::of(DeliveryLaw::ExactlyOnce) }),
             detect: Some(Detect {
@@ -247,18 +253,18 @@ mod tests {
             }),
             ..Expectations::default()
         };
-        let verdicts = expect.judge(&tale.evidence());
+        let verdicts = expect.judge(&run.evidence());
         Outcome {
             arrivals: Arrivals::BetweenPolls,
             scenario: "idle_close".to_owned(),
             seed: "42".to_owned(),
-            faults: tale.faults,
-            actors: tale.actors,
-            trace: Trace { records: tale.records },
+            faults: run.faults,
+            actors: run.actors,
+            trace: Trace { records: run.records },
             hash: TraceHash::default(),
-            simulated: tale.last.at,
+            simulated: run.last.at,
             polls: 0,
-            last: tale.last,
+            last: run.last,
             verdicts,
         }
     }

@@ -26,7 +26,7 @@ fn whatever_a_service_does_to_its_process_is_told_and_the_sweep_goes_on() {
     assert_eq!(played.status.code(), Some(1), "{said}");
     for (kind, sentence) in ROGUES {
         let report =
-            said.split(&format!("LAW BROKEN {kind}: conduct\n")).nth(1).unwrap_or_else(|| panic!("{kind}:\n{said}"));
+            said.split(&format!("LAW BROKEN {kind}: integrity\n")).nth(1).unwrap_or_else(|| panic!("{kind}:\n{said}"));
         let report = report.split("LAW BROKEN").next().unwrap_or_default();
         assert!(report.contains(sentence), "{kind}:\n{report}");
         // Descriptors that are gone are noticed when the run is over.

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use halfopen::check::{Check as _, Delivery, DeliveryLaw, GaugeLaw, Leaks, SocketLaw, Verdict};
 use halfopen::settings::Settings;
-use halfopen::trace::{FaultEvent, What};
+use halfopen::trace::{FaultEvent, RecordKind};
 use halfopen::{FactKind, Outcome, Seed};
 use halfopen_scenarios::catalogue;
 use proptest::strategy::{Strategy as _, ValueTree as _};
@@ -84,7 +84,7 @@ fn play(cases: u32, seed: Seed, thread: u32) -> Result<(), String> {
 /// The first law that the run has broken. That a fault never fires, or changes nothing, is no matter here.
 fn broken(world: &World, outcome: &Outcome) -> Option<String> {
     let mut verdicts: Vec<Verdict> =
-        outcome.verdicts.iter().filter(|verdict| verdict.check() != "bite").cloned().collect();
+        outcome.verdicts.iter().filter(|verdict| verdict.check() != "took_effect").cloned().collect();
     if is_quiet(outcome) {
         let mut leaks = Leaks { sockets: Some(SocketLaw::NoneWithoutPeer), ..Leaks::default() };
         if !world.strikes_scheduler() {
@@ -106,7 +106,7 @@ fn broken(world: &World, outcome: &Outcome) -> Option<String> {
 /// do not: those that wait for more bytes than a world has while there is somebody who talks.
 fn is_quiet(outcome: &Outcome) -> bool {
     let acts = outcome.trace.records.iter().filter(|record| {
-        matches!(&record.what, What::Fault { event: FaultEvent::Fired { .. } | FaultEvent::Healed, .. })
+        matches!(&record.what, RecordKind::Fault { event: FaultEvent::Fired { .. } | FaultEvent::Healed, .. })
     });
     let last = acts.map(|record| record.at).max().unwrap_or_default();
     outcome.last.at.saturating_sub(last) > FORGETTING
@@ -114,6 +114,7 @@ fn is_quiet(outcome: &Outcome) -> bool {
 
 /// Whether a gauge ever moved: a world may refuse its talkers before they have a session.
 fn is_told(outcome: &Outcome, gauge: &str) -> bool {
-    let told = |what: &What| matches!(what, What::Fact(fact) if fact.kind == FactKind::Gauge && fact.key == gauge);
+    let told =
+        |what: &RecordKind| matches!(what, RecordKind::Fact(fact) if fact.kind == FactKind::Gauge && fact.key == gauge);
     outcome.trace.records.iter().any(|record| told(&record.what))
 }

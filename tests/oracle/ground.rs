@@ -10,7 +10,7 @@ use halfopen::fault::{Fault, Target, Verb};
 use halfopen::name::Link;
 use halfopen::plan::Plan;
 use halfopen::scenario::{Arrivals, HostSpec, Scenario};
-use halfopen::trace::What;
+use halfopen::trace::RecordKind;
 use halfopen::{Catalogue, FactKind, HostContext, Seed};
 use halfopen_net::{TcpListener, TcpStream};
 use tokio::task::LocalSet;
@@ -251,8 +251,8 @@ pub(crate) fn simulation(catalogue: &Catalogue, mut scenario: Scenario, faults: 
     let plan = Plan { scenario, seed: Seed(seed), faults };
     let outcome = catalogue.run(&plan).unwrap_or_else(|error| panic!("{name}: {error}"));
     let seen = outcome.trace.records.iter().filter_map(|record| match &record.what {
-        What::Fact(fact) if fact.key == SEEN => Some(fact.value.clone().unwrap_or_default()),
-        What::Violation { rule, detail } => Some(format!("VIOLATION {rule}: {detail}")),
+        RecordKind::Fact(fact) if fact.key == SEEN => Some(fact.value.clone().unwrap_or_default()),
+        RecordKind::BrokenRule { rule, detail } => Some(format!("VIOLATION {rule}: {detail}")),
         _ => None,
     });
     seen.collect()

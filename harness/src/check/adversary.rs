@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::tale::Tale;
+use super::trace_builder::TraceBuilder;
 use super::{Broadcast, Check, Delivery, DeliveryLaw, Detect, Recover, RecoverySince, Terminal, Truthful};
 use crate::fact::Fact;
 use crate::fact::FactKind::{
@@ -13,33 +13,33 @@ use crate::name::Side;
 use crate::trace::ConnectionEvent::{Attempted, Closed, Established, Fin, Rst};
 
 /// What came of a run: `held`, or the clause that was broken.
-fn judged(tale: &Tale, check: &dyn Check) -> String {
-    match check.judge(&tale.evidence()).violation() {
+fn judged(run: &TraceBuilder, check: &dyn Check) -> String {
+    match check.judge(&run.evidence()).violation() {
         None => "held".to_owned(),
         Some(violation) => violation.signature.as_str().to_owned(),
     }
 }
 
-fn all_are_judged(cases: &[(&str, Tale, &dyn Check, &str)]) {
+fn all_are_judged(cases: &[(&str, TraceBuilder, &dyn Check, &str)]) {
     let wrong: Vec<_> = cases
         .iter()
-        .map(|(name, tale, check, wanted)| (name, judged(tale, *check), *wanted))
+        .map(|(name, run, check, wanted)| (name, judged(run, *check), *wanted))
         .filter(|(_, judged, wanted)| judged != wanted)
         .map(|(name, judged, wanted)| format!("{name}: {judged}, wanted {wanted}"))
         .collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-fn reset(ms: u64) -> Tale {
-    Tale::new().struck(ms, "alice", "chat", Verb::Reset { to: Ends::Both })
+fn reset(ms: u64) -> TraceBuilder {
+    TraceBuilder::new().struck(ms, "alice", "chat", Verb::Reset { to: Ends::Both })
 }
 
-fn up(tale: Tale, ms: u64) -> Tale {
-    tale.fact(ms, "alice", Recovered, "s")
+fn up(run: TraceBuilder, ms: u64) -> TraceBuilder {
+    run.fact(ms, "alice", Recovered, "s")
 }
 
-fn down(tale: Tale, ms: u64) -> Tale {
-    tale.value(ms, "alice", Detected, "s", "1006")
+fn down(run: TraceBuilder, ms: u64) -> TraceBuilder {
+    run.value(ms, "alice", Detected, "s", "1006")
 }
 
 fn silence(heal_after: Option<u64>) -> Verb {
@@ -70,7 +70,7 @@ fn whoever_does_not_come_back_is_found_however_the_run_ends() {
         ("back, and away again for good", down(up(down(reset(5000), 6000), 7000), 8000).ending(60_000), &heal, late),
         ("bound from the detection", up(down(reset(5000), 9000), 18_000), &detection, "held"),
         ("the same from the fault", up(down(reset(5000), 9000), 18_000), &heal, late),
-        ("a false alarm that nobody takes back", down(up(Tale::new(), 100), 1000).ending(60_000), &heal, late),
+        ("a false alarm that nobody takes back", down(up(TraceBuilder::new(), 100), 1000).ending(60_000), &heal, late),
         ("a second life that comes into service", up(left(9000).started(20_000, "alice"), 21_000), &heal, "held"),
         (
             "stopped by the end of the run",
@@ -85,25 +85,26 @@ fn whoever_does_not_come_back_is_found_however_the_run_ends() {
 fn whoever_does_not_notice_is_found_whatever_was_told_before() {
     let law = Detect { within: Duration::from_secs(10), observers: vec!["alice".into()], faults: Vec::new() };
     let (late, undecided) = ("detect: not noticed in time @ alice", "detect: undecided @ alice");
-    let lost = |tale: Tale, ms| tale.connection(ms, "alice", "chat", 1, Fin { by: Side::Server, forged: false });
-    let struck = |tale: Tale| tale.struck(5000, "alice", "chat", Verb::Reset { to: Ends::Both }).ending(60_000);
-    let silent = |tale: Tale| tale.struck(5000, "alice", "chat", silence(None)).on_every_connection().ending(60_000);
+    let lost = |run: TraceBuilder, ms| run.connection(ms, "alice", "chat", 1, Fin { by: Side::Server, forged: false });
+    let struck = |run: TraceBuilder| run.struck(5000, "alice", "chat", Verb::Reset { to: Ends::Both }).ending(60_000);
+    let silent =
+        |run: TraceBuilder| run.struck(5000, "alice", "chat", silence(None)).on_every_connection().ending(60_000);
     let trying = || {
-        let tale = down(lost(up(Tale::new(), 100), 1000), 1000).connection(4000, "alice", "chat", 2, Attempted);
-        tale.connection(4040, "alice", "chat", 2, Established)
+        let run = down(lost(up(TraceBuilder::new(), 100), 1000), 1000).connection(4000, "alice", "chat", 2, Attempted);
+        run.connection(4040, "alice", "chat", 2, Established)
     };
     all_are_judged(&[
-        ("an alarm out of nothing", struck(down(up(Tale::new(), 100), 1000)), &law, late),
-        ("two alarms out of nothing", struck(down(down(up(Tale::new(), 100), 1000), 2000)), &law, late),
-        ("an alarm with a cause", struck(down(lost(up(Tale::new(), 100), 1000), 1000)), &law, "held"),
-        ("its cause was taken back", struck(down(up(lost(up(Tale::new(), 100), 500), 800), 1000)), &law, late),
-        ("nobody tells of recoveries", struck(down(Tale::new(), 1000)), &law, late),
-        ("noticed at the bound", down(silent(up(Tale::new(), 100)), 15_000), &law, "held"),
-        ("noticed a moment later", down(silent(up(Tale::new(), 100)), 15_001), &law, late),
-        ("ends before the bound", silent(up(Tale::new(), 100)).exited(14_000, "alice", None), &law, undecided),
-        ("ends after the bound", silent(up(Tale::new(), 100)).exited(16_000, "alice", None), &law, late),
-        ("killed before the bound", silent(up(Tale::new(), 100)).crashed(14_000, "alice"), &law, "held"),
-        ("settles too short", silent(up(Tale::new(), 100)).ending(9000), &law, undecided),
+        ("an alarm out of nothing", struck(down(up(TraceBuilder::new(), 100), 1000)), &law, late),
+        ("two alarms out of nothing", struck(down(down(up(TraceBuilder::new(), 100), 1000), 2000)), &law, late),
+        ("an alarm with a cause", struck(down(lost(up(TraceBuilder::new(), 100), 1000), 1000)), &law, "held"),
+        ("its cause was taken back", struck(down(up(lost(up(TraceBuilder::new(), 100), 500), 800), 1000)), &law, late),
+        ("nobody tells of recoveries", struck(down(TraceBuilder::new(), 1000)), &law, late),
+        ("noticed at the bound", down(silent(up(TraceBuilder::new(), 100)), 15_000), &law, "held"),
+        ("noticed a moment later", down(silent(up(TraceBuilder::new(), 100)), 15_001), &law, late),
+        ("ends before the bound", silent(up(TraceBuilder::new(), 100)).exited(14_000, "alice", None), &law, undecided),
+        ("ends after the bound", silent(up(TraceBuilder::new(), 100)).exited(16_000, "alice", None), &law, late),
+        ("killed before the bound", silent(up(TraceBuilder::new(), 100)).crashed(14_000, "alice"), &law, "held"),
+        ("settles too short", silent(up(TraceBuilder::new(), 100)).ending(9000), &law, undecided),
         ("silenced on its way back, and waits", silent(trying()), &law, late),
         ("silenced on its way back, and tries again", silent(trying()).fact(9000, "alice", Retried, "2"), &law, "held"),
         (
@@ -120,7 +121,10 @@ fn whoever_hangs_in_an_attempt_is_found() {
     let law = Detect { within: Duration::from_secs(10), observers: vec!["alice".into()], faults: Vec::new() };
     let (late, undecided) = ("detect: not noticed in time @ alice", "detect: undecided @ alice");
     let attempt = |verb: Verb| {
-        Tale::new().connection(1000, "alice", "chat", 1, Attempted).struck(1000, "alice", "chat", verb).ending(700_000)
+        TraceBuilder::new()
+            .connection(1000, "alice", "chat", 1, Attempted)
+            .struck(1000, "alice", "chat", verb)
+            .ending(700_000)
     };
     let hang = || attempt(Verb::ConnectHang { lasting: None });
     let dead = || {
@@ -154,10 +158,10 @@ fn what_is_said_of_one_thing_is_not_taken_for_another() {
     let of = |law| Delivery::of(law);
     let (exactly, at_least, at_most) =
         (of(DeliveryLaw::ExactlyOnce), of(DeliveryLaw::AtLeastOnce), of(DeliveryLaw::AtMostOnce));
-    let one = || Tale::new().fact(1000, "alice", Offered, "m");
+    let one = || TraceBuilder::new().fact(1000, "alice", Offered, "m");
     let two = || one().fact(1000, "carol", Offered, "m");
-    let from = |tale: Tale, ms, sender: &str| tale.told(ms, "bob", Fact::new(Received, "m").from(sender));
-    let to = |addressee: &str| Tale::new().told(1000, "alice", Fact::new(Offered, "m").to(addressee));
+    let from = |run: TraceBuilder, ms, sender: &str| run.told(ms, "bob", Fact::new(Received, "m").from(sender));
+    let to = |addressee: &str| TraceBuilder::new().told(1000, "alice", Fact::new(Offered, "m").to(addressee));
     let whose = "delivery: one key, two senders @ bob";
     all_are_judged(&[
         ("two senders, one receipt", two().fact(2000, "bob", Received, "m"), &at_least, whose),
@@ -189,7 +193,7 @@ fn what_is_said_of_one_thing_is_not_taken_for_another() {
         ),
         (
             "told by a relay",
-            Tale::new().told(1000, "relay", Fact::new(Offered, "m").from("alice")).told(
+            TraceBuilder::new().told(1000, "relay", Fact::new(Offered, "m").from("alice")).told(
                 2000,
                 "bob",
                 Fact::new(Received, "m").from("alice"),
@@ -230,7 +234,7 @@ fn what_is_said_of_one_thing_is_not_taken_for_another() {
         ),
         (
             "received before, and again after",
-            Tale::new()
+            TraceBuilder::new()
                 .fact(500, "bob", Received, "m")
                 .fact(1000, "alice", Offered, "m")
                 .fact(2000, "bob", Received, "m"),
@@ -244,10 +248,10 @@ fn what_is_said_of_one_thing_is_not_taken_for_another() {
 fn claims_outcomes_and_broadcasts_are_held_to_their_own() {
     let (truthful, terminal) = (Truthful::default(), Terminal::default());
     let room: Broadcast = toml::from_str("receivers = [\"bob\", \"carol\"]").expect("well-formed");
-    let two = || Tale::new().fact(1000, "alice", Offered, "m").fact(1000, "carol", Offered, "m");
-    let said = |tale: Tale, kind, from: &str| tale.told(2000, "chat", Fact::new(kind, "m").from(from));
-    let told = |tale: Tale, who: &str| tale.fact(2000, who, Received, "m");
-    let one = || Tale::new().fact(1000, "alice", Offered, "m");
+    let two = || TraceBuilder::new().fact(1000, "alice", Offered, "m").fact(1000, "carol", Offered, "m");
+    let said = |run: TraceBuilder, kind, from: &str| run.told(2000, "chat", Fact::new(kind, "m").from(from));
+    let told = |run: TraceBuilder, who: &str| run.fact(2000, who, Received, "m");
+    let one = || TraceBuilder::new().fact(1000, "alice", Offered, "m");
     all_are_judged(&[
         (
             "a claim for the other sender",
@@ -269,13 +273,13 @@ fn claims_outcomes_and_broadcasts_are_held_to_their_own() {
         ),
         (
             "an outcome, then the acceptance",
-            Tale::new().value(1000, "chat", Outcome, "m", "ok").fact(1001, "chat", Accepted, "m"),
+            TraceBuilder::new().value(1000, "chat", Outcome, "m", "ok").fact(1001, "chat", Accepted, "m"),
             &terminal,
             "terminal: outcome before acceptance @ chat",
         ),
         (
             "the same, and another outcome",
-            Tale::new()
+            TraceBuilder::new()
                 .value(1000, "chat", Outcome, "m", "ok")
                 .fact(1001, "chat", Accepted, "m")
                 .value(1002, "chat", Outcome, "m", "ok"),
@@ -293,7 +297,7 @@ fn claims_outcomes_and_broadcasts_are_held_to_their_own() {
         ),
         (
             "nothing but a direct message",
-            Tale::new().told(1000, "alice", Fact::new(Offered, "m").to("bob")).fact(2000, "bob", Received, "m"),
+            TraceBuilder::new().told(1000, "alice", Fact::new(Offered, "m").to("bob")).fact(2000, "bob", Received, "m"),
             &room,
             "broadcast: says nothing",
         ),

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use super::Evidence;
-use super::ledger::facts;
-use super::lives::Lives;
+use super::fact_index::facts;
+use super::fault_timeline::{FaultTimeline, Moment};
+use super::process_timeline::ProcessTimeline;
 use super::service::Service;
-use super::strike::{Moment, Strike};
 use crate::fact::FactKind;
 use crate::fault::{Target, Verb};
 use crate::name::{ConnectionId, HostName, Link, Side};
-use crate::trace::{ConnectionEvent, Record, What};
+use crate::trace::{ConnectionEvent, Record, RecordKind};
 
 /// One attempt.
 #[derive(Debug)]
@@ -27,20 +27,20 @@ pub(super) struct Attempt<'a> {
 
 /// The attempts of an observer that a fault of the connection's beginning struck.
 pub(super) fn struck_at_the_beginning<'a>(
-    strike: &Strike<'a>,
+    timeline: &FaultTimeline<'a>,
     observer: &HostName,
     evidence: &Evidence<'a>,
 ) -> Vec<Attempt<'a>> {
-    let Some(fired) = strike.fired else { return Vec::new() };
-    let Some(how) = strike.at_the_beginning() else { return Vec::new() };
-    if let (Verb::LookupFails { .. }, Target::Link { link, .. }) = (&strike.fault.verb, &strike.fault.target) {
-        let began = strike.bit.unwrap_or(fired);
+    let Some(fired) = timeline.fired else { return Vec::new() };
+    let Some(how) = timeline.at_the_beginning() else { return Vec::new() };
+    if let (Verb::LookupFails { .. }, Target::Link { link, .. }) = (&timeline.fault.verb, &timeline.fault.target) {
+        let began = timeline.took_effect.unwrap_or(fired);
         let own = Attempt { link, connection: None, began, hangs: false };
         return (link.client == *observer).then_some(own).into_iter().collect();
     }
-    let ends = strike.healed.map_or(Duration::MAX, |healed| healed.at);
+    let ends = timeline.healed.map_or(Duration::MAX, |healed| healed.at);
     let struck = attempts(evidence.records)
-        .filter(|(moment, id)| strikes_link(strike, id) && id.link.client == *observer && moment.at >= fired.at)
+        .filter(|(moment, id)| strikes_link(timeline, id) && id.link.client == *observer && moment.at >= fired.at)
         .filter(|(moment, _)| moment.at < ends || moment.at == fired.at)
         .map(|(began, id)| Attempt { link: &id.link, connection: Some(id), began, hangs: how.hangs })
         .skip(usize::try_from(how.spared).unwrap_or(usize::MAX));
@@ -50,25 +50,25 @@ pub(super) fn struck_at_the_beginning<'a>(
 
 /// The attempt that an observer out of service was making when a fault took its connection.
 pub(super) fn struck_on_the_way<'a>(
-    strike: &Strike,
+    timeline: &FaultTimeline,
     observer: &HostName,
     service: &Service,
     evidence: &Evidence<'a>,
 ) -> Option<Attempt<'a>> {
-    let fired = strike.fired?;
+    let fired = timeline.fired?;
     let since = service.last_loss(fired.index).unwrap_or(0);
     let before = &evidence.records[..fired.index];
     let (_, connection) = attempts(before)
-        .filter(|(moment, id)| moment.index >= since && id.link.client == *observer && strikes_link(strike, id))
+        .filter(|(moment, id)| moment.index >= since && id.link.client == *observer && strikes_link(timeline, id))
         .last()?;
     let over = before.iter().any(|record| ends_attempt(record, connection));
-    let hangs = !strike.is_final();
+    let hangs = !timeline.is_final();
     (!over).then_some(Attempt { link: &connection.link, connection: Some(connection), began: fired, hangs })
 }
 
-fn strikes_link(strike: &Strike, id: &ConnectionId) -> bool {
+fn strikes_link(timeline: &FaultTimeline, id: &ConnectionId) -> bool {
     let (client, server) = (&id.link.client, &id.link.server);
-    match &strike.fault.target {
+    match &timeline.fault.target {
         Target::Link { link, connection } => *link == id.link && connection.is_none_or(|nth| nth == id.nth),
         Target::Between(one, other) => (one, other) == (client, server) || (other, one) == (client, server),
         Target::Host(host) => host == server,
@@ -77,22 +77,22 @@ fn strikes_link(strike: &Strike, id: &ConnectionId) -> bool {
 
 fn attempts(records: &[Record]) -> impl Iterator<Item = (Moment, &ConnectionId)> {
     records.iter().enumerate().filter_map(|(index, record)| match &record.what {
-        What::Connection { id, event: ConnectionEvent::Attempted } => Some((Moment { index, at: record.at }, id)),
-        What::Connection { .. }
-        | What::Unit { .. }
-        | What::Fault { .. }
-        | What::Process(_)
-        | What::Event(_)
-        | What::Fact(_)
-        | What::Observed { .. }
-        | What::Violation { .. } => None,
+        RecordKind::Connection { id, event: ConnectionEvent::Attempted } => Some((Moment { index, at: record.at }, id)),
+        RecordKind::Connection { .. }
+        | RecordKind::Unit { .. }
+        | RecordKind::Fault { .. }
+        | RecordKind::Process(_)
+        | RecordKind::Event(_)
+        | RecordKind::Fact(_)
+        | RecordKind::Observed { .. }
+        | RecordKind::BrokenRule { .. } => None,
     })
 }
 
 /// Whether whoever made an attempt is told, or tells, that it is over.
 fn ends_attempt(record: &Record, connection: &ConnectionId) -> bool {
     match &record.what {
-        What::Connection { id, event } if id == connection => match event {
+        RecordKind::Connection { id, event } if id == connection => match event {
             ConnectionEvent::Refused
             | ConnectionEvent::TimedOut
             | ConnectionEvent::GaveUp { by: Side::Client, .. }
@@ -106,14 +106,14 @@ fn ends_attempt(record: &Record, connection: &ConnectionId) -> bool {
             | ConnectionEvent::Rst { to: Side::Server, .. }
             | ConnectionEvent::Closed { by: Side::Server } => false,
         },
-        What::Connection { .. }
-        | What::Unit { .. }
-        | What::Fault { .. }
-        | What::Process(_)
-        | What::Event(_)
-        | What::Fact(_)
-        | What::Observed { .. }
-        | What::Violation { .. } => false,
+        RecordKind::Connection { .. }
+        | RecordKind::Unit { .. }
+        | RecordKind::Fault { .. }
+        | RecordKind::Process(_)
+        | RecordKind::Event(_)
+        | RecordKind::Fact(_)
+        | RecordKind::Observed { .. }
+        | RecordKind::BrokenRule { .. } => false,
     }
 }
 
@@ -128,7 +128,7 @@ impl Attempt<'_> {
 
     /// The first sign that the observer has noticed: it says so or that something failed, it is in service, it tries again,
     /// it gives up an attempt that hangs, or it ends at the very instant at which it is told that the attempt is over.
-    pub(super) fn sign(&self, observer: &HostName, lives: &Lives, evidence: &Evidence) -> Option<Moment> {
+    pub(super) fn sign(&self, observer: &HostName, processes: &ProcessTimeline, evidence: &Evidence) -> Option<Moment> {
         let told = facts(evidence.records)
             .filter(|entry| entry.index > self.began.index && entry.host == Some(observer))
             .find(|entry| is_a_sign(entry.kind))
@@ -137,7 +137,7 @@ impl Attempt<'_> {
         let again = attempts(evidence.records)
             .find(|(moment, id)| moment.index > self.began.index && id.link == *self.link && id.nth > nth)
             .map(|(moment, _)| moment);
-        let end = lives.ends_after(observer, self.began.index);
+        let end = processes.ends_after(observer, self.began.index);
         let end = end.map(|index| Moment { index, at: evidence.records[index].at });
         // A process that ends closes everything, whatever it has noticed.
         let closed = self.hangs.then(|| self.later(evidence, ConnectionEvent::Closed { by: Side::Client })).flatten();
@@ -150,7 +150,7 @@ impl Attempt<'_> {
     fn is_told_over(&self, evidence: &Evidence) -> Option<Duration> {
         let Some(connection) = self.connection else { return Some(self.began.at) };
         let by_itself =
-            What::Connection { id: connection.clone(), event: ConnectionEvent::Closed { by: Side::Client } };
+            RecordKind::Connection { id: connection.clone(), event: ConnectionEvent::Closed { by: Side::Client } };
         let later = evidence.records.iter().skip(self.began.index);
         later
             .filter(|record| record.what != by_itself)
@@ -160,13 +160,13 @@ impl Attempt<'_> {
 
     /// When an attempt that was held up came to something in spite of the fault. One that is refused or reset is dead, and
     /// one that is stalled stays stalled.
-    pub(super) fn goes_on_after(&self, strike: &Strike, evidence: &Evidence) -> Option<Duration> {
+    pub(super) fn goes_on_after(&self, timeline: &FaultTimeline, evidence: &Evidence) -> Option<Duration> {
         let established = || self.later(evidence, ConnectionEvent::Established).map(|moment| moment.at);
-        matches!(strike.fault.verb, Verb::ConnectHang { .. }).then(established).flatten()
+        matches!(timeline.fault.verb, Verb::ConnectHang { .. }).then(established).flatten()
     }
 
     fn later(&self, evidence: &Evidence, wanted: ConnectionEvent) -> Option<Moment> {
-        let wanted = What::Connection { id: self.connection?.clone(), event: wanted };
+        let wanted = RecordKind::Connection { id: self.connection?.clone(), event: wanted };
         let later = evidence.records.iter().enumerate().skip(self.began.index);
         later.filter(|(_, record)| record.what == wanted).map(|(index, record)| Moment { index, at: record.at }).next()
     }

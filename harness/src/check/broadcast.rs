@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::contradiction::contradiction;
 use super::delivery::{AllowedLoss, DeliveryLaw, in_time, invented, is_refused, told_failure, unexcused};
 use super::excuse::Excuses;
-use super::ledger::{Account, Entry, Ledger, name};
+use super::fact_index::{Entry, FactIndex, KeyHistory, name};
 use super::{Check, Evidence, Finding};
 use crate::fact::FactKind;
 use crate::name::HostName;
@@ -77,27 +77,27 @@ impl Check for Broadcast {
     }
 
     fn examine(&self, evidence: &Evidence) -> Result<String, Finding> {
-        let ledger = Ledger::of_things(
+        let facts_by_key = FactIndex::of_things(
             evidence.records,
             &[FactKind::Accepted, FactKind::Received, FactKind::Refused, FactKind::ClaimedFailed],
         )?;
-        let excuses = Excuses::of(evidence, &ledger);
+        let excuses = Excuses::of(evidence, &facts_by_key);
         let mut spent = vec![0; self.allowed_losses.len()];
         let (mut offered, mut delivered, mut wanted) = (0, 0, 0);
-        for account in ledger.accounts() {
-            let Some(offer) = account.first(FactKind::Offered) else {
-                invented(account)?;
+        for history in facts_by_key.histories() {
+            let Some(offer) = history.first(FactKind::Offered) else {
+                invented(history)?;
                 continue;
             };
-            if account.addressee.is_some() || !self.judges(account) {
+            if history.addressee.is_some() || !self.judges(history) {
                 continue;
             }
             offered += 1;
-            contradiction(account)?;
-            self.no_stranger(account, offer)?;
-            for receiver in self.receivers.iter().filter(|receiver| self.is_meant(receiver, account)) {
+            contradiction(history)?;
+            self.no_stranger(history, offer)?;
+            for receiver in self.receivers.iter().filter(|receiver| self.is_meant(receiver, history)) {
                 wanted += 1;
-                let view = account.seen_by(receiver);
+                let view = history.seen_by(receiver);
                 if view.first(FactKind::Received).is_some() {
                     self.law.often_enough(&view)?;
                     in_time(&view, self.within)?;
@@ -116,24 +116,24 @@ impl Check for Broadcast {
 }
 
 impl Broadcast {
-    fn judges(&self, account: &Account) -> bool {
-        self.senders.is_empty() || account.sender.is_some_and(|sender| self.senders.contains(sender))
+    fn judges(&self, history: &KeyHistory) -> bool {
+        self.senders.is_empty() || history.sender.is_some_and(|sender| self.senders.contains(sender))
     }
 
-    fn is_meant(&self, receiver: &HostName, account: &Account) -> bool {
-        self.to_sender || account.sender != Some(receiver)
+    fn is_meant(&self, receiver: &HostName, history: &KeyHistory) -> bool {
+        self.to_sender || history.sender != Some(receiver)
     }
 
-    fn no_stranger(&self, account: &Account, offer: &Entry) -> Result<(), Finding> {
-        let is_one = |host: &HostName| self.receivers.contains(host) && self.is_meant(host, account);
-        let stranger = account.all(FactKind::Received).find(|receipt| !receipt.receiver().is_some_and(is_one));
+    fn no_stranger(&self, history: &KeyHistory, offer: &Entry) -> Result<(), Finding> {
+        let is_one = |host: &HostName| self.receivers.contains(host) && self.is_meant(host, history);
+        let stranger = history.all(FactKind::Received).find(|receipt| !receipt.receiver().is_some_and(is_one));
         let Some(receipt) = stranger else { return Ok(()) };
         let sentence = format!(
             "{} received {} at {}, which {} had not offered to it.",
             name(receipt.receiver()),
-            account.key,
+            history.key,
             Seconds(receipt.at),
-            name(account.sender),
+            name(history.sender),
         );
         Err(Finding::new("wrong receiver", sentence).witness([offer.index, receipt.index]).role(receipt.receiver()))
     }
@@ -141,7 +141,7 @@ impl Broadcast {
     fn excuse<'e>(
         &self,
         receiver: &HostName,
-        view: &Account<'e>,
+        view: &KeyHistory<'e>,
         offer: &Entry<'e>,
         excuses: &Excuses<'e>,
         spent: &mut [u32],
@@ -168,15 +168,15 @@ impl Broadcast {
 mod tests {
     use super::*;
     use crate::check::LossReason;
-    use crate::check::tale::Tale;
+    use crate::check::trace_builder::TraceBuilder;
     use crate::fact::Fact;
     use crate::fact::FactKind::{ClaimedFailed, Offered, Received, Refused};
 
     #[test]
     fn what_each_receiver_has_once_holds() {
-        let tale = told(&["bob", "carol"]);
-        assert_eq!(tale.held(&law()), "1 broadcasts, delivered 2 of 2");
-        let refused = Tale::new().fact(1000, "alice", Offered, "m-1").fact(1010, "alice", Refused, "m-1");
+        let run = told(&["bob", "carol"]);
+        assert_eq!(run.held(&law()), "1 broadcasts, delivered 2 of 2");
+        let refused = TraceBuilder::new().fact(1000, "alice", Offered, "m-1").fact(1010, "alice", Refused, "m-1");
         assert_eq!(refused.held(&law()), "1 broadcasts, delivered 0 of 2");
     }
 
@@ -222,7 +222,7 @@ mod tests {
         let of_bob = Broadcast { senders: vec!["bob".into()], ..law() };
         assert_eq!(told(&["bob"]).broken(&of_bob), "broadcast: says nothing");
         assert_eq!(told(&["bob"]).optional(Offered).held(&of_bob), "0 broadcasts, delivered 0 of 0");
-        assert_eq!(Tale::new().broken(&law()), "broadcast: says nothing");
+        assert_eq!(TraceBuilder::new().broken(&law()), "broadcast: says nothing");
     }
 
     #[test]
@@ -230,7 +230,7 @@ mod tests {
         let bound = Broadcast { within: Some(Duration::from_secs(5)), ..law() };
         let late = told(&["bob"]).fact(7000, "carol", Received, "m-1");
         assert_eq!(late.broken(&bound), "broadcast: late @ carol");
-        let early = Tale::new().fact(500, "bob", Received, "m-1").fact(1000, "alice", Offered, "m-1");
+        let early = TraceBuilder::new().fact(500, "bob", Received, "m-1").fact(1000, "alice", Offered, "m-1");
         assert_eq!(early.broken(&law()), "broadcast: received before offered @ bob");
         let invented = told(&["bob", "carol"]).fact(3000, "bob", Received, "m-9");
         assert_eq!(invented.broken(&law()), "broadcast: never offered @ bob");
@@ -277,8 +277,8 @@ mod tests {
     }
 
     /// Alice offers `m-1`, and these receive it.
-    fn told(receivers: &[&str]) -> Tale {
-        let offered = Tale::new().fact(1000, "alice", Offered, "m-1");
-        receivers.iter().fold(offered, |tale, receiver| tale.fact(2000, receiver, Received, "m-1"))
+    fn told(receivers: &[&str]) -> TraceBuilder {
+        let offered = TraceBuilder::new().fact(1000, "alice", Offered, "m-1");
+        receivers.iter().fold(offered, |run, receiver| run.fact(2000, receiver, Received, "m-1"))
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::ledger::{Entry, facts};
+use super::fact_index::{Entry, facts};
 use super::{Check, Evidence, Finding};
 use crate::fact::FactKind;
 use crate::name::HostName;
@@ -126,7 +126,7 @@ fn words(codes: &[u16], between: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::tale::Tale;
+    use crate::check::trace_builder::TraceBuilder;
     use crate::fact::FactKind::Detected;
 
     #[test]
@@ -157,10 +157,10 @@ mod tests {
 
     #[test]
     fn an_end_that_nobody_saw_is_convicted() {
-        assert_eq!(Tale::new().broken(&CloseCode::default()), "close_code: nothing seen");
+        assert_eq!(TraceBuilder::new().broken(&CloseCode::default()), "close_code: nothing seen");
     }
 
-    fn two_ends() -> Tale {
-        Tale::new().value(1000, "alice", Detected, "s-1", "1006").value(2000, "alice", Detected, "s-2", "1000")
+    fn two_ends() -> TraceBuilder {
+        TraceBuilder::new().value(1000, "alice", Detected, "s-1", "1006").value(2000, "alice", Detected, "s-2", "1000")
     }
 }

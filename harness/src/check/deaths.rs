@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::Evidence;
-use super::lives::Lives;
-use super::strike::{Moment, Strike, strikes};
+use super::fault_timeline::{FaultTimeline, Moment, timelines};
+use super::process_timeline::ProcessTimeline;
 use super::ways::Pair;
 use crate::fault::Target;
 use crate::name::{ConnectionId, HostName, Side};
-use crate::trace::{ConnectionEvent, FaultEvent, Record, What};
+use crate::trace::{ConnectionEvent, FaultEvent, Record, RecordKind};
 
 /// A connection that was lost, as one of its ends learnt.
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +50,7 @@ enum Closing {
 }
 
 impl<'a> Connections<'a> {
-    pub(super) fn of(evidence: &Evidence<'a>, lives: &Lives) -> Self {
+    pub(super) fn of(evidence: &Evidence<'a>, processes: &ProcessTimeline) -> Self {
         let silences = silences(evidence);
         let mut closed: BTreeMap<(&ConnectionId, Side), Closing> = BTreeMap::new();
         // By a middlebox: what is sent on them does not arrive.
@@ -60,12 +60,12 @@ impl<'a> Connections<'a> {
             if record.at > evidence.last.at {
                 break;
             }
-            let What::Connection { id, event } = &record.what else { continue };
+            let RecordKind::Connection { id, event } = &record.what else { continue };
             connections.note(id, event, Moment { index, at: record.at });
             let open = |side: Side| !closed.contains_key(&(id, side));
             let told = match event {
                 ConnectionEvent::Closed { by } => {
-                    let how = closing(host(id, *by), index, evidence.records, lives);
+                    let how = closing(host(id, *by), index, evidence.records, processes);
                     let silent = forgotten.contains(id) || silences.iter().any(|silence| silence.holds(id, index));
                     let lost = how == Closing::Own && silent;
                     closed.entry((id, *by)).or_insert(how);
@@ -157,14 +157,14 @@ pub(super) fn host(id: &ConnectionId, side: Side) -> &HostName {
     }
 }
 
-fn closing(host: &HostName, index: usize, records: &[Record], lives: &Lives) -> Closing {
-    if lives.was_killed(host, index) {
+fn closing(host: &HostName, index: usize, records: &[Record], processes: &ProcessTimeline) -> Closing {
+    if processes.was_killed(host, index) {
         return Closing::Killed;
     }
     let at = records[index].at;
     // Who returns lets go of its sockets in the same instant, before or after it is recorded.
-    let returns = lives.returns_after(host, index).is_some_and(|place| records[place].at == at);
-    if returns || lives.is_away(host, index) { Closing::Exit } else { Closing::Own }
+    let returns = processes.returns_after(host, index).is_some_and(|place| records[place].at == at);
+    if returns || processes.is_away(host, index) { Closing::Exit } else { Closing::Own }
 }
 
 /// A fault under which nothing is heard on some connections, with the time for which that lasts.
@@ -189,16 +189,16 @@ impl Silence<'_> {
 }
 
 fn silences<'a>(evidence: &Evidence<'a>) -> Vec<Silence<'a>> {
-    let strikes = strikes(evidence.records, evidence.faults);
-    let silent = strikes.into_iter().filter(Strike::silences);
-    let silences = silent.filter_map(|strike| {
-        let from = strike.fired?.index;
-        let What::Fault { event: FaultEvent::Fired { on, .. }, .. } = &evidence.records[from].what else {
+    let timelines = timelines(evidence.records, evidence.faults);
+    let silent = timelines.into_iter().filter(FaultTimeline::silences);
+    let silences = silent.filter_map(|timeline| {
+        let from = timeline.fired?.index;
+        let RecordKind::Fault { event: FaultEvent::Fired { on, .. }, .. } = &evidence.records[from].what else {
             return None;
         };
         let on = on.split(", ").collect();
-        let to = strike.healed.map(|healed| healed.index);
-        Some(Silence { target: &strike.fault.target, on, from, to })
+        let to = timeline.healed.map(|healed| healed.index);
+        Some(Silence { target: &timeline.fault.target, on, from, to })
     });
     silences.collect()
 }

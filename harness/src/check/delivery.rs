@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::contradiction::contradiction;
 use super::excuse::Excuses;
-use super::ledger::{Account, Entry, Ledger, name};
+use super::fact_index::{Entry, FactIndex, KeyHistory, name};
 use super::order::in_order;
 use super::{Check, Evidence, Finding};
 use crate::fact::FactKind;
@@ -128,28 +128,28 @@ impl Check for Delivery {
     }
 
     fn examine(&self, evidence: &Evidence) -> Result<String, Finding> {
-        let ledger = Ledger::of_things(
+        let facts_by_key = FactIndex::of_things(
             evidence.records,
             &[FactKind::Accepted, FactKind::Received, FactKind::Refused, FactKind::ClaimedFailed],
         )?;
-        let excuses = Excuses::of(evidence, &ledger);
+        let excuses = Excuses::of(evidence, &facts_by_key);
         let mut spent = vec![0; self.allowed_losses.len()];
         let (mut offered, mut delivered, mut refused, mut lost) = (0, 0, 0, 0);
-        for account in ledger.accounts() {
-            let Some(offer) = account.first(FactKind::Offered) else {
-                invented(account)?;
+        for history in facts_by_key.histories() {
+            let Some(offer) = history.first(FactKind::Offered) else {
+                invented(history)?;
                 continue;
             };
             offered += 1;
-            contradiction(account)?;
-            if account.first(FactKind::Received).is_some() {
-                self.law.often_enough(account)?;
-                in_time(account, self.within)?;
+            contradiction(history)?;
+            if history.first(FactKind::Received).is_some() {
+                self.law.often_enough(history)?;
+                in_time(history, self.within)?;
                 delivered += 1;
-            } else if is_refused(account) {
+            } else if is_refused(history) {
                 refused += 1;
             } else {
-                self.excuse(account, offer, &excuses, &mut spent)?;
+                self.excuse(history, offer, &excuses, &mut spent)?;
                 lost += 1;
             }
         }
@@ -171,18 +171,18 @@ impl Check for Delivery {
 
 impl DeliveryLaw {
     /// What arrives arrives no more than once, where that is the law.
-    pub(super) fn often_enough(self, account: &Account) -> Result<(), Finding> {
+    pub(super) fn often_enough(self, history: &KeyHistory) -> Result<(), Finding> {
         match self {
             Self::AtLeastOnce => return Ok(()),
             Self::AtMostOnce | Self::ExactlyOnce => {}
         }
-        let mut receipts = account.all(FactKind::Received);
+        let mut receipts = history.all(FactKind::Received);
         let (Some(first), Some(second)) = (receipts.next(), receipts.next()) else { return Ok(()) };
         let times = 2 + receipts.count();
         let [earlier, later] = told_apart([first.at, second.at]);
         let sentence = format!(
             "{} was received {times} times, first by {} at {earlier}, again by {} at {later}.",
-            account.key,
+            history.key,
             first.by(),
             second.by(),
         );
@@ -191,13 +191,13 @@ impl DeliveryLaw {
 }
 
 /// What arrives does so within the bound, counted from the offer that stands: the first one, or the first after a refusal.
-pub(super) fn in_time(account: &Account, within: Option<Duration>) -> Result<(), Finding> {
+pub(super) fn in_time(history: &KeyHistory, within: Option<Duration>) -> Result<(), Finding> {
     let Some(bound) = within else { return Ok(()) };
-    let Some(receipt) = account.first(FactKind::Received) else { return Ok(()) };
-    let refusal = account.all(FactKind::Refused).rfind(|refusal| refusal.index < receipt.index);
+    let Some(receipt) = history.first(FactKind::Received) else { return Ok(()) };
+    let refusal = history.all(FactKind::Refused).rfind(|refusal| refusal.index < receipt.index);
     let since = refusal.map_or(0, |refusal| refusal.index);
-    let stands = account.all(FactKind::Offered).find(|offer| offer.index >= since && offer.index < receipt.index);
-    let Some(offer) = stands.or_else(|| account.first(FactKind::Offered)) else { return Ok(()) };
+    let stands = history.all(FactKind::Offered).find(|offer| offer.index >= since && offer.index < receipt.index);
+    let Some(offer) = stands.or_else(|| history.first(FactKind::Offered)) else { return Ok(()) };
     let took = receipt.at.saturating_sub(offer.at);
     if took <= bound {
         return Ok(());
@@ -206,30 +206,30 @@ pub(super) fn in_time(account: &Account, within: Option<Duration>) -> Result<(),
     let sentence = format!(
         "{} received {} {took} after {} had offered it at {} (bound {bound}).",
         receipt.by(),
-        account.key,
-        name(account.sender),
+        history.key,
+        name(history.sender),
         Seconds(offer.at),
     );
     Err(Finding::new("late", sentence).witness([offer.index, receipt.index]).role(receipt.host))
 }
 
 /// Whether the last that was offered was turned away.
-pub(super) fn is_refused(account: &Account) -> bool {
-    let offer = account.last(FactKind::Offered).map(|offer| offer.at);
-    account.last(FactKind::Refused).is_some_and(|refusal| Some(refusal.at) >= offer)
+pub(super) fn is_refused(history: &KeyHistory) -> bool {
+    let offer = history.last(FactKind::Offered).map(|offer| offer.at);
+    history.last(FactKind::Refused).is_some_and(|refusal| Some(refusal.at) >= offer)
 }
 
 /// Who claimed that it failed, since it was offered last.
-pub(super) fn told_failure<'e, 'a>(account: &'e Account<'a>) -> Option<&'e Entry<'a>> {
-    let offer = account.last(FactKind::Offered).map(|offer| offer.at);
-    account.all(FactKind::ClaimedFailed).find(|claim| Some(claim.at) >= offer)
+pub(super) fn told_failure<'e, 'a>(history: &'e KeyHistory<'a>) -> Option<&'e Entry<'a>> {
+    let offer = history.last(FactKind::Offered).map(|offer| offer.at);
+    history.all(FactKind::ClaimedFailed).find(|claim| Some(claim.at) >= offer)
 }
 
 /// The conviction of a loss that nothing excuses.
-pub(super) fn unexcused(account: &Account, offer: &Entry, why: &str) -> Finding {
-    let to = account.addressee.map(|to| format!(" for {to}")).unwrap_or_default();
-    let start = format!("{}, offered by {}{to} at {}, was", account.key, offer.by(), Seconds(offer.at));
-    match told_failure(account) {
+pub(super) fn unexcused(history: &KeyHistory, offer: &Entry, why: &str) -> Finding {
+    let to = history.addressee.map(|to| format!(" for {to}")).unwrap_or_default();
+    let start = format!("{}, offered by {}{to} at {}, was", history.key, offer.by(), Seconds(offer.at));
+    match told_failure(history) {
         Some(told) => Finding::new(
             "lost",
             format!("{start} lost: {} said so at {}, but nothing allows it{why}.", told.by(), Seconds(told.at)),
@@ -240,7 +240,7 @@ pub(super) fn unexcused(account: &Account, offer: &Entry, why: &str) -> Finding 
             "silent loss",
             format!("{start} neither received nor refused, and nobody said that it failed{why}."),
         )
-        .witness(account.entries().iter().take(3).map(|entry| entry.index)),
+        .witness(history.entries().iter().take(3).map(|entry| entry.index)),
     }
     .role(offer.host)
 }
@@ -253,21 +253,21 @@ impl Delivery {
 
     fn excuse<'e>(
         &self,
-        account: &Account<'e>,
+        history: &KeyHistory<'e>,
         offer: &Entry<'e>,
         excuses: &Excuses<'e>,
         spent: &mut [u32],
     ) -> Result<(), Finding> {
-        if self.law == DeliveryLaw::AtMostOnce && told_failure(account).is_some() {
+        if self.law == DeliveryLaw::AtMostOnce && told_failure(history).is_some() {
             return Ok(());
         }
         for (allowed, spent) in self.allowed_losses.iter().zip(spent) {
-            if excuses.explain(allowed, account, offer) && allowed.at_most.is_none_or(|most| *spent < most) {
+            if excuses.explain(allowed, history, offer) && allowed.at_most.is_none_or(|most| *spent < most) {
                 *spent += 1;
                 return Ok(());
             }
         }
-        Err(unexcused(account, offer, &self.useless_reasons()))
+        Err(unexcused(history, offer, &self.useless_reasons()))
     }
 
     /// That reasons are allowed, and none is the loss's own.
@@ -284,10 +284,10 @@ impl Delivery {
 }
 
 /// Nobody receives what nobody has offered.
-pub(super) fn invented(account: &Account) -> Result<(), Finding> {
-    let Some(receipt) = account.first(FactKind::Received) else { return Ok(()) };
-    let nobody = account.sender.map_or("nobody offered".to_owned(), |sender| format!("{sender} never offered"));
-    let sentence = format!("{} received {} at {}, which {nobody}.", receipt.by(), account.key, Seconds(receipt.at));
+pub(super) fn invented(history: &KeyHistory) -> Result<(), Finding> {
+    let Some(receipt) = history.first(FactKind::Received) else { return Ok(()) };
+    let nobody = history.sender.map_or("nobody offered".to_owned(), |sender| format!("{sender} never offered"));
+    let sentence = format!("{} received {} at {}, which {nobody}.", receipt.by(), history.key, Seconds(receipt.at));
     Err(Finding::new("never offered", sentence).witness([receipt.index]).role(receipt.host))
 }
 

@@ -5,10 +5,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::attempt::{Attempt, struck_at_the_beginning, struck_on_the_way};
-use super::ledger::facts;
-use super::lives::Lives;
+use super::fact_index::facts;
+use super::fault_timeline::{FaultTimeline, Moment, timelines};
+use super::process_timeline::ProcessTimeline;
 use super::service::Service;
-use super::strike::{Moment, Strike, strikes};
 use super::{Check, Evidence, Finding};
 use crate::fact::FactKind;
 use crate::name::HostName;
@@ -56,15 +56,15 @@ impl Check for Detect {
     }
 
     fn examine(&self, evidence: &Evidence) -> Result<String, Finding> {
-        let lives = Lives::of(evidence.records);
-        let strikes = strikes(evidence.records, evidence.faults);
-        let mut tally = Tally::default();
+        let processes = ProcessTimeline::of(evidence.records);
+        let timelines = timelines(evidence.records, evidence.faults);
+        let mut tally = DetectionCounts::default();
         for observer in &self.observers {
-            let service = Service::of(observer, &strikes, evidence);
-            for strike in strikes.iter().filter(|strike| self.is_meant(strike, observer, evidence)) {
-                for case in cases(strike, observer, &service, evidence) {
+            let service = Service::of(observer, &timelines, evidence);
+            for timeline in timelines.iter().filter(|timeline| self.is_meant(timeline, observer, evidence)) {
+                for case in cases(timeline, observer, &service, evidence) {
                     let deadline = case.began.at + self.within;
-                    match case.decide(deadline, &lives, evidence) {
+                    match case.decide(deadline, &processes, evidence) {
                         Decision::Noticed(latency) => tally.slowest = tally.slowest.max(Some(latency)),
                         Decision::NeedNot => {}
                         Decision::Undecided => tally.undecided = Some(case),
@@ -78,12 +78,12 @@ impl Check for Detect {
 }
 
 impl Detect {
-    fn is_meant(&self, strike: &Strike, observer: &HostName, evidence: &Evidence) -> bool {
+    fn is_meant(&self, timeline: &FaultTimeline, observer: &HostName, evidence: &Evidence) -> bool {
         let meant = match self.faults.as_slice() {
-            [] => strike.takes_away() || strike.at_the_beginning().is_some(),
-            chosen => chosen.contains(&strike.number.0),
+            [] => timeline.takes_away() || timeline.at_the_beginning().is_some(),
+            chosen => chosen.contains(&timeline.number.0),
         };
-        meant && strike.concerns(observer, evidence.records)
+        meant && timeline.concerns(observer, evidence.records)
     }
 
     fn missed(&self, case: &Case, late: Option<Moment>) -> Finding {
@@ -122,16 +122,21 @@ struct Case<'a> {
 }
 
 /// What an observer must notice of a fault: nothing, when it had nothing to lose.
-fn cases<'a>(strike: &Strike<'a>, observer: &'a HostName, service: &Service, evidence: &Evidence<'a>) -> Vec<Case<'a>> {
-    let Some(fired) = strike.fired else { return Vec::new() };
-    let healed = strike.healed.filter(|_| !strike.is_final()).map(|healed| healed.at);
+fn cases<'a>(
+    timeline: &FaultTimeline<'a>,
+    observer: &'a HostName,
+    service: &Service,
+    evidence: &Evidence<'a>,
+) -> Vec<Case<'a>> {
+    let Some(fired) = timeline.fired else { return Vec::new() };
+    let healed = timeline.healed.filter(|_| !timeline.is_final()).map(|healed| healed.at);
     let attempted =
         |attempt: Attempt<'a>, mended| Case { observer, began: attempt.began, attempt: Some(attempt), mended };
-    if strike.at_the_beginning().is_some() {
-        let struck = struck_at_the_beginning(strike, observer, evidence).into_iter();
+    if timeline.at_the_beginning().is_some() {
+        let struck = struck_at_the_beginning(timeline, observer, evidence).into_iter();
         return struck
             .map(|attempt| {
-                let mended = attempt.goes_on_after(strike, evidence);
+                let mended = attempt.goes_on_after(timeline, evidence);
                 attempted(attempt, mended)
             })
             .collect();
@@ -139,7 +144,7 @@ fn cases<'a>(strike: &Strike<'a>, observer: &'a HostName, service: &Service, evi
     if service.is_up(fired.index) {
         return vec![Case { observer, began: fired, attempt: None, mended: healed }];
     }
-    let on_the_way = struck_on_the_way(strike, observer, service, evidence);
+    let on_the_way = struck_on_the_way(timeline, observer, service, evidence);
     on_the_way.map(|attempt| attempted(attempt, healed)).into_iter().collect()
 }
 
@@ -151,30 +156,30 @@ enum Decision {
 }
 
 impl Case<'_> {
-    fn decide(&self, deadline: Duration, lives: &Lives, evidence: &Evidence) -> Decision {
-        if lives.is_away(self.observer, self.began.index) {
+    fn decide(&self, deadline: Duration, processes: &ProcessTimeline, evidence: &Evidence) -> Decision {
+        if processes.is_away(self.observer, self.began.index) {
             return Decision::NeedNot;
         }
-        let noticed = self.notice(lives, evidence);
+        let noticed = self.notice(processes, evidence);
         if let Some(moment) = noticed.filter(|moment| moment.at <= deadline) {
             return Decision::Noticed(moment.at - self.began.at);
         }
         let in_time = |index: usize| evidence.records[index].at < deadline;
-        let end = lives.ends_after(self.observer, self.began.index).filter(|index| in_time(*index));
+        let end = processes.ends_after(self.observer, self.began.index).filter(|index| in_time(*index));
         if self.mended.is_some_and(|mended| mended < deadline) {
             return Decision::NeedNot;
         }
         match end {
-            Some(end) if lives.is_by_itself(self.observer, end) => Decision::Undecided,
+            Some(end) if processes.is_by_itself(self.observer, end) => Decision::Undecided,
             Some(_) => Decision::NeedNot,
             None if evidence.last.at < deadline => Decision::Undecided,
             None => Decision::Missed(noticed),
         }
     }
 
-    fn notice(&self, lives: &Lives, evidence: &Evidence) -> Option<Moment> {
+    fn notice(&self, processes: &ProcessTimeline, evidence: &Evidence) -> Option<Moment> {
         match &self.attempt {
-            Some(attempt) => attempt.sign(self.observer, lives, evidence),
+            Some(attempt) => attempt.sign(self.observer, processes, evidence),
             None => facts(evidence.records)
                 .find(|entry| {
                     entry.index > self.began.index
@@ -187,20 +192,20 @@ impl Case<'_> {
 }
 
 #[derive(Default)]
-struct Tally<'a> {
+struct DetectionCounts<'a> {
     slowest: Option<Duration>,
     undecided: Option<Case<'a>>,
 }
 
-impl Tally<'_> {
+impl DetectionCounts<'_> {
     fn conclude(self, within: Duration, evidence: &Evidence) -> Result<String, Finding> {
         let case = match (self.slowest, self.undecided) {
             (Some(slowest), _) => return Ok(format!("detected +{}", Seconds(slowest))),
             (None, None) => return Ok("nothing had to be noticed".to_owned()),
             (None, Some(case)) => case,
         };
-        let lives = Lives::of(evidence.records);
-        let left = lives.ends_after(case.observer, case.began.index);
+        let processes = ProcessTimeline::of(evidence.records);
+        let left = processes.ends_after(case.observer, case.began.index);
         let left = left.map(|index| evidence.records[index].at).filter(|at| *at <= evidence.last.at);
         let [began, until] = told_apart([case.began.at, left.unwrap_or(evidence.last.at)]);
         let how = if left.is_some() { "it ended by itself" } else { "the run ended" };

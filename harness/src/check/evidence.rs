@@ -9,7 +9,7 @@ use crate::fact::FactKind;
 use crate::fault::{Fault, FaultIndex, spelling};
 use crate::mapping::FactSource;
 use crate::name::{ConnectionId, HostName, Incarnation, Side};
-use crate::trace::{Record, What};
+use crate::trace::{Record, RecordKind};
 
 /// Everything that a check may look at.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +34,7 @@ impl Evidence<'_> {
     ///
     /// If there is no such fact and no such source.
     pub fn must_tell(&self, kinds: &[FactKind]) -> Result<(), Finding> {
-        let told = |record: &Record| matches!(&record.what, What::Fact(fact) if kinds.contains(&fact.kind));
+        let told = |record: &Record| matches!(&record.what, RecordKind::Fact(fact) if kinds.contains(&fact.kind));
         if self.may_lack(kinds) || self.records.iter().any(told) {
             return Ok(());
         }

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Evidence;
 use super::deaths::{Connections, Death, pair_of};
 use super::delivery::{AllowedLoss, LossReason};
-use super::ledger::{Account, Entry, Ledger};
-use super::lives::Lives;
+use super::fact_index::{Entry, FactIndex, KeyHistory};
+use super::process_timeline::ProcessTimeline;
 use super::ways::Ways;
 use crate::fact::FactKind;
 use crate::name::{HostName, Side};
@@ -18,7 +18,7 @@ use crate::name::{HostName, Side};
 pub(super) struct Excuses<'a> {
     /// The place from which on the hosts are stopped.
     judged: usize,
-    lives: Lives<'a>,
+    processes: ProcessTimeline<'a>,
     connections: Connections<'a>,
     ways: Ways<'a>,
     /// By sender: every host that told something about one of its things.
@@ -35,16 +35,16 @@ struct Passage<'a> {
 }
 
 impl<'a> Excuses<'a> {
-    pub(super) fn of(evidence: &Evidence<'a>, ledger: &Ledger<'a>) -> Self {
-        let lives = Lives::of(evidence.records);
-        let connections = Connections::of(evidence, &lives);
+    pub(super) fn of(evidence: &Evidence<'a>, facts_by_key: &FactIndex<'a>) -> Self {
+        let processes = ProcessTimeline::of(evidence.records);
+        let connections = Connections::of(evidence, &processes);
         let mut stations: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
         let mut passages = Vec::new();
-        for account in ledger.accounts() {
-            let Some(offer) = account.first(FactKind::Offered) else { continue };
+        for history in facts_by_key.histories() {
+            let Some(offer) = history.first(FactKind::Offered) else { continue };
             let Some(sender) = offer.host else { continue };
-            stations.entry(sender).or_default().extend(account.entries().iter().filter_map(|entry| entry.host));
-            let receipts = account.all(FactKind::Received);
+            stations.entry(sender).or_default().extend(history.entries().iter().filter_map(|entry| entry.host));
+            let receipts = history.all(FactKind::Received);
             passages.extend(receipts.filter_map(|receipt| {
                 let receiver = receipt.host?;
                 Some(Passage { sender, receiver, offered: offer.index, received: receipt.index })
@@ -52,7 +52,7 @@ impl<'a> Excuses<'a> {
         }
         Self {
             judged: evidence.records.partition_point(|record| record.at <= evidence.last.at),
-            lives,
+            processes,
             connections,
             ways: Ways::of(evidence.records),
             stations,
@@ -61,22 +61,22 @@ impl<'a> Excuses<'a> {
     }
 
     /// Whether this reason explains why a thing that was offered has not arrived.
-    pub(super) fn explain(&self, allowed: &AllowedLoss, account: &Account<'a>, offer: &Entry<'a>) -> bool {
+    pub(super) fn explain(&self, allowed: &AllowedLoss, history: &KeyHistory<'a>, offer: &Entry<'a>) -> bool {
         let meant = |host: &HostName| allowed.host.as_ref().is_none_or(|named| named == host);
         let told =
             |entry: &&Entry| entry.index < self.judged && (allowed.host.is_none() || entry.host.is_some_and(meant));
         match allowed.reason {
-            LossReason::NotAccepted => !account.all(FactKind::Accepted).any(|entry| told(&entry)),
-            LossReason::Told => account.all(FactKind::ClaimedFailed).any(|entry| told(&entry) && entry.at >= offer.at),
+            LossReason::NotAccepted => !history.all(FactKind::Accepted).any(|entry| told(&entry)),
+            LossReason::Told => history.all(FactKind::ClaimedFailed).any(|entry| told(&entry) && entry.at >= offer.at),
             LossReason::HostDied => {
-                let dead = self.lives.hosts().filter(|host| meant(host) && self.is_station(host, allowed, offer));
-                let mut kills = dead.flat_map(|host| self.lives.kills(host).map(move |kill| (host, kill)));
-                kills.any(|(host, kill)| self.dies_with_host(host, kill, account, offer))
+                let dead = self.processes.hosts().filter(|host| meant(host) && self.is_station(host, allowed, offer));
+                let mut kills = dead.flat_map(|host| self.processes.kills(host).map(move |kill| (host, kill)));
+                kills.any(|(host, kill)| self.dies_with_host(host, kill, history, offer))
             }
             LossReason::ConnectionLost => {
                 let deaths = self.connections.deaths.iter();
                 let mut own = deaths.filter(|death| self.carries(death, allowed, offer));
-                own.any(|death| self.dies_with(death, account, offer) || self.falls_into_gap(death, offer))
+                own.any(|death| self.dies_with(death, history, offer) || self.falls_into_gap(death, offer))
             }
         }
     }
@@ -107,34 +107,40 @@ impl<'a> Excuses<'a> {
     }
 
     /// The thing was on its way through a process when a fault killed it, or was offered while it was down.
-    fn dies_with_host(&self, host: &HostName, kill: usize, account: &Account, offer: &Entry) -> bool {
-        let up_again = self.lives.starts_after(host, kill);
+    fn dies_with_host(&self, host: &HostName, kill: usize, history: &KeyHistory, offer: &Entry) -> bool {
+        let up_again = self.processes.starts_after(host, kill);
         let in_time = kill < self.judged && up_again.is_none_or(|start| offer.index < start);
         let through = |passage: &Passage| self.ways.leads_through(passage.sender, passage.receiver, host);
-        in_time && !(offer.index < kill && self.is_overtaken(account, offer, kill, through))
+        in_time && !(offer.index < kill && self.is_overtaken(history, offer, kill, through))
     }
 
     /// The thing was offered when the connection was there or awaited, and can have been on it when it was lost.
-    fn dies_with(&self, death: &Death<'a>, account: &Account, offer: &Entry) -> bool {
+    fn dies_with(&self, death: &Death<'a>, history: &KeyHistory, offer: &Entry) -> bool {
         let since = self.connections.awaited_since(death.id);
         let pair = pair_of(death.id);
         let over = |passage: &Passage| {
             self.ways.leads_over(passage.sender, passage.receiver, pair)
                 && self.connections.is_alone(death.id, offer.index, passage.received)
         };
-        (since..death.index).contains(&offer.index) && !self.is_overtaken(account, offer, death.index, over)
+        (since..death.index).contains(&offer.index) && !self.is_overtaken(history, offer, death.index, over)
     }
 
     /// Whether something that the same host offered later had come through before. What somebody has accepted is worked
     /// on, and what makes a round trip waits for an answer: neither keeps to an order.
-    fn is_overtaken(&self, account: &Account, offer: &Entry, before: usize, leads: impl Fn(&Passage) -> bool) -> bool {
+    fn is_overtaken(
+        &self,
+        history: &KeyHistory,
+        offer: &Entry,
+        before: usize,
+        leads: impl Fn(&Passage) -> bool,
+    ) -> bool {
         let later = |passage: &&Passage| {
             Some(passage.sender) == offer.host
                 && passage.receiver != passage.sender
                 && passage.offered > offer.index
                 && passage.received < before
         };
-        account.first(FactKind::Accepted).is_none() && self.passages.iter().filter(later).any(leads)
+        history.first(FactKind::Accepted).is_none() && self.passages.iter().filter(later).any(leads)
     }
 
     /// The thing was offered after the loss, and before the end that connects could be in touch again. An end that was
@@ -162,7 +168,7 @@ impl<'a> Excuses<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::tale::Tale;
+    use crate::check::trace_builder::TraceBuilder;
     use crate::check::{Delivery, DeliveryLaw};
     use crate::fact::FactKind::{Accepted, ClaimedFailed, Offered, Received};
     use crate::fault::{HalfOpenKind, Verb};
@@ -183,8 +189,8 @@ mod tests {
             };
             assert_eq!(dead(35_000).held(&lost_with("bob")), EXCUSED);
             let later = |offered| {
-                let tale = told_at(10_000);
-                tale.connection(40_000, "bob", "news", 1, GaveUp { by: Side::Client, why })
+                let run = told_at(10_000);
+                run.connection(40_000, "bob", "news", 1, GaveUp { by: Side::Client, why })
                     .connection(41_000, "bob", "news", 2, Attempted)
                     .fact(if offered < 104_000 { offered } else { 103_999 }, "news", Offered, "gap")
                     .fact(103_999, "news", Offered, "still-gap")
@@ -213,7 +219,8 @@ mod tests {
 
     #[test]
     fn a_reset_excuses_what_was_under_way_and_not_what_it_came_too_late_for() {
-        let reset = |tale: Tale, at| tale.connection(at, "bob", "news", 1, Rst { to: Side::Client, forged: true });
+        let reset =
+            |run: TraceBuilder, at| run.connection(at, "bob", "news", 1, Rst { to: Side::Client, forged: true });
         assert_eq!(reset(told_at(35_000), 36_000).held(&lost_with("bob")), EXCUSED);
         let overtaken = told_at(35_000).fact(45_000, "news", Offered, "m-3").fact(45_020, "bob", Received, "m-3");
         assert_eq!(reset(overtaken.clone(), 50_000).broken(&lost_with("bob")), LOST);
@@ -226,14 +233,14 @@ mod tests {
 
     #[test]
     fn another_connection_of_the_host_excuses_nothing() {
-        let tale = told_at(35_000).connection(1, "bob", "metrics", 1, Established).connection(
+        let run = told_at(35_000).connection(1, "bob", "metrics", 1, Established).connection(
             36_000,
             "bob",
             "metrics",
             1,
             Rst { to: Side::Client, forged: true },
         );
-        assert_eq!(tale.broken(&lost_with("bob")), LOST);
+        assert_eq!(run.broken(&lost_with("bob")), LOST);
         let other_host = told_at(35_000).connection(1, "carol", "news", 1, Established).connection(
             36_000,
             "carol",
@@ -255,18 +262,18 @@ mod tests {
     fn a_process_that_gives_up_a_silenced_connection_has_lost_it() {
         let silence = Verb::HalfOpen { kind: HalfOpenKind::Blackhole, direction: None, heal_after: None };
         let silenced = |healed: Option<u64>| {
-            let tale = Tale::new()
+            let run = TraceBuilder::new()
                 .connection(0, "bob", "news", 1, Attempted)
                 .connection(40, "bob", "news", 1, Established)
                 .fact(10_000, "news", Offered, "m-1")
                 .fact(10_020, "bob", Received, "m-1")
                 .struck(20_000, "bob", "news", silence.clone())
                 .fact(35_000, "news", Offered, "m-2");
-            let tale = match healed {
-                Some(at) => tale.healed(at, 0),
-                None => tale,
+            let run = match healed {
+                Some(at) => run.healed(at, 0),
+                None => run,
             };
-            tale.connection(60_000, "bob", "news", 1, Closed { by: Side::Client })
+            run.connection(60_000, "bob", "news", 1, Closed { by: Side::Client })
         };
         assert_eq!(silenced(None).held(&lost_with("bob")), EXCUSED);
         let forgotten = |connection| {
@@ -286,7 +293,8 @@ mod tests {
 
     #[test]
     fn a_fin_is_a_loss_when_a_fault_made_it_or_killed_who_sent_it() {
-        let fin = |tale: Tale, forged| tale.connection(36_020, "bob", "news", 1, Fin { by: Side::Server, forged });
+        let fin =
+            |run: TraceBuilder, forged| run.connection(36_020, "bob", "news", 1, Fin { by: Side::Server, forged });
         assert_eq!(fin(told_at(35_000), true).held(&lost_with("bob")), EXCUSED);
         assert_eq!(fin(told_at(35_000), false).broken(&lost_with("bob")), LOST);
         let crashed = told_at(35_000).started(35_500, "news").crashed(36_000, "news");
@@ -313,8 +321,8 @@ mod tests {
     fn what_was_told_before_it_was_offered_is_not_told() {
         let law = allowing(LossReason::Told, None);
         let told = |at: u64| {
-            let tale = Tale::new().fact(500, "news", Offered, "m-0").fact(510, "bob", Received, "m-0");
-            let early = if at < 1000 { tale.fact(at, "news", ClaimedFailed, "m-1") } else { tale };
+            let run = TraceBuilder::new().fact(500, "news", Offered, "m-0").fact(510, "bob", Received, "m-0");
+            let early = if at < 1000 { run.fact(at, "news", ClaimedFailed, "m-1") } else { run };
             let offered = early.fact(1000, "news", Offered, "m-1");
             if at < 1000 { offered } else { offered.fact(at, "news", ClaimedFailed, "m-1") }
         };
@@ -323,13 +331,13 @@ mod tests {
     }
 
     /// Bob is connected and has heard `m-1`; `m-2` is offered then (or, at 10 s, is `m-1`), and nobody hears of it.
-    fn told_at(offered: u64) -> Tale {
-        let tale = Tale::new()
+    fn told_at(offered: u64) -> TraceBuilder {
+        let run = TraceBuilder::new()
             .connection(0, "bob", "news", 1, Attempted)
             .connection(40, "bob", "news", 1, Established)
             .fact(9000, "news", Offered, "m-1")
             .fact(9020, "bob", Received, "m-1");
-        tale.fact(offered, "news", Offered, "m-2")
+        run.fact(offered, "news", Offered, "m-2")
     }
 
     fn lost_with(host: &str) -> Delivery {

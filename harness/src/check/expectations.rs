@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Bite, Broadcast, Check, CloseCode, Conduct, Delivery, Detect, Evidence, Finding, Hygiene, Leaks, Livelock,
-    OwnChecks, Recover, Sometimes, Stops, Stream, Survival, Terminal, Truthful, Verdict,
+    Broadcast, Check, CloseCode, Delivery, Detect, Evidence, Finding, Hygiene, Leaks, Livelock, OwnChecks, Recover,
+    RunIntegrity, Sometimes, Stops, Stream, Survival, Terminal, TookEffect, Truthful, Verdict,
 };
 use crate::fact::FactKind;
 
@@ -144,13 +144,13 @@ impl Expectations {
 
     /// The same with the checks of a catalogue's own. One that is expected and not there is a violation.
     pub fn judge_with(&self, evidence: &Evidence, own: &OwnChecks) -> Vec<Verdict> {
-        let mut verdicts = vec![Conduct.judge(evidence)];
+        let mut verdicts = vec![RunIntegrity.judge(evidence)];
         verdicts.extend(self.checks().iter().map(|check| check.judge(evidence)));
         verdicts.extend(self.own.iter().map(|(name, config)| match own.make(name, config) {
             Ok(check) => check.judge(evidence),
             Err(none) => {
                 let finding = Finding::new("no such check", format!("{}.", none.sentence(name)));
-                Verdict::Broken(finding.of(Conduct.name(), Conduct.law()))
+                Verdict::Broken(finding.of(RunIntegrity.name(), RunIntegrity.law()))
             }
         }));
         if self.survival.is_none() {
@@ -159,7 +159,7 @@ impl Expectations {
         if self.stops.is_none() {
             verdicts.push(Stops::default().judge(evidence));
         }
-        verdicts.push(Bite.judge(evidence));
+        verdicts.push(TookEffect.judge(evidence));
         verdicts
     }
 }
@@ -171,7 +171,7 @@ fn boxed<C: Check + Clone + 'static>(check: &Option<C>) -> Option<Box<dyn Check>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::tale::Tale;
+    use crate::check::trace_builder::TraceBuilder;
 
     /// Every check with every key, as a scenario writes them.
     const ALL: &str = r#"
@@ -290,9 +290,9 @@ resumed = "true"
 
     #[test]
     fn every_run_is_judged_on_its_conduct_its_survival_its_stopping_and_its_faults() {
-        let tale = Tale::new();
-        let verdicts = Expectations::default().judge(&tale.evidence());
+        let run = TraceBuilder::new();
+        let verdicts = Expectations::default().judge(&run.evidence());
         let names: Vec<_> = verdicts.iter().map(Verdict::check).collect();
-        assert_eq!(names, vec!["conduct", "survival", "stops", "bite"]);
+        assert_eq!(names, vec!["integrity", "survival", "stops", "took_effect"]);
     }
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Check, Evidence, Finding};
 use crate::name::HostName;
-use crate::trace::{Event, Level, Record, Seconds, What};
+use crate::trace::{Level, LogEvent, Record, RecordKind, Seconds};
 
 /// Nothing is logged at error or warn but what is allowed, and what must not pass unnoticed is logged there.
 ///
@@ -61,15 +61,15 @@ impl Check for Hygiene {
 }
 
 impl Hygiene {
-    fn alarm<'a>(&self, record: &'a Record) -> Option<&'a Event> {
-        let What::Event(event) = &record.what else { return None };
+    fn alarm<'a>(&self, record: &'a Record) -> Option<&'a LogEvent> {
+        let RecordKind::Event(event) = &record.what else { return None };
         let judged = self.hosts.is_empty() || record.host.as_ref().is_some_and(|host| self.hosts.contains(host));
         // The levels are declared from the most severe on.
         (judged && event.level <= Level::Warn).then_some(event)
     }
 }
 
-fn alarmed(event: &Event, index: usize, record: &Record) -> Finding {
+fn alarmed(event: &LogEvent, index: usize, record: &Record) -> Finding {
     let level = if event.level == Level::Error { "error" } else { "warning" };
     let host = record.host.as_ref();
     let sentence = format!(
@@ -84,31 +84,32 @@ fn alarmed(event: &Event, index: usize, record: &Record) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::tale::Tale;
+    use crate::check::trace_builder::TraceBuilder;
 
     #[test]
     fn an_expected_disconnect_at_debug_is_clean() {
-        let tale = Tale::new().event(1000, "gateway", Level::Debug, "client left");
-        assert_eq!(tale.held(&Hygiene::default()), "no error or warning");
+        let run = TraceBuilder::new().event(1000, "gateway", Level::Debug, "client left");
+        assert_eq!(run.held(&Hygiene::default()), "no error or warning");
     }
 
     #[test]
     fn an_expected_disconnect_logged_as_an_error_is_convicted() {
-        let tale = Tale::new().event(1000, "gateway", Level::Error, "ConnectionReset while writing to s-7CD0E883");
-        insta::assert_snapshot!(tale.failure(&Hygiene::default()));
+        let run =
+            TraceBuilder::new().event(1000, "gateway", Level::Error, "ConnectionReset while writing to s-7CD0E883");
+        insta::assert_snapshot!(run.failure(&Hygiene::default()));
         let allowed = Hygiene { allowed: vec!["ConnectionReset".to_owned()], ..Hygiene::default() };
-        assert_eq!(tale.held(&allowed), "errors and warnings: 1, all expected");
+        assert_eq!(run.held(&allowed), "errors and warnings: 1, all expected");
         let elsewhere = Hygiene { hosts: vec!["app".into()], ..Hygiene::default() };
-        assert_eq!(tale.held(&elsewhere), "no error or warning");
+        assert_eq!(run.held(&elsewhere), "no error or warning");
     }
 
     #[test]
     fn an_unexpected_disconnect_that_nobody_logs_is_convicted() {
         let law = Hygiene { unexpected_is_logged: vec!["upstream truncated".to_owned()], ..Hygiene::default() };
-        assert_eq!(Tale::new().broken(&law), "hygiene: unexpected, not logged");
-        let silent = Tale::new().event(1000, "gateway", Level::Info, "upstream truncated");
+        assert_eq!(TraceBuilder::new().broken(&law), "hygiene: unexpected, not logged");
+        let silent = TraceBuilder::new().event(1000, "gateway", Level::Info, "upstream truncated");
         assert_eq!(silent.broken(&law), "hygiene: unexpected, not logged");
-        let logged = Tale::new().event(1000, "gateway", Level::Warn, "upstream truncated after 3 events");
+        let logged = TraceBuilder::new().event(1000, "gateway", Level::Warn, "upstream truncated after 3 events");
         assert_eq!(logged.held(&law), "errors and warnings: 1, all expected");
     }
 }

@@ -3,33 +3,33 @@
 use std::time::Duration;
 
 use super::Evidence;
-use super::lives::Lives;
-use super::strike::{Moment, Strike};
+use super::fault_timeline::{FaultTimeline, Moment};
+use super::process_timeline::ProcessTimeline;
 use crate::fault::{Target, Trigger, Verb};
 use crate::name::HostName;
-use crate::trace::{FaultEvent, Record, Seconds, What};
+use crate::trace::{FaultEvent, Record, RecordKind, Seconds};
 
-/// What a reason is found in.
-pub(super) struct Scene<'a, 'e> {
+/// Finds the reason in a run.
+pub(super) struct Diagnosis<'a, 'e> {
     pub(super) evidence: &'a Evidence<'e>,
-    pub(super) lives: &'a Lives<'e>,
-    pub(super) strikes: &'a [Strike<'e>],
+    pub(super) processes: &'a ProcessTimeline<'e>,
+    pub(super) timelines: &'a [FaultTimeline<'e>],
 }
 
-impl Scene<'_, '_> {
+impl Diagnosis<'_, '_> {
     /// Why a fault never fired.
-    pub(super) fn why_never(&self, strike: &Strike) -> String {
+    pub(super) fn why_never(&self, timeline: &FaultTimeline) -> String {
         let end = self.evidence.last.at;
-        if let Trigger::At(at) = strike.fault.trigger
+        if let Trigger::At(at) = timeline.fault.trigger
             && at > end
         {
             let scripts =
                 self.last_script().map_or(String::new(), |last| format!(", and the last script ended at {last}"));
             return format!("its time, {}, is later than the judgement at {}{scripts}", exact(at), exact(end));
         }
-        let told = self.evidence.last.unfired.iter().find(|unfired| unfired.fault == strike.number);
+        let told = self.evidence.last.unfired.iter().find(|unfired| unfired.fault == timeline.number);
         let why = told.map_or("its trigger never came true", |unfired| unfired.why.as_str());
-        let when = match strike.fault.trigger {
+        let when = match timeline.fault.trigger {
             Trigger::At(at) => at,
             Trigger::Message { .. }
             | Trigger::Frame { .. }
@@ -43,25 +43,25 @@ impl Scene<'_, '_> {
             | Trigger::Connect => end,
         };
         let parts =
-            [why.to_owned()].into_iter().chain(self.absences(strike, when)).chain(self.ended_before(strike, when));
+            [why.to_owned()].into_iter().chain(self.absences(timeline, when)).chain(self.ended_before(timeline, when));
         parts.collect::<Vec<_>>().join("; ")
     }
 
     /// Why a fault that fired changed nothing.
-    pub(super) fn why_nothing(&self, strike: &Strike, fired: Moment) -> String {
+    pub(super) fn why_nothing(&self, timeline: &FaultTimeline, fired: Moment) -> String {
         if let (Verb::Crash { .. } | Verb::PowerLoss { .. } | Verb::Restart { .. }, Target::Host(host)) =
-            (&strike.fault.verb, &strike.fault.target)
+            (&timeline.fault.verb, &timeline.fault.target)
         {
-            return self.not_running(strike, host, fired);
+            return self.not_running(timeline, host, fired);
         }
-        if let Some(other) = self.silent_already(strike, fired) {
+        if let Some(other) = self.silent_already(timeline, fired) {
             let number = other.number.0 + 1;
             return format!("fault {number} ({}) already kept everything there from passing", other.fault.verb);
         }
-        let until = strike.healed.map_or(self.evidence.last.at, |healed| healed.at);
+        let until = timeline.healed.map_or(self.evidence.last.at, |healed| healed.at);
         let window = format!("from {} to {}", exact(fired.at), exact(until));
         let on = place(&self.evidence.records[fired.index]);
-        match &strike.fault.verb {
+        match &timeline.fault.verb {
             Verb::HalfOpen { .. }
             | Verb::Freeze { .. }
             | Verb::Partition { .. }
@@ -101,47 +101,49 @@ impl Scene<'_, '_> {
 
     /// What those faults changed that struck where and when another did.
     pub(super) fn overlaps(&self) -> String {
-        let told = self.strikes.iter().filter_map(|strike| {
-            let fired = strike.fired?;
-            let number = strike.number.0 + 1;
+        let told = self.timelines.iter().filter_map(|timeline| {
+            let fired = timeline.fired?;
+            let number = timeline.number.0 + 1;
             let on = place(&self.evidence.records[fired.index]);
-            if let Some(other) = self.silent_already(strike, fired).filter(|_| strike.silences()) {
+            if let Some(other) = self.silent_already(timeline, fired).filter(|_| timeline.silences()) {
                 let at = exact(fired.at);
                 return Some(format!("fault {number} took over from fault {} {on} at {at}", other.number.0 + 1));
             }
-            let same = |other: &&Strike| {
+            let same = |other: &&FaultTimeline| {
                 let fault = (&other.fault.target, &other.fault.trigger);
-                other.number < strike.number && fault == (&strike.fault.target, &strike.fault.trigger)
+                other.number < timeline.number && fault == (&timeline.fault.target, &timeline.fault.trigger)
             };
-            let twin = self.strikes.iter().find(same)?;
+            let twin = self.timelines.iter().find(same)?;
             Some(format!("fault {number}, which waits for the same as fault {}, struck {on}", twin.number.0 + 1))
         });
         told.fold(String::new(), |told, next| format!("{told}; {next}"))
     }
 
     /// Who had finished before a fault fired.
-    pub(super) fn who_was_over(&self, strike: &Strike, fired: usize) -> Option<String> {
-        let gone = hosts(&strike.fault.target).into_iter().find(|host| self.lives.has_returned(host, fired))?;
-        let at = self.evidence.records[self.lives.last_turn(gone, fired)?].at;
+    pub(super) fn who_was_over(&self, timeline: &FaultTimeline, fired: usize) -> Option<String> {
+        let gone = hosts(&timeline.fault.target).into_iter().find(|host| self.processes.has_returned(host, fired))?;
+        let at = self.evidence.records[self.processes.last_transition(gone, fired)?].at;
         Some(format!("{gone} had ended at {}", Seconds(at)))
     }
 
     /// Which of the fault's hosts were not there at a time.
-    fn absences(&self, strike: &Strike, when: Duration) -> Vec<String> {
+    fn absences(&self, timeline: &FaultTimeline, when: Duration) -> Vec<String> {
         let index = self.evidence.records.partition_point(|record| record.at <= when);
-        let absent = hosts(&strike.fault.target).into_iter().filter_map(|host| {
-            let Some(last) = self.lives.last_turn(host, index) else {
-                let start =
-                    self.lives.starts_after(host, index.saturating_sub(1)).map(|start| self.evidence.records[start].at);
+        let absent = hosts(&timeline.fault.target).into_iter().filter_map(|host| {
+            let Some(last) = self.processes.last_transition(host, index) else {
+                let start = self
+                    .processes
+                    .starts_after(host, index.saturating_sub(1))
+                    .map(|start| self.evidence.records[start].at);
                 return Some(match start {
                     Some(start) => format!("{host} started at {} only", Seconds(start)),
                     None => format!("{host} never started"),
                 });
             };
             let at = Seconds(self.evidence.records[last].at);
-            if self.lives.was_killed(host, index) {
+            if self.processes.was_killed(host, index) {
                 Some(format!("{host} was down since {at}"))
-            } else if self.lives.has_returned(host, index) {
+            } else if self.processes.has_returned(host, index) {
                 Some(format!("{host} had ended at {at}"))
             } else {
                 None
@@ -151,11 +153,11 @@ impl Scene<'_, '_> {
     }
 
     /// The fault that had ended what this one was to strike.
-    fn ended_before(&self, strike: &Strike, when: Duration) -> Option<String> {
-        let Target::Link { link, .. } = &strike.fault.target else { return None };
-        let other = self.strikes.iter().rev().find(|other| {
+    fn ended_before(&self, timeline: &FaultTimeline, when: Duration) -> Option<String> {
+        let Target::Link { link, .. } = &timeline.fault.target else { return None };
+        let other = self.timelines.iter().rev().find(|other| {
             let same = matches!(&other.fault.target, Target::Link { link: struck, .. } if struck == link);
-            same && other.number != strike.number
+            same && other.number != timeline.number
                 && other.is_final()
                 && other.fired.is_some_and(|fired| fired.at <= when)
         })?;
@@ -169,22 +171,22 @@ impl Scene<'_, '_> {
         ))
     }
 
-    fn not_running(&self, strike: &Strike, host: &HostName, fired: Moment) -> String {
-        let struck = self.strikes.iter().rev().find(|other| {
+    fn not_running(&self, timeline: &FaultTimeline, host: &HostName, fired: Moment) -> String {
+        let struck = self.timelines.iter().rev().find(|other| {
             let earlier = other.fired.is_some_and(|other| other.index < fired.index);
             let process =
                 matches!(other.fault.verb, Verb::Crash { .. } | Verb::PowerLoss { .. } | Verb::Restart { .. });
-            other.number != strike.number && earlier && process && other.fault.target == strike.fault.target
+            other.number != timeline.number && earlier && process && other.fault.target == timeline.fault.target
         });
         let by = struck.map_or(String::new(), |other| {
             let at = other.fired.map_or(Duration::ZERO, |fired| fired.at);
             format!(": fault {} ({}) had struck it at {}", other.number.0 + 1, other.fault.verb, exact(at))
         });
-        let state = if self.lives.last_turn(host, fired.index).is_none() {
+        let state = if self.processes.last_transition(host, fired.index).is_none() {
             "had not started"
-        } else if self.lives.was_killed(host, fired.index) {
+        } else if self.processes.was_killed(host, fired.index) {
             "was down"
-        } else if self.lives.is_away(host, fired.index) {
+        } else if self.processes.is_away(host, fired.index) {
             "was stopping already, or gone"
         } else {
             return format!("{host} ran, and nobody was connected with it or tried to be");
@@ -193,26 +195,26 @@ impl Scene<'_, '_> {
     }
 
     /// An earlier fault that let nothing through where this one struck.
-    fn silent_already(&self, strike: &Strike, fired: Moment) -> Option<&Strike<'_>> {
+    fn silent_already(&self, timeline: &FaultTimeline, fired: Moment) -> Option<&FaultTimeline<'_>> {
         let on = |moment: Moment| place(&self.evidence.records[moment.index]);
-        self.strikes.iter().find(|other| {
+        self.timelines.iter().find(|other| {
             let Some(earlier) = other.fired.filter(|earlier| earlier.index < fired.index) else { return false };
             let lasts = other.healed.is_none_or(|healed| healed.index > fired.index);
             let covers = match &other.fault.target {
-                Target::Host(host) => hosts(&strike.fault.target).contains(&host),
+                Target::Host(host) => hosts(&timeline.fault.target).contains(&host),
                 Target::Between(one, other) => {
-                    let own = hosts(&strike.fault.target);
+                    let own = hosts(&timeline.fault.target);
                     own.contains(&one) && own.contains(&other)
                 }
                 Target::Link { .. } => on(earlier) == on(fired),
             };
-            other.number != strike.number && other.silences() && lasts && covers
+            other.number != timeline.number && other.silences() && lasts && covers
         })
     }
 
     fn last_script(&self) -> Option<Seconds> {
         let judged = self.evidence.records.partition_point(|record| record.at <= self.evidence.last.at);
-        let ends = self.evidence.actors.iter().filter_map(|actor| self.lives.last_turn(actor, judged));
+        let ends = self.evidence.actors.iter().filter_map(|actor| self.processes.last_transition(actor, judged));
         ends.max().map(|place| Seconds(self.evidence.records[place].at))
     }
 }
@@ -228,7 +230,7 @@ fn hosts(target: &Target) -> Vec<&HostName> {
 
 /// Where a fault fired, as the end of a sentence.
 fn place(firing: &Record) -> String {
-    let What::Fault { event: FaultEvent::Fired { on, .. }, .. } = &firing.what else { return String::new() };
+    let RecordKind::Fault { event: FaultEvent::Fired { on, .. }, .. } = &firing.what else { return String::new() };
     match on.split_once(' ') {
         Some(("between" | "from", _)) => on.clone(),
         Some(("host", host)) => format!("from or to {host}"),

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::ledger::{Entry, facts};
+use super::fact_index::{Entry, facts};
 use super::{Check, Evidence, Finding, SocketRow};
 use crate::fact::FactKind;
 use crate::name::{ConnectionId, HostName, Side};
-use crate::trace::{ProcessEvent, Seconds, What};
+use crate::trace::{ProcessEvent, RecordKind, Seconds};
 
 /// At quiescence the gauges have their values, no socket stands without its peer, and no task outlives its host; at all times
 /// the gauges keep their bounds.
@@ -112,7 +112,7 @@ fn no_survivors(evidence: &Evidence) -> Result<(), Finding> {
     let Some((host, incarnation, tasks)) = evidence.last.tasks.iter().find(|(_, _, tasks)| *tasks > 0) else {
         return Ok(());
     };
-    let told = |what: &What| matches!(what, What::Process(ProcessEvent::Survivors { .. }));
+    let told = |what: &RecordKind| matches!(what, RecordKind::Process(ProcessEvent::Survivors { .. }));
     let index = evidence.records.iter().position(|record| record.host.as_ref() == Some(host) && told(&record.what));
     let sentence = format!("{tasks} tasks of {host} (life {}) outlived it.", incarnation.0 + 1);
     Err(Finding::new("task left", sentence).witness(index).role(Some(host)))
@@ -207,25 +207,25 @@ impl EstablishedSockets {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::tale::Tale;
+    use crate::check::trace_builder::TraceBuilder;
     use crate::fact::FactKind::Gauge;
 
     #[test]
     fn gauges_that_agree_with_the_sockets_hold() {
-        let tale = both_ends().value(1000, "scheduler", Gauge, "connected_sessions", "1");
-        assert_eq!(tale.held(&sessions_are_sockets()), "nothing left over, gauges agree");
+        let run = both_ends().value(1000, "scheduler", Gauge, "connected_sessions", "1");
+        assert_eq!(run.held(&sessions_are_sockets()), "nothing left over, gauges agree");
     }
 
     #[test]
     fn a_registry_entry_without_a_live_connection_is_convicted() {
-        let tale = Tale::new()
+        let run = TraceBuilder::new()
             .value(1000, "scheduler", Gauge, "connected_sessions", "1")
             .value(2000, "scheduler", Gauge, "connected_sessions", "2")
             .socket("alice", "alice", "scheduler", Side::Client, "established")
             .socket("scheduler", "alice", "scheduler", Side::Server, "established");
-        insta::assert_snapshot!(tale.failure(&sessions_are_sockets()));
+        insta::assert_snapshot!(run.failure(&sessions_are_sockets()));
         let value = Leaks { gauges: [("connected_sessions".to_owned(), GaugeLaw::Value(2))].into(), sockets: None };
-        assert_eq!(tale.held(&value), "nothing left over, gauges agree");
+        assert_eq!(run.held(&value), "nothing left over, gauges agree");
     }
 
     #[test]
@@ -241,14 +241,14 @@ mod tests {
         };
         let told = |values: [&str; 3]| {
             let told = [1000, 2000, 3000].into_iter().zip(values);
-            told.fold(Tale::new(), |tale, (at, value)| tale.value(at, "chat", Gauge, "queued", value))
+            told.fold(TraceBuilder::new(), |run, (at, value)| run.value(at, "chat", Gauge, "queued", value))
         };
         assert_eq!(told(["0", "5", "0"]).held(&bounded(Some(5), None, None)), "nothing left over, gauges agree");
         insta::assert_snapshot!(told(["0", "6", "0"]).failure(&bounded(Some(5), None, None)));
         assert_eq!(told(["1", "0", "1"]).broken(&bounded(None, Some(1), None)), "leaks: gauge out of bounds @ chat");
         assert_eq!(told(["1", "2", "1"]).broken(&bounded(Some(5), None, Some(0))), "leaks: gauge off @ chat");
         assert_eq!(told(["1", "many", "1"]).broken(&bounded(Some(5), None, None)), "leaks: gauge out of bounds @ chat");
-        assert_eq!(Tale::new().broken(&bounded(Some(5), None, None)), "leaks: gauge off");
+        assert_eq!(TraceBuilder::new().broken(&bounded(Some(5), None, None)), "leaks: gauge off");
         let stopping = told(["0", "0", "9"]).ending(2500);
         assert_eq!(stopping.held(&bounded(Some(5), None, Some(0))), "nothing left over, gauges agree");
     }
@@ -257,9 +257,9 @@ mod tests {
     fn a_socket_whose_peer_is_gone_is_convicted() {
         let law = Leaks { gauges: BTreeMap::new(), sockets: Some(SocketLaw::NoneWithoutPeer) };
         assert_eq!(both_ends().held(&law), "nothing left over");
-        let alone = Tale::new().socket("scheduler", "alice", "scheduler", Side::Server, "close_wait");
+        let alone = TraceBuilder::new().socket("scheduler", "alice", "scheduler", Side::Server, "close_wait");
         assert_eq!(alone.broken(&law), "leaks: socket without peer @ scheduler");
-        let reset = Tale::new().socket("scheduler", "alice", "scheduler", Side::Server, "closed");
+        let reset = TraceBuilder::new().socket("scheduler", "alice", "scheduler", Side::Server, "closed");
         assert_eq!(reset.broken(&law), "leaks: socket without peer @ scheduler");
     }
 
@@ -271,12 +271,12 @@ mod tests {
 
     #[test]
     fn a_task_that_outlives_its_host_is_convicted() {
-        assert_eq!(Tale::new().tasks("alice", 0).held(&Leaks::default()), "nothing left over");
-        assert_eq!(Tale::new().tasks("alice", 2).broken(&Leaks::default()), "leaks: task left @ alice");
+        assert_eq!(TraceBuilder::new().tasks("alice", 0).held(&Leaks::default()), "nothing left over");
+        assert_eq!(TraceBuilder::new().tasks("alice", 2).broken(&Leaks::default()), "leaks: task left @ alice");
     }
 
-    fn both_ends() -> Tale {
-        Tale::new().socket("alice", "alice", "scheduler", Side::Client, "established").socket(
+    fn both_ends() -> TraceBuilder {
+        TraceBuilder::new().socket("alice", "alice", "scheduler", Side::Client, "established").socket(
             "scheduler",
             "alice",
             "scheduler",

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ledger::Ledger;
+use super::fact_index::FactIndex;
 use super::{Check, Evidence, Finding, RunEnd};
 use crate::fact::FactKind;
 
@@ -39,15 +39,15 @@ impl Check for Livelock {
             return Err(Finding::new("time stood still", "the run ended at the instant at which it began."));
         }
         let mut most = 0;
-        for account in Ledger::of(evidence.records, &[FactKind::Retried]).accounts() {
-            let retries = account.entries().len();
+        for history in FactIndex::of(evidence.records, &[FactKind::Retried]).histories() {
+            let retries = history.entries().len();
             most = most.max(retries);
             let Some(bound) = self.retries_at_most.map(|bound| usize::try_from(bound).unwrap_or(usize::MAX)) else {
                 continue;
             };
-            let Some(excess) = account.entries().get(bound) else { continue };
-            let sentence = format!("{} retried {} {retries} times (at most {bound}).", excess.by(), account.key);
-            let first = account.entries().first().map(|entry| entry.index);
+            let Some(excess) = history.entries().get(bound) else { continue };
+            let sentence = format!("{} retried {} {retries} times (at most {bound}).", excess.by(), history.key);
+            let first = history.entries().first().map(|entry| entry.index);
             return Err(Finding::new("too many retries", sentence)
                 .witness(first.into_iter().chain([excess.index]))
                 .role(excess.host));
@@ -59,29 +59,29 @@ impl Check for Livelock {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::tale::Tale;
+    use crate::check::trace_builder::TraceBuilder;
     use crate::fact::FactKind::Retried;
 
     #[test]
     fn retries_within_the_bound_hold() {
         let law = Livelock { retries_at_most: Some(2) };
-        let tale = Tale::new().fact(1000, "alice", Retried, "chat").fact(2000, "alice", Retried, "chat");
-        assert_eq!(tale.held(&law), "retries: 2 at most");
+        let run = TraceBuilder::new().fact(1000, "alice", Retried, "chat").fact(2000, "alice", Retried, "chat");
+        assert_eq!(run.held(&law), "retries: 2 at most");
     }
 
     #[test]
     fn a_client_that_retries_for_ever_is_convicted() {
         let law = Livelock { retries_at_most: Some(2) };
-        let tale = (1..=5).fold(Tale::new(), |tale, n| tale.fact(1000 * n, "alice", Retried, "chat"));
-        insta::assert_snapshot!(tale.failure(&law));
-        assert_eq!(tale.held(&Livelock::default()), "retries: 5 at most");
+        let run = (1..=5).fold(TraceBuilder::new(), |run, n| run.fact(1000 * n, "alice", Retried, "chat"));
+        insta::assert_snapshot!(run.failure(&law));
+        assert_eq!(run.held(&Livelock::default()), "retries: 5 at most");
     }
 
     #[test]
     fn a_run_whose_time_stands_still_is_convicted() {
-        let tale = Tale::new().ended(RunEnd::Livelock);
-        assert_eq!(tale.broken(&Livelock::default()), "livelock: time stood still");
-        let instant = Tale::new().started(0, "alice").ending(0);
+        let run = TraceBuilder::new().ended(RunEnd::Livelock);
+        assert_eq!(run.broken(&Livelock::default()), "livelock: time stood still");
+        let instant = TraceBuilder::new().started(0, "alice").ending(0);
         assert_eq!(instant.broken(&Livelock::default()), "livelock: time stood still");
     }
 }

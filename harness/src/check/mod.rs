@@ -1,7 +1,7 @@
 //! The laws, one file each, and what they are judged on.
 //!
 //! A check knows no protocol: it reads the facts, the faults and the process life in a run's [`Evidence`], and answers
-//! with a [`Verdict`]. A scenario says in its [`Expectations`] which laws it is held to; [`Conduct`] and [`Bite`] bind
+//! with a [`Verdict`]. A scenario says in its [`Expectations`] which laws it is held to; [`RunIntegrity`] and [`TookEffect`] bind
 //! every run, [`Sometimes`] a whole sweep. Each check reads the records a bounded number of times, so that a sweep can afford all of them.
 //!
 //! Times are compared up to [`FinalState::at`]: what is recorded later belongs to the stopping of the hosts.
@@ -9,10 +9,8 @@
 #[cfg(test)]
 mod adversary;
 mod attempt;
-mod bite;
 mod broadcast;
 mod close_code;
-mod conduct;
 mod contradiction;
 mod deaths;
 mod delivery;
@@ -20,39 +18,40 @@ mod detect;
 mod evidence;
 mod excuse;
 mod expectations;
+mod fact_index;
+mod fault_timeline;
 mod gauge;
 mod hygiene;
 mod inert;
+mod integrity;
 mod leaks;
-mod ledger;
 mod livelock;
-mod lives;
 mod order;
 mod outage;
 mod own;
+mod process_timeline;
 mod recover;
 mod service;
 mod sometimes;
 mod stops;
 mod stream;
-mod strike;
 mod survival;
-#[cfg(test)]
-pub(crate) mod tale;
 mod terminal;
+mod took_effect;
+#[cfg(test)]
+pub(crate) mod trace_builder;
 mod truthful;
 mod verdict;
 mod ways;
 
-pub use bite::Bite;
 pub use broadcast::Broadcast;
 pub use close_code::CloseCode;
-pub use conduct::Conduct;
 pub use delivery::{AllowedLoss, Delivery, DeliveryLaw, LossReason};
 pub use detect::Detect;
 pub use evidence::{Evidence, FinalState, Pending, RunEnd, SocketRow, Unfired};
 pub use expectations::Expectations;
 pub use hygiene::Hygiene;
+pub use integrity::RunIntegrity;
 pub use leaks::{EstablishedSockets, GaugeBounds, GaugeLaw, Leaks, SocketLaw};
 pub use livelock::Livelock;
 pub(crate) use own::NoCheck;
@@ -63,10 +62,20 @@ pub use stops::{StopTime, Stops};
 pub use stream::Stream;
 pub use survival::{Health, Survival};
 pub use terminal::Terminal;
+pub use took_effect::TookEffect;
 pub use truthful::Truthful;
 pub use verdict::{Finding, Signature, Verdict, Violation};
 
 use crate::fact::FactKind;
+
+/// The present name of a check that scenarios and capsules may still call by its earlier one.
+pub(crate) fn current_name(check: &str) -> &str {
+    match check {
+        "took_effect" => "took_effect",
+        "integrity" => "integrity",
+        _ => check,
+    }
+}
 
 /// One law.
 ///

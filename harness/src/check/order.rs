@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Finding;
-use super::ledger::{Entry, facts, name};
+use super::fact_index::{Entry, facts, name};
 use crate::fact::FactKind;
 use crate::name::HostName;
 use crate::trace::Record;

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::Evidence;
-use super::ledger::{Entry, facts};
-use super::lives::{Lives, Turn as LifeTurn};
+use super::fact_index::{Entry, facts};
+use super::fault_timeline::{FaultTimeline, Moment};
+use super::process_timeline::{ProcessTimeline, Transition};
 use super::recover::RecoverySince;
-use super::strike::{Moment, Strike};
 use crate::fact::FactKind;
 use crate::name::HostName;
 
@@ -53,21 +53,21 @@ impl Outage<'_> {
 /// Every time in which an observer was out of service, in order.
 pub(super) fn outages<'a>(
     observer: &HostName,
-    strikes: &[Strike],
+    timelines: &[FaultTimeline],
     evidence: &Evidence<'a>,
     since: RecoverySince,
 ) -> Vec<Outage<'a>> {
     let mut watch = Watch { since, is_there: true, is_up: false, was_up: false, owes: false, open: None, struck: None };
     let mut outages = Vec::new();
-    for (moment, turn) in turns(observer, strikes, evidence) {
-        outages.extend(watch.take(moment, turn));
+    for (moment, change) in changes(observer, timelines, evidence) {
+        outages.extend(watch.take(moment, change));
     }
     outages.extend(watch.open);
     outages
 }
 
 /// What moves an observer in or out of service, or its bound.
-enum Turn<'a> {
+enum Change<'a> {
     /// The observer noticed a loss.
     Down,
     /// The observer is back.
@@ -77,7 +77,7 @@ enum Turn<'a> {
     /// A fault on it ended.
     Healed,
     /// Its process began or ended.
-    Life(LifeTurn),
+    Life(Transition),
 }
 
 /// What a fault does to an observer's service.
@@ -96,39 +96,39 @@ enum Effect {
     Hinders,
 }
 
-fn turns<'a>(observer: &HostName, strikes: &[Strike], evidence: &Evidence<'a>) -> Vec<(Moment, Turn<'a>)> {
+fn changes<'a>(observer: &HostName, timelines: &[FaultTimeline], evidence: &Evidence<'a>) -> Vec<(Moment, Change<'a>)> {
     let own = facts(evidence.records).filter(|entry| entry.host == Some(observer));
-    let mut turns: Vec<_> = own
+    let mut changes: Vec<_> = own
         .filter_map(|entry| {
             let moment = Moment { index: entry.index, at: entry.at };
             let down = entry.kind == FactKind::Detected;
             let up = entry.kind == FactKind::Recovered;
-            if down { Some((moment, Turn::Down)) } else { up.then_some((moment, Turn::Up(entry))) }
+            if down { Some((moment, Change::Down)) } else { up.then_some((moment, Change::Up(entry))) }
         })
         .collect();
-    for strike in strikes.iter().filter(|strike| strike.concerns(observer, evidence.records)) {
-        let Some(fired) = strike.fired else { continue };
-        let effect = if strike.is_final() {
+    for timeline in timelines.iter().filter(|timeline| timeline.concerns(observer, evidence.records)) {
+        let Some(fired) = timeline.fired else { continue };
+        let effect = if timeline.is_final() {
             Effect::Ends
-        } else if strike.takes_away() {
-            Effect::TakesAway { bars: strike.connects(observer) }
-        } else if strike.strikes_attempts_of(observer) {
+        } else if timeline.takes_away() {
+            Effect::TakesAway { bars: timeline.connects(observer) }
+        } else if timeline.strikes_attempts_of(observer) {
             Effect::Bars
         } else {
             Effect::Hinders
         };
-        turns.push((fired, Turn::Struck(effect)));
-        turns.extend(strike.healed.map(|healed| (healed, Turn::Healed)));
+        changes.push((fired, Change::Struck(effect)));
+        changes.extend(timeline.healed.map(|healed| (healed, Change::Healed)));
     }
-    let lives = Lives::of(evidence.records);
-    turns.extend(lives.turns(observer).map(|(index, turn)| {
+    let processes = ProcessTimeline::of(evidence.records);
+    changes.extend(processes.transitions(observer).map(|(index, transition)| {
         let moment = Moment { index, at: evidence.records[index].at };
-        (moment, Turn::Life(turn))
+        (moment, Change::Life(transition))
     }));
     // What is recorded later belongs to the stopping of the hosts.
-    turns.retain(|(moment, _)| moment.at <= evidence.last.at);
-    turns.sort_by_key(|(moment, _)| moment.index);
-    turns
+    changes.retain(|(moment, _)| moment.at <= evidence.last.at);
+    changes.sort_by_key(|(moment, _)| moment.index);
+    changes
 }
 
 /// An observer while the trace is read.
@@ -148,22 +148,22 @@ struct Watch<'a> {
 
 impl<'a> Watch<'a> {
     /// Takes what happens next, and gives the outage that ends with it.
-    fn take(&mut self, moment: Moment, turn: Turn<'a>) -> Option<Outage<'a>> {
-        match turn {
-            Turn::Life(turn) => self.life(moment, turn),
-            Turn::Healed => {
+    fn take(&mut self, moment: Moment, change: Change<'a>) -> Option<Outage<'a>> {
+        match change {
+            Change::Life(transition) => self.life(moment, transition),
+            Change::Healed => {
                 self.struck = None;
                 if let Some(outage) = &mut self.open {
                     outage.since = outage.since.max(moment.at);
                 }
                 None
             }
-            Turn::Down | Turn::Up(_) | Turn::Struck(_) if !self.is_there => None,
-            Turn::Struck(effect) => {
+            Change::Down | Change::Up(_) | Change::Struck(_) if !self.is_there => None,
+            Change::Struck(effect) => {
                 self.strike(moment, effect);
                 None
             }
-            Turn::Down => {
+            Change::Down => {
                 self.is_up = false;
                 let from = match self.since {
                     RecoverySince::Heal => self.struck.unwrap_or(moment.at),
@@ -173,7 +173,7 @@ impl<'a> Watch<'a> {
                 outage.since = outage.since.max(from);
                 None
             }
-            Turn::Up(entry) => {
+            Change::Up(entry) => {
                 self.struck = None;
                 (self.is_up, self.was_up) = (true, true);
                 self.ended(End::Back(entry))
@@ -203,17 +203,17 @@ impl<'a> Watch<'a> {
         }
     }
 
-    fn life(&mut self, moment: Moment, turn: LifeTurn) -> Option<Outage<'a>> {
-        let end = match turn {
-            LifeTurn::Started => {
+    fn life(&mut self, moment: Moment, transition: Transition) -> Option<Outage<'a>> {
+        let end = match transition {
+            Transition::Started => {
                 if !self.is_there && self.owes {
                     self.open = Some(Outage { began: moment, since: moment.at, end: End::Open });
                 }
                 self.is_there = true;
                 return None;
             }
-            LifeTurn::Leaving | LifeTurn::Killed => End::Taken(moment),
-            LifeTurn::Returned => End::Left(moment),
+            Transition::Leaving | Transition::Killed => End::Taken(moment),
+            Transition::Returned => End::Left(moment),
         };
         if self.is_there {
             self.owes = self.was_up || self.open.is_some();

@@ -111,13 +111,13 @@ mod tests {
 
     use super::*;
     use crate::check::Verdict;
-    use crate::check::tale::Tale;
-    use crate::trace::What;
+    use crate::check::trace_builder::TraceBuilder;
+    use crate::trace::RecordKind;
 
     #[test]
     fn a_check_of_ones_own_judges_as_its_table_configures_it() {
         let expect = expecting("at_most = 1");
-        let one = Tale::new().fact(1000, "alice", FactKind::Offered, "m-1");
+        let one = TraceBuilder::new().fact(1000, "alice", FactKind::Offered, "m-1");
         let two = one.clone().fact(2000, "alice", FactKind::Offered, "m-2");
         assert_eq!(verdict(&expect, &one), "held: 1 offers");
         assert_eq!(verdict(&expect, &two), "frugal: too many @ alice");
@@ -126,9 +126,9 @@ mod tests {
 
     #[test]
     fn a_check_that_is_not_registered_or_not_configured_never_passes() {
-        let tale = Tale::new();
+        let run = TraceBuilder::new();
         let judged = |expect: &Expectations, own: &OwnChecks| {
-            let verdicts = expect.judge_with(&tale.evidence(), own);
+            let verdicts = expect.judge_with(&run.evidence(), own);
             verdicts.iter().filter_map(Verdict::violation).map(|found| found.sentence.clone()).collect::<Vec<_>>()
         };
         let sentences = judged(&expecting("at_most = 1"), &OwnChecks::default());
@@ -159,7 +159,7 @@ mod tests {
         }
 
         fn examine(&self, evidence: &Evidence) -> Result<String, Finding> {
-            let is_offer = |place: &usize| matches!(&evidence.records[*place].what, What::Fact(fact) if fact.kind == FactKind::Offered);
+            let is_offer = |place: &usize| matches!(&evidence.records[*place].what, RecordKind::Fact(fact) if fact.kind == FactKind::Offered);
             let offers: Vec<_> = (0..evidence.records.len()).filter(is_offer).collect();
             match offers.get(self.at_most) {
                 None => Ok(format!("{} offers", offers.len())),
@@ -181,8 +181,8 @@ mod tests {
         Expectations { own: [("frugal".to_owned(), table)].into(), ..Expectations::default() }
     }
 
-    fn verdict(expect: &Expectations, tale: &Tale) -> String {
-        let verdicts = expect.judge_with(&tale.evidence(), &registered());
+    fn verdict(expect: &Expectations, run: &TraceBuilder) -> String {
+        let verdicts = expect.judge_with(&run.evidence(), &registered());
         match verdicts.iter().find(|verdict| verdict.check() == "frugal").expect("it judges") {
             Verdict::Held { summary, .. } => format!("held: {summary}"),
             Verdict::Broken(violation) => violation.signature.to_string(),

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::fault_timeline::timelines;
 use super::outage::{End, Outage, outages};
-use super::strike::strikes;
 use super::{Check, Evidence, Finding};
 use crate::fact::FactKind;
 use crate::name::HostName;
@@ -61,10 +61,10 @@ impl Check for Recover {
     }
 
     fn examine(&self, evidence: &Evidence) -> Result<String, Finding> {
-        let strikes = strikes(evidence.records, evidence.faults);
+        let timelines = timelines(evidence.records, evidence.faults);
         let (mut slowest, mut excused, mut undecided) = (None, 0, Vec::new());
         for observer in &self.observers {
-            for outage in outages(observer, &strikes, evidence, self.since) {
+            for outage in outages(observer, &timelines, evidence, self.since) {
                 let deadline = outage.since + self.within;
                 match &outage.end {
                     End::Back(entry) if entry.at <= deadline => {
@@ -122,77 +122,77 @@ impl Recover {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::tale::Tale;
+    use crate::check::trace_builder::TraceBuilder;
     use crate::fact::FactKind::{Detected, Recovered};
     use crate::fault::{Ends, Verb};
 
     #[test]
     fn who_is_back_in_time_after_a_reset_holds() {
-        let tale = reset().value(5040, "alice", Detected, "s-1", "1006").fact(6100, "alice", Recovered, "s-1");
-        assert_eq!(tale.held(&alice_within(2, RecoverySince::Heal)), "recovered +1.1s");
+        let run = reset().value(5040, "alice", Detected, "s-1", "1006").fact(6100, "alice", Recovered, "s-1");
+        assert_eq!(run.held(&alice_within(2, RecoverySince::Heal)), "recovered +1.1s");
     }
 
     #[test]
     fn who_is_still_away_at_the_end_is_convicted() {
-        let tale = reset().value(5040, "alice", Detected, "s-1", "1006").pending("alice", "recovered").ending(60_000);
-        insta::assert_snapshot!(tale.failure(&alice_within(2, RecoverySince::Heal)));
+        let run = reset().value(5040, "alice", Detected, "s-1", "1006").pending("alice", "recovered").ending(60_000);
+        insta::assert_snapshot!(run.failure(&alice_within(2, RecoverySince::Heal)));
     }
 
     #[test]
     fn who_never_noticed_a_final_loss_is_convicted_too() {
-        let tale = reset().ending(60_000);
-        assert_eq!(tale.broken(&alice_within(2, RecoverySince::Heal)), "recover: not back in time @ alice");
+        let run = reset().ending(60_000);
+        assert_eq!(run.broken(&alice_within(2, RecoverySince::Heal)), "recover: not back in time @ alice");
     }
 
     #[test]
     fn the_bound_counts_from_the_heal() {
         let verb = Verb::Partition { one_way: false, heal_after: Some(Duration::from_secs(30)) };
-        let tale = Tale::new()
+        let run = TraceBuilder::new()
             .struck(5000, "alice", "chat", verb)
             .value(25_000, "alice", Detected, "s-1", "1006")
             .healed(35_000, 0)
             .fact(36_500, "alice", Recovered, "s-1");
-        assert_eq!(tale.held(&alice_within(2, RecoverySince::Heal)), "recovered +1.5s");
-        assert_eq!(tale.broken(&alice_within(1, RecoverySince::Detection)), "recover: not back in time @ alice");
+        assert_eq!(run.held(&alice_within(2, RecoverySince::Heal)), "recovered +1.5s");
+        assert_eq!(run.broken(&alice_within(1, RecoverySince::Detection)), "recover: not back in time @ alice");
     }
 
     #[test]
     fn who_is_refused_has_its_time_from_the_end_of_the_refusals() {
-        let tale = reset()
+        let run = reset()
             .struck(6000, "alice", "chat", Verb::Refuse { lasting: Some(Duration::from_secs(10)) })
             .healed(16_000, 1)
             .fact(17_000, "alice", Recovered, "s-1");
-        assert_eq!(tale.held(&alice_within(2, RecoverySince::Heal)), "recovered +1.0s");
+        assert_eq!(run.held(&alice_within(2, RecoverySince::Heal)), "recovered +1.0s");
     }
 
     #[test]
     fn the_bound_may_count_from_the_detection() {
         let verb = Verb::HalfOpen { kind: crate::fault::HalfOpenKind::Blackhole, direction: None, heal_after: None };
-        let tale = Tale::new()
+        let run = TraceBuilder::new()
             .struck(5000, "alice", "chat", verb)
             .value(45_000, "alice", Detected, "s-1", "1006")
             .fact(46_000, "alice", Recovered, "s-1");
-        assert_eq!(tale.held(&alice_within(2, RecoverySince::Detection)), "recovered +1.0s");
-        assert_eq!(tale.broken(&alice_within(2, RecoverySince::Heal)), "recover: not back in time @ alice");
+        assert_eq!(run.held(&alice_within(2, RecoverySince::Detection)), "recovered +1.0s");
+        assert_eq!(run.broken(&alice_within(2, RecoverySince::Heal)), "recover: not back in time @ alice");
     }
 
     #[test]
     fn who_is_leaving_need_not_recover() {
-        let tale = reset().value(5040, "alice", Detected, "s-1", "1006").stopping(5100, "alice").ending(60_000);
-        assert_eq!(tale.held(&alice_within(2, RecoverySince::Heal)), "nobody had to come back");
+        let run = reset().value(5040, "alice", Detected, "s-1", "1006").stopping(5100, "alice").ending(60_000);
+        assert_eq!(run.held(&alice_within(2, RecoverySince::Heal)), "nobody had to come back");
     }
 
     #[test]
     fn whoever_is_asked_to_stop_after_the_bound_had_to_be_back() {
-        let tale = reset().value(5040, "alice", Detected, "s-1", "1006").stopping(7100, "alice").ending(60_000);
-        assert_eq!(tale.broken(&alice_within(2, RecoverySince::Heal)), "recover: not back in time @ alice");
+        let run = reset().value(5040, "alice", Detected, "s-1", "1006").stopping(7100, "alice").ending(60_000);
+        assert_eq!(run.broken(&alice_within(2, RecoverySince::Heal)), "recover: not back in time @ alice");
     }
 
     #[test]
     fn a_script_that_ends_out_of_service_after_the_bound_is_convicted() {
-        let tale = reset().value(5040, "alice", Detected, "s-1", "1006").exited(605_000, "alice", None).ending(606_000);
-        insta::assert_snapshot!(tale.failure(&alice_within(5, RecoverySince::Heal)));
-        assert_eq!(tale.broken(&alice_within(5, RecoverySince::Detection)), "recover: not back in time @ alice");
+        let run = reset().value(5040, "alice", Detected, "s-1", "1006").exited(605_000, "alice", None).ending(606_000);
+        insta::assert_snapshot!(run.failure(&alice_within(5, RecoverySince::Heal)));
+        assert_eq!(run.broken(&alice_within(5, RecoverySince::Detection)), "recover: not back in time @ alice");
     }
 
     #[test]
@@ -207,20 +207,20 @@ mod tests {
 
     #[test]
     fn one_return_that_is_decided_is_enough() {
-        let tale = reset()
+        let run = reset()
             .value(5040, "alice", Detected, "s-1", "1006")
             .fact(6000, "alice", Recovered, "s-1")
             .struck(9000, "alice", "chat", Verb::Drop { to: Ends::Both })
             .exited(9500, "alice", None)
             .ending(60_000);
-        assert_eq!(tale.held(&alice_within(2, RecoverySince::Heal)), "recovered +1.0s, 1 undecided");
+        assert_eq!(run.held(&alice_within(2, RecoverySince::Heal)), "recovered +1.0s, 1 undecided");
     }
 
     #[test]
     fn a_crash_excuses_the_life_that_it_ends_and_the_next_one_owes_its_return() {
         let crashed = || {
-            let tale = Tale::new().started(0, "alice").fact(100, "alice", Recovered, "s-1");
-            tale.struck(5000, "alice", "chat", Verb::Reset { to: Ends::Both }).crashed(6000, "alice")
+            let run = TraceBuilder::new().started(0, "alice").fact(100, "alice", Recovered, "s-1");
+            run.struck(5000, "alice", "chat", Verb::Reset { to: Ends::Both }).crashed(6000, "alice")
         };
         let law = alice_within(2, RecoverySince::Heal);
         assert_eq!(crashed().ending(60_000).held(&law), "nobody had to come back");
@@ -230,19 +230,20 @@ mod tests {
         assert_eq!(away.broken(&law), "recover: not back in time @ alice");
         let ends = crashed().started(8000, "alice").exited(20_000, "alice", None).ending(60_000);
         assert_eq!(ends.broken(&law), "recover: not back in time @ alice");
-        let healthy = Tale::new().started(0, "alice").fact(100, "alice", Recovered, "s-1").stopping(6000, "alice");
+        let healthy =
+            TraceBuilder::new().started(0, "alice").fact(100, "alice", Recovered, "s-1").stopping(6000, "alice");
         let healthy = healthy.exited(6100, "alice", None).started(8000, "alice").ending(60_000);
         assert_eq!(healthy.broken(&law), "recover: not back in time @ alice");
     }
 
     #[test]
     fn who_is_kept_from_ever_coming_into_service_is_convicted() {
-        let struck = || Tale::new().struck(1000, "alice", "chat", Verb::ConnectHang { lasting: None });
+        let struck = || TraceBuilder::new().struck(1000, "alice", "chat", Verb::ConnectHang { lasting: None });
         let law = alice_within(10, RecoverySince::Heal);
         let sleeper = struck().exited(600_000, "alice", None).ending(660_000);
         assert_eq!(sleeper.broken(&law), "recover: not back in time @ alice");
         assert_eq!(struck().fact(9000, "alice", Recovered, "s-1").held(&law), "recovered +8.0s");
-        let second = Tale::new()
+        let second = TraceBuilder::new()
             .fact(500, "alice", Recovered, "s-1")
             .struck(1000, "alice", "chat", Verb::ConnectHang { lasting: None })
             .ending(60_000);
@@ -251,10 +252,10 @@ mod tests {
         assert_eq!(struck().ending(60_000).held(&server), "nobody had to come back");
         let kind = crate::fault::HalfOpenKind::Blackhole;
         let silence = || Verb::HalfOpen { kind, direction: None, heal_after: None };
-        let unanswered = Tale::new().struck(1000, "alice", "chat", silence());
+        let unanswered = TraceBuilder::new().struck(1000, "alice", "chat", silence());
         assert_eq!(unanswered.clone().ending(60_000).broken(&law), "recover: not back in time @ alice");
         assert_eq!(unanswered.ending(60_000).held(&server), "nobody had to come back");
-        let served = Tale::new().fact(500, "alice", Recovered, "s-1").struck(1000, "alice", "chat", silence());
+        let served = TraceBuilder::new().fact(500, "alice", Recovered, "s-1").struck(1000, "alice", "chat", silence());
         assert_eq!(served.ending(60_000).held(&law), "nobody had to come back");
     }
 
@@ -262,7 +263,7 @@ mod tests {
         Recover { within: Duration::from_secs(seconds), observers: vec!["alice".into()], since }
     }
 
-    fn reset() -> Tale {
-        Tale::new().struck(5000, "alice", "chat", Verb::Reset { to: Ends::Both })
+    fn reset() -> TraceBuilder {
+        TraceBuilder::new().struck(5000, "alice", "chat", Verb::Reset { to: Ends::Both })
     }
 }

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::Evidence;
-use super::ledger::{Entry, facts};
-use super::strike::Strike;
+use super::fact_index::{Entry, facts};
+use super::fault_timeline::FaultTimeline;
 use crate::fact::FactKind;
 use crate::fault::FrameKind;
 use crate::name::{ConnectionId, HostName};
-use crate::trace::{ConnectionEvent, Record, Unit, What};
+use crate::trace::{ConnectionEvent, Record, RecordKind, Unit};
 
 /// What an observer told of its connections (`detected`, `recovered`), without its false alarms.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub(super) struct Service<'a> {
 }
 
 impl<'a> Service<'a> {
-    pub(super) fn of(observer: &HostName, strikes: &[Strike], evidence: &Evidence<'a>) -> Self {
+    pub(super) fn of(observer: &HostName, timelines: &[FaultTimeline], evidence: &Evidence<'a>) -> Self {
         let mut recovered: BTreeMap<&str, usize> = BTreeMap::new();
         let mut told = Vec::new();
         let own = facts(evidence.records).filter(|entry| entry.host == Some(observer));
@@ -26,7 +26,7 @@ impl<'a> Service<'a> {
             if entry.kind == FactKind::Recovered {
                 recovered.insert(entry.key, entry.index);
                 told.push(entry);
-            } else if has_cause(observer, recovered.get(entry.key).copied(), entry.index, strikes, evidence) {
+            } else if has_cause(observer, recovered.get(entry.key).copied(), entry.index, timelines, evidence) {
                 told.push(entry);
             }
         }
@@ -63,13 +63,13 @@ fn has_cause(
     observer: &HostName,
     recovered: Option<usize>,
     told: usize,
-    strikes: &[Strike],
+    timelines: &[FaultTimeline],
     evidence: &Evidence,
 ) -> bool {
     let since = recovered.unwrap_or(0);
-    let struck = strikes.iter().filter(|strike| strike.concerns(observer, evidence.records)).any(|strike| {
-        let lasts = !strike.is_final() && strike.healed.is_none_or(|healed| healed.index > since);
-        strike.fired.is_some_and(|fired| fired.index < told && (fired.index >= since || lasts))
+    let struck = timelines.iter().filter(|timeline| timeline.concerns(observer, evidence.records)).any(|timeline| {
+        let lasts = !timeline.is_final() && timeline.healed.is_none_or(|healed| healed.index > since);
+        timeline.fired.is_some_and(|fired| fired.index < told && (fired.index >= since || lasts))
     });
     struck || evidence.records[since..told].iter().any(|record| is_an_end(record, observer))
 }
@@ -77,7 +77,7 @@ fn has_cause(
 fn is_an_end(record: &Record, observer: &HostName) -> bool {
     let is_own = |id: &ConnectionId| id.link.client == *observer || id.link.server == *observer;
     match &record.what {
-        What::Connection { id, event } => match event {
+        RecordKind::Connection { id, event } => match event {
             ConnectionEvent::Attempted | ConnectionEvent::Established => false,
             ConnectionEvent::Refused
             | ConnectionEvent::TimedOut
@@ -87,13 +87,13 @@ fn is_an_end(record: &Record, observer: &HostName) -> bool {
             | ConnectionEvent::Rst { .. }
             | ConnectionEvent::Closed { .. } => is_own(id),
         },
-        What::Unit { connection, unit: Unit::WsControl { kind: FrameKind::Close, .. }, .. } => is_own(connection),
-        What::Unit { .. }
-        | What::Fault { .. }
-        | What::Process(_)
-        | What::Event(_)
-        | What::Fact(_)
-        | What::Observed { .. }
-        | What::Violation { .. } => false,
+        RecordKind::Unit { connection, unit: Unit::WsControl { kind: FrameKind::Close, .. }, .. } => is_own(connection),
+        RecordKind::Unit { .. }
+        | RecordKind::Fault { .. }
+        | RecordKind::Process(_)
+        | RecordKind::Event(_)
+        | RecordKind::Fact(_)
+        | RecordKind::Observed { .. }
+        | RecordKind::BrokenRule { .. } => false,
     }
 }

@@ -8,7 +8,7 @@ use super::Evidence;
 use crate::fact::FactKind;
 use crate::fault::{Target, Verb};
 use crate::name::HostName;
-use crate::trace::{FaultEvent, Record, What};
+use crate::trace::{FaultEvent, Record, RecordKind};
 
 /// Named states each of which some run of a sweep must reach: a sweep that never saw a resumed session has proved
 /// nothing about resuming.
@@ -91,20 +91,22 @@ impl Sign {
             return false;
         }
         match &record.what {
-            What::Event(event) => {
+            RecordKind::Event(event) => {
                 self.event.as_ref() == Some(&event.message)
                     && self.fields.iter().all(|(name, value)| event.has(name, value))
             }
-            What::Fact(fact) => self.fact == Some(fact.kind) && (self.value.is_none() || self.value == fact.value),
-            What::Fault { event: FaultEvent::Fired { on, verb }, .. } => {
+            RecordKind::Fact(fact) => {
+                self.fact == Some(fact.kind) && (self.value.is_none() || self.value == fact.value)
+            }
+            RecordKind::Fault { event: FaultEvent::Fired { on, verb }, .. } => {
                 self.fault.as_deref() == verb.split('(').next() && self.is_on(on)
             }
-            What::Connection { .. }
-            | What::Unit { .. }
-            | What::Fault { .. }
-            | What::Process(_)
-            | What::Observed { .. }
-            | What::Violation { .. } => false,
+            RecordKind::Connection { .. }
+            | RecordKind::Unit { .. }
+            | RecordKind::Fault { .. }
+            | RecordKind::Process(_)
+            | RecordKind::Observed { .. }
+            | RecordKind::BrokenRule { .. } => false,
         }
     }
 
@@ -125,7 +127,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::check::tale::Tale;
+    use crate::check::trace_builder::TraceBuilder;
     use crate::fault::{Fault, LookupError, Trigger};
     use crate::name::Link;
     use crate::plane::{Effect, Plane};
@@ -144,14 +146,14 @@ mod tests {
             "#,
         )
         .expect("well-formed");
-        let tale = Tale::new().event(1000, "alice", Level::Info, "session ready").value(
+        let run = TraceBuilder::new().event(1000, "alice", Level::Info, "session ready").value(
             2000,
             "alice",
             FactKind::Detected,
             "s-1",
             "1006",
         );
-        let reached = states.reached(&tale.evidence());
+        let reached = states.reached(&run.evidence());
         assert_eq!(reached.iter().collect::<Vec<_>>(), ["abnormal", "ready"]);
         assert_eq!(states.missing(&reached), ["elsewhere", "normal", "nothing", "resumed"]);
     }
@@ -167,7 +169,7 @@ mod tests {
             "#,
         )
         .expect("well-formed");
-        let tale = Tale::new()
+        let run = TraceBuilder::new()
             .fault(1000, 0, FaultEvent::Fired { on: "alice->chat#2".to_owned(), verb: "close(1000)".to_owned() })
             .fault(2000, 1, FaultEvent::Fired { on: "bob->chat#1".to_owned(), verb: "reset".to_owned() })
             .fault(
@@ -175,7 +177,7 @@ mod tests {
                 2,
                 FaultEvent::Fired { on: "host chat".to_owned(), verb: "restart(starts after 1s)".to_owned() },
             );
-        let reached = states.reached(&tale.evidence());
+        let reached = states.reached(&run.evidence());
         assert_eq!(reached.iter().collect::<Vec<_>>(), ["host", "reset", "there"]);
     }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Check, Evidence, Finding, RunEnd};
 use crate::name::{HostName, Incarnation};
-use crate::trace::{ProcessEvent, Seconds, What};
+use crate::trace::{ProcessEvent, RecordKind, Seconds};
 
 /// A host that is told to stop, by a `restart` or because the run is over, stops within its time.
 ///
@@ -110,7 +110,7 @@ fn stops<'a>(evidence: &Evidence<'a>) -> Vec<Stop<'a>> {
     let mut stops: Vec<Stop> = Vec::new();
     let mut open: BTreeMap<(&HostName, Incarnation), usize> = BTreeMap::new();
     for (index, record) in evidence.records.iter().enumerate() {
-        let (Some(host), What::Process(event)) = (&record.host, &record.what) else { continue };
+        let (Some(host), RecordKind::Process(event)) = (&record.host, &record.what) else { continue };
         let life = (host, record.incarnation);
         match event {
             ProcessEvent::StopRequested => {
@@ -131,40 +131,40 @@ fn stops<'a>(evidence: &Evidence<'a>) -> Vec<Stop<'a>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::tale::Tale;
+    use crate::check::trace_builder::TraceBuilder;
 
     #[test]
     fn who_stops_in_its_time_holds() {
-        let tale = Tale::new().started(0, "chat").stopping(1000, "chat").exited(31_000, "chat", None);
-        assert_eq!(tale.held(&Stops::default()), "1 told to stop, each in time");
-        assert_eq!(Tale::new().started(0, "chat").held(&Stops::default()), "nobody told to stop");
+        let run = TraceBuilder::new().started(0, "chat").stopping(1000, "chat").exited(31_000, "chat", None);
+        assert_eq!(run.held(&Stops::default()), "1 told to stop, each in time");
+        assert_eq!(TraceBuilder::new().started(0, "chat").held(&Stops::default()), "nobody told to stop");
     }
 
     #[test]
     fn who_stops_too_late_is_convicted() {
-        let tale = Tale::new().started(0, "chat").stopping(25_000, "chat").exited(1_200_000, "chat", None);
-        insta::assert_snapshot!(tale.failure(&Stops::default()));
-        assert_eq!(tale.broken(&Stops::default()), "stops: stopped too late @ chat");
+        let run = TraceBuilder::new().started(0, "chat").stopping(25_000, "chat").exited(1_200_000, "chat", None);
+        insta::assert_snapshot!(run.failure(&Stops::default()));
+        assert_eq!(run.broken(&Stops::default()), "stops: stopped too late @ chat");
         let patient =
             Stops { hosts: [("chat".into(), StopTime(Duration::from_secs(1200)))].into(), ..Stops::default() };
-        assert_eq!(tale.held(&patient), "1 told to stop, each in time");
+        assert_eq!(run.held(&patient), "1 told to stop, each in time");
         let other = Stops { hosts: [("bob".into(), StopTime(Duration::from_secs(1200)))].into(), ..Stops::default() };
-        assert_eq!(tale.broken(&other), "stops: stopped too late @ chat");
+        assert_eq!(run.broken(&other), "stops: stopped too late @ chat");
     }
 
     #[test]
     fn who_never_stops_is_convicted_wherever_there_was_time_to_see_it() {
-        let tale = Tale::new().started(0, "chat").stopping(25_000, "chat").ending(24_000);
-        assert_eq!(tale.broken(&Stops::default()), "stops: never stopped @ chat");
-        assert_eq!(tale.clone().ended(RunEnd::TimeLimit).broken(&Stops::default()), "stops: never stopped @ chat");
-        let broken_off = tale.ended(RunEnd::Livelock);
+        let run = TraceBuilder::new().started(0, "chat").stopping(25_000, "chat").ending(24_000);
+        assert_eq!(run.broken(&Stops::default()), "stops: never stopped @ chat");
+        assert_eq!(run.clone().ended(RunEnd::TimeLimit).broken(&Stops::default()), "stops: never stopped @ chat");
+        let broken_off = run.ended(RunEnd::Livelock);
         assert_eq!(broken_off.clone().ending(54_000).held(&Stops::default()), "1 told to stop, each in time");
         assert_eq!(broken_off.ending(56_000).broken(&Stops::default()), "stops: never stopped @ chat");
     }
 
     #[test]
     fn each_life_has_its_own_order() {
-        let first = Tale::new().started(0, "chat").stopping(1000, "chat").exited(2000, "chat", None);
+        let first = TraceBuilder::new().started(0, "chat").stopping(1000, "chat").exited(2000, "chat", None);
         let second = first.started(3000, "chat").stopping(10_000, "chat");
         assert_eq!(second.broken(&Stops::default()), "stops: never stopped @ chat");
         let killed = second.crashed(11_000, "chat");
@@ -173,9 +173,9 @@ mod tests {
 
     #[test]
     fn a_script_need_not_watch_for_its_end_unless_it_is_named() {
-        let tale = Tale::new().acting("alice").started(0, "alice").stopping(1000, "alice");
-        assert_eq!(tale.held(&Stops::default()), "nobody told to stop");
+        let run = TraceBuilder::new().acting("alice").started(0, "alice").stopping(1000, "alice");
+        assert_eq!(run.held(&Stops::default()), "nobody told to stop");
         let named = Stops { hosts: [("alice".into(), StopTime(Duration::from_secs(1)))].into(), ..Stops::default() };
-        assert_eq!(tale.broken(&named), "stops: never stopped @ alice");
+        assert_eq!(run.broken(&named), "stops: never stopped @ alice");
     }
 }

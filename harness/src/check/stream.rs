@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::ledger::{Account, Entry, Ledger};
-use super::lives::Lives;
+use super::fact_index::{Entry, FactIndex, KeyHistory};
+use super::process_timeline::ProcessTimeline;
 use super::{Check, Evidence, Finding};
 use crate::fact::FactKind;
 use crate::trace::{Seconds, told_apart};
@@ -54,28 +54,28 @@ impl Check for Stream {
     }
 
     fn examine(&self, evidence: &Evidence) -> Result<String, Finding> {
-        let lives = Lives::of(evidence.records);
+        let processes = ProcessTimeline::of(evidence.records);
         let (mut whole, mut told, mut left) = (0, 0, 0);
-        let ledger = Ledger::of(evidence.records, &KINDS);
-        for account in ledger.accounts() {
-            is_prefix(account)?;
-            one_terminator(account)?;
-            self.looks_as_it_is(account)?;
-            if account.first(FactKind::StreamError).is_some() {
+        let facts_by_key = FactIndex::of(evidence.records, &KINDS);
+        for history in facts_by_key.histories() {
+            is_prefix(history)?;
+            one_terminator(history)?;
+            self.looks_as_it_is(history)?;
+            if history.first(FactKind::StreamError).is_some() {
                 told += 1;
-            } else if account.first(FactKind::StreamTerminator).is_some() {
+            } else if history.first(FactKind::StreamTerminator).is_some() {
                 whole += 1;
-            } else if let Some(leave) = account.first(FactKind::StreamLeft) {
+            } else if let Some(leave) = history.first(FactKind::StreamLeft) {
                 left += 1;
-                self.source_stops(account, leave, evidence)?;
+                self.source_stops(history, leave, evidence)?;
             } else {
-                ends(account, &lives, evidence)?;
+                ends(history, &processes, evidence)?;
             }
         }
-        if ledger.accounts().is_empty() {
+        if facts_by_key.histories().is_empty() {
             evidence.must_tell(&KINDS[..4])?;
         }
-        let mut summary = format!("{whole} of {} streams whole", ledger.accounts().len());
+        let mut summary = format!("{whole} of {} streams whole", facts_by_key.histories().len());
         for (count, word) in [(told, "ended by an error"), (left, "left by the reader")] {
             if count > 0 {
                 summary.push_str(&format!(", {count} {word}"));
@@ -87,14 +87,14 @@ impl Check for Stream {
 
 impl Stream {
     /// A terminator with no error before it says "that was all".
-    fn looks_as_it_is(&self, account: &Account) -> Result<(), Finding> {
-        let Some(terminator) = account.first(FactKind::StreamTerminator) else { return Ok(()) };
-        let told = account.first(FactKind::StreamError).is_some_and(|error| error.index < terminator.index);
+    fn looks_as_it_is(&self, history: &KeyHistory) -> Result<(), Finding> {
+        let Some(terminator) = history.first(FactKind::StreamTerminator) else { return Ok(()) };
+        let told = history.first(FactKind::StreamError).is_some_and(|error| error.index < terminator.index);
         let before = |entry: &&Entry| entry.index < terminator.index;
-        let arrived = account.all(FactKind::StreamEvent).filter(before).count();
+        let arrived = history.all(FactKind::StreamEvent).filter(before).count();
         let whole = match self.events {
             Some(events) => usize::try_from(events).unwrap_or(usize::MAX),
-            None => account.all(FactKind::StreamProduced).count(),
+            None => history.all(FactKind::StreamProduced).count(),
         };
         if told || arrived >= whole {
             return Ok(());
@@ -103,17 +103,17 @@ impl Stream {
             "the terminator told {} at {} that {} was complete, with {arrived} of {whole} events and no error.",
             terminator.by(),
             Seconds(terminator.at),
-            account.key,
+            history.key,
         );
-        let last = account.all(FactKind::StreamEvent).rfind(before).map(|event| event.index);
+        let last = history.all(FactKind::StreamEvent).rfind(before).map(|event| event.index);
         Err(Finding::new("truncated, looks complete", sentence)
             .witness(last.into_iter().chain([terminator.index]))
             .role(terminator.host))
     }
 
-    fn source_stops(&self, account: &Account, leave: &Entry, evidence: &Evidence) -> Result<(), Finding> {
+    fn source_stops(&self, history: &KeyHistory, leave: &Entry, evidence: &Evidence) -> Result<(), Finding> {
         let Some(bound) = self.cancelled_within else { return Ok(()) };
-        let cancelled = account.first(FactKind::StreamCancelled);
+        let cancelled = history.first(FactKind::StreamCancelled);
         let deadline = leave.at + bound;
         let (how, at) = match cancelled {
             Some(stop) if stop.at <= deadline => return Ok(()),
@@ -124,7 +124,7 @@ impl Stream {
         let sentence = format!(
             "{} left {} at {}, but its source was {how} told to stop (bound {}).",
             leave.by(),
-            account.key,
+            history.key,
             Seconds(leave.at),
             Seconds(bound),
         );
@@ -132,9 +132,9 @@ impl Stream {
     }
 }
 
-fn is_prefix(account: &Account) -> Result<(), Finding> {
-    let mut produced = account.all(FactKind::StreamProduced);
-    for (place, event) in account.all(FactKind::StreamEvent).enumerate() {
+fn is_prefix(history: &KeyHistory) -> Result<(), Finding> {
+    let mut produced = history.all(FactKind::StreamProduced);
+    for (place, event) in history.all(FactKind::StreamEvent).enumerate() {
         let source = produced.next();
         if source.is_some_and(|source| source.value == event.value) {
             continue;
@@ -143,7 +143,7 @@ fn is_prefix(account: &Account) -> Result<(), Finding> {
         let sentence = format!(
             "event {} of {} reached {} as {}, but {}.",
             place + 1,
-            account.key,
+            history.key,
             event.by(),
             word(event.value),
             source.map_or("so many were never produced".to_owned(), |source| format!("was {}", word(source.value))),
@@ -156,51 +156,51 @@ fn is_prefix(account: &Account) -> Result<(), Finding> {
     Ok(())
 }
 
-fn one_terminator(account: &Account) -> Result<(), Finding> {
-    let mut terminators = account.all(FactKind::StreamTerminator);
+fn one_terminator(history: &KeyHistory) -> Result<(), Finding> {
+    let mut terminators = history.all(FactKind::StreamTerminator);
     let Some(first) = terminators.next() else { return Ok(()) };
     let second = terminators.next();
-    let late = account.all(FactKind::StreamEvent).next_back().filter(|event| event.index > first.index);
+    let late = history.all(FactKind::StreamEvent).next_back().filter(|event| event.index > first.index);
     let (clause, what, after) = match (second, late) {
         (Some(second), _) => ("two terminators", "another terminator", second),
         (None, Some(late)) => ("event after the end", "an event", late),
         (None, None) => return Ok(()),
     };
     let [ended, late] = told_apart([first.at, after.at]);
-    let sentence = format!("{what} of {} followed the terminator of {ended} at {late}.", account.key);
+    let sentence = format!("{what} of {} followed the terminator of {ended} at {late}.", history.key);
     Err(Finding::new(clause, sentence).witness([first.index, after.index]).role(after.host))
 }
 
 /// A stream with neither terminator nor error nor a reader that left.
-fn ends(account: &Account, lives: &Lives, evidence: &Evidence) -> Result<(), Finding> {
-    if let Some(end) = account.first(FactKind::StreamEnded) {
+fn ends(history: &KeyHistory, processes: &ProcessTimeline, evidence: &Evidence) -> Result<(), Finding> {
+    if let Some(end) = history.first(FactKind::StreamEnded) {
         let sentence = format!(
             "{} ended for {} at {} with neither a terminator nor an error.",
-            account.key,
+            history.key,
             end.by(),
             Seconds(end.at)
         );
         return Err(Finding::new("ended in silence", sentence).witness([end.index]).role(end.host));
     }
-    let Some(open) = account.first(FactKind::StreamOpened) else { return Ok(()) };
-    if open.host.is_some_and(|reader| lives.ends_after(reader, open.index).is_some()) {
+    let Some(open) = history.first(FactKind::StreamOpened) else { return Ok(()) };
+    if open.host.is_some_and(|reader| processes.ends_after(reader, open.index).is_some()) {
         return Ok(());
     }
     let sentence = format!(
         "{}, opened by {} at {}, had not ended when the run did at {}.",
-        account.key,
+        history.key,
         open.by(),
         Seconds(open.at),
         Seconds(evidence.last.at),
     );
-    let last = account.all(FactKind::StreamEvent).next_back().map(|event| event.index);
+    let last = history.all(FactKind::StreamEvent).next_back().map(|event| event.index);
     Err(Finding::new("never ends", sentence).witness([open.index].into_iter().chain(last)).role(open.host))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::tale::Tale;
+    use crate::check::trace_builder::TraceBuilder;
     use crate::fact::FactKind::{
         StreamCancelled, StreamEnded, StreamError, StreamEvent, StreamLeft, StreamOpened, StreamProduced,
         StreamTerminator,
@@ -208,40 +208,39 @@ mod tests {
 
     #[test]
     fn a_stream_that_arrives_whole_with_one_terminator_holds() {
-        let tale =
-            streamed(3, 3).fact(2000, "app", StreamTerminator, "chat-1").fact(2001, "app", StreamEnded, "chat-1");
-        assert_eq!(tale.held(&Stream::default()), "1 of 1 streams whole");
+        let run = streamed(3, 3).fact(2000, "app", StreamTerminator, "chat-1").fact(2001, "app", StreamEnded, "chat-1");
+        assert_eq!(run.held(&Stream::default()), "1 of 1 streams whole");
     }
 
     #[test]
     fn a_run_without_a_stream_says_nothing() {
-        assert_eq!(Tale::new().broken(&Stream::default()), "stream: says nothing");
-        assert_eq!(Tale::new().optional(StreamOpened).held(&Stream::default()), "0 of 0 streams whole");
+        assert_eq!(TraceBuilder::new().broken(&Stream::default()), "stream: says nothing");
+        assert_eq!(TraceBuilder::new().optional(StreamOpened).held(&Stream::default()), "0 of 0 streams whole");
     }
 
     #[test]
     fn a_truncated_stream_with_a_terminator_is_convicted() {
-        let tale = streamed(3, 2).fact(2000, "app", StreamTerminator, "chat-1");
-        insta::assert_snapshot!(tale.failure(&Stream::default()));
+        let run = streamed(3, 2).fact(2000, "app", StreamTerminator, "chat-1");
+        insta::assert_snapshot!(run.failure(&Stream::default()));
     }
 
     #[test]
     fn a_source_that_died_early_is_known_by_the_length_of_a_whole_stream() {
-        let tale = streamed(2, 2).fact(2000, "app", StreamTerminator, "chat-1");
-        assert_eq!(tale.held(&Stream::default()), "1 of 1 streams whole");
+        let run = streamed(2, 2).fact(2000, "app", StreamTerminator, "chat-1");
+        assert_eq!(run.held(&Stream::default()), "1 of 1 streams whole");
         let three = Stream { events: Some(3), ..Stream::default() };
-        assert_eq!(tale.broken(&three), "stream: truncated, looks complete @ app");
+        assert_eq!(run.broken(&three), "stream: truncated, looks complete @ app");
     }
 
     #[test]
     fn a_truncated_stream_may_terminate_once_an_error_was_told() {
-        let tale = streamed(3, 2).value(1999, "app", StreamError, "chat-1", "upstream").fact(
+        let run = streamed(3, 2).value(1999, "app", StreamError, "chat-1", "upstream").fact(
             2000,
             "app",
             StreamTerminator,
             "chat-1",
         );
-        assert_eq!(tale.held(&Stream::default()), "0 of 1 streams whole, 1 ended by an error");
+        assert_eq!(run.held(&Stream::default()), "0 of 1 streams whole, 1 ended by an error");
     }
 
     #[test]
@@ -264,8 +263,8 @@ mod tests {
 
     #[test]
     fn an_event_that_was_not_produced_is_convicted() {
-        let tale = streamed(1, 1).value(1500, "app", StreamEvent, "chat-1", "e9");
-        assert_eq!(tale.broken(&Stream::default()), "stream: no prefix @ app");
+        let run = streamed(1, 1).value(1500, "app", StreamEvent, "chat-1", "e9");
+        assert_eq!(run.broken(&Stream::default()), "stream: no prefix @ app");
     }
 
     #[test]
@@ -279,14 +278,14 @@ mod tests {
         assert_eq!(left().ending(60_000).broken(&bound), "stream: not cancelled @ app");
     }
 
-    fn streamed(produced: u64, arrived: u64) -> Tale {
-        let mut tale = Tale::new().fact(1000, "app", StreamOpened, "chat-1");
+    fn streamed(produced: u64, arrived: u64) -> TraceBuilder {
+        let mut run = TraceBuilder::new().fact(1000, "app", StreamOpened, "chat-1");
         for n in 1..=produced {
-            tale = tale.value(1000 + 10 * n, "model", StreamProduced, "chat-1", &format!("e{n}"));
+            run = run.value(1000 + 10 * n, "model", StreamProduced, "chat-1", &format!("e{n}"));
         }
         for n in 1..=arrived {
-            tale = tale.value(1200 + 10 * n, "app", StreamEvent, "chat-1", &format!("e{n}"));
+            run = run.value(1200 + 10 * n, "app", StreamEvent, "chat-1", &format!("e{n}"));
         }
-        tale
+        run
     }
 }

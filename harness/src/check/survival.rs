@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::ledger::facts;
-use super::strike::strikes;
+use super::fact_index::facts;
+use super::fault_timeline::timelines;
 use super::{Check, Evidence, Finding};
 use crate::fact::FactKind;
 use crate::fault::{IoCall, Target, Verb};
 use crate::name::{HostName, Incarnation};
-use crate::trace::{ConnectionEvent, ProcessEvent, Record, Seconds, What};
+use crate::trace::{ConnectionEvent, ProcessEvent, Record, RecordKind, Seconds};
 
 /// No task panics, no host ends with an error or (if it must stay) before it is asked to, a listener outlives a failed
 /// `accept`, and the health facts are good after every fault.
@@ -75,10 +75,10 @@ impl Check for Survival {
 impl Survival {
     fn processes(&self, records: &[Record]) -> Result<(), Finding> {
         // Per life: whether it was asked to stop.
-        let mut lives: BTreeMap<(&HostName, Incarnation), bool> = BTreeMap::new();
+        let mut processes: BTreeMap<(&HostName, Incarnation), bool> = BTreeMap::new();
         for (index, record) in records.iter().enumerate() {
-            let (Some(host), What::Process(event)) = (&record.host, &record.what) else { continue };
-            let stopping = lives.entry((host, record.incarnation)).or_insert(false);
+            let (Some(host), RecordKind::Process(event)) = (&record.host, &record.what) else { continue };
+            let stopping = processes.entry((host, record.incarnation)).or_insert(false);
             let when = Seconds(record.at);
             let (clause, sentence) = match event {
                 ProcessEvent::StopRequested => {
@@ -114,21 +114,21 @@ impl Survival {
 }
 
 fn last_fault(records: &[Record]) -> Option<usize> {
-    records.iter().rposition(|record| matches!(record.what, What::Fault { .. }))
+    records.iter().rposition(|record| matches!(record.what, RecordKind::Fault { .. }))
 }
 
 /// After an `accept` that a fault made fail, a later attempt is accepted.
 fn accepts_go_on(evidence: &Evidence) -> Result<(), Finding> {
-    for strike in strikes(evidence.records, evidence.faults) {
+    for timeline in timelines(evidence.records, evidence.faults) {
         let (Verb::IoError { call: IoCall::Accept, .. }, Target::Link { link, .. }) =
-            (&strike.fault.verb, &strike.fault.target)
+            (&timeline.fault.verb, &timeline.fault.target)
         else {
             continue;
         };
-        let Some(fired) = strike.fired else { continue };
+        let Some(fired) = timeline.fired else { continue };
         let (mut attempt, mut accepted) = (None, false);
         for (index, record) in evidence.records.iter().enumerate().skip(fired.index) {
-            let What::Connection { id, event } = &record.what else { continue };
+            let RecordKind::Connection { id, event } = &record.what else { continue };
             if id.link.server != link.server || record.at > evidence.last.at {
                 continue;
             }
@@ -150,8 +150,8 @@ impl Health {
         let answers: Vec<_> =
             facts(evidence.records).filter(|entry| entry.kind == FactKind::Gauge && entry.key == self.gauge).collect();
         let mut judged = 0;
-        for strike in strikes(evidence.records, evidence.faults) {
-            let Some(from) = strike.healed.or(strike.fired) else { continue };
+        for timeline in timelines(evidence.records, evidence.faults) {
+            let Some(from) = timeline.healed.or(timeline.fired) else { continue };
             let deadline = from.at + self.within;
             if evidence.last.at < deadline {
                 continue;
@@ -180,7 +180,7 @@ impl Health {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::tale::Tale;
+    use crate::check::trace_builder::TraceBuilder;
     use crate::fact::FactKind::Gauge;
     use crate::fault::{Ends, IoErrorKind};
     use crate::name::Side;
@@ -188,28 +188,28 @@ mod tests {
 
     #[test]
     fn a_host_that_lives_until_it_is_stopped_survives() {
-        let tale = Tale::new().started(0, "gateway").stopping(9000, "gateway").exited(9100, "gateway", None);
-        assert_eq!(tale.held(&stays("gateway")), "no panic, no early end");
+        let run = TraceBuilder::new().started(0, "gateway").stopping(9000, "gateway").exited(9100, "gateway", None);
+        assert_eq!(run.held(&stays("gateway")), "no panic, no early end");
     }
 
     #[test]
     fn a_panic_in_any_task_is_convicted() {
-        let tale = Tale::new().struck(1000, "app", "gateway", Verb::Reset { to: Ends::Both }).process(
+        let run = TraceBuilder::new().struck(1000, "app", "gateway", Verb::Reset { to: Ends::Both }).process(
             1001,
             "gateway",
             ProcessEvent::Panicked { message: "writing to a reader that left".to_owned(), root: false },
         );
-        insta::assert_snapshot!(tale.failure(&Survival::default()));
+        insta::assert_snapshot!(run.failure(&Survival::default()));
         let expected = Survival { expected_panics: vec!["reader that left".to_owned()], ..Survival::default() };
-        assert_eq!(tale.held(&expected), "no unexpected panic, no early end");
+        assert_eq!(run.held(&expected), "no unexpected panic, no early end");
     }
 
     #[test]
     fn an_early_end_is_convicted_where_the_host_must_stay_or_told_an_error() {
-        let quiet = Tale::new().started(0, "gateway").exited(5000, "gateway", None);
+        let quiet = TraceBuilder::new().started(0, "gateway").exited(5000, "gateway", None);
         assert_eq!(quiet.broken(&stays("gateway")), "survival: early end @ gateway");
         assert_eq!(quiet.held(&stays("other")), "no panic, no early end");
-        let loud = Tale::new().started(0, "gateway").exited(5000, "gateway", Some("the loop was torn down"));
+        let loud = TraceBuilder::new().started(0, "gateway").exited(5000, "gateway", Some("the loop was torn down"));
         assert_eq!(loud.broken(&stays("other")), "survival: early end @ gateway");
     }
 
@@ -222,7 +222,8 @@ mod tests {
             side: Side::Server,
             lasting: None,
         };
-        let deaf = Tale::new().struck(1000, "app", "gateway", verb).connection(2000, "app", "gateway", 2, Attempted);
+        let deaf =
+            TraceBuilder::new().struck(1000, "app", "gateway", verb).connection(2000, "app", "gateway", 2, Attempted);
         assert_eq!(deaf.broken(&Survival::default()), "survival: accepts no more @ gateway");
         let well = deaf.connection(2001, "app", "gateway", 2, Established);
         assert_eq!(well.held(&Survival::default()), "no panic, no early end");
@@ -232,10 +233,10 @@ mod tests {
     fn a_host_that_does_not_answer_after_a_fault_is_convicted() {
         let health = Health { gauge: "gateway".to_owned(), good: "200".to_owned(), within: Duration::from_secs(5) };
         let law = Survival { health: Some(health), ..Survival::default() };
-        let tale = Tale::new().struck(1000, "app", "gateway", Verb::Reset { to: Ends::Both });
-        let sick = tale.clone().value(3000, "app", Gauge, "gateway", "503").ending(20_000);
+        let run = TraceBuilder::new().struck(1000, "app", "gateway", Verb::Reset { to: Ends::Both });
+        let sick = run.clone().value(3000, "app", Gauge, "gateway", "503").ending(20_000);
         assert_eq!(sick.broken(&law), "survival: not healthy");
-        let well = tale.value(3000, "app", Gauge, "gateway", "200").ending(20_000);
+        let well = run.value(3000, "app", Gauge, "gateway", "200").ending(20_000);
         assert_eq!(well.held(&law), "no panic, no early end, healthy after 1 of 1 faults");
     }
 

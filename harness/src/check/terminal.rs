@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ledger::{Account, Entry, Ledger};
-use super::lives::Lives;
+use super::fact_index::{Entry, FactIndex, KeyHistory};
+use super::process_timeline::ProcessTimeline;
 use super::{Check, Evidence, Finding};
 use crate::fact::FactKind;
 use crate::name::HostName;
@@ -40,20 +40,20 @@ impl Check for Terminal {
 
     fn examine(&self, evidence: &Evidence) -> Result<String, Finding> {
         let kinds = [FactKind::Accepted, FactKind::Outcome, FactKind::Received, FactKind::ClaimedDelivered];
-        let lives = Lives::of(evidence.records);
+        let processes = ProcessTimeline::of(evidence.records);
         let (mut accepted, mut settled) = (0, 0);
-        for account in Ledger::of_things(evidence.records, &kinds)?.accounts() {
-            self.no_timeout_after_a_result(account)?;
-            self.one_outcome_at_most(account)?;
-            let Some(acceptance) = account.first(FactKind::Accepted) else { continue };
+        for history in FactIndex::of_things(evidence.records, &kinds)?.histories() {
+            self.no_timeout_after_a_result(history)?;
+            self.one_outcome_at_most(history)?;
+            let Some(acceptance) = history.first(FactKind::Accepted) else { continue };
             accepted += 1;
-            self.no_outcome_before(acceptance, account)?;
-            if self.outcomes(account).next().is_some() {
+            self.no_outcome_before(acceptance, history)?;
+            if self.outcomes(history).next().is_some() {
                 settled += 1;
-            } else if !self.is_excused(acceptance, &lives) {
+            } else if !self.is_excused(acceptance, &processes) {
                 let sentence = format!(
                     "{}, accepted by {} at {}, had reached no outcome when the run ended at {}.",
-                    account.key,
+                    history.key,
                     acceptance.by(),
                     Seconds(acceptance.at),
                     Seconds(evidence.last.at),
@@ -69,8 +69,8 @@ impl Check for Terminal {
 }
 
 impl Terminal {
-    fn outcomes<'a, 'e>(&'a self, account: &'a Account<'e>) -> impl Iterator<Item = &'a Entry<'e>> {
-        account.all(FactKind::Outcome).filter(|entry| self.at.is_none() || entry.host == self.at.as_ref())
+    fn outcomes<'a, 'e>(&'a self, history: &'a KeyHistory<'e>) -> impl Iterator<Item = &'a Entry<'e>> {
+        history.all(FactKind::Outcome).filter(|entry| self.at.is_none() || entry.host == self.at.as_ref())
     }
 
     fn is_timeout(&self, entry: &Entry) -> bool {
@@ -81,13 +81,13 @@ impl Terminal {
         }
     }
 
-    fn is_excused(&self, acceptance: &Entry, lives: &Lives) -> bool {
-        self.while_alive.as_ref().is_some_and(|host| lives.ends_after(host, acceptance.index).is_some())
+    fn is_excused(&self, acceptance: &Entry, processes: &ProcessTimeline) -> bool {
+        self.while_alive.as_ref().is_some_and(|host| processes.ends_after(host, acceptance.index).is_some())
     }
 
-    fn no_timeout_after_a_result(&self, account: &Account) -> Result<(), Finding> {
+    fn no_timeout_after_a_result(&self, history: &KeyHistory) -> Result<(), Finding> {
         let mut result = None;
-        for entry in account.entries() {
+        for entry in history.entries() {
             let timeout = self.is_timeout(entry);
             match result {
                 None if !timeout && !matches!(entry.kind, FactKind::Accepted | FactKind::Offered) => {
@@ -97,7 +97,7 @@ impl Terminal {
                     let [timeout, arrived] = told_apart([entry.at, result.at]);
                     let sentence = format!(
                         "{} timed out at {timeout} by {}'s word, although its result was there at {arrived}.",
-                        account.key,
+                        history.key,
                         entry.by(),
                     );
                     return Err(Finding::new("timeout after a result", sentence)
@@ -112,10 +112,10 @@ impl Terminal {
 
     /// By virtual time, and on one host by the order in which it tells. Whoever offered a thing hears of its acceptance only
     /// on its way back, when another host may know the outcome.
-    fn no_outcome_before(&self, acceptance: &Entry, account: &Account) -> Result<(), Finding> {
-        let Some(outcome) = self.outcomes(account).next() else { return Ok(()) };
+    fn no_outcome_before(&self, acceptance: &Entry, history: &KeyHistory) -> Result<(), Finding> {
+        let Some(outcome) = self.outcomes(history).next() else { return Ok(()) };
         let by_one = acceptance.host == outcome.host;
-        let is_heard_later = !by_one && acceptance.host == account.sender && account.sender.is_some();
+        let is_heard_later = !by_one && acceptance.host == history.sender && history.sender.is_some();
         let is_before = if by_one { outcome.index < acceptance.index } else { outcome.at < acceptance.at };
         if !is_before || is_heard_later {
             return Ok(());
@@ -123,7 +123,7 @@ impl Terminal {
         let [early, late] = told_apart([outcome.at, acceptance.at]);
         let sentence = format!(
             "{} reached an outcome at {early}, {} says, before it was accepted at {late}, as {} says.",
-            account.key,
+            history.key,
             outcome.by(),
             acceptance.by(),
         );
@@ -132,14 +132,14 @@ impl Terminal {
             .role(outcome.host))
     }
 
-    fn one_outcome_at_most(&self, account: &Account) -> Result<(), Finding> {
-        let mut outcomes = self.outcomes(account);
+    fn one_outcome_at_most(&self, history: &KeyHistory) -> Result<(), Finding> {
+        let mut outcomes = self.outcomes(history);
         let (Some(first), Some(second)) = (outcomes.next(), outcomes.next()) else { return Ok(()) };
         let word = |entry: &Entry| entry.value.map_or("an outcome".to_owned(), |value| format!("`{value}`"));
         let [earlier, later] = told_apart([first.at, second.at]);
         let sentence = format!(
             "{} reached {} outcomes: {} at {earlier}, then {} at {later}.",
-            account.key,
+            history.key,
             2 + outcomes.count(),
             word(first),
             word(second),
@@ -151,55 +151,62 @@ impl Terminal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::tale::Tale;
+    use crate::check::trace_builder::TraceBuilder;
     use crate::fact::Fact;
     use crate::fact::FactKind::{Accepted, Offered, Outcome, Received};
 
     #[test]
     fn one_outcome_for_each_accepted_job_is_enough() {
-        let tale =
-            Tale::new().fact(1000, "scheduler", Accepted, "job-1").value(9000, "scheduler", Outcome, "job-1", "result");
-        assert_eq!(tale.held(&Terminal::default()), "1 of 1 accepted reached their outcome");
+        let run = TraceBuilder::new().fact(1000, "scheduler", Accepted, "job-1").value(
+            9000,
+            "scheduler",
+            Outcome,
+            "job-1",
+            "result",
+        );
+        assert_eq!(run.held(&Terminal::default()), "1 of 1 accepted reached their outcome");
     }
 
     #[test]
     fn a_timeout_after_the_result_is_convicted() {
-        let tale = Tale::new()
+        let run = TraceBuilder::new()
             .fact(1000, "scheduler", Accepted, "job-1")
             .fact(29_000, "alice", Received, "job-1")
             .value(31_000, "scheduler", Outcome, "job-1", "JOB_TIMEOUT");
-        insta::assert_snapshot!(tale.failure(&Terminal::default()));
+        insta::assert_snapshot!(run.failure(&Terminal::default()));
     }
 
     #[test]
     fn a_timeout_that_reaches_its_owner_is_no_result() {
-        let tale = Tale::new()
+        let run = TraceBuilder::new()
             .fact(1000, "scheduler", Accepted, "job-1")
             .value(31_000, "alice", Received, "job-1", "JOB_TIMEOUT")
             .value(31_000, "scheduler", Outcome, "job-1", "JOB_TIMEOUT");
-        assert_eq!(tale.held(&Terminal::default()), "1 of 1 accepted reached their outcome");
+        assert_eq!(run.held(&Terminal::default()), "1 of 1 accepted reached their outcome");
     }
 
     #[test]
     fn a_job_with_two_outcomes_is_convicted() {
-        let tale = Tale::new()
+        let run = TraceBuilder::new()
             .fact(1000, "scheduler", Accepted, "job-1")
             .value(2000, "scheduler", Outcome, "job-1", "failed")
             .value(3000, "scheduler", Outcome, "job-1", "result");
-        assert_eq!(tale.broken(&Terminal::default()), "terminal: two outcomes @ scheduler");
+        assert_eq!(run.broken(&Terminal::default()), "terminal: two outcomes @ scheduler");
         let elsewhere = Terminal { at: Some("alice".into()), ..Terminal::default() };
-        assert_eq!(tale.broken(&elsewhere), "terminal: no outcome @ scheduler");
+        assert_eq!(run.broken(&elsewhere), "terminal: no outcome @ scheduler");
     }
 
     #[test]
     fn an_outcome_before_the_acceptance_is_convicted_unless_the_acceptance_was_heard_on_its_way_back() {
-        let tale = Tale::new().value(1000, "chat", Outcome, "job-1", "ok").fact(2000, "chat", Accepted, "job-1");
-        insta::assert_snapshot!(tale.failure(&Terminal::default()));
-        let instant = Tale::new().value(2000, "chat", Outcome, "job-1", "ok").fact(2000, "chat", Accepted, "job-1");
+        let run = TraceBuilder::new().value(1000, "chat", Outcome, "job-1", "ok").fact(2000, "chat", Accepted, "job-1");
+        insta::assert_snapshot!(run.failure(&Terminal::default()));
+        let instant =
+            TraceBuilder::new().value(2000, "chat", Outcome, "job-1", "ok").fact(2000, "chat", Accepted, "job-1");
         assert_eq!(instant.broken(&Terminal::default()), "terminal: outcome before acceptance @ chat");
-        let elsewhere = Tale::new().value(1000, "alice", Outcome, "job-1", "ok").fact(2000, "chat", Accepted, "job-1");
+        let elsewhere =
+            TraceBuilder::new().value(1000, "alice", Outcome, "job-1", "ok").fact(2000, "chat", Accepted, "job-1");
         assert_eq!(elsewhere.broken(&Terminal::default()), "terminal: outcome before acceptance @ alice");
-        let heard = Tale::new()
+        let heard = TraceBuilder::new()
             .fact(1000, "alice", Offered, "job-1")
             .value(1020, "chat", Outcome, "job-1", "ok")
             .fact(1040, "alice", Accepted, "job-1");
@@ -212,9 +219,9 @@ mod tests {
     #[test]
     fn jobs_of_two_owners_with_one_name_are_two_jobs() {
         let both = || {
-            let tale = Tale::new().fact(1000, "alice", Offered, "job-1").fact(1000, "bob", Offered, "job-1");
+            let run = TraceBuilder::new().fact(1000, "alice", Offered, "job-1").fact(1000, "bob", Offered, "job-1");
             let accepted = |from: &str| Fact::new(Accepted, "job-1").from(from);
-            tale.told(1020, "chat", accepted("alice")).told(1020, "chat", accepted("bob"))
+            run.told(1020, "chat", accepted("alice")).told(1020, "chat", accepted("bob"))
         };
         let one = both().told(2000, "chat", Fact::new(Outcome, "job-1").value("ok").from("alice"));
         assert_eq!(one.broken(&Terminal::default()), "terminal: no outcome @ chat");
@@ -224,16 +231,16 @@ mod tests {
 
     #[test]
     fn a_run_in_which_nothing_is_accepted_says_nothing() {
-        assert_eq!(Tale::new().broken(&Terminal::default()), "terminal: says nothing");
-        let optional = Tale::new().optional(Accepted);
+        assert_eq!(TraceBuilder::new().broken(&Terminal::default()), "terminal: says nothing");
+        let optional = TraceBuilder::new().optional(Accepted);
         assert_eq!(optional.held(&Terminal::default()), "0 of 0 accepted reached their outcome");
     }
 
     #[test]
     fn a_job_without_an_outcome_is_convicted_unless_its_owner_died() {
-        let tale = Tale::new().fact(1000, "scheduler", Accepted, "job-1").crashed(2000, "alice");
-        assert_eq!(tale.broken(&Terminal::default()), "terminal: no outcome @ scheduler");
+        let run = TraceBuilder::new().fact(1000, "scheduler", Accepted, "job-1").crashed(2000, "alice");
+        assert_eq!(run.broken(&Terminal::default()), "terminal: no outcome @ scheduler");
         let while_alive = Terminal { while_alive: Some("alice".into()), ..Terminal::default() };
-        assert_eq!(tale.held(&while_alive), "0 of 1 accepted reached their outcome");
+        assert_eq!(run.held(&while_alive), "0 of 1 accepted reached their outcome");
     }
 }

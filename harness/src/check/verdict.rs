@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::current_name;
 use crate::name::HostName;
 
 /// The answer of one check about one run.
@@ -61,8 +62,24 @@ pub struct Violation {
 /// What two failures with one cause have in common: check, clause of the law, roles; no times, counts or keys.
 /// Failures are deduplicated by it, and shrinking keeps it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(from = "String", into = "String")]
 pub struct Signature(String);
+
+impl From<String> for Signature {
+    /// Reads a signature from a capsule. A check that had another name when the capsule was written gets its present one.
+    fn from(text: String) -> Self {
+        match text.split_once(':') {
+            Some((check, clause)) => Self(format!("{}:{clause}", current_name(check))),
+            None => Self(text),
+        }
+    }
+}
+
+impl From<Signature> for String {
+    fn from(signature: Signature) -> Self {
+        signature.0
+    }
+}
 
 impl Signature {
     /// Of a check, the clause that was broken, and the hosts in the roles that the clause speaks of.

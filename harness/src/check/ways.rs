@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::name::HostName;
-use crate::trace::{ConnectionEvent, Record, What};
+use crate::trace::{ConnectionEvent, Record, RecordKind};
 
 /// Who was ever connected with whom.
 #[derive(Debug, Default)]
@@ -29,7 +29,7 @@ impl<'a> Ways<'a> {
     pub(super) fn of(records: &'a [Record]) -> Self {
         let mut ways = Self::default();
         for record in records {
-            if let What::Connection { id, event: ConnectionEvent::Established } = &record.what {
+            if let RecordKind::Connection { id, event: ConnectionEvent::Established } = &record.what {
                 let (client, server) = (&id.link.client, &id.link.server);
                 ways.neighbours.entry(client).or_default().insert(server);
                 ways.neighbours.entry(server).or_default().insert(client);
@@ -79,16 +79,16 @@ impl<'a> Ways<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::tale::Tale;
+    use crate::check::trace_builder::TraceBuilder;
 
     #[test]
     fn a_way_leads_over_what_lies_between_its_ends_and_over_nothing_else() {
-        let tale = [("alice", "chat"), ("bob", "chat"), ("bob", "metrics"), ("alice", "metrics")]
+        let run = [("alice", "chat"), ("bob", "chat"), ("bob", "metrics"), ("alice", "metrics")]
             .into_iter()
-            .fold(Tale::new(), |tale, (client, server)| {
-                tale.connection(1, client, server, 1, ConnectionEvent::Established)
+            .fold(TraceBuilder::new(), |run, (client, server)| {
+                run.connection(1, client, server, 1, ConnectionEvent::Established)
             });
-        let ways = Ways::of(&tale.records);
+        let ways = Ways::of(&run.records);
         let name = |name: &str| HostName::from(name);
         let [alice, bob, chat, metrics, nobody] = ["alice", "bob", "chat", "metrics", "nobody"].map(name);
         assert!(ways.leads_over(&alice, &chat, Pair::of(&chat, &alice)));

@@ -10,7 +10,7 @@ use super::silence::Miss;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectionOrigin {
     /// What happens.
-    pub event: Happening,
+    pub event: ConnectionMoment,
     /// On which link; any, without.
     pub link: Option<Link>,
     /// At which end; either, without. What becomes of an attempt happens at the client's.
@@ -23,7 +23,7 @@ pub struct ConnectionOrigin {
 
 /// What can happen to a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Happening {
+pub enum ConnectionMoment {
     /// It is attempted. Told as `retried` it is every attempt of the link but the first.
     Attempted,
     /// It is established.
@@ -42,7 +42,7 @@ pub enum Happening {
     Closed,
 }
 
-impl Happening {
+impl ConnectionMoment {
     /// Every happening, in the order of a connection's life.
     pub const ALL: [Self; 8] = [
         Self::Attempted,
@@ -93,9 +93,9 @@ impl ConnectionOrigin {
         id: &ConnectionId,
         event: &ConnectionEvent,
     ) -> Option<Result<(HostName, Fact), Miss>> {
-        let (happening, side) = Happening::of(event)?;
-        let is_first = kind == FactKind::Retried && happening == Happening::Attempted && id.nth == 1;
-        if happening != self.event || is_first {
+        let (moment, side) = ConnectionMoment::of(event)?;
+        let is_first = kind == FactKind::Retried && moment == ConnectionMoment::Attempted && id.nth == 1;
+        if moment != self.event || is_first {
             return None;
         }
         let is_meant = self.link.as_ref().is_none_or(|link| *link == id.link) && self.at.is_none_or(|at| at == side);
@@ -115,34 +115,38 @@ impl ConnectionOrigin {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::tale::{Tale, connection};
+    use crate::check::trace_builder::{TraceBuilder, connection};
     use crate::mapping::{FactSource, Origin, apply};
-    use crate::trace::What;
+    use crate::trace::RecordKind;
 
     #[test]
     fn attempts_to_connect_are_retries_but_for_the_first() {
-        let tale = (1..=4).fold(Tale::new(), |tale, n| {
-            tale.connection(1000 * u64::from(n), "alice", "chat", n, ConnectionEvent::Attempted)
+        let run = (1..=4).fold(TraceBuilder::new(), |run, n| {
+            run.connection(1000 * u64::from(n), "alice", "chat", n, ConnectionEvent::Attempted)
         });
-        let tale = tale.connection(9000, "bob", "chat", 2, ConnectionEvent::Attempted);
-        let on_link = origin(Happening::Attempted, |origin| origin.link = Some(connection("alice", "chat", 1).link));
+        let run = run.connection(9000, "bob", "chat", 2, ConnectionEvent::Attempted);
+        let on_link =
+            origin(ConnectionMoment::Attempted, |origin| origin.link = Some(connection("alice", "chat", 1).link));
         let retries = ["alice: alice->chat", "alice: alice->chat", "alice: alice->chat"];
-        assert_eq!(told(&tale, FactKind::Retried, &on_link), retries);
-        assert_eq!(told(&tale, FactKind::Gauge, &on_link).len(), 4);
-        let numbered = origin(Happening::Attempted, |origin| origin.numbered = true);
-        assert_eq!(told(&tale, FactKind::Retried, &numbered)[3], "bob: bob->chat#2");
+        assert_eq!(told(&run, FactKind::Retried, &on_link), retries);
+        assert_eq!(told(&run, FactKind::Gauge, &on_link).len(), 4);
+        let numbered = origin(ConnectionMoment::Attempted, |origin| origin.numbered = true);
+        assert_eq!(told(&run, FactKind::Retried, &numbered)[3], "bob: bob->chat#2");
     }
 
     #[test]
     fn an_end_hears_what_happens_at_it() {
-        let tale = Tale::new()
+        let run = TraceBuilder::new()
             .connection(1000, "alice", "chat", 1, ConnectionEvent::Rst { to: Side::Server, forged: false })
             .connection(1001, "alice", "chat", 1, ConnectionEvent::Fin { by: Side::Server, forged: false })
             .connection(1002, "alice", "chat", 1, ConnectionEvent::Closed { by: Side::Server });
         let line = |event, at| origin(event, |origin| (origin.at, origin.named) = (at, Some("line".to_owned())));
-        assert_eq!(told(&tale, FactKind::Detected, &line(Happening::Reset, None)), ["chat: line"]);
-        assert_eq!(told(&tale, FactKind::Detected, &line(Happening::Finished, Some(Side::Client))), ["alice: line"]);
-        let never = told(&tale, FactKind::Detected, &line(Happening::Closed, Some(Side::Client)));
+        assert_eq!(told(&run, FactKind::Detected, &line(ConnectionMoment::Reset, None)), ["chat: line"]);
+        assert_eq!(
+            told(&run, FactKind::Detected, &line(ConnectionMoment::Finished, Some(Side::Client))),
+            ["alice: line"]
+        );
+        let never = told(&run, FactKind::Detected, &line(ConnectionMoment::Closed, Some(Side::Client)));
         assert_eq!(
             never,
             [
@@ -151,18 +155,18 @@ mod tests {
         );
     }
 
-    fn origin(event: Happening, change: impl Fn(&mut ConnectionOrigin)) -> ConnectionOrigin {
+    fn origin(event: ConnectionMoment, change: impl Fn(&mut ConnectionOrigin)) -> ConnectionOrigin {
         let mut origin = ConnectionOrigin { event, link: None, at: None, named: None, numbered: false };
         change(&mut origin);
         origin
     }
 
-    fn told(tale: &Tale, kind: FactKind, origin: &ConnectionOrigin) -> Vec<String> {
+    fn told(run: &TraceBuilder, kind: FactKind, origin: &ConnectionOrigin) -> Vec<String> {
         let source = FactSource { kind, from: Origin::Connection(origin.clone()), optional: false };
-        let mapped = apply(tale.records.clone(), &[source]);
+        let mapped = apply(run.records.clone(), &[source]);
         let told = mapped.into_iter().filter_map(|record| match record.what {
-            What::Fact(fact) => Some(format!("{}: {}", record.host.map(|host| host.to_string())?, fact.key)),
-            What::Violation { detail, .. } => Some(detail),
+            RecordKind::Fact(fact) => Some(format!("{}: {}", record.host.map(|host| host.to_string())?, fact.key)),
+            RecordKind::BrokenRule { detail, .. } => Some(detail),
             _ => None,
         });
         told.collect()

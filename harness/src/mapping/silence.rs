@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use super::{FactSource, Origin, UnitKind};
 use crate::name::HostName;
-use crate::trace::{Event, Record, What};
+use crate::trace::{LogEvent, Record, RecordKind};
 
 /// What one source has told, and what it did not tell although it might have.
 #[derive(Debug, Default)]
-pub(super) struct Tally {
+pub(super) struct SourceCounts {
     pub(super) told: u32,
     misses: BTreeMap<Miss, u32>,
     /// The fields of the events without the wanted one.
@@ -31,7 +31,7 @@ pub(super) enum Miss {
     Key(String),
 }
 
-impl Tally {
+impl SourceCounts {
     /// Something was told of a host; how many times that makes.
     pub(super) fn tell(&mut self, host: Option<&HostName>) -> u32 {
         self.told += 1;
@@ -40,7 +40,7 @@ impl Tally {
         *times
     }
 
-    pub(super) fn miss(&mut self, miss: Miss, event: Option<&Event>) {
+    pub(super) fn miss(&mut self, miss: Miss, event: Option<&LogEvent>) {
         if let (Miss::Key(_), Some(event)) = (&miss, event) {
             self.has.extend(event.fields.iter().map(|(name, _)| name.clone()));
         }
@@ -57,7 +57,7 @@ impl Tally {
                 format!("the mapped {what} occurred {times}, {}", self.but(miss, source))
             }
         };
-        let what = What::Violation { rule: "silent source".to_owned(), detail };
+        let what = RecordKind::BrokenRule { rule: "silent source".to_owned(), detail };
         Record { at, host: None, incarnation: Default::default(), what }
     }
 
@@ -151,7 +151,7 @@ mod tests {
     }
 
     fn logged(host: &str, fields: &[(&str, &str)]) -> Record {
-        let event = Event {
+        let event = LogEvent {
             level: Level::Info,
             target: "client".to_owned(),
             message: "reconnecting".to_owned(),
@@ -161,7 +161,7 @@ mod tests {
             at: Duration::ZERO,
             host: Some(host.into()),
             incarnation: Default::default(),
-            what: What::Event(event),
+            what: RecordKind::Event(event),
         }
     }
 
@@ -169,7 +169,7 @@ mod tests {
     fn told(records: &[Record], source: &FactSource) -> String {
         let mapped = apply(records.to_vec(), std::slice::from_ref(source));
         let violations = mapped.into_iter().filter_map(|record| match record.what {
-            What::Violation { detail, .. } => Some(detail),
+            RecordKind::BrokenRule { detail, .. } => Some(detail),
             _ => None,
         });
         violations.collect()

@@ -16,7 +16,7 @@ use super::watch;
 use super::{ConnectionKey, Effect, Passage};
 use crate::fault::{Fault, FaultIndex, Trigger};
 use crate::name::{Direction, HostName, Link};
-use crate::trace::Event;
+use crate::trace::LogEvent;
 
 /// The faults of one run and the state of everything that they may strike. All times are since the start of the run.
 ///
@@ -175,7 +175,7 @@ impl Plane {
     }
 
     /// A host has logged a tracing event.
-    pub fn event(&mut self, host: &HostName, event: &Event, now: Duration, out: &mut Vec<Effect>) {
+    pub fn event(&mut self, host: &HostName, event: &LogEvent, now: Duration, out: &mut Vec<Effect>) {
         for fault in self.indices() {
             if !self.is_armed(fault) {
                 continue;

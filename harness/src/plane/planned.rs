@@ -6,7 +6,7 @@ use super::ConnectionKey;
 use super::reasons::{Count, Hindrance};
 use crate::fault::{Fault, Target, Trigger};
 use crate::name::{ConnectionId, HostName};
-use crate::trace::Event;
+use crate::trace::LogEvent;
 
 /// A fault and what has become of it.
 #[derive(Debug)]
@@ -82,7 +82,7 @@ impl Planned {
     }
 
     /// Counts an event; if it is the one that was waited for, says how long after it the fault strikes.
-    pub(super) fn count(&mut self, on: &HostName, event: &Event) -> Option<Duration> {
+    pub(super) fn count(&mut self, on: &HostName, event: &LogEvent) -> Option<Duration> {
         let Trigger::Event { message, host, fields, n, after } = &self.fault.trigger else { return None };
         if event.message != *message {
             return None;

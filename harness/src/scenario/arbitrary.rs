@@ -108,7 +108,7 @@ allowed_losses = [{ reason = "host_died", host = "chat" }]
 name = "send-counts-as-delivered"
 host = "chat"
 run = "specimen_chat"
-convicted_by = ["truthful", "conduct"]
+convicted_by = ["truthful", "integrity"]
 "#;
     Scenario::from_toml(text, Path::new("everything.toml")).expect("the scenario has no mistake")
 }

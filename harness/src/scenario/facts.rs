@@ -9,7 +9,7 @@ use super::rule::link;
 use super::section::Section;
 use super::trigger::{fields, written_fields};
 use super::verb::spelt;
-use crate::mapping::{ConnectionOrigin, EventOrigin, FactSource, Happening, Origin, UnitKind, UnitOrigin};
+use crate::mapping::{ConnectionMoment, ConnectionOrigin, EventOrigin, FactSource, Origin, UnitKind, UnitOrigin};
 use crate::name::{Link, Side};
 use crate::pattern::Pattern;
 
@@ -76,14 +76,19 @@ fn event(section: &Section) -> Result<EventOrigin, ScenarioError> {
 fn connection(section: &Section) -> Result<ConnectionOrigin, ScenarioError> {
     section.only(&["fact", "connection", "link", "at", "as", "numbered", "optional"])?;
     let wanted: String = section.required("connection")?;
-    let words = Happening::ALL.map(Happening::word);
-    let Some(event) = Happening::ALL.into_iter().find(|happening| happening.word() == wanted) else {
+    let words = ConnectionMoment::ALL.map(ConnectionMoment::word);
+    let Some(event) = ConnectionMoment::ALL.into_iter().find(|happening| happening.word() == wanted) else {
         let error = unknown(format!("no connection is `{wanted}`"), &wanted, words);
         return Err(section.place_of("connection").error_meaning(error));
     };
     let at: Option<Side> = section.optional("at")?;
-    let attempt =
-        matches!(event, Happening::Attempted | Happening::Established | Happening::Refused | Happening::TimedOut);
+    let attempt = matches!(
+        event,
+        ConnectionMoment::Attempted
+            | ConnectionMoment::Established
+            | ConnectionMoment::Refused
+            | ConnectionMoment::TimedOut
+    );
     if attempt && at == Some(Side::Server) {
         let sentence = format!("an attempt is the client's: that it is `{wanted}` never happens at the server");
         return Err(section.place_of("at").error(sentence));

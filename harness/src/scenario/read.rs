@@ -11,7 +11,7 @@ use super::names::Names;
 use super::section::Section;
 use super::typed;
 use super::{FaultRule, HostSpec, LinkParameters, LinkSpec, Network, Role, Scenario, Specimen, facts, rule, validate};
-use crate::check::{Expectations, Sign};
+use crate::check::{Expectations, Sign, current_name};
 use crate::fault::{Fault, Middlebox};
 
 const KEYS: [&str; 16] = [
@@ -269,6 +269,10 @@ fn specimen(node: &Node) -> Result<Specimen, ScenarioError> {
         name: section.required("name")?,
         host: section.required("host")?,
         run: section.required("run")?,
-        convicted_by: section.required("convicted_by")?,
+        convicted_by: section
+            .required::<Vec<String>>("convicted_by")?
+            .iter()
+            .map(|check| current_name(check).to_owned())
+            .collect(),
     })
 }

@@ -20,7 +20,7 @@ use crate::fact::Fact;
 use crate::name::{HostName, Incarnation};
 use crate::plan::Plan;
 use crate::scenario::Role;
-use crate::trace::{ProcessEvent, What};
+use crate::trace::{ProcessEvent, RecordKind};
 
 /// Between the sampling of the final state and the stopping of the hosts: the least that virtual time can tell apart, so
 /// that what hosts record while they stop is later than what is judged.
@@ -209,7 +209,7 @@ impl Director {
             lives.map(|life| (life, network.hosts.life(life).tasks)).collect()
         };
         for (life, tasks) in &survivors {
-            self.engine.record(Some(*life), What::Process(ProcessEvent::Survivors { tasks: *tasks }));
+            self.engine.record(Some(*life), RecordKind::Process(ProcessEvent::Survivors { tasks: *tasks }));
         }
         let network = self.engine.network.borrow();
         survivors
@@ -242,7 +242,7 @@ impl FactSink for Facts {
             let at = network.now;
             // A dead process says nothing, however long its tasks live on.
             if network.hosts.speaks(host, incarnation) {
-                network.journal.push(at, Some((host, incarnation)), What::Fact(fact));
+                network.journal.push(at, Some((host, incarnation)), RecordKind::Fact(fact));
             }
         });
     }

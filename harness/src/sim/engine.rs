@@ -16,7 +16,7 @@ use super::owners::{Owner, Owners};
 use crate::check::RunEnd;
 use crate::fault::{Fault, Trigger};
 use crate::seed::SeedTree;
-use crate::trace::What;
+use crate::trace::RecordKind;
 
 /// The engine.
 pub(crate) struct Engine {
@@ -213,12 +213,12 @@ impl Engine {
                 Whose::Incarnation(host, incarnation) => hosts.life_of(&host, incarnation),
             };
             let alive = life.is_some_and(|life| hosts.life(life).state == State::Alive);
-            if matches!(what, What::Event(_) | What::Fact(_)) && !alive {
+            if matches!(what, RecordKind::Event(_) | RecordKind::Fact(_)) && !alive {
                 // A dead process says nothing, however long its threads live on.
                 continue;
             }
             journal.push(at, life.map(|life| hosts.name_of_life(life)), what.clone());
-            if let (Some(life), What::Event(event), true) = (life, &what, self.events_trigger) {
+            if let (Some(life), RecordKind::Event(event), true) = (life, &what, self.events_trigger) {
                 let host = network.hosts.life(life).host;
                 network.observe_event(host, event);
             }
@@ -258,7 +258,7 @@ impl Engine {
         self.waking.set(wakers);
     }
 
-    pub(crate) fn record(&self, life: Option<LifeId>, what: What) {
+    pub(crate) fn record(&self, life: Option<LifeId>, what: RecordKind) {
         self.with_network(|network| {
             let Network { hosts, journal, now, .. } = network;
             journal.push(*now, life.map(|life| hosts.name_of_life(life)), what);
@@ -418,7 +418,7 @@ impl Engine {
 
     fn end_overfull(&self) {
         let detail = format!("sockets hold more than {} bytes", self.budget.buffered_bytes);
-        self.record(None, What::Violation { rule: "memory".to_owned(), detail });
+        self.record(None, RecordKind::BrokenRule { rule: "memory".to_owned(), detail });
         self.end(RunEnd::Finished);
     }
 

@@ -7,7 +7,7 @@ use super::recorder;
 use crate::catalogue::{FactSink, set_fact_sink};
 use crate::fact::Fact;
 use crate::name::{HostName, Incarnation};
-use crate::trace::{Event, ProcessEvent, What};
+use crate::trace::{LogEvent, ProcessEvent, RecordKind};
 
 /// This thread belongs to a run from now on: its facts and events are the run's.
 pub(crate) fn begin(shared: &'static Shared) {
@@ -17,15 +17,15 @@ pub(crate) fn begin(shared: &'static Shared) {
 }
 
 /// An event on a thread that has no engine; nothing outside of a run.
-pub(crate) fn event(event: Event) {
+pub(crate) fn event(event: LogEvent) {
     if let Some(shared) = shared() {
-        shared.tell(What::Event(event));
+        shared.tell(RecordKind::Event(event));
     }
 }
 
 /// A panic on a thread of a run that has no engine.
 pub(crate) fn panicked(shared: &Shared, message: String) {
-    shared.tell(What::Process(ProcessEvent::Panicked { message, root: false }));
+    shared.tell(RecordKind::Process(ProcessEvent::Panicked { message, root: false }));
 }
 
 /// Keeps facts for the engine.
@@ -33,6 +33,6 @@ struct Kept(&'static Shared);
 
 impl FactSink for Kept {
     fn fact(&self, host: &HostName, incarnation: Incarnation, fact: Fact) {
-        self.0.tell_of(Whose::Incarnation(host.clone(), incarnation), What::Fact(fact));
+        self.0.tell_of(Whose::Incarnation(host.clone(), incarnation), RecordKind::Fact(fact));
     }
 }

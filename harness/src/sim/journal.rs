@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::fabric::PacketDigest;
 use crate::check::FinalState;
 use crate::name::{Direction, HostName, Incarnation};
-use crate::trace::{Record, TraceHash, What};
+use crate::trace::{Record, RecordKind, TraceHash};
 
 /// Records and hash, as they grow.
 pub(crate) struct Journal {
@@ -26,7 +26,7 @@ impl Journal {
         Self { records: Vec::new(), hash: TraceHash::default(), sealed: false, most: MOST_RECORDS }
     }
 
-    pub(crate) fn push(&mut self, at: Duration, host: Option<(&HostName, Incarnation)>, what: What) {
+    pub(crate) fn push(&mut self, at: Duration, host: Option<(&HostName, Incarnation)>, what: RecordKind) {
         if self.sealed {
             return;
         }
@@ -34,7 +34,7 @@ impl Journal {
             Ordering::Less => what,
             Ordering::Equal => {
                 let detail = format!("the run has more than {} records, and no later one is kept", self.most);
-                What::Violation { rule: "memory".to_owned(), detail }
+                RecordKind::BrokenRule { rule: "memory".to_owned(), detail }
             }
             Ordering::Greater => return,
         };
@@ -102,16 +102,21 @@ mod tests {
     use super::*;
     use crate::check::RunEnd;
     use crate::fact::{Fact, FactKind};
-    use crate::trace::{Event, Level, ProcessEvent};
+    use crate::trace::{Level, LogEvent, ProcessEvent};
 
     #[test]
     fn every_part_of_a_record_is_in_the_hash() {
         let plain = hash_of(5, Some("alice"), fact("job-1", None));
         let event = |message: &str, field: &str| {
             let fields = vec![("field".to_owned(), field.to_owned())];
-            What::Event(Event { level: Level::Info, target: "chat".to_owned(), message: message.to_owned(), fields })
+            RecordKind::Event(LogEvent {
+                level: Level::Info,
+                target: "chat".to_owned(),
+                message: message.to_owned(),
+                fields,
+            })
         };
-        let violation = |detail: &str| What::Violation { rule: "stray".to_owned(), detail: detail.to_owned() };
+        let violation = |detail: &str| RecordKind::BrokenRule { rule: "stray".to_owned(), detail: detail.to_owned() };
         let others = [
             hash_of(6, Some("alice"), fact("job-1", None)),
             hash_of(5, Some("bob"), fact("job-1", None)),
@@ -124,7 +129,7 @@ mod tests {
             hash_of(5, Some("alice"), event("down", "1")),
             hash_of(5, Some("alice"), violation("getpid")),
             hash_of(5, Some("alice"), violation("gettid")),
-            hash_of(5, Some("alice"), What::Process(ProcessEvent::Started)),
+            hash_of(5, Some("alice"), RecordKind::Process(ProcessEvent::Started)),
         ];
         for (n, other) in others.iter().enumerate() {
             assert!(*other != plain && !others[..n].contains(other), "record {n}");
@@ -149,15 +154,15 @@ mod tests {
         assert_ne!(ended(RunEnd::Finished), ended(RunEnd::TimeLimit));
     }
 
-    fn hash_of(ms: u64, host: Option<&str>, what: What) -> TraceHash {
+    fn hash_of(ms: u64, host: Option<&str>, what: RecordKind) -> TraceHash {
         let mut journal = Journal::new();
         let host = host.map(HostName::from);
         journal.push(Duration::from_millis(ms), host.as_ref().map(|host| (host, Incarnation(0))), what);
         journal.take().1
     }
 
-    fn fact(key: &str, value: Option<&str>) -> What {
+    fn fact(key: &str, value: Option<&str>) -> RecordKind {
         let fact = Fact::new(FactKind::Gauge, key);
-        What::Fact(Fact { value: value.map(str::to_owned), ..fact })
+        RecordKind::Fact(Fact { value: value.map(str::to_owned), ..fact })
     }
 }

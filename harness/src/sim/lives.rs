@@ -10,7 +10,7 @@ use super::overrides::EntropyState;
 use crate::check::RunEnd;
 use crate::fault::{FaultIndex, Verb};
 use crate::plane::HostAct;
-use crate::trace::{ProcessEvent, What};
+use crate::trace::{ProcessEvent, RecordKind};
 
 impl Engine {
     /// Begins a host's next life and says which.
@@ -31,7 +31,7 @@ impl Engine {
         if let Some((ahead, fault)) = self.network.borrow().hosts.host(host).ahead {
             self.shared.set_wall(life.0, ahead, fault);
         }
-        self.record(Some(life), What::Process(ProcessEvent::Started));
+        self.record(Some(life), RecordKind::Process(ProcessEvent::Started));
         life
     }
 
@@ -41,7 +41,7 @@ impl Engine {
             // A destructor of a root that a fault ended has panicked.
             return;
         }
-        self.record(Some(life), What::Process(ProcessEvent::Exited { error }));
+        self.record(Some(life), RecordKind::Process(ProcessEvent::Exited { error }));
         self.with_network(|network| {
             // The process is gone: its kernel closes what it still held.
             network.sever_life(life, None);
@@ -93,7 +93,7 @@ impl Engine {
     /// Sockets first, then the root: no destructor of the dying process can still send.
     fn kill(&self, host: HostId, fault: FaultIndex, how: ProcessEvent) {
         let Some(life) = self.network.borrow().hosts.running(host) else { return };
-        self.record(Some(life), What::Process(how.clone()));
+        self.record(Some(life), RecordKind::Process(how.clone()));
         let root = self.with_network(|network| {
             network.taint_host(host, fault);
             if how == ProcessEvent::PowerLost {
@@ -148,7 +148,7 @@ impl Engine {
             }
             entry.shutdown.clone()
         };
-        self.record(Some(life), What::Process(ProcessEvent::StopRequested));
+        self.record(Some(life), RecordKind::Process(ProcessEvent::StopRequested));
         token.cancel();
     }
 
@@ -178,7 +178,7 @@ impl Engine {
                 self.end(RunEnd::Finished);
                 continue;
             };
-            self.record(Some(life), What::Process(ProcessEvent::Panicked { message, root }));
+            self.record(Some(life), RecordKind::Process(ProcessEvent::Panicked { message, root }));
             if root {
                 self.exited(life, Some("panicked".to_owned()));
             }

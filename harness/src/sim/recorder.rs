@@ -10,7 +10,7 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 
 use super::hosts::State;
 use super::{engine, helpers};
-use crate::trace::{Event, Level, What};
+use crate::trace::{Level, LogEvent, RecordKind};
 
 /// Libraries whose inner life is not a service's doing; they are heard from warnings up.
 const LIBRARIES: [&str; 7] = ["tokio", "hyper", "tungstenite", "mio", "want", "axum", "tower"];
@@ -60,20 +60,24 @@ impl<S: tracing::Subscriber> Layer<S> for Recorder {
         if engine.events_trigger {
             engine.with_network(|network| {
                 let host = network.hosts.life(life).host;
-                network.journal.push(network.now, Some(network.hosts.name_of_life(life)), What::Event(event.clone()));
+                network.journal.push(
+                    network.now,
+                    Some(network.hosts.name_of_life(life)),
+                    RecordKind::Event(event.clone()),
+                );
                 network.observe_event(host, &event);
             });
         } else {
-            engine.record(Some(life), What::Event(event));
+            engine.record(Some(life), RecordKind::Event(event));
         }
     }
 }
 
 /// An event as records have it.
-fn taken(event: &tracing::Event<'_>) -> Event {
+fn taken(event: &tracing::Event<'_>) -> LogEvent {
     let mut fields = Fields::default();
     event.record(&mut fields);
-    Event {
+    LogEvent {
         level: level(*event.metadata().level()),
         target: event.metadata().target().to_owned(),
         message: fields.message,

@@ -26,7 +26,7 @@ use crate::plan::Plan;
 use crate::plane::Plane;
 use crate::scenario;
 use crate::seed::{Seed, SeedTree};
-use crate::trace::{Record, TraceHash, What};
+use crate::trace::{Record, RecordKind, TraceHash};
 
 #[cfg(not(tokio_unstable))]
 compile_error!(
@@ -215,7 +215,7 @@ fn late_panics(engine: &Engine, mut raw: Raw) -> Raw {
     let messages: BTreeSet<_> = panics.into_iter().map(|(_, _, message)| message).collect();
     for message in messages {
         let detail = format!("a task that was still there at the end panicked when it was dropped: {message}");
-        let what = What::Violation { rule: "panic".to_owned(), detail };
+        let what = RecordKind::BrokenRule { rule: "panic".to_owned(), detail };
         let record = Record { at: raw.simulated, host: None, incarnation: Incarnation::default(), what };
         raw.hash.absorb_value(&record);
         raw.records.push(record);
@@ -243,7 +243,7 @@ fn last_words(engine: &Rc<Engine>, plan: &Plan, round: Round, told: &Told) -> La
     Box::new(move |what| {
         let result = if engine.network.try_borrow_mut().is_ok() {
             let detail = format!("{} waits for ever for {what}", waiting(&engine));
-            engine.record(engine.speaking(), What::Violation { rule: "stuck".to_owned(), detail });
+            engine.record(engine.speaking(), RecordKind::BrokenRule { rule: "stuck".to_owned(), detail });
             let last = Director::sample(&engine, RunEnd::Watchdog);
             Ok(seal(&engine, round, last))
         } else {
@@ -276,7 +276,7 @@ fn note_threads(engine: &Engine, round: Round) {
             "threads that a run has started are left behind ({left}) and belong to the whole process, so that no other run \
              decides when they run: make pools and workers in the service's `run`, and end them there"
         );
-        engine.record(None, What::Violation { rule: "threads".to_owned(), detail });
+        engine.record(None, RecordKind::BrokenRule { rule: "threads".to_owned(), detail });
     }
 }
 

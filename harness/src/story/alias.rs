@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::trace::{Record, What};
+use crate::trace::{Record, RecordKind};
 
 /// Ordinals for random ids, by kind, in the order in which the ids appear.
 #[derive(Debug, Default)]
@@ -21,7 +21,7 @@ impl Aliases {
     pub(super) fn of(records: &[Record]) -> Self {
         let mut aliases = Self::default();
         for record in records {
-            if let What::Fact(fact) = &record.what {
+            if let RecordKind::Fact(fact) = &record.what {
                 aliases.shorten(&fact.key);
                 aliases.shorten(fact.value.as_deref().unwrap_or_default());
             }

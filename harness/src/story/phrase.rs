@@ -5,7 +5,9 @@ use super::table::Table;
 use crate::fact::{Fact, FactKind};
 use crate::fault::spelling;
 use crate::name::{ConnectionId, Direction, Side};
-use crate::trace::{ConnectionEvent, Event, FaultEvent, GaveUpOn, Level, ProcessEvent, Record, Seconds, Unit, What};
+use crate::trace::{
+    ConnectionEvent, FaultEvent, GaveUpOn, Level, LogEvent, ProcessEvent, Record, RecordKind, Seconds, Unit,
+};
 
 /// Who a record is about, and what it says.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,17 +31,17 @@ pub(super) fn phrase(record: &Record, aliases: &mut Aliases) -> Phrase {
 fn verbatim(record: &Record) -> Phrase {
     let host = || record.host.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
     let (who, text) = match &record.what {
-        What::Connection { id, event } => (id.to_string(), connection(id, event)),
-        What::Unit { connection, direction, unit } => (connection.to_string(), unit_text(unit, *direction)),
-        What::Fault { fault, event } => (format!("fault {}", fault.0 + 1), fault_text(event)),
-        What::Process(event) => (host(), process(event)),
-        What::Fact(fact) => (host(), fact_text(fact)),
-        What::Event(event) => (host(), event_text(event)),
-        What::Observed { connection, side, call, outcome } => {
+        RecordKind::Connection { id, event } => (id.to_string(), connection(id, event)),
+        RecordKind::Unit { connection, direction, unit } => (connection.to_string(), unit_text(unit, *direction)),
+        RecordKind::Fault { fault, event } => (format!("fault {}", fault.0 + 1), fault_text(event)),
+        RecordKind::Process(event) => (host(), process(event)),
+        RecordKind::Fact(fact) => (host(), fact_text(fact)),
+        RecordKind::Event(event) => (host(), event_text(event)),
+        RecordKind::Observed { connection, side, call, outcome } => {
             let observer = end(connection, *side);
             (observer.to_owned(), format!("saw {outcome} from {call} on {connection}"))
         }
-        What::Violation { rule, detail } => (host(), format!("VIOLATION {rule}: {detail}")),
+        RecordKind::BrokenRule { rule, detail } => (host(), format!("VIOLATION {rule}: {detail}")),
     };
     Phrase { who, text }
 }
@@ -178,7 +180,7 @@ fn fact_text(fact: &Fact) -> String {
     text
 }
 
-fn event_text(event: &Event) -> String {
+fn event_text(event: &LogEvent) -> String {
     let level = match event.level {
         Level::Error => "ERROR",
         Level::Warn => "WARN",

@@ -10,7 +10,7 @@ use crate::check::Evidence;
 use crate::fact::{Fact, FactKind};
 use crate::fault::FrameKind;
 use crate::name::{ConnectionId, Side};
-use crate::trace::{ConnectionEvent, FaultEvent, Level, ProcessEvent, Record, Seconds, Unit, What};
+use crate::trace::{ConnectionEvent, FaultEvent, Level, ProcessEvent, Record, RecordKind, Seconds, Unit};
 
 /// The lines of a run, each with its time, whom it is about, and what happened.
 ///
@@ -26,7 +26,7 @@ pub(super) fn timeline(evidence: &Evidence, aliases: &mut Aliases) -> Table {
         match weigh(record, &connections) {
             Weight::Hidden => {}
             Weight::Line => {
-                let fired = matches!(&record.what, What::Fault { event: FaultEvent::Fired { .. }, .. });
+                let fired = matches!(&record.what, RecordKind::Fault { event: FaultEvent::Fired { .. }, .. });
                 if fired {
                     folded.since = None;
                 }
@@ -66,33 +66,33 @@ fn is_told_late(record: &Record) -> bool {
     let process =
         |event: &ProcessEvent| matches!(event, ProcessEvent::Panicked { .. } | ProcessEvent::Survivors { .. });
     match &record.what {
-        What::Violation { .. } => true,
-        What::Process(event) => process(event),
-        What::Connection { .. }
-        | What::Unit { .. }
-        | What::Fault { .. }
-        | What::Fact(_)
-        | What::Event(_)
-        | What::Observed { .. } => false,
+        RecordKind::BrokenRule { .. } => true,
+        RecordKind::Process(event) => process(event),
+        RecordKind::Connection { .. }
+        | RecordKind::Unit { .. }
+        | RecordKind::Fault { .. }
+        | RecordKind::Fact(_)
+        | RecordKind::Event(_)
+        | RecordKind::Observed { .. } => false,
     }
 }
 
 fn weigh<'a>(record: &'a Record, connections: &Connections) -> Weight<'a> {
     match &record.what {
-        What::Violation { .. } | What::Process(_) => Weight::Line,
-        What::Connection { id, event } => connections.weigh(id, event),
-        What::Unit { unit, .. } => weigh_unit(unit),
-        What::Fault { event, .. } => match event {
+        RecordKind::BrokenRule { .. } | RecordKind::Process(_) => Weight::Line,
+        RecordKind::Connection { id, event } => connections.weigh(id, event),
+        RecordKind::Unit { unit, .. } => weigh_unit(unit),
+        RecordKind::Fault { event, .. } => match event {
             FaultEvent::Fired { .. } | FaultEvent::FirstOutcome { .. } | FaultEvent::Healed => Weight::Line,
             FaultEvent::FirstPacket { .. } => Weight::Hidden,
         },
-        What::Fact(fact) => weigh_fact(fact),
-        What::Event(event) => match event.level {
+        RecordKind::Fact(fact) => weigh_fact(fact),
+        RecordKind::Event(event) => match event.level {
             Level::Error => Weight::Repeat(format!("ERROR {}", event.message)),
             Level::Warn => Weight::Repeat(format!("WARN {}", event.message)),
             Level::Info | Level::Debug | Level::Trace => Weight::Hidden,
         },
-        What::Observed { connection, call, outcome, .. } => {
+        RecordKind::Observed { connection, call, outcome, .. } => {
             Weight::Repeat(format!("saw {outcome} from {call} on {connection}"))
         }
     }
@@ -147,7 +147,7 @@ impl<'a> Connections<'a> {
     fn of(records: &'a [Record]) -> Self {
         let (mut answered, mut finished) = (BTreeSet::new(), BTreeSet::new());
         for record in records {
-            let What::Connection { id, event } = &record.what else { continue };
+            let RecordKind::Connection { id, event } = &record.what else { continue };
             match event {
                 ConnectionEvent::Established | ConnectionEvent::Refused | ConnectionEvent::TimedOut => {
                     answered.insert(id);
@@ -301,27 +301,27 @@ fn clock(at: Duration, since: Option<Duration>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::tale::Tale;
+    use crate::check::trace_builder::TraceBuilder;
     use crate::fact::FactKind::{Gauge, Offered, Outcome, Received, StreamEvent};
     use crate::fault::{Ends, Verb};
     use crate::trace::ConnectionEvent::{Attempted, Closed, Established, Refused};
 
     #[test]
     fn repeats_fold_up_to_the_next_fault_and_no_further() {
-        let mut tale = Tale::new();
+        let mut run = TraceBuilder::new();
         for n in 1..=3 {
-            tale = tale.fact(1000 * n, "alice", Offered, &format!("m-{n}")).fact(
+            run = run.fact(1000 * n, "alice", Offered, &format!("m-{n}")).fact(
                 1000 * n + 5,
                 "chat",
                 Received,
                 &format!("m-{n}"),
             );
         }
-        tale = tale.struck(4000, "alice", "chat", Verb::Reset { to: Ends::Both });
+        run = run.struck(4000, "alice", "chat", Verb::Reset { to: Ends::Both });
         for n in 4..=5 {
-            tale = tale.fact(1000 * n, "alice", Offered, &format!("m-{n}"));
+            run = run.fact(1000 * n, "alice", Offered, &format!("m-{n}"));
         }
-        insta::assert_snapshot!(rendered(&tale), @"
+        insta::assert_snapshot!(rendered(&run), @"
         1.0s  alice    offered m-1 to m-3 x3, until 3.0s
         1.0s  chat     received m-1 to m-3 x3, until 3.0s
         4.0s  fault 1  FIRED reset on alice->chat#1
@@ -331,15 +331,15 @@ mod tests {
 
     #[test]
     fn repeats_of_one_key_and_of_one_warning_are_counted() {
-        let mut tale = Tale::new();
+        let mut run = TraceBuilder::new();
         for n in 0..4 {
-            tale = tale
+            run = run
                 .value(1000 + n, "app", StreamEvent, "chat-1", &format!("event {n}"))
                 .event(1000 + n, "app", Level::Warn, "slow reader")
                 .event(1000 + n, "app", Level::Info, "not shown")
                 .value(1000 + n, "app", Gauge, "open", "1");
         }
-        insta::assert_snapshot!(rendered(&tale), @r"
+        insta::assert_snapshot!(rendered(&run), @r"
         1.0s  app  got an event of chat-1 x4
         1.0s  app  WARN slow reader x4
         ");
@@ -347,11 +347,11 @@ mod tests {
 
     #[test]
     fn facts_fold_by_their_value() {
-        let mut tale = Tale::new();
+        let mut run = TraceBuilder::new();
         for (n, value) in ["result", "result", "JOB_TIMEOUT", "result"].into_iter().enumerate() {
-            tale = tale.value(1000, "chat", Outcome, &format!("m-{n}"), value);
+            run = run.value(1000, "chat", Outcome, &format!("m-{n}"), value);
         }
-        insta::assert_snapshot!(rendered(&tale), @r"
+        insta::assert_snapshot!(rendered(&run), @r"
         1.0s  chat  outcome of m-0 to m-3: result x3
         1.0s  chat  outcome of m-2: JOB_TIMEOUT
         ");
@@ -359,7 +359,7 @@ mod tests {
 
     #[test]
     fn a_connection_says_each_thing_once() {
-        let tale = Tale::new()
+        let run = TraceBuilder::new()
             .connection(1000, "alice", "chat", 1, Attempted)
             .connection(1001, "alice", "chat", 1, Refused)
             .connection(2000, "alice", "chat", 2, Attempted)
@@ -368,7 +368,7 @@ mod tests {
             .connection(3000, "alice", "chat", 2, Closed { by: Side::Client })
             .connection(3001, "alice", "chat", 2, Closed { by: Side::Server })
             .connection(4000, "alice", "chat", 3, Attempted);
-        insta::assert_snapshot!(rendered(&tale), @r"
+        insta::assert_snapshot!(rendered(&run), @r"
         1.0s  alice->chat#1  refused
         2.0s  alice->chat#2  established
         3.0s  alice->chat#2  FIN from alice
@@ -380,20 +380,20 @@ mod tests {
     #[test]
     fn the_stopping_of_the_hosts_is_not_told_unless_it_breaks_a_rule() {
         let panicked = ProcessEvent::Panicked { message: "late".to_owned(), root: true };
-        let tale = Tale::new()
+        let run = TraceBuilder::new()
             .started(0, "chat")
             .stopping(5000, "chat")
             .process(5001, "chat", panicked)
             .exited(5002, "chat", None)
             .ending(4000);
-        insta::assert_snapshot!(rendered(&tale), @r"
+        insta::assert_snapshot!(rendered(&run), @r"
           0s  chat  started
         5.0s  chat  PANIC in the root task: late
         ");
     }
 
-    fn rendered(tale: &Tale) -> String {
-        let mut aliases = Aliases::of(&tale.records);
-        timeline(&tale.evidence(), &mut aliases).render()
+    fn rendered(run: &TraceBuilder) -> String {
+        let mut aliases = Aliases::of(&run.records);
+        timeline(&run.evidence(), &mut aliases).render()
     }
 }

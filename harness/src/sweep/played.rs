@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 use super::Series;
 use super::board::Report;
 use crate::catalogue::Catalogue;
-use crate::check::{Check as _, Conduct, Evidence, FinalState, RunEnd, Signature};
+use crate::check::{Check as _, Evidence, FinalState, RunEnd, RunIntegrity, Signature};
 use crate::name::{HostName, Incarnation};
 use crate::outcome::Outcome;
 use crate::plan::Plan;
 use crate::sim::{Raw, SimError};
 use crate::story;
-use crate::trace::{Record, Trace, TraceHash, What};
+use crate::trace::{Record, RecordKind, Trace, TraceHash};
 
 /// How closely a run is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -156,7 +156,11 @@ fn lost_or_faulty(error: SimError) -> Report {
 }
 
 fn strayed(outcome: &Outcome) -> bool {
-    outcome.trace.records.iter().any(|record| matches!(&record.what, What::Violation { rule, .. } if rule == "stray"))
+    outcome
+        .trace
+        .records
+        .iter()
+        .any(|record| matches!(&record.what, RecordKind::BrokenRule { rule, .. } if rule == "stray"))
 }
 
 /// How a run came to have no end of its own.
@@ -235,7 +239,7 @@ impl Loss {
             at: self.at,
             host: self.host.clone(),
             incarnation: Incarnation::default(),
-            what: What::Violation { rule: self.rule().to_owned(), detail: self.sentence() },
+            what: RecordKind::BrokenRule { rule: self.rule().to_owned(), detail: self.sentence() },
         };
         let last = FinalState {
             at: self.at,
@@ -247,7 +251,7 @@ impl Loss {
         };
         let records = vec![record];
         let actors = plan.scenario.actors();
-        let verdicts = vec![Conduct.judge(&Evidence {
+        let verdicts = vec![RunIntegrity.judge(&Evidence {
             records: &records,
             faults: &plan.faults,
             actors: &actors,

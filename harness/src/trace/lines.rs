@@ -62,7 +62,7 @@ mod tests {
     use super::*;
     use crate::fact::{Fact, FactKind};
     use crate::name::{ConnectionId, Incarnation, Link};
-    use crate::trace::{ConnectionEvent, Event, Level, What};
+    use crate::trace::{ConnectionEvent, Level, LogEvent, RecordKind};
 
     #[test]
     fn what_is_written_is_read_back() {
@@ -99,7 +99,7 @@ mod tests {
             incarnation: Incarnation(0),
             what,
         };
-        let event = Event {
+        let event = LogEvent {
             level: Level::Warn,
             target: "chat".to_owned(),
             message: "slow".to_owned(),
@@ -109,10 +109,10 @@ mod tests {
             records: vec![
                 record(
                     None,
-                    What::Connection { id: ConnectionId { link, nth: 2 }, event: ConnectionEvent::Established },
+                    RecordKind::Connection { id: ConnectionId { link, nth: 2 }, event: ConnectionEvent::Established },
                 ),
-                record(Some("chat"), What::Event(event)),
-                record(Some("alice"), What::Fact(Fact::new(FactKind::Received, "job-1"))),
+                record(Some("chat"), RecordKind::Event(event)),
+                record(Some("alice"), RecordKind::Fact(Fact::new(FactKind::Received, "job-1"))),
             ],
         }
     }

@@ -1,7 +1,7 @@
 //! The trace: every record of a run in order, its file of JSON lines, and the hash that says whether two runs were the
 //! same to the last packet.
 //!
-//! - [`Record`] and [`What`]: one thing that happened.
+//! - [`Record`] and [`RecordKind`]: one thing that happened.
 //! - [`Trace`]: all of them, written to and read from JSON lines.
 //! - [`Seconds`]: how sentences and stories write a time.
 //! - [`TraceHash`]: 128 bits over what the engine did, most of which is in no record.
@@ -16,7 +16,7 @@ pub(crate) use clock::told_apart;
 pub use hash::TraceHash;
 pub(crate) use hash::words_of;
 pub use lines::TraceError;
-pub use record::{ConnectionEvent, Event, FaultEvent, GaveUpOn, Level, ProcessEvent, Record, Unit, What};
+pub use record::{ConnectionEvent, FaultEvent, GaveUpOn, Level, LogEvent, ProcessEvent, Record, RecordKind, Unit};
 
 /// Every record of one run, in the order in which things happened.
 ///

@@ -21,13 +21,13 @@ pub struct Record {
     #[serde(default)]
     pub incarnation: Incarnation,
     /// What happened.
-    pub what: What,
+    pub what: RecordKind,
 }
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum What {
+pub enum RecordKind {
     /// Something in the life of a connection, as the network saw it.
     Connection {
         /// Which.
@@ -56,7 +56,7 @@ pub enum What {
     /// A fact, told by an actor or mapped from an event or unit.
     Fact(Fact),
     /// A tracing event of a service or actor.
-    Event(Event),
+    Event(LogEvent),
     /// A socket call of a host that ended in an error or end of stream: what the application saw.
     Observed {
         /// On which connection, from which end.
@@ -68,8 +68,9 @@ pub enum What {
         /// `eof`, or the `io::ErrorKind` in the words of its Debug form (`ConnectionReset`).
         outcome: String,
     },
-    /// Something the harness itself must tell: a stray call, a silent source, a violation of a budget.
-    Violation {
+    /// A rule of the run was broken: a stray call, a silent source, an exhausted budget.
+    #[serde(rename = "violation")]
+    BrokenRule {
         /// Which rule: `stray`, `livelock`, `exit`, `panic`...
         rule: String,
         /// The sentence.
@@ -242,7 +243,7 @@ pub enum ProcessEvent {
 
 /// A tracing event.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Event {
+pub struct LogEvent {
     /// Its level.
     pub level: Level,
     /// Its target (`halfopen_client`).
@@ -253,7 +254,7 @@ pub struct Event {
     pub fields: Vec<(String, String)>,
 }
 
-impl Event {
+impl LogEvent {
     /// The value of a field.
     pub fn field(&self, name: &str) -> Option<&str> {
         self.fields.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())

@@ -198,7 +198,7 @@ fn a_lock_that_nobody_will_release_is_a_broken_law_with_all_that_was_known() {
     assert!(begun.elapsed() < s(40), "{:?}", begun.elapsed());
     let stuck = outcome.violated("stuck");
     assert!(stuck.len() == 1 && stuck[0].starts_with("client waits for ever for a lock"), "{stuck:?}");
-    assert_eq!(outcome.broken()[0], "conduct: stuck @ client");
+    assert_eq!(outcome.broken()[0], "integrity: stuck @ client");
     assert_eq!(outcome.only("before").0, s(1));
     assert_eq!(outcome.words("after"), [""; 0]);
     assert_eq!(outcome.difference(&stage.run()), None);
@@ -221,7 +221,7 @@ fn two_threads_that_wait_for_each_other_are_a_broken_law() {
             Ok(())
         })
         .run();
-    assert_eq!(outcome.broken()[0], "conduct: stuck @ client");
+    assert_eq!(outcome.broken()[0], "integrity: stuck @ client");
 }
 
 #[test]
@@ -259,7 +259,7 @@ trait ToldOf {
 impl ToldOf for Outcome {
     fn told_of(&self, kind: FactKind) -> Vec<String> {
         let told = self.trace.records.iter().filter_map(|record| match &record.what {
-            halfopen::trace::What::Fact(fact) if fact.kind == kind => Some(format!("{fact:?}")),
+            halfopen::trace::RecordKind::Fact(fact) if fact.kind == kind => Some(format!("{fact:?}")),
             _ => None,
         });
         told.collect()

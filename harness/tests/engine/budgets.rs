@@ -24,7 +24,7 @@ fn a_task_that_yields_for_ever_is_a_livelock() {
         .run();
     assert_eq!(outcome.last.ended, RunEnd::Livelock);
     assert_eq!(outcome.last.at, s(1));
-    assert_eq!(outcome.broken()[0], "conduct: livelock");
+    assert_eq!(outcome.broken()[0], "integrity: livelock");
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn an_actor_that_never_ends_is_told_with_what_everybody_waited_for() {
         pending,
         ["patient: the end of its script", "server: write on patient->server#1", "patient: read on patient->patient#1"]
     );
-    assert_eq!(outcome.broken()[0], "conduct: not at rest");
+    assert_eq!(outcome.broken()[0], "integrity: not at rest");
 }
 
 #[test]
@@ -150,5 +150,5 @@ fn sockets_that_hold_too_much_end_the_run() {
         .run();
     assert_eq!(outcome.violated("memory"), ["sockets hold more than 536870912 bytes"]);
     assert!((130..150).contains(&outcome.words("stuffed").len()), "{}", outcome.words("stuffed").len());
-    assert_eq!(outcome.broken()[0], "conduct: memory");
+    assert_eq!(outcome.broken()[0], "integrity: memory");
 }

@@ -100,7 +100,7 @@ fn a_name_moves_and_a_client_that_remembers_the_old_address_is_told_apart() {
     };
     assert_eq!(run("looks_up_anew", false), [""; 0]);
     // Who asks no resolver does not notice that it answers otherwise.
-    assert_eq!(run("remembers", true), ["delivery: silent loss @ client", "bite: changed nothing @ client"]);
+    assert_eq!(run("remembers", true), ["delivery: silent loss @ client", "took_effect: changed nothing @ client"]);
 }
 
 #[test]

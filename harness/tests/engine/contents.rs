@@ -4,7 +4,7 @@ use std::path::Path;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use halfopen::capsule::Capsule;
-use halfopen::trace::{FaultEvent, What};
+use halfopen::trace::{FaultEvent, RecordKind};
 use halfopen::{BoxError, Catalogue, HostContext, Outcome, Plan, Scenario, Seed};
 use halfopen_net::{TcpListener, TcpStream};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -109,7 +109,7 @@ fn play(run: &str, faults: &str, catalogue: Catalogue) -> Outcome {
 
 fn fired(outcome: &Outcome) -> Vec<&str> {
     let fired = outcome.trace.records.iter().filter_map(|record| match &record.what {
-        What::Fault { event: FaultEvent::Fired { on, .. }, .. } => Some(on.as_str()),
+        RecordKind::Fault { event: FaultEvent::Fired { on, .. }, .. } => Some(on.as_str()),
         _ => None,
     });
     fired.collect()

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use halfopen::Outcome;
-use halfopen::trace::{ConnectionEvent, FaultEvent, What};
+use halfopen::trace::{ConnectionEvent, FaultEvent, RecordKind};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::busy;
@@ -16,7 +16,7 @@ const SEED: u64 = 7;
 fn much_happens_in_the_run_that_these_tests_compare() {
     let outcome = busy::outcome(SEED);
     assert_eq!(outcome.fired(), 4, "{}", outcome.story());
-    let bit = |what: &What| matches!(what, What::Fault { event: FaultEvent::FirstPacket { .. }, .. });
+    let bit = |what: &RecordKind| matches!(what, RecordKind::Fault { event: FaultEvent::FirstPacket { .. }, .. });
     assert_eq!(outcome.trace.records.iter().filter(|record| bit(&record.what)).count(), 4, "{}", outcome.story());
     assert!(outcome.words("heard").len() > 100, "{}", outcome.words("heard").len());
     assert!(outcome.count(&ConnectionEvent::Established) > 30);

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use halfopen::catalogue::{BoxError, HostContext};
 use halfopen::name::Side;
-use halfopen::trace::{ConnectionEvent, What};
+use halfopen::trace::{ConnectionEvent, RecordKind};
 use halfopen_net::{TcpListener, TcpStream, lookup_host};
 use hyper_util::rt::TokioExecutor;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -83,7 +83,7 @@ fn a_destructor_speaks_as_its_tasks_host_whoever_aborted_the_task() {
         })
         .run();
     let cries = outcome.trace.records.iter().filter_map(|record| match &record.what {
-        What::Event(event) => Some(format!("{}: {}", record.host.as_ref()?, event.message)),
+        RecordKind::Event(event) => Some(format!("{}: {}", record.host.as_ref()?, event.message)),
         _ => None,
     });
     let cries = cries.collect::<Vec<_>>();
@@ -120,7 +120,7 @@ fn a_socket_dropped_by_another_host_closes_its_own_connection() {
         })
         .run();
     let fin = outcome.trace.records.iter().find_map(|record| match &record.what {
-        What::Connection { id, event: ConnectionEvent::Closed { by: Side::Client } } => {
+        RecordKind::Connection { id, event: ConnectionEvent::Closed { by: Side::Client } } => {
             Some((record.at, id.to_string()))
         }
         _ => None,
@@ -213,7 +213,7 @@ fn an_event_is_heard_in_a_run_although_it_was_first_told_outside_of_every_run() 
         Ok(())
     });
     let events = told.run().trace.records.into_iter().filter(|record| match &record.what {
-        What::Event(event) => event.message == "told twice",
+        RecordKind::Event(event) => event.message == "told twice",
         _ => false,
     });
     assert_eq!(events.count(), 1);

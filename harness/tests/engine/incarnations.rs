@@ -6,7 +6,7 @@ use halfopen::Outcome;
 use halfopen::check::RunEnd;
 use halfopen::fault::Verb;
 use halfopen::name::Incarnation;
-use halfopen::trace::{ConnectionEvent, ProcessEvent, What};
+use halfopen::trace::{ConnectionEvent, ProcessEvent, RecordKind};
 use halfopen_net::{TcpListener, TcpStream, lookup_host};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, sleep, timeout};
@@ -158,7 +158,7 @@ fn a_dead_process_neither_connects_nor_listens_nor_tells() {
     assert_eq!(outcome.words("ghost"), [""; 0]);
     assert_eq!(outcome.words("connect"), ["ConnectionRefused"]);
     assert_eq!(outcome.count(&ConnectionEvent::Attempted), 1, "only the client's");
-    let ghost = |what: &What| matches!(what, What::Event(event) if event.message.contains("ghost"));
+    let ghost = |what: &RecordKind| matches!(what, RecordKind::Event(event) if event.message.contains("ghost"));
     assert!(!outcome.trace.records.iter().any(|record| ghost(&record.what)));
     assert!(!outcome.broken().iter().any(|broken| broken.contains("panic")), "{:?}", outcome.broken());
 }
@@ -305,7 +305,7 @@ fn spinners(name: &str) -> Stage {
 /// The records of tasks that outlived their life.
 fn survivors(outcome: &Outcome) -> Vec<String> {
     let survivors = outcome.trace.records.iter().filter_map(|record| match &record.what {
-        What::Process(ProcessEvent::Survivors { tasks }) => {
+        RecordKind::Process(ProcessEvent::Survivors { tasks }) => {
             Some(format!("{} {}: {tasks}", record.host.as_ref()?, record.incarnation.0))
         }
         _ => None,

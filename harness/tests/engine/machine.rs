@@ -64,7 +64,7 @@ fn what_the_kernel_tells_of_the_machine_is_refused_and_told() {
     let strays = outcome.violated("stray");
     assert_eq!(strays.len(), 3, "{strays:?}");
     assert!(strays[1].starts_with("open(\"/proc/uptime\")") && strays[1].contains("configuration"), "{strays:?}");
-    assert_eq!(outcome.broken()[0], "conduct: stray @ client");
+    assert_eq!(outcome.broken()[0], "integrity: stray @ client");
 }
 
 #[cfg(target_arch = "x86_64")]

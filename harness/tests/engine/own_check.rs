@@ -6,7 +6,7 @@ use std::{fs, time::Duration};
 use halfopen::capsule::Capsule;
 use halfopen::check::{Check, Evidence, Finding, Verdict};
 use halfopen::fact::FactKind;
-use halfopen::trace::What;
+use halfopen::trace::RecordKind;
 use halfopen::{Catalogue, Plan, Seed};
 use serde::Deserialize;
 use tokio::time::sleep;
@@ -33,7 +33,7 @@ impl Check for Paced {
 
     fn examine(&self, evidence: &Evidence) -> Result<String, Finding> {
         evidence.must_tell(&self.needs())?;
-        let is_receipt = |what: &What| matches!(what, What::Fact(fact) if fact.kind == FactKind::Received);
+        let is_receipt = |what: &RecordKind| matches!(what, RecordKind::Fact(fact) if fact.kind == FactKind::Received);
         let receipts: Vec<_> = (0..).zip(evidence.records).filter(|(_, record)| is_receipt(&record.what)).collect();
         for pair in receipts.windows(2) {
             if pair[1].1.at - pair[0].1.at < Duration::from_millis(self.apart_ms) {

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use futures_util::FutureExt as _;
 use halfopen::sim::SimError;
-use halfopen::trace::{ProcessEvent, What};
+use halfopen::trace::{ProcessEvent, RecordKind};
 use halfopen::{BoxError, Outcome};
 use halfopen_net::TcpListener;
 use tokio::io::AsyncWriteExt;
@@ -57,8 +57,7 @@ fn a_panic_in_a_root_ends_its_host_and_is_told() {
     )
     .run();
     assert!(panicked(&outcome)[0].1, "it was the root");
-    let ended =
-        |what: &What| matches!(what, What::Process(ProcessEvent::Exited { error: Some(error) }) if error == "panicked");
+    let ended = |what: &RecordKind| matches!(what, RecordKind::Process(ProcessEvent::Exited { error: Some(error) }) if error == "panicked");
     assert!(outcome.trace.records.iter().any(|record| ended(&record.what)));
     assert_eq!(outcome.broken(), ["survival: panic @ server"]);
 }
@@ -136,7 +135,7 @@ fn a_destructor_that_panics_when_everything_is_over_is_told() {
     let told = outcome.violated("panic");
     assert_eq!(told.len(), 2, "{told:?}");
     assert!(told[0].contains("dropped: one at panics.rs") && told[1].contains("dropped: other at"), "{told:?}");
-    assert_eq!(outcome.broken()[0], "conduct: panic");
+    assert_eq!(outcome.broken()[0], "integrity: panic");
 }
 
 /// A waker is called by the network itself; a panic there is not a task's, and tokio would keep it to itself.
@@ -220,7 +219,7 @@ fn calm() -> Stage {
 
 fn panicked(outcome: &Outcome) -> Vec<(String, bool)> {
     let panics = outcome.trace.records.iter().filter_map(|record| match &record.what {
-        What::Process(ProcessEvent::Panicked { message, root }) => Some((message.clone(), *root)),
+        RecordKind::Process(ProcessEvent::Panicked { message, root }) => Some((message.clone(), *root)),
         _ => None,
     });
     panics.collect()

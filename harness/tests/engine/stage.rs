@@ -9,7 +9,7 @@ use halfopen::fault::{Fault, Target, Trigger, Verb};
 use halfopen::plan::Plan;
 use halfopen::scenario::{Arrivals, HostSpec, LinkParameters, Scenario};
 use halfopen::sim::SimError;
-use halfopen::trace::{ConnectionEvent, What};
+use halfopen::trace::{ConnectionEvent, RecordKind};
 use halfopen::{FactKind, Outcome, Seed};
 use halfopen_net::{TcpListener, TcpStream};
 
@@ -178,7 +178,7 @@ pub(crate) trait Told {
 impl Told for Outcome {
     fn told(&self, key: &str) -> Vec<(Duration, String)> {
         let told = self.trace.records.iter().filter_map(|record| match &record.what {
-            What::Fact(fact) if fact.key == key => Some((record.at, fact.value.clone().unwrap_or_default())),
+            RecordKind::Fact(fact) if fact.key == key => Some((record.at, fact.value.clone().unwrap_or_default())),
             _ => None,
         });
         told.collect()
@@ -196,13 +196,13 @@ impl Told for Outcome {
     }
 
     fn count(&self, wanted: &ConnectionEvent) -> usize {
-        let wanted = |what: &What| matches!(what, What::Connection { event, .. } if event == wanted);
+        let wanted = |what: &RecordKind| matches!(what, RecordKind::Connection { event, .. } if event == wanted);
         self.trace.records.iter().filter(|record| wanted(&record.what)).count()
     }
 
     fn violated(&self, rule: &str) -> Vec<String> {
         let details = self.trace.records.iter().filter_map(|record| match &record.what {
-            What::Violation { rule: broken, detail } if broken == rule => Some(detail.clone()),
+            RecordKind::BrokenRule { rule: broken, detail } if broken == rule => Some(detail.clone()),
             _ => None,
         });
         details.collect()

@@ -25,7 +25,7 @@ fn tokios_own_sockets_are_refused_and_named() {
     assert!(strays[0].contains("socket(SOCK_STREAM)") && strays[1].contains("socket(SOCK_DGRAM)"), "{strays:?}");
     assert!(strays.iter().all(|stray| stray.contains("halfopen_net")), "{strays:?}");
     assert!(strays[0].contains("a library that opens its own sockets takes a connector"), "{strays:?}");
-    assert_eq!(outcome.broken(), ["conduct: stray @ client"]);
+    assert_eq!(outcome.broken(), ["integrity: stray @ client"]);
 }
 
 /// What the simulation is not told may depend on the build: it is asked for, and goes to stderr.
@@ -57,7 +57,7 @@ fn stds_sockets_are_refused_and_named() {
     });
     assert_eq!(outcome.words("denied").len(), 3);
     assert_eq!(outcome.violated("stray").len(), 2);
-    assert_eq!(outcome.broken(), ["conduct: stray @ client"]);
+    assert_eq!(outcome.broken(), ["integrity: stray @ client"]);
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn a_blocking_thread_of_the_run_is_no_way_out() {
         Ok(())
     });
     assert_eq!(outcome.violated("stray").len(), 1);
-    assert_eq!(outcome.broken(), ["conduct: stray @ client"]);
+    assert_eq!(outcome.broken(), ["integrity: stray @ client"]);
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn a_unix_socket_is_told_as_what_it_is() {
     assert_eq!(strays.len(), 2, "{strays:?}");
     assert!(strays[0].starts_with("socketpair(AF_UNIX)") && strays[1].starts_with("socket(AF_UNIX)"), "{strays:?}");
     assert!(strays.iter().all(|stray| stray.contains("tokio::io::duplex")), "{strays:?}");
-    assert_eq!(outcome.broken(), ["conduct: stray @ client"]);
+    assert_eq!(outcome.broken(), ["integrity: stray @ client"]);
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn a_process_is_told_as_what_it_is_and_not_started() {
     let strays = outcome.violated("stray");
     assert!(strays.len() == 1 && strays[0].starts_with("start of the process \"date\""), "{strays:?}");
     assert!(strays[0].contains("host of the scenario"), "{strays:?}");
-    assert_eq!(outcome.broken(), ["conduct: stray @ client"]);
+    assert_eq!(outcome.broken(), ["integrity: stray @ client"]);
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn signals_and_a_second_runtime_are_told_as_what_they_are() {
     let strays = signal.violated("stray");
     assert!(strays.len() == 1 && strays[0].starts_with("tokio::signal"), "{strays:?}");
     assert!(strays[0].contains("cx.shutdown()"), "{strays:?}");
-    assert_eq!(signal.broken()[0], "conduct: stray @ client");
+    assert_eq!(signal.broken()[0], "integrity: stray @ client");
 
     let runtime = alone("stray_runtime", async |cx| {
         denied(&cx, tokio::runtime::Builder::new_current_thread().enable_all().build().map(drop));

@@ -112,7 +112,7 @@ fn a_thread_that_one_run_has_made_for_the_whole_process_is_told() {
     assert!(strays.len() == 1 && strays[0].starts_with("work for a thread that an earlier run"), "{strays:?}");
     let left = outcome.violated("threads");
     assert!(left.len() == 1 && left[0].contains("left behind (1)"), "{left:?}");
-    assert_eq!(outcome.broken()[0], "conduct: stray @ client");
+    assert_eq!(outcome.broken()[0], "integrity: stray @ client");
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn blocking_on_a_thread_of_the_whole_process_ends_the_run_at_once_and_is_told() 
         stuck.len() == 1 && stuck[0].starts_with("client waits for ever for a thread that an earlier run"),
         "{stuck:?}"
     );
-    assert!(outcome.broken()[0].starts_with("conduct"), "{:?}", outcome.broken());
+    assert!(outcome.broken()[0].starts_with("integrity"), "{:?}", outcome.broken());
     assert!(begun.elapsed() < s(5), "{:?}", begun.elapsed());
 }
 

@@ -75,18 +75,18 @@ fn never(name: &str, target: Target, trigger: Trigger, verb: Verb) -> String {
     sentence(&session(name).fault(trigger, target, verb).run())
 }
 
-/// What `bite` says that was broken.
+/// What `took_effect` says that was broken.
 #[track_caller]
 fn sentence(outcome: &Outcome) -> String {
-    let bite = outcome.violations().find(|violation| violation.check == "bite");
+    let bite = outcome.violations().find(|violation| violation.check == "took_effect");
     bite.unwrap_or_else(|| panic!("every fault bit:\n{}", outcome.story())).sentence.clone()
 }
 
-/// What `bite` says that was held.
+/// What `took_effect` says that was held.
 #[track_caller]
 fn bitten(outcome: &Outcome) -> String {
     let held = outcome.verdicts.iter().find_map(|verdict| match verdict {
-        Verdict::Held { check: "bite", summary } => Some(summary.clone()),
+        Verdict::Held { check: "took_effect", summary } => Some(summary.clone()),
         Verdict::Held { .. } | Verdict::Broken(_) => None,
     });
     held.unwrap_or_else(|| panic!("a fault did not bite:\n{}", outcome.story()))

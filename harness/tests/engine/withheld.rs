@@ -7,7 +7,7 @@ use halfopen::Outcome;
 use halfopen::fault::{Edge, Ends, FrameKind, Target, Trigger, Verb};
 use halfopen::name::{Direction, Link};
 use halfopen::pattern::{Pattern, Wanted};
-use halfopen::trace::{FaultEvent, What};
+use halfopen::trace::{FaultEvent, RecordKind};
 use halfopen_net::{TcpListener, TcpSocket, TcpStream, lookup_host};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -48,7 +48,7 @@ fn a_fault_that_never_fires_delays_nobody() {
     let judged = std::cell::Cell::new(0);
     let outcome = runner.run(&cases(), |case| {
         let faulty = play(&case, true);
-        let fired = |what: &What| matches!(what, What::Fault { event: FaultEvent::Fired { .. }, .. });
+        let fired = |what: &RecordKind| matches!(what, RecordKind::Fault { event: FaultEvent::Fired { .. }, .. });
         if faulty.trace.records.iter().any(|record| fired(&record.what)) {
             return Ok(());
         }

@@ -49,7 +49,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What came of one connection.
 #[derive(Default)]
-struct Tally {
+struct ConnectionCounts {
     sent: u32,
     received: u32,
     was_dropped: bool,
@@ -73,7 +73,7 @@ pub async fn play(cx: HostContext) -> Result<(), BoxError> {
             member(&cx, &script, &format!("c{n}"), drop_after).await
         });
     }
-    let (mut all, mut succeeded, mut dropped, mut unanswered) = (Tally::default(), 0, 0, 0);
+    let (mut all, mut succeeded, mut dropped, mut unanswered) = (ConnectionCounts::default(), 0, 0, 0);
     while let Some(tally) = crowd.join_next().await {
         let tally = tally?;
         all.sent += tally.sent;
@@ -104,8 +104,8 @@ pub async fn play(cx: HostContext) -> Result<(), BoxError> {
 }
 
 /// One connection: a session, its messages, and their answers. One that is dropped says so of what it leaves unanswered.
-async fn member(cx: &HostContext, script: &Script, name: &str, drop_after: Option<Duration>) -> Tally {
-    let mut tally = Tally { was_dropped: drop_after.is_some(), ..Tally::default() };
+async fn member(cx: &HostContext, script: &Script, name: &str, drop_after: Option<Duration>) -> ConnectionCounts {
+    let mut tally = ConnectionCounts { was_dropped: drop_after.is_some(), ..ConnectionCounts::default() };
     // Small buffers: there are hundreds of them, and a library that clears the default ones at each read.
     let config = Some(LinkConfig::default().websocket());
     let connecting = connect_async_with_config(&script.url, config, true);

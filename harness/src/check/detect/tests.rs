@@ -1,5 +1,5 @@
 use super::*;
-use crate::check::tale::Tale;
+use crate::check::trace_builder::TraceBuilder;
 use crate::fact::FactKind::{ClaimedFailed, Detected, Recovered};
 use crate::fault::{Ends, HalfOpenKind, IoCall, IoErrorKind, LookupError, Verb};
 use crate::name::Side;
@@ -7,14 +7,14 @@ use crate::trace::ConnectionEvent::{Attempted, Closed, Established, Fin, Refused
 
 #[test]
 fn a_reset_that_is_noticed_in_time_holds() {
-    let tale = reset().value(5042, "alice", Detected, "s-1", "1006");
-    assert_eq!(tale.held(&alice_within(40)), "detected +0.042s");
+    let run = reset().value(5042, "alice", Detected, "s-1", "1006");
+    assert_eq!(run.held(&alice_within(40)), "detected +0.042s");
 }
 
 #[test]
 fn a_half_open_that_is_noticed_too_late_is_convicted() {
-    let tale = half_open(None).value(65_000, "alice", Detected, "s-1", "1006");
-    insta::assert_snapshot!(tale.failure(&alice_within(40)));
+    let run = half_open(None).value(65_000, "alice", Detected, "s-1", "1006");
+    insta::assert_snapshot!(run.failure(&alice_within(40)));
 }
 
 #[test]
@@ -24,27 +24,28 @@ fn a_loss_that_is_never_noticed_is_convicted() {
 
 #[test]
 fn a_silence_that_heals_within_the_bound_need_not_be_noticed() {
-    let tale = half_open(Some(Duration::from_secs(10))).healed(15_000, 0).ending(120_000);
-    assert_eq!(tale.held(&alice_within(40)), "nothing had to be noticed");
+    let run = half_open(Some(Duration::from_secs(10))).healed(15_000, 0).ending(120_000);
+    assert_eq!(run.held(&alice_within(40)), "nothing had to be noticed");
 }
 
 #[test]
 fn an_observer_that_is_already_down_need_not_notice_again() {
-    let tale = Tale::new()
+    let run = TraceBuilder::new()
         .fact(1000, "alice", Recovered, "s-1")
         .connection(4000, "alice", "chat", 1, Fin { by: Side::Server, forged: false })
         .value(4000, "alice", Detected, "s-1", "1000")
         .struck(5000, "alice", "chat", Verb::Reset { to: Ends::Both })
         .fact(6000, "alice", Recovered, "s-1")
         .ending(120_000);
-    assert_eq!(tale.held(&alice_within(40)), "nothing had to be noticed");
+    assert_eq!(run.held(&alice_within(40)), "nothing had to be noticed");
 }
 
 #[test]
 fn a_false_alarm_before_the_fault_excuses_nobody() {
     let alarmed = || {
-        let tale = Tale::new().fact(1000, "alice", Recovered, "s-1").value(3000, "alice", Detected, "s-1", "1006");
-        tale.struck(5000, "alice", "chat", Verb::Reset { to: Ends::Both })
+        let run =
+            TraceBuilder::new().fact(1000, "alice", Recovered, "s-1").value(3000, "alice", Detected, "s-1", "1006");
+        run.struck(5000, "alice", "chat", Verb::Reset { to: Ends::Both })
     };
     assert_eq!(alarmed().ending(120_000).broken(&alice_within(40)), "detect: not noticed in time @ alice");
     let again = alarmed().value(6000, "alice", Detected, "s-1", "1006").fact(7000, "alice", Recovered, "s-1");
@@ -55,10 +56,10 @@ fn a_false_alarm_before_the_fault_excuses_nobody() {
 fn an_alarm_that_an_earlier_fault_explains_excuses_as_long_as_that_fault_lasts() {
     let silent = |healed: Option<u64>| {
         let verb = Verb::Partition { one_way: false, heal_after: None };
-        let tale = Tale::new().fact(500, "alice", Recovered, "s-1").struck(1000, "alice", "chat", verb);
-        let tale = healed.into_iter().fold(tale, |tale, at| tale.healed(at, 0)).fact(2500, "alice", Recovered, "s-1");
-        let tale = tale.value(4000, "alice", Detected, "s-1", "1006");
-        tale.struck(5000, "alice", "chat", Verb::Reset { to: Ends::Both }).ending(120_000)
+        let run = TraceBuilder::new().fact(500, "alice", Recovered, "s-1").struck(1000, "alice", "chat", verb);
+        let run = healed.into_iter().fold(run, |run, at| run.healed(at, 0)).fact(2500, "alice", Recovered, "s-1");
+        let run = run.value(4000, "alice", Detected, "s-1", "1006");
+        run.struck(5000, "alice", "chat", Verb::Reset { to: Ends::Both }).ending(120_000)
     };
     let second = Detect { faults: vec![1], ..alice_within(40) };
     assert_eq!(silent(None).held(&second), "nothing had to be noticed");
@@ -67,9 +68,9 @@ fn an_alarm_that_an_earlier_fault_explains_excuses_as_long_as_that_fault_lasts()
 
 #[test]
 fn a_script_that_ends_before_the_bound_without_noticing_decides_nothing() {
-    let tale = half_open(None).exited(30_000, "alice", None).ending(120_000);
-    insta::assert_snapshot!(tale.failure(&alice_within(60)));
-    assert_eq!(tale.broken(&alice_within(20)), "detect: not noticed in time @ alice");
+    let run = half_open(None).exited(30_000, "alice", None).ending(120_000);
+    insta::assert_snapshot!(run.failure(&alice_within(60)));
+    assert_eq!(run.broken(&alice_within(20)), "detect: not noticed in time @ alice");
     let asked = half_open(None).stopping(30_000, "alice").ending(120_000);
     assert_eq!(asked.held(&alice_within(60)), "nothing had to be noticed");
 }
@@ -128,13 +129,13 @@ fn an_attempt_that_hangs_and_comes_to_something_in_time_need_not_be_noticed() {
 fn a_call_or_a_lookup_that_fails_is_an_attempt_that_is_struck() {
     let connect =
         Verb::IoError { call: IoCall::Connect, kind: IoErrorKind::TimedOut, nth: 2, side: Side::Client, lasting: None };
-    let second = |tale: Tale| tale.on_every_connection().connection(3000, "alice", "chat", 2, Attempted);
+    let second = |run: TraceBuilder| run.on_every_connection().connection(3000, "alice", "chat", 2, Attempted);
     let failed = second(attempt(connect));
     assert_eq!(failed.clone().ending(700_000).broken(&alice_within(60)), "detect: not noticed in time @ alice");
     let again = failed.connection(9000, "alice", "chat", 3, Attempted).ending(700_000);
     assert_eq!(again.held(&alice_within(60)), "detected +6.0s");
     let lookup = Verb::LookupFails { kind: LookupError::NoSuchName, lasting: None };
-    let unknown = Tale::new().struck(1000, "alice", "chat", lookup);
+    let unknown = TraceBuilder::new().struck(1000, "alice", "chat", lookup);
     insta::assert_snapshot!(unknown.clone().value(601_000, "alice", Detected, "s-1", "x").failure(&alice_within(60)));
     let known = unknown.connection(2000, "alice", "chat", 1, Attempted).ending(700_000);
     assert_eq!(known.held(&alice_within(60)), "detected +1.0s");
@@ -143,8 +144,8 @@ fn a_call_or_a_lookup_that_fails_is_an_attempt_that_is_struck() {
 #[test]
 fn who_ends_when_it_is_told_that_its_attempt_is_over_has_given_up() {
     let refused = |ends| {
-        let tale = attempt(Verb::Refuse { lasting: None }).connection(1040, "alice", "chat", 1, Refused);
-        tale.exited(ends, "alice", None).ending(120_000)
+        let run = attempt(Verb::Refuse { lasting: None }).connection(1040, "alice", "chat", 1, Refused);
+        run.exited(ends, "alice", None).ending(120_000)
     };
     assert_eq!(refused(1040).held(&alice_within(60)), "detected +0.040s");
     assert_eq!(refused(9000).broken(&alice_within(60)), "detect: undecided @ alice");
@@ -154,53 +155,58 @@ fn who_ends_when_it_is_told_that_its_attempt_is_over_has_given_up() {
 #[test]
 fn each_attempt_of_a_fault_that_lasts_is_to_be_noticed() {
     let lasting = Some(Duration::from_secs(100));
-    let tale = attempt(Verb::Refuse { lasting })
+    let run = attempt(Verb::Refuse { lasting })
         .on_every_connection()
         .connection(3000, "alice", "chat", 2, Attempted)
         .value(80_000, "alice", Detected, "s-1", "refused")
         .healed(101_000, 0)
         .connection(120_000, "alice", "chat", 3, Attempted)
         .ending(700_000);
-    assert_eq!(tale.broken(&alice_within(60)), "detect: not noticed in time @ alice");
-    assert_eq!(tale.held(&alice_within(80)), "detected +77s");
+    assert_eq!(run.broken(&alice_within(60)), "detect: not noticed in time @ alice");
+    assert_eq!(run.held(&alice_within(80)), "detected +77s");
 }
 
 #[test]
 fn a_silence_that_strikes_before_the_service_has_begun_is_noticed_like_an_attempt() {
-    let tale =
-        Tale::new().connection(1000, "alice", "chat", 1, Attempted).connection(1040, "alice", "chat", 1, Established);
+    let run = TraceBuilder::new().connection(1000, "alice", "chat", 1, Attempted).connection(
+        1040,
+        "alice",
+        "chat",
+        1,
+        Established,
+    );
     let verb = Verb::HalfOpen { kind: HalfOpenKind::Stall, direction: None, heal_after: None };
-    let tale = tale.struck(1100, "alice", "chat", verb);
-    let late = tale.clone().fact(600_000, "alice", Recovered, "s-1").ending(700_000);
+    let run = run.struck(1100, "alice", "chat", verb);
+    let late = run.clone().fact(600_000, "alice", Recovered, "s-1").ending(700_000);
     assert_eq!(late.broken(&alice_within(60)), "detect: not noticed in time @ alice");
-    let soon = tale.fact(9100, "alice", Recovered, "s-1").ending(700_000);
+    let soon = run.fact(9100, "alice", Recovered, "s-1").ending(700_000);
     assert_eq!(soon.held(&alice_within(60)), "detected +8.0s");
 }
 
 #[test]
 fn a_host_with_many_sessions_must_notice_each_loss() {
-    let tale = Tale::new()
+    let run = TraceBuilder::new()
         .fact(1000, "chat", Recovered, "s-1")
         .fact(1000, "chat", Recovered, "s-2")
         .value(4000, "chat", Detected, "s-1", "1000")
         .struck(5000, "alice", "chat", Verb::Reset { to: Ends::Both })
         .ending(120_000);
     let chat = Detect { observers: vec!["chat".into()], ..alice_within(40) };
-    assert_eq!(tale.broken(&chat), "detect: not noticed in time @ chat");
+    assert_eq!(run.broken(&chat), "detect: not noticed in time @ chat");
 }
 
 #[test]
 fn an_observer_that_was_never_in_service_has_nothing_to_lose() {
-    let tale = reset().fact(7000, "alice", Recovered, "s-1").ending(120_000);
-    assert_eq!(tale.held(&alice_within(40)), "nothing had to be noticed");
+    let run = reset().fact(7000, "alice", Recovered, "s-1").ending(120_000);
+    assert_eq!(run.held(&alice_within(40)), "nothing had to be noticed");
 }
 
 #[test]
 fn a_crash_concerns_those_who_were_connected() {
-    let crash = |tale: Tale| tale.struck_host(5000, "chat", Verb::Crash { restart_after: None }).ending(120_000);
-    let connected = crash(Tale::new().connection(1000, "alice", "chat", 1, Established));
+    let crash = |run: TraceBuilder| run.struck_host(5000, "chat", Verb::Crash { restart_after: None }).ending(120_000);
+    let connected = crash(TraceBuilder::new().connection(1000, "alice", "chat", 1, Established));
     assert_eq!(connected.broken(&alice_within(40)), "detect: not noticed in time @ alice");
-    assert_eq!(crash(Tale::new()).held(&alice_within(40)), "nothing had to be noticed");
+    assert_eq!(crash(TraceBuilder::new()).held(&alice_within(40)), "nothing had to be noticed");
 }
 
 #[test]
@@ -219,15 +225,15 @@ fn alice_within(seconds: u64) -> Detect {
 }
 
 /// The first attempt, which the fault strikes.
-fn attempt(verb: Verb) -> Tale {
-    Tale::new().connection(1000, "alice", "chat", 1, Attempted).struck(1000, "alice", "chat", verb)
+fn attempt(verb: Verb) -> TraceBuilder {
+    TraceBuilder::new().connection(1000, "alice", "chat", 1, Attempted).struck(1000, "alice", "chat", verb)
 }
 
-fn reset() -> Tale {
-    Tale::new().struck(5000, "alice", "chat", Verb::Reset { to: Ends::Both })
+fn reset() -> TraceBuilder {
+    TraceBuilder::new().struck(5000, "alice", "chat", Verb::Reset { to: Ends::Both })
 }
 
-fn half_open(heal_after: Option<Duration>) -> Tale {
+fn half_open(heal_after: Option<Duration>) -> TraceBuilder {
     let verb = Verb::HalfOpen { kind: HalfOpenKind::Blackhole, direction: None, heal_after };
-    Tale::new().struck(5000, "alice", "chat", verb)
+    TraceBuilder::new().struck(5000, "alice", "chat", verb)
 }

@@ -4,7 +4,7 @@ use super::{Bench, fault, lines, link, message, secs};
 use crate::fault::{Edge, Ends, Fault, FaultIndex, HalfOpenKind, IoCall, IoErrorKind, Target, Trigger, Verb};
 use crate::name::{Direction, Side};
 use crate::plane::{ConnectVerdict, Plane};
-use crate::trace::{Event, Level};
+use crate::trace::{Level, LogEvent};
 
 const RESET: Verb = Verb::Reset { to: Ends::Both };
 
@@ -233,7 +233,7 @@ fn on_host(trigger: Trigger, verb: Verb) -> Fault {
 
 fn tell(bench: &mut Bench, host: &str, message: &str, job: &str) -> Vec<String> {
     let fields = vec![("job".to_owned(), job.to_owned())];
-    let event = Event { level: Level::Info, target: "t".to_owned(), message: message.to_owned(), fields };
+    let event = LogEvent { level: Level::Info, target: "t".to_owned(), message: message.to_owned(), fields };
     let mut out = Vec::new();
     bench.plane.event(&host.into(), &event, bench.now, &mut out);
     lines(&out)

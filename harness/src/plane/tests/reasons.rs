@@ -66,7 +66,7 @@ fn an_event_that_did_not_come_says_how_often_it_did() {
         fault(event("ready", None, 3, Duration::ZERO), RESET),
         fault(event("ready", None, 2, secs(60)), RESET),
     ]);
-    let ready = crate::trace::Event {
+    let ready = crate::trace::LogEvent {
         level: crate::trace::Level::Info,
         target: "chat".to_owned(),
         message: "ready".to_owned(),

@@ -167,7 +167,7 @@ fn a_scenario_is_written_as_a_person_would_write_it() {
     name = "send-counts-as-delivered"
     host = "chat"
     run = "specimen_chat"
-    convicted_by = ["truthful", "conduct"]
+    convicted_by = ["truthful", "integrity"]
     "#);
 }
 

@@ -16,7 +16,7 @@ pub(crate) use check::own_checks;
 pub(crate) use fault::rule;
 
 /// The checks that judge every run, whatever a scenario expects.
-const ALWAYS: [&str; 4] = ["conduct", "survival", "stops", "bite"];
+const ALWAYS: [&str; 4] = ["integrity", "survival", "stops", "took_effect"];
 
 type Checked = Result<(), Flaw>;
 

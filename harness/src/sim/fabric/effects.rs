@@ -9,7 +9,7 @@ use super::{ConnectionIndex, HostOrder, Network, Socket};
 use crate::fault::{FaultIndex, HalfOpenKind, IoCall};
 use crate::name::{Direction, Link};
 use crate::plane::{Effect, Hold, Mode};
-use crate::trace::{ConnectionEvent, FaultEvent, What};
+use crate::trace::{ConnectionEvent, FaultEvent, RecordKind};
 
 impl Network {
     /// Applies effects in order and leaves the list empty.
@@ -57,7 +57,7 @@ impl Network {
             Effect::Mode { connection, direction, mode } => self.set_mode(connection.into(), direction, mode),
             Effect::Unit { connection, direction, unit } => {
                 let connection = self.connection(connection.into()).id.clone();
-                self.journal.push(self.now, None, What::Unit { connection, direction, unit });
+                self.journal.push(self.now, None, RecordKind::Unit { connection, direction, unit });
             }
             Effect::Hold { between, fault } => self.hold(between, fault),
             Effect::Release { fault } => {
@@ -92,10 +92,10 @@ impl Network {
                 }
             }
             Effect::Fired { fault, on, verb } => {
-                self.journal.push(self.now, None, What::Fault { fault, event: FaultEvent::Fired { on, verb } });
+                self.journal.push(self.now, None, RecordKind::Fault { fault, event: FaultEvent::Fired { on, verb } });
             }
             Effect::Healed { fault } => {
-                self.journal.push(self.now, None, What::Fault { fault, event: FaultEvent::Healed });
+                self.journal.push(self.now, None, RecordKind::Fault { fault, event: FaultEvent::Healed });
             }
         }
     }

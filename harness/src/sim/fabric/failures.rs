@@ -8,7 +8,7 @@ use crate::fault::{FaultIndex, IoCall, IoErrorKind, LookupError};
 use crate::name::{HostName, Link};
 use crate::plane::Answer;
 use crate::sim::hosts::HostId;
-use crate::trace::{FaultEvent, What};
+use crate::trace::{FaultEvent, RecordKind};
 
 /// How long glibc's resolver waits when no name server answers: two attempts of five seconds (`resolv.conf`'s defaults).
 const RESOLVER_PATIENCE: Duration = Duration::from_secs(10);
@@ -126,7 +126,7 @@ impl Network {
     pub(super) fn note_struck_call(&mut self, fault: FaultIndex, packet: String) {
         if self.bitten.insert(fault) {
             let event = FaultEvent::FirstPacket { packet };
-            self.journal.push(self.now, None, What::Fault { fault, event });
+            self.journal.push(self.now, None, RecordKind::Fault { fault, event });
         }
     }
 

@@ -55,7 +55,7 @@ use crate::name::{ConnectionId, Direction, HostName, Link, Side};
 use crate::plane::{Effect, Hold, HostAct, Mode, Plane};
 use crate::scenario::{Arrivals, LinkParameters};
 use crate::seed::{Draws, SeedTree};
-use crate::trace::{ConnectionEvent, FaultEvent, What};
+use crate::trace::{ConnectionEvent, FaultEvent, RecordKind};
 
 /// What the network between hosts is like.
 #[derive(Clone, Debug)]
@@ -199,7 +199,7 @@ impl Network {
     }
 
     /// Shows the plane a tracing event of a host.
-    pub(crate) fn observe_event(&mut self, host: HostId, event: &crate::trace::Event) {
+    pub(crate) fn observe_event(&mut self, host: HostId, event: &crate::trace::LogEvent) {
         let name = self.hosts.host(host).name.clone();
         let mut effects = std::mem::take(&mut self.effects);
         self.plane.event(&name, event, self.now, &mut effects);
@@ -227,7 +227,7 @@ impl Network {
 
     fn record_connection(&mut self, index: ConnectionIndex, event: ConnectionEvent) {
         let id = self.connection(index).id.clone();
-        self.journal.push(self.now, None, What::Connection { id, event });
+        self.journal.push(self.now, None, RecordKind::Connection { id, event });
     }
 
     /// Records the first packet that a fault changed, and that the connection is no longer what it would have been.
@@ -241,7 +241,7 @@ impl Network {
         }
         if self.bitten.insert(fault) {
             let event = FaultEvent::FirstPacket { packet: packet() };
-            self.journal.push(self.now, None, What::Fault { fault, event });
+            self.journal.push(self.now, None, RecordKind::Fault { fault, event });
         }
     }
 
@@ -260,7 +260,7 @@ impl Network {
         self.journal.push(
             self.now,
             Some(self.hosts.name_of_life(life)),
-            What::Observed { connection: id, side: socket.side, call: call.to_owned(), outcome: outcome.clone() },
+            RecordKind::Observed { connection: id, side: socket.side, call: call.to_owned(), outcome: outcome.clone() },
         );
         for fault in taint {
             self.answer(fault, host, format!("{call}: {outcome}"));
@@ -274,7 +274,7 @@ impl Network {
             self.journal.push(
                 self.now,
                 None,
-                What::Fault { fault, event: FaultEvent::FirstOutcome { observer, outcome } },
+                RecordKind::Fault { fault, event: FaultEvent::FirstOutcome { observer, outcome } },
             );
         }
     }

@@ -52,7 +52,7 @@ pub(crate) use worker::{MEMORY_MIB, Page, become_worker, memory_file, prepare_wo
 use self::wall::Wall;
 use crate::name::{HostName, Incarnation};
 use crate::seed::SeedTree;
-use crate::trace::What;
+use crate::trace::RecordKind;
 
 #[cfg(target_feature = "crt-static")]
 compile_error!("halfopen's `sim` feature needs a dynamically linked libc: remove `-C target-feature=+crt-static`");
@@ -142,7 +142,7 @@ pub(crate) struct Told {
     /// Of whom.
     pub(crate) whose: Whose,
     /// What.
-    pub(crate) what: What,
+    pub(crate) what: RecordKind,
 }
 
 /// Of whom something is told.
@@ -274,7 +274,7 @@ impl Shared {
         let life = self.life();
         if lock(&self.strays).insert((life, call.to_owned())) {
             let detail = format!("{call} left the simulation; {remedy}");
-            self.tell(What::Violation { rule: "stray".to_owned(), detail });
+            self.tell(RecordKind::BrokenRule { rule: "stray".to_owned(), detail });
             if !self.warm_up {
                 callers::tell(call);
             }
@@ -282,12 +282,12 @@ impl Shared {
     }
 
     /// Tells of whoever's code this thread runs.
-    pub(crate) fn tell(&self, what: What) {
+    pub(crate) fn tell(&self, what: RecordKind) {
         self.tell_of(self.life().map_or(Whose::Nobodys, Whose::Life), what);
     }
 
     /// Tells of somebody.
-    pub(crate) fn tell_of(&self, whose: Whose, what: What) {
+    pub(crate) fn tell_of(&self, whose: Whose, what: RecordKind) {
         let told = Told { at: Duration::from_nanos(self.now_nanos()), whose, what };
         lock(&self.told).push(told);
         self.has_told.store(true, Ordering::Relaxed);

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use super::{Shared, lock};
 use crate::fault::FaultIndex;
 use crate::name::HostName;
-use crate::trace::{FaultEvent, What};
+use crate::trace::{FaultEvent, RecordKind};
 
 /// A life's wall clock beside the run's.
 #[derive(Debug, Default)]
@@ -40,7 +40,7 @@ impl Shared {
         drop(lives);
         if let Some((fault, observer)) = seen {
             let outcome = "saw it on its wall clock".to_owned();
-            self.tell(What::Fault { fault, event: FaultEvent::FirstOutcome { observer, outcome } });
+            self.tell(RecordKind::Fault { fault, event: FaultEvent::FirstOutcome { observer, outcome } });
         }
         ahead
     }

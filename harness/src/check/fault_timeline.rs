@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::fault::{Ending, Ends, Fault, FaultIndex, IoCall, Target, Upstream, Verb};
 use crate::name::HostName;
-use crate::trace::{ConnectionEvent, FaultEvent, Record, What};
+use crate::trace::{ConnectionEvent, FaultEvent, Record, RecordKind};
 
 /// A place in the trace with its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,12 +16,12 @@ pub(super) struct Moment {
 
 /// The life of one planned fault.
 #[derive(Debug)]
-pub(super) struct Strike<'a> {
+pub(super) struct FaultTimeline<'a> {
     pub(super) number: FaultIndex,
     pub(super) fault: &'a Fault,
     pub(super) fired: Option<Moment>,
     /// The first packet that it changed, or the first outcome that somebody saw because of it.
-    pub(super) bit: Option<Moment>,
+    pub(super) took_effect: Option<Moment>,
     pub(super) healed: Option<Moment>,
 }
 
@@ -37,25 +37,31 @@ pub(super) struct AtTheBeginning {
 }
 
 /// Every planned fault, in the order of the plan.
-pub(super) fn strikes<'a>(records: &[Record], faults: &'a [Fault]) -> Vec<Strike<'a>> {
-    let mut strikes: Vec<_> = (0..)
+pub(super) fn timelines<'a>(records: &[Record], faults: &'a [Fault]) -> Vec<FaultTimeline<'a>> {
+    let mut timelines: Vec<_> = (0..)
         .zip(faults)
-        .map(|(number, fault)| Strike { number: FaultIndex(number), fault, fired: None, bit: None, healed: None })
+        .map(|(number, fault)| FaultTimeline {
+            number: FaultIndex(number),
+            fault,
+            fired: None,
+            took_effect: None,
+            healed: None,
+        })
         .collect();
     for (index, record) in records.iter().enumerate() {
-        let What::Fault { fault, event } = &record.what else { continue };
-        let Some(strike) = usize::try_from(fault.0).ok().and_then(|place| strikes.get_mut(place)) else { continue };
+        let RecordKind::Fault { fault, event } = &record.what else { continue };
+        let Some(timeline) = usize::try_from(fault.0).ok().and_then(|place| timelines.get_mut(place)) else { continue };
         let slot = match event {
-            FaultEvent::Fired { .. } => &mut strike.fired,
-            FaultEvent::FirstPacket { .. } | FaultEvent::FirstOutcome { .. } => &mut strike.bit,
-            FaultEvent::Healed => &mut strike.healed,
+            FaultEvent::Fired { .. } => &mut timeline.fired,
+            FaultEvent::FirstPacket { .. } | FaultEvent::FirstOutcome { .. } => &mut timeline.took_effect,
+            FaultEvent::Healed => &mut timeline.healed,
         };
         slot.get_or_insert(Moment { index, at: record.at });
     }
-    strikes
+    timelines
 }
 
-impl Strike<'_> {
+impl FaultTimeline<'_> {
     /// Whether the fault, if nothing ends it in time, takes a service away from somebody who must then notice.
     pub(super) fn takes_away(&self) -> bool {
         match &self.fault.verb {
@@ -244,7 +250,7 @@ impl Strike<'_> {
 fn are_connected(observer: &HostName, host: &HostName, records: &[Record]) -> bool {
     let mut open = BTreeSet::new();
     for record in records {
-        let What::Connection { id, event } = &record.what else { continue };
+        let RecordKind::Connection { id, event } = &record.what else { continue };
         let (client, server) = (&id.link.client, &id.link.server);
         if !((client == observer && server == host) || (client == host && server == observer)) {
             continue;

@@ -1,16 +1,16 @@
 //! Law: a run stays within its rules.
 
 use super::{Check, Evidence, Finding, RunEnd};
-use crate::trace::{Seconds, What};
+use crate::trace::{RecordKind, Seconds};
 
 /// A run stays within its rules: no stray call to the real world, no `process::exit`, no mapped source that
 /// never occurs, and everything has come to rest before the time is up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Conduct;
+pub struct RunIntegrity;
 
-impl Check for Conduct {
+impl Check for RunIntegrity {
     fn name(&self) -> &'static str {
-        "conduct"
+        "integrity"
     }
 
     fn law(&self) -> &'static str {
@@ -19,7 +19,7 @@ impl Check for Conduct {
 
     fn examine(&self, evidence: &Evidence) -> Result<String, Finding> {
         for (index, record) in evidence.records.iter().enumerate() {
-            if let What::Violation { rule, detail } = &record.what {
+            if let RecordKind::BrokenRule { rule, detail } = &record.what {
                 let sentence = format!("{rule}: {detail}");
                 return Err(Finding::new(clause(rule), sentence).witness([index]).role(record.host.as_ref()));
             }
@@ -45,33 +45,33 @@ fn clause(rule: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::tale::Tale;
+    use crate::check::trace_builder::TraceBuilder;
 
     #[test]
     fn a_run_without_a_violation_holds() {
-        assert_eq!(Tale::new().held(&Conduct), "no rule broken");
+        assert_eq!(TraceBuilder::new().held(&RunIntegrity), "no rule broken");
     }
 
     #[test]
     fn a_stray_call_is_convicted() {
-        let tale = Tale::new().violation(
+        let run = TraceBuilder::new().violation(
             1000,
             "client",
             "stray",
             "`connect` to a real address; import halfopen_net::TcpStream instead",
         );
-        insta::assert_snapshot!(tale.failure(&Conduct));
+        insta::assert_snapshot!(run.failure(&RunIntegrity));
     }
 
     #[test]
     fn a_run_that_does_not_come_to_rest_is_convicted() {
-        assert_eq!(Tale::new().ended(RunEnd::TimeLimit).broken(&Conduct), "conduct: not at rest");
-        assert_eq!(Tale::new().ended(RunEnd::Livelock).broken(&Conduct), "conduct: livelock");
+        assert_eq!(TraceBuilder::new().ended(RunEnd::TimeLimit).broken(&RunIntegrity), "integrity: not at rest");
+        assert_eq!(TraceBuilder::new().ended(RunEnd::Livelock).broken(&RunIntegrity), "integrity: livelock");
     }
 
     #[test]
     fn an_unknown_rule_keeps_its_words_out_of_the_signature() {
-        let tale = Tale::new().violation(1000, "client", "moon phase 17", "odd");
-        assert_eq!(tale.broken(&Conduct), "conduct: rule of the run @ client");
+        let run = TraceBuilder::new().violation(1000, "client", "moon phase 17", "odd");
+        assert_eq!(run.broken(&RunIntegrity), "integrity: rule of the run @ client");
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Finding;
 use crate::fact::FactKind;
 use crate::name::HostName;
-use crate::trace::{Record, Seconds, What};
+use crate::trace::{Record, RecordKind, Seconds};
 
 /// One fact with where and when it was told.
 #[derive(Clone, Copy, Debug)]
@@ -49,7 +49,7 @@ pub(super) fn name(host: Option<&HostName>) -> &str {
 /// Every fact, in the order of the trace.
 pub(super) fn facts(records: &[Record]) -> impl Iterator<Item = Entry<'_>> {
     records.iter().enumerate().filter_map(|(index, record)| match &record.what {
-        What::Fact(fact) => Some(Entry {
+        RecordKind::Fact(fact) => Some(Entry {
             index,
             at: record.at,
             host: record.host.as_ref(),
@@ -59,19 +59,19 @@ pub(super) fn facts(records: &[Record]) -> impl Iterator<Item = Entry<'_>> {
             from: fact.from.as_ref(),
             to: fact.to.as_ref(),
         }),
-        What::Connection { .. }
-        | What::Unit { .. }
-        | What::Fault { .. }
-        | What::Process(_)
-        | What::Event(_)
-        | What::Observed { .. }
-        | What::Violation { .. } => None,
+        RecordKind::Connection { .. }
+        | RecordKind::Unit { .. }
+        | RecordKind::Fault { .. }
+        | RecordKind::Process(_)
+        | RecordKind::Event(_)
+        | RecordKind::Observed { .. }
+        | RecordKind::BrokenRule { .. } => None,
     })
 }
 
 /// All that was told about one key, or about one thing, in the order of the trace.
 #[derive(Debug)]
-pub(super) struct Account<'a> {
+pub(super) struct KeyHistory<'a> {
     pub(super) key: &'a str,
     /// Who offered it.
     pub(super) sender: Option<&'a HostName>,
@@ -80,7 +80,7 @@ pub(super) struct Account<'a> {
     entries: Vec<Entry<'a>>,
 }
 
-impl<'a> Account<'a> {
+impl<'a> KeyHistory<'a> {
     fn new(key: &'a str, sender: Option<&'a HostName>, addressee: Option<&'a HostName>) -> Self {
         Self { key, sender, addressee, entries: Vec::new() }
     }
@@ -136,23 +136,23 @@ impl<'a> Account<'a> {
 /// Accounts, in the order in which their keys first appear: keys are often random, and their own order would make the
 /// first violation a matter of chance.
 #[derive(Debug)]
-pub(super) struct Ledger<'a> {
-    accounts: Vec<Account<'a>>,
+pub(super) struct FactIndex<'a> {
+    histories: Vec<KeyHistory<'a>>,
 }
 
-impl<'a> Ledger<'a> {
+impl<'a> FactIndex<'a> {
     /// Reads the facts of the given kinds, an account a key.
     pub(super) fn of(records: &'a [Record], kinds: &[FactKind]) -> Self {
         let mut places = BTreeMap::new();
-        let mut accounts: Vec<Account<'a>> = Vec::new();
+        let mut histories: Vec<KeyHistory<'a>> = Vec::new();
         for entry in facts(records).filter(|entry| kinds.contains(&entry.kind)) {
-            let place = *places.entry(entry.key).or_insert(accounts.len());
-            if place == accounts.len() {
-                accounts.push(Account::new(entry.key, None, None));
+            let place = *places.entry(entry.key).or_insert(histories.len());
+            if place == histories.len() {
+                histories.push(KeyHistory::new(entry.key, None, None));
             }
-            accounts[place].entries.push(entry);
+            histories[place].entries.push(entry);
         }
-        Self { accounts }
+        Self { histories }
     }
 
     /// Reads the facts of the given kinds and the offers, an account a thing: a key of one sender, for one addressee when
@@ -161,46 +161,46 @@ impl<'a> Ledger<'a> {
     /// Several senders may use one key. Then each fact must show whose thing it speaks of, by its `from` or by being told
     /// by a sender.
     pub(super) fn of_things(records: &'a [Record], kinds: &[FactKind]) -> Result<Self, Finding> {
-        let mut ledger = Self { accounts: Vec::new() };
+        let mut facts_by_key = Self { histories: Vec::new() };
         let mut places: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         for offer in facts(records).filter(|entry| entry.kind == FactKind::Offered) {
             let known = places.entry(offer.key).or_default();
-            let is_it = |account: &Account| account.sender == offer.sender() && account.addressee == offer.to;
-            if !known.iter().any(|place| is_it(&ledger.accounts[*place])) {
-                known.push(ledger.accounts.len());
-                ledger.accounts.push(Account::new(offer.key, offer.sender(), offer.to));
+            let is_it = |history: &KeyHistory| history.sender == offer.sender() && history.addressee == offer.to;
+            if !known.iter().any(|place| is_it(&facts_by_key.histories[*place])) {
+                known.push(facts_by_key.histories.len());
+                facts_by_key.histories.push(KeyHistory::new(offer.key, offer.sender(), offer.to));
             }
         }
         for entry in facts(records).filter(|entry| entry.kind == FactKind::Offered || kinds.contains(&entry.kind)) {
             let known = places.entry(entry.key).or_default();
-            let mut meant = ledger.meant(&entry, known)?;
+            let mut meant = facts_by_key.meant(&entry, known)?;
             if meant.is_empty() {
-                meant.push(ledger.accounts.len());
-                known.push(ledger.accounts.len());
-                ledger.accounts.push(Account::new(entry.key, entry.from, None));
+                meant.push(facts_by_key.histories.len());
+                known.push(facts_by_key.histories.len());
+                facts_by_key.histories.push(KeyHistory::new(entry.key, entry.from, None));
             }
             for place in meant {
-                ledger.accounts[place].entries.push(entry);
+                facts_by_key.histories[place].entries.push(entry);
             }
         }
-        ledger.accounts.sort_by_key(|account| account.entries.first().map(|entry| entry.index));
-        Ok(ledger)
+        facts_by_key.histories.sort_by_key(|history| history.entries.first().map(|entry| entry.index));
+        Ok(facts_by_key)
     }
 
     /// Which of the accounts of its key a fact speaks of.
     fn meant(&self, entry: &Entry<'a>, known: &[usize]) -> Result<Vec<usize>, Finding> {
-        let account = |place: &usize| &self.accounts[*place];
+        let history = |place: &usize| &self.histories[*place];
         if entry.kind == FactKind::Offered {
-            let is_it = |place: &usize| account(place).sender == entry.sender() && account(place).addressee == entry.to;
+            let is_it = |place: &usize| history(place).sender == entry.sender() && history(place).addressee == entry.to;
             return Ok(known.iter().copied().filter(is_it).collect());
         }
-        let of = |sender| known.iter().copied().filter(move |place| account(place).sender == sender).collect();
+        let of = |sender| known.iter().copied().filter(move |place| history(place).sender == sender).collect();
         let ofs: Vec<usize> = match entry.from {
             Some(sender) => of(Some(sender)),
             None => {
                 let own: Vec<usize> = if entry.kind == FactKind::Received { Vec::new() } else { of(entry.host) };
-                let first = known.first().map(|place| account(place).sender);
-                let stranger = known.iter().find(|place| Some(account(place).sender) != first);
+                let first = known.first().map(|place| history(place).sender);
+                let stranger = known.iter().find(|place| Some(history(place).sender) != first);
                 match (own.is_empty(), first, stranger) {
                     (false, _, _) => own,
                     (true, Some(_), Some(stranger)) => return Err(self.whose(entry, known[0], *stranger)),
@@ -210,8 +210,8 @@ impl<'a> Ledger<'a> {
         };
         let party = if entry.kind == FactKind::Received { entry.receiver() } else { entry.to };
         let addressed: Vec<usize> =
-            ofs.iter().copied().filter(|place| party.is_some() && account(place).addressee == party).collect();
-        let open: Vec<usize> = ofs.iter().copied().filter(|place| account(place).addressee.is_none()).collect();
+            ofs.iter().copied().filter(|place| party.is_some() && history(place).addressee == party).collect();
+        let open: Vec<usize> = ofs.iter().copied().filter(|place| history(place).addressee.is_none()).collect();
         Ok(match (entry.kind, addressed.is_empty(), open.is_empty()) {
             (_, false, _) => addressed,
             (FactKind::Received, true, false) => open,
@@ -223,9 +223,9 @@ impl<'a> Ledger<'a> {
 
     fn whose(&self, entry: &Entry, one: usize, other: usize) -> Finding {
         let offer = |place: usize| {
-            let account = &self.accounts[place];
-            let by = name(account.sender);
-            match account.first(FactKind::Offered) {
+            let history = &self.histories[place];
+            let by = name(history.sender);
+            match history.first(FactKind::Offered) {
                 Some(offer) => (format!("by {by} at {}", Seconds(offer.at)), Some(offer.index)),
                 None => (format!("by {by}"), None),
             }
@@ -244,60 +244,60 @@ impl<'a> Ledger<'a> {
     }
 
     /// Account by account.
-    pub(super) fn accounts(&self) -> &[Account<'a>] {
-        &self.accounts
+    pub(super) fn histories(&self) -> &[KeyHistory<'a>] {
+        &self.histories
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::tale::Tale;
+    use crate::check::trace_builder::TraceBuilder;
     use crate::fact::Fact;
     use crate::fact::FactKind::{ClaimedFailed, Offered, Received};
 
     #[test]
     fn a_key_of_one_sender_is_one_thing_however_often_it_is_offered() {
-        let tale = Tale::new()
+        let run = TraceBuilder::new()
             .fact(1, "alice", Offered, "m-1")
             .fact(2, "alice", Offered, "m-1")
             .fact(3, "bob", Received, "m-1")
             .fact(4, "bob", Received, "m-2");
-        assert_eq!(accounts(&tale), ["m-1 of alice: 3", "m-2 of nobody in particular: 1"]);
+        assert_eq!(histories(&run), ["m-1 of alice: 3", "m-2 of nobody in particular: 1"]);
     }
 
     #[test]
     fn a_key_of_two_senders_is_two_things_and_facts_name_whose() {
-        let two = || Tale::new().fact(1, "alice", Offered, "m-1").fact(2, "carol", Offered, "m-1");
+        let two = || TraceBuilder::new().fact(1, "alice", Offered, "m-1").fact(2, "carol", Offered, "m-1");
         let named = two()
             .told(3, "bob", Fact::new(Received, "m-1").from("carol"))
             .fact(4, "alice", ClaimedFailed, "m-1")
             .told(5, "bob", Fact::new(Received, "m-1").from("mallory"));
-        assert_eq!(accounts(&named), ["m-1 of alice: 2", "m-1 of carol: 2", "m-1 of mallory: 1"]);
+        assert_eq!(histories(&named), ["m-1 of alice: 2", "m-1 of carol: 2", "m-1 of mallory: 1"]);
         let unnamed = two().fact(3, "bob", Received, "m-1");
-        let refused = Ledger::of_things(&unnamed.records, &[Received]).expect_err("whose it is cannot be told");
+        let refused = FactIndex::of_things(&unnamed.records, &[Received]).expect_err("whose it is cannot be told");
         insta::assert_debug_snapshot!(refused);
         let by_a_sender = two().fact(3, "carol", Received, "m-1");
-        assert!(Ledger::of_things(&by_a_sender.records, &[Received]).is_err(), "carol has alice's, or her own");
+        assert!(FactIndex::of_things(&by_a_sender.records, &[Received]).is_err(), "carol has alice's, or her own");
     }
 
     #[test]
     fn a_thing_for_two_addressees_is_two_things() {
-        let tale = Tale::new()
+        let run = TraceBuilder::new()
             .told(1, "alice", Fact::new(Offered, "m-1").to("bob"))
             .told(1, "alice", Fact::new(Offered, "m-1").to("carol"))
             .fact(2, "carol", Received, "m-1")
             .fact(3, "dave", Received, "m-1")
             .fact(4, "alice", ClaimedFailed, "m-1");
-        assert_eq!(accounts(&tale), ["m-1 of alice for bob: 3", "m-1 of alice for carol: 3"]);
+        assert_eq!(histories(&run), ["m-1 of alice for bob: 3", "m-1 of alice for carol: 3"]);
     }
 
-    fn accounts(tale: &Tale) -> Vec<String> {
-        let ledger = Ledger::of_things(&tale.records, &[Received, ClaimedFailed]).expect("all are told apart");
-        let line = |account: &Account| {
-            let to = account.addressee.map(|to| format!(" for {to}")).unwrap_or_default();
-            format!("{} of {}{to}: {}", account.key, name(account.sender), account.entries().len())
+    fn histories(run: &TraceBuilder) -> Vec<String> {
+        let facts_by_key = FactIndex::of_things(&run.records, &[Received, ClaimedFailed]).expect("all are told apart");
+        let line = |history: &KeyHistory| {
+            let to = history.addressee.map(|to| format!(" for {to}")).unwrap_or_default();
+            format!("{} of {}{to}: {}", history.key, name(history.sender), history.entries().len())
         };
-        ledger.accounts().iter().map(line).collect()
+        facts_by_key.histories().iter().map(line).collect()
     }
 }

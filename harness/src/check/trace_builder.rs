@@ -8,11 +8,11 @@ use crate::fault::{Fault, FaultIndex, Target, Trigger, Verb};
 use crate::mapping::{EventOrigin, FactSource, Origin};
 use crate::name::{ConnectionId, HostName, Incarnation, Link, Side};
 use crate::story;
-use crate::trace::{ConnectionEvent, Event, FaultEvent, Level, ProcessEvent, Record, What};
+use crate::trace::{ConnectionEvent, FaultEvent, Level, LogEvent, ProcessEvent, Record, RecordKind};
 
 /// A run in the making; times are in milliseconds.
 #[derive(Clone, Debug)]
-pub(crate) struct Tale {
+pub(crate) struct TraceBuilder {
     pub(crate) records: Vec<Record>,
     pub(crate) faults: Vec<Fault>,
     pub(crate) actors: Vec<HostName>,
@@ -20,7 +20,7 @@ pub(crate) struct Tale {
     pub(crate) sources: Vec<FactSource>,
 }
 
-impl Tale {
+impl TraceBuilder {
     pub(crate) fn new() -> Self {
         let last = FinalState {
             at: Duration::from_secs(1),
@@ -57,7 +57,7 @@ impl Tale {
         story::failure(&self.evidence(), violation)
     }
 
-    pub(crate) fn record(mut self, ms: u64, host: Option<&str>, what: What) -> Self {
+    pub(crate) fn record(mut self, ms: u64, host: Option<&str>, what: RecordKind) -> Self {
         let at = Duration::from_millis(ms);
         self.last.at = self.last.at.max(at);
         self.records.push(Record { at, host: host.map(HostName::from), incarnation: Incarnation(0), what });
@@ -73,20 +73,20 @@ impl Tale {
     }
 
     pub(crate) fn told(self, ms: u64, host: &str, fact: Fact) -> Self {
-        self.record(ms, Some(host), What::Fact(fact))
+        self.record(ms, Some(host), RecordKind::Fact(fact))
     }
 
     pub(crate) fn event(self, ms: u64, host: &str, level: Level, message: &str) -> Self {
-        let event = Event { level, target: host.to_owned(), message: message.to_owned(), fields: Vec::new() };
-        self.record(ms, Some(host), What::Event(event))
+        let event = LogEvent { level, target: host.to_owned(), message: message.to_owned(), fields: Vec::new() };
+        self.record(ms, Some(host), RecordKind::Event(event))
     }
 
     pub(crate) fn violation(self, ms: u64, host: &str, rule: &str, detail: &str) -> Self {
-        self.record(ms, Some(host), What::Violation { rule: rule.to_owned(), detail: detail.to_owned() })
+        self.record(ms, Some(host), RecordKind::BrokenRule { rule: rule.to_owned(), detail: detail.to_owned() })
     }
 
     pub(crate) fn process(self, ms: u64, host: &str, event: ProcessEvent) -> Self {
-        self.record(ms, Some(host), What::Process(event))
+        self.record(ms, Some(host), RecordKind::Process(event))
     }
 
     /// A host that is an actor.
@@ -112,7 +112,7 @@ impl Tale {
     }
 
     pub(crate) fn connection(self, ms: u64, client: &str, server: &str, nth: u32, event: ConnectionEvent) -> Self {
-        self.record(ms, None, What::Connection { id: connection(client, server, nth), event })
+        self.record(ms, None, RecordKind::Connection { id: connection(client, server, nth), event })
     }
 
     /// A fault that is in the plan.
@@ -132,9 +132,9 @@ impl Tale {
     pub(crate) fn struck(self, ms: u64, client: &str, server: &str, verb: Verb) -> Self {
         let on = connection(client, server, 1).to_string();
         let text = verb.to_string();
-        let tale = self.planned(client, server, verb);
-        let number = u32::try_from(tale.faults.len()).expect("a handful of faults") - 1;
-        tale.fault(ms, number, FaultEvent::Fired { on, verb: text })
+        let run = self.planned(client, server, verb);
+        let number = u32::try_from(run.faults.len()).expect("a handful of faults") - 1;
+        run.fault(ms, number, FaultEvent::Fired { on, verb: text })
     }
 
     /// The fault that was planned last strikes whichever connection of its link.
@@ -162,7 +162,7 @@ impl Tale {
     }
 
     pub(crate) fn fault(self, ms: u64, fault: u32, event: FaultEvent) -> Self {
-        self.record(ms, None, What::Fault { fault: FaultIndex(fault), event })
+        self.record(ms, None, RecordKind::Fault { fault: FaultIndex(fault), event })
     }
 
     pub(crate) fn pending(mut self, host: &str, on: &str) -> Self {
