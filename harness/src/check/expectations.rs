@@ -133,7 +133,7 @@ impl Expectations {
         checks.iter().flat_map(|check| check.needs().into_iter().map(|kind| (check.name(), kind))).collect()
     }
 
-    /// The verdicts on a run: first on its conduct, then of each expected check, then on whether its faults bit. The
+    /// The verdicts on a run: first of `integrity`, then of each expected check, then of `took_effect`. The
     /// first violation in this order stands for the run.
     ///
     /// Survival and stopping are always judged, by their defaults when they are not expected: a script that fails, a

@@ -67,7 +67,7 @@ fn what_strikes_beside_another_says_what_it_changed() {
         link("alice", "echo", None),
         RESET,
     );
-    insta::assert_snapshot!([bitten(&overlap.run()), bitten(&same.run())].join("\n"));
+    insta::assert_snapshot!([effects(&overlap.run()), effects(&same.run())].join("\n"));
 }
 
 #[track_caller]
@@ -78,18 +78,18 @@ fn never(name: &str, target: Target, trigger: Trigger, verb: Verb) -> String {
 /// What `took_effect` says that was broken.
 #[track_caller]
 fn sentence(outcome: &Outcome) -> String {
-    let bite = outcome.violations().find(|violation| violation.check == "took_effect");
-    bite.unwrap_or_else(|| panic!("every fault bit:\n{}", outcome.story())).sentence.clone()
+    let broken = outcome.violations().find(|violation| violation.check == "took_effect");
+    broken.unwrap_or_else(|| panic!("every fault took effect:\n{}", outcome.story())).sentence.clone()
 }
 
 /// What `took_effect` says that was held.
 #[track_caller]
-fn bitten(outcome: &Outcome) -> String {
+fn effects(outcome: &Outcome) -> String {
     let held = outcome.verdicts.iter().find_map(|verdict| match verdict {
         Verdict::Held { check: "took_effect", summary } => Some(summary.clone()),
         Verdict::Held { .. } | Verdict::Broken(_) => None,
     });
-    held.unwrap_or_else(|| panic!("a fault did not bite:\n{}", outcome.story()))
+    held.unwrap_or_else(|| panic!("a fault took no effect:\n{}", outcome.story()))
 }
 
 /// Alice says five bytes to the echo each second, for 30 s, and comes back when she is cut off.
