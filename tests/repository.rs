@@ -62,7 +62,7 @@ fn every_verb_and_each_of_its_kinds_strikes_in_a_scenario() {
 }
 
 /// A law that cannot convict is no law: each file with a check has a test that builds a run and has it convicted
-/// (`broken` and `failure` of the tests' `Tale` panic on a verdict of "held").
+/// (`broken` and `failure` of the tests' `TraceBuilder` panic on a verdict of "held").
 #[test]
 fn every_check_has_a_test_in_which_it_convicts() {
     let mut checks = 0;

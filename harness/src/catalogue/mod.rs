@@ -128,7 +128,7 @@ impl Catalogue {
     ///     }
     ///
     ///     fn examine(&self, evidence: &Evidence) -> Result<String, Finding> {
-    ///         let is_receipt = |what: &What| matches!(what, What::Fact(fact) if fact.kind == FactKind::Received);
+    ///         let is_receipt = |what: &RecordKind| matches!(what, RecordKind::Fact(fact) if fact.kind == FactKind::Received);
     ///         let receipts = (0..).zip(evidence.records).filter(|(_, record)| is_receipt(&record.what));
     ///         let places: Vec<usize> = receipts.map(|(place, _)| place).collect();
     ///         match places.get(self.receipts_at_most) {
