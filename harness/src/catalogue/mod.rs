@@ -104,7 +104,7 @@ impl Catalogue {
     /// use halfopen::Catalogue;
     /// use halfopen::check::{Check, Evidence, Finding};
     /// use halfopen::fact::FactKind;
-    /// use halfopen::trace::What;
+    /// use halfopen::trace::RecordKind;
     /// use serde::Deserialize;
     ///
     /// /// Limits how often anything is received.
