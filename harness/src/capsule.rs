@@ -218,7 +218,7 @@ mod tests {
         link = "alice -> chat"
         direction = "to_client"
         at = "client"
-        where = { "/type" = "result" }
+        where = { type = "result" }
         key = "/job_id"
         value = "/seq"
 

@@ -43,8 +43,17 @@ fn wanted(node: &Node, key: &str) -> Result<Wanted, ScenarioError> {
 
 /// The table of some conditions.
 pub(crate) fn written(pattern: &Pattern) -> Value {
-    let conditions = pattern.conditions().map(|(pointer, wanted)| (pointer.to_owned(), value(wanted)));
+    let conditions = pattern.conditions().map(|(pointer, wanted)| (place(pointer).to_owned(), value(wanted)));
     Value::Table(conditions.collect())
+}
+
+/// A field of the whole is written as its name, but for those that would make a range of the table.
+fn place(pointer: &str) -> &str {
+    match pointer.strip_prefix('/') {
+        Some("" | "from" | "to") | None => pointer,
+        Some(name) if name.contains(['/', '~']) => pointer,
+        Some(name) => name,
+    }
 }
 
 fn value(wanted: &Wanted) -> Value {

@@ -148,7 +148,7 @@ fn a_scenario_is_written_as_a_person_would_write_it() {
     link = "alice -> chat"
     direction = "to_client"
     at = "client"
-    where = { "/type" = "result" }
+    where = { type = "result" }
     key = "/job_id"
     value = "/seq"
 
