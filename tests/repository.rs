@@ -39,6 +39,42 @@ fn every_scenario_says_in_a_sentence_what_it_proves() {
     }
 }
 
+/// A scenario has four beats: what is steady, what breaks, what is noticed of it, and what holds afterwards. A reader needs
+/// no other file to know what the fault breaks into.
+#[test]
+fn every_scenario_says_what_is_steady_before_it_says_what_breaks() {
+    for scenario in catalogue().scenarios().expect("the catalogue has no mistakes") {
+        let name = &scenario.name;
+        let path = scenario.file().expect("it is read from a file");
+        let text = fs::read_to_string(path).expect("scenarios are text");
+        let beats: Vec<_> = text.lines().filter(|line| line.starts_with('[')).map(beat).collect();
+        assert!(beats.is_sorted(), "{name}: hosts and actors come first, then faults, facts, checks and specimens");
+        let comment = text.lines().skip_while(|line| !line.starts_with("# Steady: "));
+        let steady: Vec<_> = comment.take_while(|line| line.starts_with('#')).collect();
+        assert!(!steady.is_empty(), "{name} says nowhere what is steady: write `# Steady: alice says ...`");
+        let first = text.lines().take_while(|line| !line.starts_with('[')).any(|line| line == steady[0]);
+        assert!(first, "{name} says what is steady behind something else");
+        let lists = scenario.hosts.iter().flat_map(|host| host.config.values()).filter_map(|value| value.as_array());
+        for times in lists.map(|list| list.iter().filter_map(|said| said.get("at")?.as_str()).collect::<Vec<_>>()) {
+            let missing = times.iter().filter(|_| times.len() < 8).find(|at| !steady.concat().contains(**at));
+            assert_eq!(missing, None, "{name} does not say that something is said then");
+        }
+    }
+}
+
+/// The place of a table in a scenario.
+fn beat(header: &str) -> u8 {
+    let mut table = header.trim_matches(['[', ']']).split('.');
+    match (table.next(), table.next()) {
+        (Some("fault"), _) => 1,
+        (Some("facts"), _) => 2,
+        (Some("checks"), None | Some("detect" | "close_code" | "stream" | "sometimes")) => 3,
+        (Some("checks"), Some(_)) => 4,
+        (Some("specimen"), _) => 5,
+        _ => 0,
+    }
+}
+
 #[test]
 fn every_verb_and_each_of_its_kinds_strikes_in_a_scenario() {
     let scenarios = catalogue().scenarios().expect("the catalogue has no mistakes");
