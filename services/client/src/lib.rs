@@ -4,14 +4,19 @@
 //! however many connections it takes. Connections are lost, silently or with a code, and made again; the session is
 //! resumed, and what the scheduler may not have heard is said again.
 //!
-//! - [`client`]: the public face: submit, events, callbacks, close. Start here.
-//! - [`config`]: every timing and limit, with its default.
-//! - [`core`]: what the client does and when, as a state machine without sockets or clocks.
+//! The core decides and touches nothing ([`core`]):
+//!
+//! - [`core::Core`]: what the client does and when, as a machine without sockets or clocks.
+//! - [`core::monitor`]: the second line of detection.
 //! - [`closing`]: what the client does after each close code, as a table.
-//! - `monitor`: the second line of detection.
-//! - `driver`: the task that gives the core its sockets, clock and handles.
-//! - [`connector`]: how a stream is opened, so that another transport can take TCP's place.
+//! - [`config`]: every timing and limit, with its default.
 //! - [`event`], [`outcome`]: what an application is told.
+//!
+//! The shell (feature `shell`, on by default) has the sockets, the clock, the tasks and the log:
+//!
+//! - [`client`]: the public face: submit, events, callbacks, close. Start here.
+//! - `driver`: the task that drives the core.
+//! - [`connector`]: how a stream is opened, so that another transport can take TCP's place.
 //! - [`run`](mod@run): the program: sentences in, translations out.
 //!
 //! # How soon a loss is noticed
@@ -19,10 +24,10 @@
 //! | what happened | noticed |
 //! |---|---|
 //! | Close frame, end of stream, reset | at once |
-//! | the connection ended and nobody said so (the second line, a monitor) | 5 s |
+//! | the connection ended and did not say so (the second line, a monitor) | 5 s |
 //! | the link went silent | within ping interval 20 s + pong timeout 20 s = 40 s |
 //! | the peer stopped reading | within the same 40 s, or when no byte has left for 20 s |
-//! | nobody answers a connect or an upgrade | 10 s |
+//! | a connect or an upgrade is not answered | 10 s |
 //! | no hello after the upgrade | 10 s |
 //!
 //! All of these are configuration. A loss has one handler, whoever noticed it, and a close code: the peer's, 1005 if
@@ -38,23 +43,20 @@
 //! sent again, under the same id. If the client gives up, is closed, or is dropped, open handles resolve
 //! [`Outcome::Unknown`]: the job may or may not have been done.
 
-pub mod client;
-pub mod closing;
-pub mod config;
-pub mod connector;
 pub mod core;
-mod driver;
-pub mod event;
-mod journal;
-mod monitor;
-mod notice;
-pub mod outcome;
-pub mod run;
-mod sentences;
+#[cfg(feature = "shell")]
+mod shell;
 
-pub use client::{Client, JobHandle, SubmitError, connect, connect_with};
-pub use config::{Config, ConfigError};
-pub use event::{Event, Events, State};
+pub use self::core::config::{Config, ConfigError};
+pub use self::core::event::{Event, State};
+pub use self::core::outcome::Outcome;
+pub use self::core::{closing, config, event, outcome};
+#[cfg(feature = "shell")]
+pub use self::shell::client::{Client, JobHandle, SubmitError, connect, connect_with};
+#[cfg(feature = "shell")]
+pub use self::shell::events::Events;
+#[cfg(feature = "shell")]
+pub use self::shell::run::run;
+#[cfg(feature = "shell")]
+pub use self::shell::{client, connector, run};
 pub use halfopen_link::{By, Ending};
-pub use outcome::Outcome;
-pub use run::run;

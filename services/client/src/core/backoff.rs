@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use halfopen_machine::SplitMix64;
 
-use crate::config::Reconnect;
+use super::config::Reconnect;
 
 /// The attempts since the last session that proved stable.
 #[derive(Debug)]
@@ -25,6 +25,7 @@ impl Backoff {
             return None;
         }
         self.spent += 1;
+        // Beyond 32 doublings the delay is the longest one in any case.
         let doubled = self.rules.first_delay.saturating_mul(1_u32.checked_shl(self.spent - 1).unwrap_or(u32::MAX));
         let base = doubled.min(self.rules.longest_delay);
         let jitter = self.jitter.duration_up_to(base * self.rules.jitter_percent / 100);

@@ -3,12 +3,16 @@
 use std::collections::BTreeMap;
 
 use halfopen_link::message::Submit;
+use halfopen_machine::{Bug, OrBug, ensure};
 
-use crate::config::Order;
-use crate::outcome::Outcome;
+use super::config::Order;
+use super::outcome::Outcome;
 
 /// Times that a job may be in flight at a close that blames a message, one right after the other.
 const STRIKES: u8 = 2;
+
+/// The rule of the two maps.
+const EACH_ID_HAS_ITS_JOB: &str = "an open job has one id and one place";
 
 /// A job as the application hands it in. Its place among the utterances is the client's to give.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,17 +82,22 @@ impl Jobs {
         Self { order, by_place: BTreeMap::new(), places: BTreeMap::new(), next_place: 0 }
     }
 
-    /// Takes a job in. An id that is open already changes nothing.
-    pub(crate) fn add(&mut self, job: NewJob) {
-        if self.places.contains_key(&job.job_id) {
-            return;
-        }
+    /// Takes a job in.
+    pub(crate) fn add(&mut self, job: NewJob) -> Result<(), Bug> {
+        ensure(!self.places.contains_key(&job.job_id), "a job's id is its own")?;
         let place = self.next_place;
         self.next_place += 1;
         self.places.insert(job.job_id.clone(), place);
         let NewJob { job_id, trace_id, text, src_lang, tgt_lang } = job;
         let submit = Submit { job_id, utterance_index: place, text, src_lang, tgt_lang, trace_id };
         self.by_place.insert(place, Job { submit, sent: false, acknowledged: false, strikes: 0, held: None });
+        Ok(())
+    }
+
+    /// The job with an id; `None` if its handle has resolved, or if it was never one of ours.
+    fn find(&mut self, job_id: &str) -> Result<Option<&mut Job>, Bug> {
+        let Some(place) = self.places.get(job_id) else { return Ok(None) };
+        self.by_place.get_mut(place).or_bug(EACH_ID_HAS_ITS_JOB).map(Some)
     }
 
     /// A session is up. In the old one, what was acknowledged is known; in a new one, nothing is.
@@ -116,33 +125,38 @@ impl Jobs {
         submits
     }
 
-    /// The scheduler knows the job. Gives its trace if that is news.
-    pub(crate) fn acknowledge(&mut self, job_id: &str) -> Option<String> {
-        let job = self.by_place.get_mut(self.places.get(job_id)?)?;
-        if job.acknowledged || !job.is_open() {
-            return None;
-        }
-        job.acknowledged = true;
-        job.strikes = 0;
-        Some(job.submit.trace_id.clone())
+    /// The scheduler knows the job. Gives its trace if that is news; what has its outcome already is none.
+    pub(crate) fn acknowledge(&mut self, job_id: &str) -> Result<Option<String>, Bug> {
+        let is_news = |job: &&mut Job| !job.acknowledged && job.is_open();
+        Ok(self.find(job_id)?.filter(is_news).map(|job| {
+            job.acknowledged = true;
+            job.strikes = 0;
+            job.submit.trace_id.clone()
+        }))
     }
 
     /// An outcome has come; gives the handles that resolve by it. One for a job that has its outcome changes nothing.
-    pub(crate) fn settle(&mut self, job_id: &str, outcome: Outcome, seq: u64, redelivered: bool) -> Vec<Settled> {
-        let Some(job) = self.places.get(job_id).and_then(|place| self.by_place.get_mut(place)) else {
-            return Vec::new();
-        };
-        if !job.is_open() {
-            return Vec::new();
+    pub(crate) fn settle(
+        &mut self,
+        job_id: &str,
+        outcome: Outcome,
+        seq: u64,
+        redelivered: bool,
+    ) -> Result<Vec<Settled>, Bug> {
+        match self.find(job_id)?.filter(|job| job.is_open()) {
+            Some(job) => {
+                job.held = Some((outcome, seq, redelivered));
+                self.release()
+            }
+            // Legal: the job was rejected here, or its outcome came in an earlier session.
+            None => Ok(Vec::new()),
         }
-        job.held = Some((outcome, seq, redelivered));
-        self.release()
     }
 
     /// The connection is gone. Gives the handles of jobs that were in flight at two closes in a row over a message.
-    pub(crate) fn connection_lost(&mut self, loss: Loss) -> Vec<Settled> {
+    pub(crate) fn connection_lost(&mut self, loss: Loss) -> Result<Vec<Settled>, Bug> {
         let close_code = match loss {
-            Loss::BeforeReady => return Vec::new(),
+            Loss::BeforeReady => return Ok(Vec::new()),
             Loss::Blamed(close_code) => Some(close_code),
             Loss::Ordinary => None,
         };
@@ -164,7 +178,7 @@ impl Jobs {
     }
 
     /// Nothing more will come: every handle resolves, with its outcome if one was held back.
-    pub(crate) fn give_up(&mut self) -> Vec<Settled> {
+    pub(crate) fn give_up(&mut self) -> Result<Vec<Settled>, Bug> {
         for job in self.by_place.values_mut().filter(|job| job.is_open()) {
             job.held = Some((Outcome::Unknown, 0, false));
         }
@@ -172,7 +186,7 @@ impl Jobs {
     }
 
     /// Takes out what has an outcome and is not held back by an earlier utterance.
-    fn release(&mut self) -> Vec<Settled> {
+    fn release(&mut self) -> Result<Vec<Settled>, Bug> {
         let places: Vec<u64> = match self.order {
             Order::Completion => {
                 self.by_place.iter().filter(|(_, job)| !job.is_open()).map(|(place, _)| *place).collect()
@@ -181,16 +195,15 @@ impl Jobs {
                 self.by_place.iter().take_while(|(_, job)| !job.is_open()).map(|(place, _)| *place).collect()
             }
         };
-        let mut released = Vec::new();
-        for place in places {
-            let Some(Job { submit, held: Some((outcome, seq, redelivered)), .. }) = self.by_place.remove(&place) else {
-                continue;
-            };
-            self.places.remove(&submit.job_id);
-            let Submit { job_id, trace_id, .. } = submit;
-            released.push(Settled { job_id, trace_id, outcome, seq, redelivered });
-        }
-        released
+        places.into_iter().map(|place| self.take_out(place)).collect()
+    }
+
+    fn take_out(&mut self, place: u64) -> Result<Settled, Bug> {
+        let Job { submit, held, .. } = self.by_place.remove(&place).or_bug(EACH_ID_HAS_ITS_JOB)?;
+        let (outcome, seq, redelivered) = held.or_bug("a job is released with its outcome")?;
+        let Submit { job_id, trace_id, .. } = submit;
+        self.places.remove(&job_id).or_bug(EACH_ID_HAS_ITS_JOB)?;
+        Ok(Settled { job_id, trace_id, outcome, seq, redelivered })
     }
 }
 

@@ -1,13 +1,20 @@
 //! The core's laws under random histories, beside a model that knows of each job only what can be seen from outside.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
-use halfopen_link::By;
+use halfopen_link::message::{FromSession, ToSession};
+use halfopen_link::{By, Ending};
+use halfopen_machine::Machine;
+use halfopen_machine::testing::{Strict, start};
 use proptest::prelude::*;
 
-use super::played::{hello_at, job, outcome};
-use super::*;
-use crate::config::Order;
+use super::fixture::{hello_at, job, outcome};
+use crate::config::{Config, Order};
+use crate::core::monitor::Liveness;
+use crate::core::{Core, Input, Output, Settled};
+use crate::event::{Event, State};
+use crate::outcome::Outcome;
 
 proptest! {
     /// Whatever happens in whatever order, every law of [`History`] holds, and at the end no handle is left.
@@ -59,6 +66,7 @@ enum Step {
     Malformed,
     Unknown,
     SessionClose,
+    Seen(Liveness),
     Wait {
         ms: u64,
     },
@@ -88,6 +96,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Malformed),
         1 => Just(Step::Unknown),
         1 => Just(Step::SessionClose),
+        2 => proptest::sample::select(vec![Liveness::Open, Liveness::Closed, Liveness::Gone]).prop_map(Step::Seen),
         1 => prop_oneof![9 => Just(Step::Submit), 1 => Just(Step::Close)],
         8 => (0..40_000_u64).prop_map(|ms| Step::Wait { ms }),
     ]
@@ -122,7 +131,7 @@ impl Seen {
 
 /// A run of random steps and what must be true of it.
 struct History {
-    core: Core,
+    core: Strict<Core>,
     order: Order,
     now: Instant,
     jobs: BTreeMap<u64, Seen>,
@@ -143,9 +152,9 @@ struct History {
 
 impl History {
     fn new(config: &Config, seed: u64) -> Self {
-        let now = Instant::now();
-        let mut core = Core::new(config, seed, now);
-        core.take_outputs();
+        let now = start();
+        let mut core = Strict::new(Core::new(config, seed, now));
+        assert_eq!(core.take_outputs(), [Output::Connect]);
         Self {
             core,
             order: config.order,
@@ -212,18 +221,19 @@ impl History {
             Step::Malformed => Input::Malformed("not JSON".into()),
             Step::Unknown => Input::UnknownType("news".into()),
             Step::SessionClose => Input::Message(ToSession::SessionClose),
+            Step::Seen(liveness) => Input::Seen(liveness),
             Step::Wait { ms } => {
                 self.now += Duration::from_millis(ms);
                 if self.ready_since.is_some_and(|since| self.now - since >= Duration::from_secs(10)) {
                     self.attempts = 0;
                 }
-                self.core.handle_timeout(self.now);
+                self.core.handle_timeout(self.now).expect("no bug");
                 return self.check(before, None, false);
             }
             Step::Close => Input::Close,
         };
         let given = if let Input::Ended(ending) = &input { Some(ending.clone()) } else { None };
-        self.core.handle(input, self.now);
+        self.core.handle(input, self.now).expect("no bug");
         self.check(before, given, closes)
     }
 
@@ -253,7 +263,9 @@ impl History {
                 Output::Send(
                     FromSession::SessionInit { .. } | FromSession::SessionClose | FromSession::Error { .. },
                 )
-                | Output::Accepted { .. } => {}
+                | Output::Accepted { .. }
+                | Output::Complaint { .. } => {}
+                Output::Look | Output::Collect => prop_assert!(self.established, "there is a connection to look at"),
             }
         }
         self.stands(before, closes)
@@ -264,14 +276,14 @@ impl History {
         let state = self.core.state();
         prop_assert!(before != State::Closed || state == State::Closed, "closed is for good");
         let established = matches!(state, State::Handshaking | State::Ready | State::Closing);
-        prop_assert!(established || closes || !self.established, "a connection was lost and nobody was told");
+        prop_assert!(established || closes || !self.established, "a connection was lost and it was not told");
         self.established &= established;
         match self.core.ending() {
             Some(ending) => prop_assert!(!established && ending.close_code >= 1000, "{} in {:?}", ending, state),
             None => prop_assert!(established || state == State::Connecting, "no close code in {:?}", state),
         }
         if state == State::Closed {
-            prop_assert!(self.over && self.core.next_deadline().is_none(), "nothing is due after the end");
+            prop_assert!(self.over && self.core.next_timeout().is_none(), "nothing is due after the end");
         }
         if state != State::Ready {
             self.ready_since = None;
@@ -290,7 +302,7 @@ impl History {
         prop_assert_eq!(&seen.settled, &None, "a handle resolves once");
         match &settled.outcome {
             Outcome::Result { .. } | Outcome::Failed { .. } => {
-                prop_assert!(seen.recorded && settled.seq > 0, "an outcome that nobody sent");
+                prop_assert!(seen.recorded && settled.seq > 0, "an outcome that was not sent");
             }
             Outcome::Rejected { .. } => prop_assert!(seen.condemned, "{:?}", seen),
             Outcome::Unknown => {

@@ -1,20 +1,26 @@
 //! A core whose network is played by a test.
 
-use halfopen_link::By;
-use halfopen_link::message::FailureCode;
+use std::time::{Duration, Instant};
 
-use super::*;
+use halfopen_link::message::{FailureCode, FromSession, ToSession};
+use halfopen_link::{By, Ending};
+use halfopen_machine::Machine;
+use halfopen_machine::testing::{Strict, start};
+
+use crate::config::Config;
+use crate::core::monitor::Liveness;
+use crate::core::{Core, Input, NewJob, Output};
 
 /// A client whose network is played by a test.
-pub(super) struct Played {
-    pub(super) core: Core,
+pub(super) struct Fixture {
+    pub(super) core: Strict<Core>,
     pub(super) now: Instant,
 }
 
-impl Played {
+impl Fixture {
     pub(super) fn new(config: &Config) -> Self {
-        let now = Instant::now();
-        let mut core = Core::new(config, 1, now);
+        let now = start();
+        let mut core = Strict::new(Core::new(config, 1, now));
         assert_eq!(core.take_outputs(), [Output::Connect]);
         Self { core, now }
     }
@@ -27,7 +33,7 @@ impl Played {
     }
 
     pub(super) fn tell(&mut self, input: Input) -> Vec<Output> {
-        self.core.handle(input, self.now);
+        self.core.handle(input, self.now).expect("no bug");
         self.core.take_outputs()
     }
 
@@ -56,13 +62,36 @@ impl Played {
         outputs
     }
 
-    /// Lets time pass until something is due.
+    /// Lets time pass until something is due other than a look of the monitor, which sees an open connection.
     pub(super) fn wait(&mut self) -> Vec<Output> {
-        if let Some(deadline) = self.core.next_deadline() {
-            self.now = deadline;
-            self.core.handle_timeout(self.now);
+        while let Some(due) = self.core.next_timeout() {
+            let outputs = self.reach(due);
+            if !outputs.is_empty() {
+                return outputs;
+            }
         }
-        self.core.take_outputs()
+        Vec::new()
+    }
+
+    /// Lets this much time pass; everything that is due in it is done when it is due.
+    pub(super) fn pass(&mut self, time: Duration) -> Vec<Output> {
+        let end = self.now + time;
+        let mut outputs = Vec::new();
+        while let Some(due) = self.core.next_timeout().filter(|due| *due <= end) {
+            outputs.extend(self.reach(due));
+        }
+        self.now = end;
+        outputs
+    }
+
+    fn reach(&mut self, due: Instant) -> Vec<Output> {
+        self.now = due;
+        self.core.handle_timeout(due).expect("no bug");
+        let mut outputs = self.core.take_outputs();
+        if outputs.pop_if(|output| *output == Output::Look).is_some() {
+            outputs.extend(self.tell(Input::Seen(Liveness::Open)));
+        }
+        outputs
     }
 }
 

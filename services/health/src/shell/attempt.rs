@@ -20,7 +20,8 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, timeout};
 
-use crate::{Miss, Target};
+use super::target::Target;
+use crate::Miss;
 
 /// Asks once, within `bound`; the close is part of it.
 pub(crate) async fn ask(target: &Target, bound: Duration) -> Result<(), Miss> {

@@ -10,12 +10,13 @@ use halfopen_link::close::code;
 use tokio::io::{AsyncBufRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio_util::sync::CancellationToken;
 
-use crate::client::{Client, JobHandle, SubmitError, connect};
+use super::client::{Client, JobHandle, SubmitError, connect};
+use super::events::Events;
+use super::notice::Notices;
+use super::sentences::{Sentence, Sentences};
 use crate::config::{Config, ConfigError};
-use crate::event::{Event, Events, State};
-use crate::notice::Notices;
+use crate::event::{Event, State};
 use crate::outcome::Outcome;
-use crate::sentences::{Sentence, Sentences};
 
 /// Why the program ended other than well.
 #[derive(Debug, thiserror::Error)]

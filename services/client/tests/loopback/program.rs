@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output};
 
-use crate::played::{Scheduler, soon};
+use crate::fixture::{Scheduler, soon};
 use halfopen_client::run::{RunError, run_lines};
 use halfopen_client::{Config, config::Order};
 use tokio::io::{AsyncWriteExt, BufReader, sink};

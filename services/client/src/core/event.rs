@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use halfopen_link::Ending;
-use tokio::sync::broadcast;
 
 /// Where the client stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,13 +19,6 @@ pub enum State {
     Closing,
     /// Closed, replaced or given up; for good.
     Closed,
-}
-
-/// What can be asked of a client at any moment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Status {
-    pub(crate) state: State,
-    pub(crate) ending: Option<Ending>,
 }
 
 /// Something that happened to the connection.
@@ -48,46 +40,25 @@ pub enum Event {
     },
     /// A connection could not be had: refused, unreachable, not upgraded, or not within the time for it.
     ConnectFailed {
-        /// Why, for people; without addresses.
+        /// What went wrong, for people; without addresses.
         detail: String,
     },
     /// The next attempt is on its way.
     Reconnecting {
-        /// From 1.
+        /// Its number, from 1.
         attempt: u32,
         /// How long until it starts.
         delay: Duration,
     },
     /// Every attempt was spent. Open handles have resolved `Unknown`; nothing follows.
     GaveUp {
-        /// How many there were.
+        /// The attempts that were made.
         attempts: u32,
     },
     /// Another connection owns the session now (close code 4001). Open handles have resolved `Unknown`; nothing follows.
     Replaced,
     /// The client was closed by its owner; nothing follows.
     Closed,
-    /// The receiver was too slow and has missed so many events.
+    /// The receiver was too slow, and has missed this number of events.
     Lagged(u64),
-}
-
-/// A stream of events. A slow receiver loses the oldest ones, is told how many, and holds up nobody.
-#[derive(Debug)]
-pub struct Events {
-    receiver: Option<broadcast::Receiver<Event>>,
-}
-
-impl Events {
-    pub(crate) fn new(receiver: Option<broadcast::Receiver<Event>>) -> Self {
-        Self { receiver }
-    }
-
-    /// The next event, or `None` once the client has ended. Cancel-safe.
-    pub async fn next(&mut self) -> Option<Event> {
-        match self.receiver.as_mut()?.recv().await {
-            Ok(event) => Some(event),
-            Err(broadcast::error::RecvError::Lagged(missed)) => Some(Event::Lagged(missed)),
-            Err(broadcast::error::RecvError::Closed) => None,
-        }
-    }
 }

@@ -1,26 +1,31 @@
-//! The task that gives the core what it asks for: connections, the time, resolved handles. It decides nothing.
+//! The task that drives the core and gives it what it asks for: connections, resolved handles, the log. It decides nothing.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::future::{Future, pending};
+use std::ops::ControlFlow;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
+use halfopen_link::close::code;
 use halfopen_link::codec::{Undecodable, decode, encode};
 use halfopen_link::message::{FromSession, ToSession};
 use halfopen_link::{Connection, Ending, Incoming, LinkConfig, Metered, Outbox, connection};
+use halfopen_machine::shell::{Shell, drive};
+use halfopen_machine::{Bug, Machine, OrBug};
 use tokio::sync::{OwnedSemaphorePermit, broadcast, mpsc, oneshot, watch};
 use tokio::task::{AbortHandle, JoinSet, coop};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
+use super::connector::Connector;
+use super::events::Status;
+use super::journal;
 use crate::config::Config;
-use crate::connector::Connector;
+use crate::core::monitor::Liveness;
 use crate::core::{Core, Input, NewJob, Output, Settled};
-use crate::event::{Event, State, Status};
-use crate::journal;
-use crate::monitor::{Monitor, Sight};
+use crate::event::{Event, State};
 use crate::outcome::Outcome;
 
 /// What the public face asks for. Bounded by the permits that submits carry.
@@ -65,21 +70,10 @@ enum Arrival<S> {
     Input(Input),
 }
 
+/// The core, and the shell that gives it what it asks for.
 pub(crate) struct Driver<C: Connector> {
     core: Core,
-    config: Config,
-    connector: Arc<C>,
-    commands: mpsc::UnboundedReceiver<Command>,
-    events: broadcast::Sender<Event>,
-    status: watch::Sender<Status>,
-    slots: BTreeMap<String, Slot>,
-    link: Link<C::Stream>,
-    monitor: Monitor,
-    /// What the connection's queue had no room for yet: the submits of open jobs, one ack, one error,
-    /// and a greeting or goodbye.
-    unsent: VecDeque<FromSession>,
-    /// Drivers of this connection and of earlier ones that are still closing.
-    sockets: JoinSet<()>,
+    hands: Hands<C>,
 }
 
 impl<C: Connector> Driver<C> {
@@ -91,127 +85,164 @@ impl<C: Connector> Driver<C> {
         events: broadcast::Sender<Event>,
         status: watch::Sender<Status>,
     ) -> Self {
-        let now = Instant::now();
         Self {
-            core: Core::new(&config, seed, now),
-            monitor: Monitor::new(config.monitor_interval, config.link.close_timeout, now),
-            config,
-            connector: Arc::new(connector),
-            commands,
-            events,
-            status,
-            slots: BTreeMap::new(),
-            link: Link::None,
-            unsent: VecDeque::new(),
-            sockets: JoinSet::new(),
+            core: Core::new(&config, seed, Instant::now().into_std()),
+            hands: Hands {
+                config,
+                connector: Arc::new(connector),
+                commands,
+                events,
+                status,
+                slots: BTreeMap::new(),
+                link: Link::None,
+                unsent: VecDeque::new(),
+                sockets: JoinSet::new(),
+            },
         }
     }
 
     /// Runs until the client is closed for good; then no socket of it is open and no handle unresolved.
-    pub(crate) async fn run(mut self) {
-        self.act();
-        while self.core.state() != State::Closed {
-            let deadline = self.core.next_deadline();
+    pub(crate) async fn run(self) {
+        let Self { mut core, mut hands } = self;
+        drive(&mut core, &mut hands).await;
+        hands.refuse_what_came_too_late(&mut core);
+        while hands.sockets.join_next().await.is_some() {}
+    }
+}
+
+/// The client's sockets, handles and log.
+struct Hands<C: Connector> {
+    config: Config,
+    connector: Arc<C>,
+    commands: mpsc::UnboundedReceiver<Command>,
+    events: broadcast::Sender<Event>,
+    status: watch::Sender<Status>,
+    slots: BTreeMap<String, Slot>,
+    link: Link<C::Stream>,
+    /// What the connection's queue had no room for yet: the submits of open jobs, one ack, one error,
+    /// and a hello or goodbye.
+    unsent: VecDeque<FromSession>,
+    /// Drivers of this connection and of earlier ones that are still closing.
+    sockets: JoinSet<()>,
+}
+
+impl<C: Connector> Shell<Core> for Hands<C> {
+    type End = ();
+
+    async fn next_input(&mut self) -> Input {
+        loop {
             let outbox = self.outbox();
-            let look = outbox.is_some().then(|| self.monitor.next_look());
             tokio::select! {
-                command = self.commands.recv() => self.command(command.unwrap_or(Command::Close)),
-                arrival = arrival(&mut self.link) => self.arrived(arrival),
+                command = self.commands.recv() => return self.commanded(command.unwrap_or(Command::Close)),
+                arrival = arrival(&mut self.link) => return self.arrived(arrival),
                 () = send_first(outbox, self.unsent.front()) => drop(self.unsent.pop_front()),
-                () = until(deadline) => self.core.handle_timeout(Instant::now()),
-                () = until(look) => self.look(),
                 Some(_) = self.sockets.join_next() => {}
             }
-            self.act();
-        }
-        self.refuse_what_came_too_late();
-        while self.sockets.join_next().await.is_some() {}
-    }
-
-    fn command(&mut self, command: Command) {
-        let input = match command {
-            Command::Submit(job, slot) => {
-                self.slots.insert(job.job_id.clone(), slot);
-                Input::Submit(job)
-            }
-            Command::Close => Input::Close,
-        };
-        self.core.handle(input, Instant::now());
-    }
-
-    fn arrived(&mut self, arrival: Arrival<C::Stream>) {
-        let input = match arrival {
-            Arrival::Opened(socket) => {
-                let (connection, driver) = connection::open(socket, self.config.link.clone());
-                let mover = self.sockets.spawn(async move { drop(driver.await) });
-                self.link = Link::Open { connection, mover };
-                self.monitor.restart(Instant::now());
-                Input::Connected
-            }
-            Arrival::Input(input) => input,
-        };
-        if matches!(input, Input::ConnectFailed(_) | Input::Ended(_)) {
-            self.forget_link();
-        }
-        self.core.handle(input, Instant::now());
-    }
-
-    /// The second line: whatever the connection has to say, and how it ended, is taken from it if it has ended.
-    fn look(&mut self) {
-        let Link::Open { connection, mover } = &mut self.link else { return };
-        let sight = match (mover.is_finished(), connection.outbox.is_closed()) {
-            (true, _) => Sight::Gone,
-            (false, true) => Sight::Closed,
-            (false, false) => Sight::Open,
-        };
-        if !self.monitor.look(sight, Instant::now()) {
-            return;
-        }
-        tracing::debug!("the monitor found the connection closed");
-        // Unconstrained: a used-up budget must not look like an empty queue.
-        while let Link::Open { connection, .. } = &mut self.link {
-            match coop::unconstrained(connection.inbox.next()).now_or_never() {
-                Some(incoming) => self.arrived(arrival_of(incoming)),
-                None => {
-                    let ending = Ending::by_timeout("the connection closed without a word");
-                    self.arrived(Arrival::Input(Input::Ended(ending)));
-                }
-            }
         }
     }
 
-    /// Does what the core asks for, until it asks for nothing more.
-    fn act(&mut self) {
-        for output in self.core.take_outputs() {
-            match output {
-                Output::Connect => {
-                    self.forget_link();
-                    let opening = open(self.config.clone(), Arc::clone(&self.connector));
-                    self.link = Link::Opening(Box::pin(unless_it_panics(opening)));
-                }
-                Output::Abandon { close_code, reason } => self.abandon(close_code, reason),
-                Output::Send(message) => {
-                    journal::sent(&message);
-                    self.send(message);
-                }
-                Output::Accepted { job_id, trace_id } => journal::accepted(&job_id, &trace_id),
-                Output::Settle(settled) => self.settle(settled),
-                Output::Tell(event) => {
-                    journal::event(&event);
-                    // Without a receiver there is nobody to tell.
-                    let _ = self.events.send(event);
-                }
+    fn perform(&mut self, output: Output, inputs: &mut VecDeque<Input>) -> ControlFlow<()> {
+        match output {
+            Output::Connect => {
+                self.forget_link();
+                let opening = open(self.config.clone(), Arc::clone(&self.connector));
+                self.link = Link::Opening(Box::pin(unless_it_panics(opening)));
+            }
+            Output::Abandon { close_code, reason } => self.abandon(close_code, reason),
+            Output::Send(message) => {
+                journal::sent(&message);
+                self.send(message);
+            }
+            Output::Look => inputs.push_back(Input::Seen(self.look())),
+            Output::Collect => self.collect(inputs),
+            Output::Accepted { job_id, trace_id } => journal::accepted(&job_id, &trace_id),
+            Output::Complaint { code, message } => journal::complaint(&code, &message),
+            Output::Settle(settled) => self.settle(settled),
+            Output::Tell(event) => {
+                journal::event(&event);
+                // It fails without a receiver: the application does not listen.
+                let _ = self.events.send(event);
             }
         }
-        let status = Status { state: self.core.state(), ending: self.core.ending().cloned() };
+        ControlFlow::Continue(())
+    }
+
+    fn settled(&mut self, core: &Core) -> ControlFlow<()> {
+        let status = Status { state: core.state(), ending: core.ending().cloned() };
+        let is_closed = status.state == State::Closed;
         self.status.send_if_modified(|told| {
             let news = *told != status;
             *told = status;
             news
         });
+        if is_closed { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    fn bug(&mut self, bug: Bug, inputs: &mut VecDeque<Input>) {
+        let ending = Ending::by_bug(&bug);
+        match &self.link {
+            Link::None => {}
+            Link::Opening(_) => inputs.push_back(Input::ConnectFailed(ending.detail)),
+            Link::Open { .. } => inputs.push_back(Input::Ended(ending)),
+        }
+        self.abandon(code::INTERNAL, "internal error");
+    }
+}
+
+impl<C: Connector> Hands<C> {
+    fn commanded(&mut self, command: Command) -> Input {
+        match command {
+            Command::Submit(job, slot) => {
+                self.slots.insert(job.job_id.clone(), slot);
+                Input::Submit(job)
+            }
+            Command::Close => Input::Close,
+        }
+    }
+
+    fn arrived(&mut self, arrival: Arrival<C::Stream>) -> Input {
+        match arrival {
+            Arrival::Opened(socket) => {
+                let (connection, driver) = connection::open(socket, self.config.link.clone());
+                let mover = self.sockets.spawn(async move { drop(driver.await) });
+                self.link = Link::Open { connection, mover };
+                Input::Connected
+            }
+            Arrival::Input(input) => {
+                if matches!(input, Input::ConnectFailed(_) | Input::Ended(_)) {
+                    self.forget_link();
+                }
+                input
+            }
+        }
+    }
+
+    /// Asks the connection and the task that drives it, never whether we have closed.
+    fn look(&self) -> Liveness {
+        match &self.link {
+            Link::Open { mover, .. } if mover.is_finished() => Liveness::Gone,
+            Link::Open { connection, .. } if connection.outbox.is_closed() => Liveness::Closed,
+            Link::Open { .. } => Liveness::Open,
+            Link::None | Link::Opening(_) => Liveness::Gone,
+        }
+    }
+
+    /// Whatever the connection still has to say, and how it ended, is taken from it.
+    fn collect(&mut self, inputs: &mut VecDeque<Input>) {
+        tracing::debug!("the monitor found the connection closed");
+        while let Link::Open { connection, .. } = &mut self.link {
+            // Unconstrained: a used-up budget must not look like an empty queue.
+            let arrival = match coop::unconstrained(connection.inbox.next()).now_or_never() {
+                Some(incoming) => arrival_of(incoming),
+                None => Arrival::Input(Input::Ended(Ending::by_timeout("the connection closed without saying how"))),
+            };
+            let input = self.arrived(arrival);
+            inputs.push_back(input);
+        }
     }
 
     fn send(&mut self, message: FromSession) {
+        // Legal: the connection has ended, and what it had said before is still being answered.
         let Link::Open { connection, .. } = &self.link else { return };
         // Order is kept: nothing overtakes what waits. A connection that is closed reports its ending by itself.
         if self.unsent.is_empty() && connection.outbox.try_send(encode(&message)).is_ok() {
@@ -228,11 +259,14 @@ impl<C: Connector> Driver<C> {
         journal::settled(&settled);
         // Its submit may not even have left: a job that has its outcome is not sent.
         self.unsent.retain(|waiting| !matches!(waiting, FromSession::Submit(job) if job.job_id == settled.job_id));
-        if let Some(Slot { resolve, permit }) = self.slots.remove(&settled.job_id) {
-            // Room for the next job is there before anybody can see this one's outcome.
-            drop(permit);
-            // Whoever dropped the handle does not want to know.
-            let _ = resolve.send(settled.outcome);
+        match self.slots.remove(&settled.job_id).or_bug("a job that settles has a handle") {
+            Ok(Slot { resolve, permit }) => {
+                // There is room for the next job before the application can see this one's outcome.
+                drop(permit);
+                // It fails if the handle was dropped: the application does not want to know.
+                let _ = resolve.send(settled.outcome);
+            }
+            Err(bug) => tracing::error!(%bug, "a bug of this service"),
         }
     }
 
@@ -262,11 +296,18 @@ impl<C: Connector> Driver<C> {
     }
 
     /// Submits that crossed with the end resolve as well.
-    fn refuse_what_came_too_late(&mut self) {
+    fn refuse_what_came_too_late(&mut self, core: &mut Core) {
         self.commands.close();
+        let mut inputs = VecDeque::new();
         while let Ok(command) = self.commands.try_recv() {
-            self.command(command);
-            self.act();
+            let input = self.commanded(command);
+            if let Err(bug) = core.handle(input, Instant::now().into_std()) {
+                tracing::error!(%bug, "a bug of this service");
+            }
+            while let Some(output) = core.poll_output() {
+                // The drive has ended: there is nothing to break off, and a closed core looks at no connection.
+                let _ = self.perform(output, &mut inputs);
+            }
         }
     }
 }
@@ -319,16 +360,10 @@ fn understood(text: &str) -> Input {
 
 /// Queues the first message that waits as soon as the connection has room. Cancel-safe: it is queued or stays first.
 async fn send_first(outbox: Option<Outbox>, first: Option<&FromSession>) {
+    // Legal: as a rule nothing waits.
     let (Some(outbox), Some(message)) = (outbox, first) else { return pending().await };
     if outbox.send(encode(message)).await.is_err() {
-        // Closed: its ending is about to arrive, and empties the queue.
+        // Legal: it is closed. Its ending is about to arrive, and empties the queue.
         pending().await
-    }
-}
-
-async fn until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => sleep_until(deadline).await,
-        None => pending().await,
     }
 }

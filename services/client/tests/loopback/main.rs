@@ -1,9 +1,10 @@
 //! The client on real loopback sockets, and, where minutes are to pass, on pipes with a paused clock.
 
+mod application;
+#[path = "../fixture/mod.rs"]
+mod fixture;
 mod journal;
 mod limits;
-mod on_pipes;
-mod played;
-mod process;
+mod pipes;
 mod program;
 mod sessions;

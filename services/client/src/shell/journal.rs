@@ -22,6 +22,10 @@ pub(crate) fn accepted(job_id: &str, trace_id: &str) {
     tracing::info!(target: TARGET, job_id = %job_id, trace_id = %trace_id, "submit acknowledged");
 }
 
+pub(crate) fn complaint(code: &str, message: &str) {
+    tracing::warn!(target: TARGET, code, message, "the scheduler reports an error");
+}
+
 pub(crate) fn settled(settled: &Settled) {
     let Settled { job_id, trace_id, outcome, seq, redelivered } = settled;
     tracing::info!(
@@ -39,6 +43,7 @@ pub(crate) fn event(event: &Event) {
         Event::Lost { session_id, ending } => lost(session_id.as_deref().unwrap_or("none"), ending),
         Event::ConnectFailed { detail } => tracing::debug!(target: TARGET, detail = %detail, "connect failed"),
         Event::Reconnecting { attempt, delay } => {
+            // A delay is at most a day.
             let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
             tracing::info!(target: TARGET, attempt, delay_ms, "reconnecting");
         }

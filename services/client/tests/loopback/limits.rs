@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use halfopen_client::{Config, Event, Outcome, State, SubmitError, connect};
 use halfopen_link::message::{FailureCode, FromSession, ToSession};
 
-use crate::played::{Scheduler, ms, soon, submit};
+use crate::application::{ms, submit};
+use crate::fixture::{Scheduler, soon};
 
 #[tokio::test]
 async fn closing_says_goodbye_hears_what_becomes_of_open_jobs_and_ends_every_task() {

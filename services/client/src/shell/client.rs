@@ -12,12 +12,13 @@ use halfopen_link::{Ending, id};
 use tokio::sync::{Semaphore, broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
+use super::connector::{Connector, Tcp};
+use super::driver::{Command, Driver, Slot};
+use super::events::{Events, Status};
+use super::journal;
 use crate::config::{Config, ConfigError};
-use crate::connector::{Connector, Tcp};
 use crate::core::NewJob;
-use crate::driver::{Command, Driver, Slot};
-use crate::event::{Event, Events, State, Status};
-use crate::journal;
+use crate::event::{Event, State};
 use crate::outcome::Outcome;
 
 /// Starts a client over TCP. It connects in the background; submits are taken from now on.

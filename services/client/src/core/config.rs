@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use halfopen_link::LinkConfig;
 use halfopen_link::config::{BadSetting, check_duration};
+use http::Uri;
 use serde::{Deserialize, Serialize};
-use tokio_tungstenite::tungstenite::http::Uri;
 
 /// The client's configuration. The defaults are those of the deployed system.
 ///
@@ -63,11 +63,11 @@ pub struct Reconnect {
     /// No delay is longer. Default 30 s.
     #[serde(with = "humantime_serde")]
     pub longest_delay: Duration,
-    /// Up to so many percent are added to a delay, by the client's own generator. Default and most: 10.
+    /// The most that is added to a delay, in percent, by the client's own generator. Default and most: 10.
     pub jitter_percent: u32,
     /// Attempts before giving up. Default 10.
     pub attempts: u32,
-    /// The attempts are forgotten once the session has been Ready for so long. Not at the hello, so that a server that
+    /// How long a session has to be Ready until the attempts are forgotten. Not at the hello, so that a server that
     /// accepts, greets and drops is not retried for ever. Default 10 s.
     #[serde(with = "humantime_serde")]
     pub stable_after: Duration,
@@ -239,7 +239,7 @@ mod tests {
 
     #[test]
     fn the_example_shows_every_setting_at_its_default() {
-        let example = include_str!("../client.example.toml");
+        let example = include_str!("../../client.example.toml");
         let config: Config = toml::from_str(example).expect("a good example");
         assert_eq!(config, Config::default());
         let shown: toml::Table = example.parse().expect("a good example");

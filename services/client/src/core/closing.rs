@@ -32,27 +32,29 @@
 use halfopen_link::close::code;
 use halfopen_link::{By, Ending};
 
-/// What becomes of the session and of its open jobs.
+/// What the client does with its session and its open jobs after a close.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Aftermath {
-    /// The session is asked for again, and what may not have arrived is sent again.
+pub enum CloseAction {
+    /// Asks for the session again, and sends what may not have arrived again.
     Resume,
-    /// The same, but a message of ours is to blame: the jobs in flight are suspects.
-    Suspect,
-    /// The session is not ours any more; a new one is asked for and gets every job without an outcome.
-    Renew,
-    /// The session has another owner: final.
+    /// Does the same, but a message of ours is to blame: the jobs in flight are suspects.
+    ResumeSuspectingInFlight,
+    /// Asks for a new session, because the old one is not ours any more, and sends every job without an outcome.
+    NewSession,
+    /// Stops for good: the session has another owner.
     Stop,
 }
 
 /// What follows after an ending; the table of this module.
 #[must_use]
-pub fn aftermath(ending: &Ending) -> Aftermath {
+pub fn close_action(ending: &Ending) -> CloseAction {
     match (ending.by, ending.close_code) {
-        (By::Peer, code::REPLACED) => Aftermath::Stop,
-        (By::Peer, code::WRONG_TOKEN) => Aftermath::Renew,
-        (By::Peer, code::UNSUPPORTED | code::INVALID | code::POLICY | code::TOO_BIG) => Aftermath::Suspect,
-        (By::Peer | By::Us | By::Network | By::Timeout, _) => Aftermath::Resume,
+        (By::Peer, code::REPLACED) => CloseAction::Stop,
+        (By::Peer, code::WRONG_TOKEN) => CloseAction::NewSession,
+        (By::Peer, code::UNSUPPORTED | code::INVALID | code::POLICY | code::TOO_BIG) => {
+            CloseAction::ResumeSuspectingInFlight
+        }
+        (By::Peer | By::Us | By::Network | By::Timeout, _) => CloseAction::Resume,
     }
 }
 
@@ -88,7 +90,7 @@ mod tests {
 
     #[test]
     fn every_code_of_the_peers_has_its_row() {
-        use Aftermath::{Renew, Resume, Stop, Suspect};
+        use CloseAction::{NewSession, Resume, ResumeSuspectingInFlight as Suspect, Stop};
         let rows = [
             (1000, Resume, "normal closure"),
             (1001, Resume, "going away"),
@@ -107,13 +109,13 @@ mod tests {
             (3999, Resume, "a library's own code"),
             (4000, Resume, "an application's own code"),
             (4001, Stop, "session taken over by another connection"),
-            (4003, Renew, "wrong token"),
+            (4003, NewSession, "wrong token"),
             (4008, Resume, "no hello in time"),
             (4999, Resume, "an application's own code"),
         ];
         for (close_code, expected, words) in rows {
             let ending = Ending { close_code, by: By::Peer, detail: String::new() };
-            assert_eq!((aftermath(&ending), meaning(close_code)), (expected, words), "{close_code}");
+            assert_eq!((close_action(&ending), meaning(close_code)), (expected, words), "{close_code}");
         }
     }
 
@@ -122,7 +124,7 @@ mod tests {
         for by in [By::Us, By::Network, By::Timeout] {
             for close_code in [1003, 1006, 1007, 1008, 1009, 4001, 4003] {
                 let ending = Ending { close_code, by, detail: String::new() };
-                assert_eq!(aftermath(&ending), Aftermath::Resume, "{ending}");
+                assert_eq!(close_action(&ending), CloseAction::Resume, "{ending}");
             }
         }
     }

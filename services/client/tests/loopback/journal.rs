@@ -5,7 +5,8 @@ use std::io;
 
 use halfopen_client::connect;
 
-use crate::played::{Scheduler, lost, soon, submit};
+use crate::application::{lost, submit};
+use crate::fixture::{Scheduler, soon};
 
 #[tokio::test]
 async fn an_ordinary_end_is_logged_at_info_and_an_abnormal_one_as_a_warning() {

@@ -5,7 +5,8 @@ use halfopen_client::{Config, Event, Outcome, SubmitError, connect};
 use halfopen_link::By;
 use halfopen_link::message::{FromSession, ToSession};
 
-use crate::played::{Peer, Scheduler, lost, ms, soon, submit};
+use crate::application::{lost, ms, submit};
+use crate::fixture::{Peer, Scheduler, soon};
 
 #[tokio::test]
 async fn an_idle_close_is_noticed_and_the_next_message_arrives() {

@@ -15,7 +15,8 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_tungstenite::accept_async;
 
-use crate::played::{Peer, submit};
+use crate::application::submit;
+use crate::fixture::Peer;
 
 #[tokio::test(start_paused = true)]
 async fn a_silent_link_is_noticed_within_forty_seconds() {

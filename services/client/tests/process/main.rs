@@ -8,7 +8,10 @@ use std::process::{Child, ChildStdin, Command, Output, Stdio};
 use halfopen_link::message::{FailureCode, FromSession, ToSession};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use crate::played::{Scheduler, soon};
+#[path = "../fixture/mod.rs"]
+mod fixture;
+
+use fixture::{Scheduler, soon};
 
 #[tokio::test]
 async fn a_conversation_survives_an_abrupt_reset_and_the_user_sees_it() {

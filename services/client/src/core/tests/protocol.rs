@@ -1,14 +1,18 @@
-//! The core's rules, one test each.
+//! The rules of the protocol, one test each.
 
-use halfopen_link::message::FailureCode;
+use std::time::Duration;
 
-use super::played::{Played, acks, outcome, outcomes, sent, settled};
-use super::*;
-use crate::config::Order;
+use halfopen_link::message::{FailureCode, FromSession, ToSession};
+use halfopen_machine::Machine;
+
+use super::fixture::{Fixture, acks, outcome, outcomes, sent, settled};
+use crate::config::{Config, Order};
+use crate::core::{Input, Output};
+use crate::event::State;
 
 #[test]
 fn the_first_hello_asks_for_no_session_and_later_ones_for_the_last() {
-    let mut client = Played::ready();
+    let mut client = Fixture::ready();
     client.outcome(1, "a");
     client.lose(1006);
     client.wait();
@@ -19,7 +23,7 @@ fn the_first_hello_asks_for_no_session_and_later_ones_for_the_last() {
 
 #[test]
 fn submits_before_the_session_is_up_wait_and_go_out_in_order() {
-    let mut client = Played::new(&Config::default());
+    let mut client = Fixture::new(&Config::default());
     client.submit("a");
     client.tell(Input::Connected);
     client.submit("b");
@@ -28,7 +32,7 @@ fn submits_before_the_session_is_up_wait_and_go_out_in_order() {
 
 #[test]
 fn after_a_resume_only_unacknowledged_submits_are_sent_again() {
-    let mut client = Played::ready();
+    let mut client = Fixture::ready();
     client.submit("a");
     client.submit("b");
     client.tell(Input::Message(ToSession::SubmitAck { job_id: "a".into() }));
@@ -38,7 +42,7 @@ fn after_a_resume_only_unacknowledged_submits_are_sent_again() {
 
 #[test]
 fn in_a_new_session_every_job_without_an_outcome_is_sent_again_in_order() {
-    let mut client = Played::ready();
+    let mut client = Fixture::ready();
     for job in ["a", "b", "c"] {
         client.submit(job);
         client.tell(Input::Message(ToSession::SubmitAck { job_id: job.into() }));
@@ -51,7 +55,7 @@ fn in_a_new_session_every_job_without_an_outcome_is_sent_again_in_order() {
 
 #[test]
 fn a_redelivered_outcome_is_acknowledged_again_and_settles_nothing() {
-    let mut client = Played::ready();
+    let mut client = Fixture::ready();
     client.submit("a");
     let first = client.outcome(1, "a");
     assert_eq!((settled(&first), acks(&first)), (vec!["a".to_owned()], vec![1]));
@@ -63,7 +67,7 @@ fn a_redelivered_outcome_is_acknowledged_again_and_settles_nothing() {
 
 #[test]
 fn an_outcome_for_a_job_that_has_one_still_keeps_its_place_in_the_sequence() {
-    let mut client = Played::ready();
+    let mut client = Fixture::ready();
     client.submit("a");
     client.submit("b");
     client.outcome(1, "a");
@@ -73,7 +77,7 @@ fn an_outcome_for_a_job_that_has_one_still_keeps_its_place_in_the_sequence() {
 
 #[test]
 fn the_handle_resolves_before_its_ack_is_sent() {
-    let mut client = Played::ready();
+    let mut client = Fixture::ready();
     client.submit("a");
     let outputs = client.outcome(1, "a");
     assert!(matches!(outputs[..], [Output::Settle(_), Output::Send(FromSession::Ack { upto_seq: 1 })]), "{outputs:?}");
@@ -81,7 +85,7 @@ fn the_handle_resolves_before_its_ack_is_sent() {
 
 #[test]
 fn a_gap_in_the_sequence_is_never_acknowledged() {
-    let mut client = Played::ready();
+    let mut client = Fixture::ready();
     client.submit("a");
     let outputs = client.outcome(3, "a");
     assert_eq!((acks(&outputs), settled(&outputs)), (vec![], vec![]));
@@ -91,7 +95,7 @@ fn a_gap_in_the_sequence_is_never_acknowledged() {
 
 #[test]
 fn in_utterance_order_a_failed_job_releases_its_place() {
-    let mut client = Played::new(&Config { order: Order::Utterance, ..Config::default() });
+    let mut client = Fixture::new(&Config { order: Order::Utterance, ..Config::default() });
     client.tell(Input::Connected);
     client.greeted(false);
     for job in ["a", "b", "c"] {
@@ -107,7 +111,7 @@ fn in_utterance_order_a_failed_job_releases_its_place() {
 
 #[test]
 fn the_first_outcome_stays_while_it_is_held_back() {
-    let mut client = Played::new(&Config { order: Order::Utterance, ..Config::default() });
+    let mut client = Fixture::new(&Config { order: Order::Utterance, ..Config::default() });
     client.tell(Input::Connected);
     client.greeted(false);
     client.submit("a");
@@ -119,7 +123,7 @@ fn the_first_outcome_stays_while_it_is_held_back() {
 
 #[test]
 fn what_is_held_back_comes_out_when_the_client_is_closed() {
-    let mut client = Played::new(&Config { order: Order::Utterance, ..Config::default() });
+    let mut client = Fixture::new(&Config { order: Order::Utterance, ..Config::default() });
     client.tell(Input::Connected);
     client.greeted(false);
     client.submit("a");
@@ -132,7 +136,7 @@ fn what_is_held_back_comes_out_when_the_client_is_closed() {
 
 #[test]
 fn an_outcome_before_the_hello_is_out_of_turn() {
-    let mut client = Played::new(&Config::default());
+    let mut client = Fixture::new(&Config::default());
     client.tell(Input::Connected);
     let outputs = client.outcome(1, "a");
     assert!(matches!(outputs[0], Output::Abandon { close_code: 1008, .. }), "{outputs:?}");
@@ -140,7 +144,7 @@ fn an_outcome_before_the_hello_is_out_of_turn() {
 
 #[test]
 fn closing_asks_the_scheduler_what_becomes_of_the_open_jobs() {
-    let mut client = Played::ready();
+    let mut client = Fixture::ready();
     client.submit("a");
     assert_eq!(client.tell(Input::Close), [Output::Send(FromSession::SessionClose)]);
     let code = FailureCode::SessionClosed;
@@ -153,7 +157,7 @@ fn closing_asks_the_scheduler_what_becomes_of_the_open_jobs() {
 
 #[test]
 fn closing_waits_two_seconds_for_the_scheduler_and_leaves_no_handle_open() {
-    let mut client = Played::ready();
+    let mut client = Fixture::ready();
     client.submit("a");
     client.tell(Input::Close);
     let asked = client.now;
@@ -164,8 +168,8 @@ fn closing_waits_two_seconds_for_the_scheduler_and_leaves_no_handle_open() {
 }
 
 #[test]
-fn closing_with_nothing_open_waits_for_nobody() {
-    let mut client = Played::ready();
+fn closing_with_nothing_open_does_not_wait() {
+    let mut client = Fixture::ready();
     let outputs = client.tell(Input::Close);
     assert_eq!(
         outputs[..2],
@@ -176,26 +180,27 @@ fn closing_with_nothing_open_waits_for_nobody() {
 
 #[test]
 fn a_message_of_an_unknown_type_is_answered_with_an_error_and_costs_nothing() {
-    let mut client = Played::ready();
+    let mut client = Fixture::ready();
     let outputs = client.tell(Input::UnknownType("n".repeat(1_000)));
     let [Output::Send(FromSession::Error { code, message })] = &outputs[..] else { panic!("{outputs:?}") };
     assert_eq!((code.as_str(), message.len()), ("unknown_type", 55));
     assert_eq!(client.core.state(), State::Ready);
     client.lose(1006);
-    assert_eq!(client.tell(Input::UnknownType("news".into())), [], "nobody is there to be told");
+    assert_eq!(client.tell(Input::UnknownType("news".into())), [], "there is no connection to answer on");
 }
 
 #[test]
 fn an_error_of_the_scheduler_leaves_the_connection_alone() {
-    let mut client = Played::ready();
+    let mut client = Fixture::ready();
     let error = ToSession::Error { code: "unknown_type".into(), message: "what?".into() };
-    assert_eq!(client.tell(Input::Message(error)), []);
+    let complaint = Output::Complaint { code: "unknown_type".into(), message: "what?".into() };
+    assert_eq!(client.tell(Input::Message(error)), [complaint]);
     assert_eq!(client.core.state(), State::Ready);
 }
 
 #[test]
 fn a_submit_is_accepted_once_however_often_the_scheduler_says_so() {
-    let mut client = Played::ready();
+    let mut client = Fixture::ready();
     client.submit("a");
     let accepted = || Input::Message(ToSession::SubmitAck { job_id: "a".into() });
     assert_eq!(client.tell(accepted()), [Output::Accepted { job_id: "a".into(), trace_id: "trace of a".into() }]);
@@ -203,12 +208,15 @@ fn a_submit_is_accepted_once_however_often_the_scheduler_says_so() {
 }
 
 #[test]
-fn a_ready_client_waits_only_for_its_attempts_to_be_forgotten() {
-    let mut client = Played::ready();
-    assert_eq!(client.core.next_deadline(), None, "it had none");
+fn a_ready_client_waits_only_for_its_attempts_to_be_forgotten_and_for_the_next_look() {
+    let look = Duration::from_secs(5);
+    let mut client = Fixture::ready();
+    assert_eq!(client.core.next_timeout(), Some(client.now + look), "it had no attempts");
     client.reconnect(1006);
+    client.pass(Duration::from_secs(3));
     client.greeted(true);
-    assert_eq!(client.core.next_deadline(), Some(client.now + Duration::from_secs(10)));
-    client.wait();
-    assert_eq!(client.core.next_deadline(), None);
+    client.pass(Duration::from_secs(9));
+    assert_eq!(client.core.next_timeout(), Some(client.now + Duration::from_secs(1)), "they are forgotten after 10 s");
+    client.pass(Duration::from_secs(1));
+    assert_eq!(client.core.next_timeout(), Some(client.now + Duration::from_secs(2)), "at 15 s, three looks");
 }

@@ -1,0 +1,6 @@
+//! The core, with a network that a test plays.
+
+mod fixture;
+mod losses;
+mod properties;
+mod protocol;
