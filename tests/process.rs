@@ -27,7 +27,7 @@ fn a_released_binary_cannot_be_simulated_and_says_so() {
 #[test]
 fn a_bad_configuration_ends_each_binary_with_2_and_a_sentence_before_it_binds() {
     for name in BINARIES {
-        // Whoever bound first would fail on the port, with another exit code and another sentence.
+        // A process that bound the port first would fail on it, with another exit code and another sentence.
         let taken = TcpListener::bind("127.0.0.1:0").expect("a port is free");
         let port = taken.local_addr().expect("a bound socket has an address").port();
         let config = match name {

@@ -12,12 +12,12 @@ use halfopen::scenario::Specimen;
 use halfopen::{Catalogue, Outcome, Plan, Scenario, Seed};
 use halfopen_scenarios::catalogue;
 
-/// The seed of the stories: the first that anybody plays.
+/// The seed of the stories: the first that the command plays.
 const SEED: Seed = Seed(1);
 /// How many seeds are tried until one convicts a specimen: as many as `Catalogue::check` plays.
 const SEEDS: u64 = 64;
 
-/// A story of more lines is nobody's to review; so many of it are kept.
+/// A longer story cannot be reviewed; only its first lines are kept.
 const LONGEST: usize = 1_000;
 const READ: usize = 100;
 

@@ -28,7 +28,7 @@ pub(crate) const STAGGER: Duration = Duration::from_millis(3);
 /// Between the round trips of one session; `STAGGER` apart, a thousand of them fill it.
 pub(crate) const PERIOD: Duration = Duration::from_secs(3);
 
-/// What is played.
+/// One load of the benchmark.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Load {
     /// Clients, or sessions of one client.
@@ -43,8 +43,8 @@ const ROUND_TRIPS: Load = Load { sessions: 10, round_trips: 100, apart: true };
 
 /// How often each load is played.
 const RUNS: usize = 200;
-/// The contenders take turns of so many runs: a machine that is busy for a while slows all of them, and none runs with
-/// another's memory in the caches.
+/// The contenders take turns of this many runs: a machine that is busy for a while slows all of them, and none runs
+/// with another's memory in the caches.
 const TURN: usize = 10;
 
 fn main() {

@@ -11,7 +11,7 @@ use crate::name::HostName;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FactKind {
-    /// Somebody asked for it to be carried.
+    /// A host asked for it to be carried.
     Offered,
     /// A service took responsibility.
     Accepted,
@@ -79,7 +79,7 @@ impl FactKind {
 /// One thing that is known about one key. When and on which host is in the record that carries it.
 ///
 /// A key names one thing of one sender. Where several hosts offer things with the same keys, the other facts name whose
-/// thing they speak of (`from`); where a thing is meant for somebody, the offer names the addressee (`to`).
+/// thing they speak of (`from`); where a thing has an addressee, the offer names it (`to`).
 ///
 /// ```
 /// use halfopen::fact::{Fact, FactKind};
@@ -91,17 +91,17 @@ impl FactKind {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Fact {
-    /// What is known.
+    /// The kind of the fact.
     pub kind: FactKind,
     /// About what.
     pub key: String,
     /// With which value, where the kind has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
-    /// The host that offered it, where somebody else tells the fact.
+    /// The host that offered it, where another host tells the fact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<HostName>,
-    /// The host that it is meant for; in a receipt the host that has it, where somebody else tells the fact.
+    /// The host that it is meant for; in a receipt the host that has it, where another host tells the fact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<HostName>,
 }

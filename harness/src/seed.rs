@@ -1,7 +1,8 @@
 //! Seeds, and all the randomness that is drawn from them.
 //!
-//! A [`Seed`] is the root of a [`SeedTree`]. Whoever needs random numbers takes a child of the tree for that purpose
-//! alone and draws from it: a draw that is added, or left out, in one place moves no number anywhere else.
+//! A [`Seed`] is the root of a [`SeedTree`]. A part of the harness that needs random numbers takes a child of the tree
+//! for that purpose alone and draws from it: a draw that is added, or left out, in one place moves no number anywhere
+//! else.
 //!
 //! The algorithms are a promise: a seed that was printed years ago must still give the same run, so they are written
 //! out here, depend on no library, and their answers are pinned by tests.
@@ -44,7 +45,7 @@ pub struct SeedError {
 impl FromStr for Seed {
     type Err = SeedError;
 
-    /// Reads a decimal number, a hex number after `0x`, or a commit hash, of which the first 16 digits count.
+    /// Reads a decimal number, a hex number after `0x`, or a commit hash (its first 16 digits count).
     fn from_str(text: &str) -> Result<Self, SeedError> {
         let hex = |digits: &str| {
             let is_hex = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_hexdigit());

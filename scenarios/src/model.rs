@@ -48,7 +48,7 @@ pub async fn run(cx: HostContext) -> Result<(), BoxError> {
                 connections.spawn(async move {
                     let service = service_fn(move |request| answer(cx.clone(), delay, request));
                     let mut server = hyper::server::conn::http1::Builder::new();
-                    // A client that leaves ends its connection with an error, which is nobody's concern here.
+                    // A client that leaves ends its connection with an error, which does not matter here.
                     let _ = server.timer(TokioTimer::new()).serve_connection(TokioIo::new(socket), service).await;
                 });
             }

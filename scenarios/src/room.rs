@@ -1,5 +1,5 @@
-//! A room in which everybody hears every line: each listener is told from where it says it has heard up to, by a task that
-//! waits for nobody else.
+//! A room in which everybody hears every line: each listener is told from where it says it has heard up to, by a task
+//! that does not wait for the others.
 //!
 //! The protocol is one of lines. A listener says `after N`; the room says `line-N` and something to fill the line, for each
 //! N from the next on.
@@ -56,7 +56,7 @@ where
             accepted = listener.accept() => {
                 arriving.spawn(heard_up_to(accepted?.0));
             }
-            // Whoever says nothing that is understood is not told anything.
+            // A client that says nothing intelligible is told nothing.
             Some(arrived) = arriving.join_next() => if let Ok(Ok((socket, upto))) = arrived {
                 listeners.spawn(tell(socket, upto, hears.clone(), config.line_bytes));
             },

@@ -236,7 +236,7 @@ fn a_sweep_that_never_reaches_a_state_is_told_which() {
     assert_eq!(said.code, 1, "{said:?}");
     assert!(said.stdout.contains("NEVER REACHED"), "{}", said.stdout);
     assert!(said.stderr.contains("no run reached cut_off:"), "{}", said.stderr);
-    // One seed that somebody asks for is no sweep.
+    // One seed that a user asks for is no sweep.
     assert_eq!(folder.halfopen(&["run", "--seed", "1"]).code, 0);
     let reached = states.replace("cut_off = { fault = \"reset\" }\n", "");
     let said =

@@ -23,9 +23,9 @@ use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRu
 
 use world::{World, worlds};
 
-/// How many worlds are played when nobody says.
+/// How many worlds are played by default.
 const CASES: u32 = 1_000;
-/// In so many worlds a defective scheduler must be caught once.
+/// Within this many worlds a defective scheduler must be caught once.
 const SPECIMEN_WORLDS: u32 = 100;
 /// A little more than the ten minutes after which the scheduler forgets an absent session.
 const FORGETTING: Duration = Duration::from_secs(10 * 60 + 45);
@@ -102,8 +102,8 @@ fn broken(world: &World, outcome: &Outcome) -> Option<String> {
     Some(format!("{}: {}", violation.signature, violation.sentence))
 }
 
-/// Whether the last fault came and went long enough before the end for the scheduler to have forgotten whom it took. Few
-/// do not: those that wait for more bytes than a world has while there is somebody who talks.
+/// Whether the last fault came and went long enough before the end for the scheduler to have forgotten whom it took.
+/// Few do not: those that wait for more bytes than a world has while a client talks.
 fn is_quiet(outcome: &Outcome) -> bool {
     let acts = outcome.trace.records.iter().filter(|record| {
         matches!(&record.what, RecordKind::Fault { event: FaultEvent::Fired { .. } | FaultEvent::Healed, .. })

@@ -158,8 +158,8 @@ law = "at_most_once"
 
 "#;
 
-/// A talker whose patience outlasts every outcome: ten minutes is the scheduler's cap on a job, and two of its lives may
-/// begin to count anew.
+/// A talker whose patience outlasts every outcome: ten minutes is the scheduler's cap on a job, and two of its lives
+/// may start counting again.
 const TALKER: &str = r#"
 [actor.NAME]
 run = "talker"

@@ -16,7 +16,7 @@ pub(crate) struct Cell {
     pub(crate) row: &'static str,
     /// What happens, in words.
     pub(crate) fault: &'static str,
-    /// Who observes.
+    /// The endpoint that observes.
     pub(crate) observer: Observer,
     /// Who makes the fault with socket calls.
     pub(crate) peer: Peer,
@@ -37,11 +37,11 @@ pub(crate) struct Cell {
 pub(crate) struct Differs {
     /// What is seen instead.
     pub(crate) sees: Vec<&'static str>,
-    /// Why.
+    /// The reason for the difference.
     pub(crate) because: &'static str,
 }
 
-/// Who observes.
+/// The endpoint that observes.
 #[derive(Clone, Debug)]
 pub(crate) enum Observer {
     /// tokio-tungstenite, in either role.
@@ -111,7 +111,7 @@ impl Cell {
         self
     }
 
-    /// Whether somebody in it is made deaf, which not every machine allows.
+    /// Whether an endpoint in it is made deaf, which not every machine allows.
     pub(crate) fn needs_filters(&self) -> bool {
         let observer = match &self.observer {
             Observer::WebSocket(observer) => observer.needs_ears(),

@@ -36,7 +36,7 @@ pub(crate) enum End {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Op {
     Write(usize),
-    /// At most so many bytes.
+    /// At most this many bytes.
     Read(usize),
     /// Half-closes.
     Shutdown,
@@ -87,7 +87,7 @@ fn scripts() -> impl Strategy<Value = Script> {
         1 => Just(Op::Reset),
     ];
     prop::collection::vec((end, op), 1..=MOST_STEPS).prop_map(|steps| {
-        // Whoever has closed does nothing more.
+        // An end that has closed does nothing more.
         let mut gone = BTreeSet::new();
         let steps = steps.into_iter().filter(|(end, op)| {
             let here = !gone.contains(end);

@@ -178,7 +178,7 @@ async fn sources(ground: Ground) {
     }
 }
 
-/// How many connections wait for nobody's `accept`.
+/// How many connections wait without an `accept`.
 async fn backlogs(ground: Ground) {
     for backlog in [0, 1, 2, 5] {
         let socket = TcpSocket::new_v4().expect("a socket");
@@ -349,7 +349,7 @@ fn local(port: u16) -> SocketAddr {
     SocketAddr::new([127, 0, 0, 1].into(), port)
 }
 
-/// A port on which nobody listens.
+/// A port without a listener.
 async fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     listener.local_addr().expect("a listener has an address").port()

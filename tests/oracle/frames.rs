@@ -54,7 +54,7 @@ pub(crate) fn sized(length: usize, body: &str) -> Vec<u8> {
     format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}").into_bytes()
 }
 
-/// A response in chunks, of which these bytes are sent.
+/// A response in chunks; these bytes of it are sent.
 pub(crate) fn chunked(bytes: &str) -> Vec<u8> {
     format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{bytes}").into_bytes()
 }

@@ -73,7 +73,7 @@ impl Ground {
 
     /// Listens.
     pub(crate) async fn listen(&self) -> TcpListener {
-        // In a simulation a host has an address of its own; on Linux nobody else is to reach it.
+        // In a simulation a host has an address of its own; on Linux no other process may reach it.
         let address = if self.is_linux { "127.0.0.1:0" } else { "0.0.0.0:0" };
         let listener = TcpListener::bind(address).await.expect("a port is free");
         meeting::announce(listener.local_addr().expect("a listener has an address").port());

@@ -3,7 +3,8 @@
 //! same peer; in the simulation by a plan's verb; and on turmoil-net, the reference network. All must see what the cell
 //! lists, or differ as it says and for the reason it gives.
 //!
-//! `docs/faults.md` is made from these runs; `INSTA_UPDATE=always cargo test -p halfopen-tests --test oracle` writes it anew.
+//! `docs/faults.md` is made from these runs; `INSTA_UPDATE=always cargo test -p halfopen-tests --test oracle` writes it
+//! again.
 //!
 //! - `cell`, `rows`: what is listed.
 //! - `ground`: the grounds. `linux`: sockets that hear nothing.

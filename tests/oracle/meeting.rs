@@ -10,7 +10,7 @@ struct Meeting {
     port: watch::Sender<Option<u16>>,
     /// How often the observer has said that the peer may go on.
     struck: watch::Sender<u32>,
-    /// How often the peer has come to rest.
+    /// How often the peer had nothing left to do.
     rested: watch::Sender<u32>,
     /// How many messages of a flood went out.
     flooded: Cell<usize>,
@@ -28,12 +28,12 @@ thread_local! {
     };
 }
 
-/// Says on which port somebody listens.
+/// Says on which port the peer listens.
 pub(crate) fn announce(port: u16) {
     MEETING.with(|meeting| meeting.port.send_replace(Some(port)));
 }
 
-/// Waits until somebody listens.
+/// Waits until the peer listens.
 pub(crate) async fn port() -> u16 {
     let mut port = MEETING.with(|meeting| meeting.port.subscribe());
     let known = port.wait_for(Option::is_some).await.expect("the meeting lasts as long as its thread");
@@ -66,7 +66,7 @@ pub(crate) fn rest_for_good() {
     MEETING.with(|meeting| meeting.rested.send_replace(u32::MAX));
 }
 
-/// The observer has sent so many messages until one did not go out.
+/// How many messages the observer sent before one did not go out.
 pub(crate) fn flooded(messages: usize) {
     MEETING.with(|meeting| meeting.flooded.set(messages));
 }

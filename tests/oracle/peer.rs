@@ -28,7 +28,7 @@ enum Role {
     Listens,
     /// Connects to the observer.
     Dials,
-    /// Nobody listens where the observer connects.
+    /// The port to which the observer connects has no listener.
     Absent,
     /// Accepts nothing, and has as many waiting as its backlog takes.
     Full,
@@ -59,7 +59,7 @@ pub(crate) enum Step {
     SayFlood,
     /// Goes on reading until the observer's end.
     ReadToEnd,
-    /// Goes on reading until so many messages are there.
+    /// Reads until this many messages are there.
     Hears(usize),
     /// Half-closes.
     Finish,
@@ -88,7 +88,7 @@ impl Peer {
         Self { role: Role::Dials, steps: steps.to_vec() }
     }
 
-    /// Nobody listens.
+    /// The port has no listener.
     pub(crate) fn absent() -> Self {
         Self { role: Role::Absent, steps: Vec::new() }
     }
@@ -203,7 +203,7 @@ impl Playing {
                 self.rests += 1;
                 meeting::rest(self.rests).await;
             }
-            // Whoever is gone does not hear it: that is the row's matter.
+            // An observer that is gone does not hear it: the row says so.
             Step::Send(bytes) => drop(write(self.stream(), bytes).await),
             Step::ReadHead => drop(self.read_head().await),
             Step::ReadAll => self.read_all(),
@@ -244,7 +244,7 @@ impl Playing {
             Step::Finish => {
                 let read = self.stop_reading().await;
                 let stream = self.stream.as_mut().and_then(Rc::get_mut).expect("nobody else has it");
-                // Whoever has been reset has nothing to finish.
+                // A connection that was reset has nothing to finish.
                 let _ = stream.shutdown().await;
                 if read {
                     self.read_all();
@@ -277,7 +277,7 @@ impl Playing {
         self.stream.as_ref().expect("the connection is open")
     }
 
-    /// Reads so many bytes.
+    /// Reads this many bytes.
     async fn read(&self, bytes: usize) -> io::Result<Vec<u8>> {
         let mut read = vec![0; bytes];
         let mut filled = 0;

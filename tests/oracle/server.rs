@@ -61,7 +61,7 @@ pub(crate) enum Act {
     Asked,
     /// Waits until what is on its way is there.
     Settle,
-    /// Waits until nobody asks for more of the large body.
+    /// Waits until the client asks for no more of the large body.
     Stuffed,
     /// Lets the handler, or its body, go on.
     Release,
@@ -234,7 +234,7 @@ async fn answer(
 
 /// Says that something was dropped before it was done.
 struct Dropped {
-    /// Nobody once it is done.
+    /// `None` once it is done.
     shared: Option<Rc<Shared>>,
     what: &'static str,
 }

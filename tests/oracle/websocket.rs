@@ -16,7 +16,7 @@ use crate::words::{how_many, message, websocket_error};
 
 /// The size of a flood's messages.
 const FLOODED: usize = 65_536;
-/// The most that a flood has: whoever takes so many takes any number.
+/// The most messages of a flood: an endpoint that takes this many takes any number.
 const FLOOD: usize = 200;
 
 /// Who it is, and what it does in turn.

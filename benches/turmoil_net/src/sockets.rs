@@ -36,7 +36,7 @@ pub(super) struct Listener {
     linger_zero: bool,
 }
 
-/// A socket is dropped against its own kernel, whoever speaks.
+/// A socket is dropped against its own kernel, whichever host is running.
 impl Drop for Stream {
     fn drop(&mut self) {
         set_current(self.host);

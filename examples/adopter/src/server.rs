@@ -102,7 +102,7 @@ async fn converse(mut socket: WebSocket, service: &Service) {
     }
 }
 
-/// Closes a connection from this side. That the client may be gone already is why nobody looks at the result.
+/// Closes a connection from this side. The result is ignored, because the client may be gone already.
 async fn say_goodbye(mut socket: WebSocket, code: u16, reason: &'static str) {
     let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
     let _ = socket.send(Message::Close(Some(frame))).await;

@@ -42,7 +42,8 @@ impl SloppyClient {
         connection.send(note).await?;
         // The defect: the note is in a buffer of this machine, and nowhere else yet.
         info!(id = note.id, "note delivered");
-        // Errors of `send` are tried again; whoever sees the echo fail only takes another connection for the next note.
+        // Errors of `send` are tried again; a client that sees the echo fail only takes another connection for the next
+        // note.
         if let Err(lost) = connection.echo_of(note).await {
             self.line.lose(lost).await;
         }

@@ -1,4 +1,4 @@
-//! Runs that were made to mislead the laws: each with the verdict that whoever wrote the scenario would want.
+//! Runs that are made to mislead the laws, each with the verdict that the scenario's author wants.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Attempts to connect that a fault struck, and what shows that whoever made one has noticed.
+//! Attempts to connect that a fault struck, and what shows that the host that made one has noticed.
 
 use std::time::Duration;
 
@@ -20,8 +20,8 @@ pub(super) struct Attempt<'a> {
     pub(super) connection: Option<&'a ConnectionId>,
     /// The SYN, or the fault that struck later.
     pub(super) began: Moment,
-    /// Whether the fault leaves it to whoever made the attempt to end it. Of any other end it is told by its kernel, and
-    /// that it closes a dead socket says nothing.
+    /// Whether the attempt hangs until the host that made it gives it up. Any other end is told by the host's kernel,
+    /// and then the closing of a dead socket shows nothing.
     hangs: bool,
 }
 
@@ -89,7 +89,7 @@ fn attempts(records: &[Record]) -> impl Iterator<Item = (Moment, &ConnectionId)>
     })
 }
 
-/// Whether whoever made an attempt is told, or tells, that it is over.
+/// Whether the record says that an attempt is over, to the host that made it or by that host.
 fn ends_attempt(record: &Record, connection: &ConnectionId) -> bool {
     match &record.what {
         RecordKind::Connection { id, event } if id == connection => match event {
@@ -146,7 +146,7 @@ impl Attempt<'_> {
         told.into_iter().chain(again).chain(given_up).chain(left).min_by_key(|moment| moment.index)
     }
 
-    /// When its kernel told whoever made the attempt that it is over.
+    /// When the kernel told the host that made the attempt that it is over.
     fn is_told_over(&self, evidence: &Evidence) -> Option<Duration> {
         let Some(connection) = self.connection else { return Some(self.began.at) };
         let by_itself =
@@ -158,8 +158,8 @@ impl Attempt<'_> {
             .map(|record| record.at)
     }
 
-    /// When an attempt that was held up came to something in spite of the fault. One that is refused or reset is dead, and
-    /// one that is stalled stays stalled.
+    /// When an attempt that the fault held up succeeded after all. A refused or reset attempt is over, and a stalled
+    /// one stays stalled.
     pub(super) fn goes_on_after(&self, timeline: &FaultTimeline, evidence: &Evidence) -> Option<Duration> {
         let established = || self.later(evidence, ConnectionEvent::Established).map(|moment| moment.at);
         matches!(timeline.fault.verb, Verb::ConnectHang { .. }).then(established).flatten()

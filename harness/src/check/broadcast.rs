@@ -1,4 +1,4 @@
-//! Law: what one offers to many arrives at each of them as often as promised, and at nobody else.
+//! Law: what one host offers to many arrives at each of them as often as promised, and at no other host.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::fact::FactKind;
 use crate::name::HostName;
 use crate::trace::Seconds;
 
-/// What one offers to many arrives at each of them as often as promised, and at nobody else.
+/// What one host offers to many arrives at each of them as often as promised, and at no other host.
 ///
 /// Each `offered` fact without an addressee is a broadcast; one that names its addressee (`to`) is `delivery`'s affair. A
 /// run in which nothing was broadcast is convicted.

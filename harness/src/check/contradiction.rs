@@ -5,8 +5,8 @@ use super::fact_index::{Entry, KeyHistory, name};
 use crate::fact::FactKind;
 use crate::trace::{Seconds, told_apart};
 
-/// Finds facts about an offered thing that contradict each other: an offer of nothing, a receipt of what was refused, of
-/// what was not offered yet, or by somebody else than the addressee, and a refusal by those who took responsibility.
+/// Finds facts about an offered thing that contradict each other: an offer of nothing, a receipt of what was refused,
+/// of what was not offered yet, or by a host that is not the addressee, and a refusal by those who took responsibility.
 pub(super) fn contradiction(history: &KeyHistory) -> Result<(), Finding> {
     let Some(offer) = history.first(FactKind::Offered) else { return Ok(()) };
     has_a_key(offer)?;

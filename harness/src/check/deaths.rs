@@ -82,7 +82,7 @@ impl<'a> Connections<'a> {
                 }
                 ConnectionEvent::GaveUp { by, .. } => open(*by).then_some(*by),
                 ConnectionEvent::TimedOut => Some(Side::Client),
-                // Nobody is told by what forgets a connection.
+                // A middlebox that forgets a connection tells neither end.
                 ConnectionEvent::Forgotten => {
                     forgotten.insert(id);
                     None

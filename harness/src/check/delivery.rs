@@ -16,13 +16,13 @@ use crate::trace::{Seconds, told_apart};
 
 /// What is offered arrives as often as promised, in the promised order, and nothing is lost in silence.
 ///
-/// A thing is a key of one sender, for one addressee when the offers name any; whoever is not the addressee must not
-/// receive it. Several senders may use one key when the other facts name whose thing they speak of (`from`).
+/// A thing is a key of one sender, for one addressee when the offers name any; a host that is not the addressee must
+/// not receive it. Several senders may use one key when the other facts name whose thing they speak of (`from`).
 ///
-/// A loss is silent when the thing was offered and is neither received nor refused, and nobody claimed that it failed
-/// since it was offered last. `at_most_once` lets a thing fail when that is told; the other laws want a typed reason for
-/// that as well. What was received before it was offered, or though every offer of it was refused, and what was refused
-/// though it had been accepted, is convicted; and so is a run in which nothing was offered.
+/// A loss is silent when the thing was offered and is neither received nor refused, and no host claimed that it failed
+/// since it was offered last. `at_most_once` lets a thing fail when that is told; the other laws want a typed reason
+/// for that as well. What was received before it was offered, or though every offer of it was refused, and what was
+/// refused though it had been accepted, is convicted; and so is a run in which nothing was offered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Delivery {
@@ -56,10 +56,10 @@ pub enum DeliveryLaw {
 
 /// A loss that is no violation, and what must be in the trace for it to count.
 ///
-/// A reason must be the loss's own: it lies on the shortest way from the sender to the hosts that tell of its things (and
-/// to `host`), in the time from the offer to the judgement, and nothing that the sender offered later and that nobody had
-/// accepted has come through there before. A source of `accepted` facts is how a service that works on things in an
-/// order of its own says so.
+/// A reason must be the loss's own: it lies on the shortest way from the sender to the hosts that tell of its things
+/// (and to `host`), in the time from the offer to the judgement, and nothing that the sender offered later and that no
+/// host had accepted has come through there before. A source of `accepted` facts is how a service that works on things
+/// in an order of its own says so.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AllowedLoss {
@@ -79,7 +79,7 @@ pub struct AllowedLoss {
 pub enum LossReason {
     /// No service had taken responsibility (no `accepted` fact; by `host`).
     NotAccepted,
-    /// Somebody claimed that it failed (`host` did).
+    /// A host claimed that it failed (`host`, where given).
     Told,
     /// After the offer a fault ended the life of a process (of `host`), or the process was still down when it was made.
     HostDied,
@@ -283,7 +283,7 @@ impl Delivery {
     }
 }
 
-/// Nobody receives what nobody has offered.
+/// A receipt has an offer.
 pub(super) fn invented(history: &KeyHistory) -> Result<(), Finding> {
     let Some(receipt) = history.first(FactKind::Received) else { return Ok(()) };
     let nobody = history.sender.map_or("nobody offered".to_owned(), |sender| format!("{sender} never offered"));

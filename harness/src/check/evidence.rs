@@ -99,7 +99,7 @@ pub struct SocketRow {
     pub host: HostName,
     /// In which life.
     pub incarnation: Incarnation,
-    /// Of which connection; `None` for a listener.
+    /// The socket's connection; `None` for a listener.
     pub connection: Option<ConnectionId>,
     /// Which end of it.
     pub side: Side,

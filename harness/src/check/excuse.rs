@@ -102,7 +102,7 @@ impl<'a> Excuses<'a> {
         let Some(sender) = offer.host.filter(|_| !self.ways.is_empty()) else { return true };
         let told = self.stations.get(sender).into_iter().flatten().copied();
         let ends: BTreeSet<_> = told.chain([sender]).chain(allowed.host.as_ref()).collect();
-        // Nobody but the sender tells of its things: nothing is known of their way.
+        // Only the sender tells of its things, so their way is unknown.
         ends.len() == 1 || ends.iter().any(|from| ends.iter().any(|to| from < to && leads(from, to)))
     }
 
@@ -125,7 +125,7 @@ impl<'a> Excuses<'a> {
         (since..death.index).contains(&offer.index) && !self.is_overtaken(history, offer, death.index, over)
     }
 
-    /// Whether something that the same host offered later had come through before. What somebody has accepted is worked
+    /// Whether something that the same host offered later had come through before. What a host has accepted is worked
     /// on, and what makes a round trip waits for an answer: neither keeps to an order.
     fn is_overtaken(
         &self,
@@ -312,7 +312,7 @@ mod tests {
         assert_eq!(overtaken.crashed(50_000, "news").broken(&law("news")), LOST);
         let after = told_at(10_000).crashed(20_000, "bob").started(25_000, "bob");
         assert_eq!(after.fact(35_000, "news", Offered, "m-9").broken(&law("bob")), LOST);
-        // Somebody who has no part in it may die as he likes.
+        // The death of a host that has no part in it excuses nothing.
         let stranger = told_at(35_000).connection(36_000, "bob", "metrics", 1, Established).crashed(37_000, "metrics");
         assert_eq!(stranger.broken(&allowing(LossReason::HostDied, None)), LOST);
     }
@@ -330,7 +330,7 @@ mod tests {
         assert_eq!(told(900).broken(&law), LOST);
     }
 
-    /// Bob is connected and has heard `m-1`; `m-2` is offered then (or, at 10 s, is `m-1`), and nobody hears of it.
+    /// Bob is connected and has heard `m-1`; `m-2` is offered then (or, at 10 s, is `m-1`), and no host receives it.
     fn told_at(offered: u64) -> TraceBuilder {
         let run = TraceBuilder::new()
             .connection(0, "bob", "news", 1, Attempted)

@@ -137,7 +137,7 @@ impl Expectations {
     /// first violation in this order stands for the run.
     ///
     /// Survival and stopping are always judged, by their defaults when they are not expected: a script that fails, a
-    /// task that panics or a host that will not stop must not pass because nobody thought of it.
+    /// task that panics or a host that will not stop must not pass because the scenario does not mention it.
     pub fn judge(&self, evidence: &Evidence) -> Vec<Verdict> {
         self.judge_with(evidence, &OwnChecks::default())
     }

@@ -215,7 +215,7 @@ impl<'a> FactIndex<'a> {
         Ok(match (entry.kind, addressed.is_empty(), open.is_empty()) {
             (_, false, _) => addressed,
             (FactKind::Received, true, false) => open,
-            // It has come to somebody whom nobody meant: one account tells of that.
+            // A host that is no addressee received it: one history tells of that.
             (FactKind::Received, true, true) => ofs.into_iter().take(1).collect(),
             (_, true, _) => ofs,
         })

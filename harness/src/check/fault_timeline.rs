@@ -14,13 +14,13 @@ pub(super) struct Moment {
     pub(super) at: Duration,
 }
 
-/// The life of one planned fault.
+/// When one planned fault fired, took effect and healed.
 #[derive(Debug)]
 pub(super) struct FaultTimeline<'a> {
     pub(super) number: FaultIndex,
     pub(super) fault: &'a Fault,
     pub(super) fired: Option<Moment>,
-    /// The first packet that it changed, or the first outcome that somebody saw because of it.
+    /// The first packet that it changed, or the first outcome that an endpoint saw because of it.
     pub(super) took_effect: Option<Moment>,
     pub(super) healed: Option<Moment>,
 }
@@ -28,7 +28,7 @@ pub(super) struct FaultTimeline<'a> {
 /// How a fault strikes a connection's beginning.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct AtTheBeginning {
-    /// Whether it leaves it to whoever made the attempt to end it.
+    /// Whether the attempt hangs until the host that made it gives it up.
     pub(super) hangs: bool,
     /// Whether it strikes every attempt in its time; the first one only, without.
     pub(super) lasts: bool,
@@ -62,7 +62,7 @@ pub(super) fn timelines<'a>(records: &[Record], faults: &'a [Fault]) -> Vec<Faul
 }
 
 impl FaultTimeline<'_> {
-    /// Whether the fault, if nothing ends it in time, takes a service away from somebody who must then notice.
+    /// Whether the fault, if nothing ends it in time, takes a service away from a host that must then notice.
     pub(super) fn takes_away(&self) -> bool {
         match &self.fault.verb {
             Verb::Reset { .. }

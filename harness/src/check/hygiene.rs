@@ -15,7 +15,7 @@ pub struct Hygiene {
     /// Parts of messages that may be logged at error or warn.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allowed: Vec<String>,
-    /// Parts of messages each of which must be logged at error or warn, at least once.
+    /// Parts of messages. Each must be logged at error or warn at least once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unexpected_is_logged: Vec<String>,
     /// Whose events are judged; every host's, when empty.

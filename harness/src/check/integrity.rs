@@ -3,8 +3,8 @@
 use super::{Check, Evidence, Finding, RunEnd};
 use crate::trace::{RecordKind, Seconds};
 
-/// A run stays within its rules: no stray call to the real world, no `process::exit`, no mapped source that
-/// never occurs, and everything has come to rest before the time is up.
+/// A run stays within its rules: no stray call to the real world, no `process::exit`, no mapped source that never
+/// occurs, and no work is left when the time is up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RunIntegrity;
 

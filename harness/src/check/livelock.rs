@@ -6,7 +6,7 @@ use super::fact_index::FactIndex;
 use super::{Check, Evidence, Finding, RunEnd};
 use crate::fact::FactKind;
 
-/// Time advances, and nobody retries one thing more often than is allowed.
+/// Time advances, and no host retries one thing more often than is allowed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Livelock {

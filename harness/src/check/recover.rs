@@ -16,10 +16,10 @@ use crate::trace::{Seconds, told_apart};
 /// begins again after it had been in service.
 ///
 /// The bound counts from the last of: the moment that `since` names, and the ends of the faults that struck the
-/// observer meanwhile. Whoever is out of service at the end of the bound is convicted, whatever ended it later. Before
-/// the bound an observer need not come back that was asked to stop or that a fault has killed. One that ends by itself
-/// before the bound, or that the run ends before the bound, decides nothing; a run in which nobody's return is
-/// decided is convicted, since it proves nothing.
+/// observer meanwhile. An observer that is out of service at the end of the bound is convicted, whatever ends the
+/// outage later. Before the bound an observer need not come back that was asked to stop or that a fault has killed. One
+/// that ends by itself before the bound, or that the run ends before the bound, decides nothing; a run in which no
+/// observer's return is decided is convicted, since it proves nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recover {

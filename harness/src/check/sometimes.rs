@@ -10,7 +10,7 @@ use crate::fault::{Target, Verb};
 use crate::name::HostName;
 use crate::trace::{FaultEvent, Record, RecordKind};
 
-/// Named states each of which some run of a sweep must reach: a sweep that never saw a resumed session has proved
+/// Named states. Some run of a sweep must reach each of them: a sweep that never saw a resumed session has proved
 /// nothing about resuming.
 ///
 /// One run reaches some ([`Sometimes::reached`]); the sweep joins them and asks what is [missing](Sometimes::missing).

@@ -30,7 +30,7 @@ pub struct Stops {
 pub struct StopTime(#[serde(with = "humantime_serde")] pub Duration);
 
 impl Stops {
-    /// What an orchestrator gives a process before it kills it, when nobody says otherwise (Kubernetes'
+    /// What an orchestrator gives a process before it kills it, unless it is configured otherwise (Kubernetes'
     /// `terminationGracePeriodSeconds`).
     pub const WITHIN: Duration = Duration::from_secs(30);
 
@@ -90,8 +90,8 @@ impl Check for Stops {
     }
 }
 
-/// Whether a run went on for so long after somebody was told to stop. One that was broken off gave nobody time; any other
-/// waits for its hosts.
+/// Whether a run went on for this long after a host was told to stop. A run that was broken off gave no host time; any
+/// other waits for its hosts.
 fn gave_time(evidence: &Evidence, asked: Duration, time: Duration) -> bool {
     match evidence.last.ended {
         RunEnd::Finished | RunEnd::TimeLimit => true,

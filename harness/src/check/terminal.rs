@@ -110,8 +110,8 @@ impl Terminal {
         Ok(())
     }
 
-    /// By virtual time, and on one host by the order in which it tells. Whoever offered a thing hears of its acceptance only
-    /// on its way back, when another host may know the outcome.
+    /// By virtual time, and on one host by the order in which it tells. The host that offered a thing hears of its
+    /// acceptance only on its way back, when another host may know the outcome.
     fn no_outcome_before(&self, acceptance: &Entry, history: &KeyHistory) -> Result<(), Finding> {
         let Some(outcome) = self.outcomes(history).next() else { return Ok(()) };
         let by_one = acceptance.host == outcome.host;

@@ -31,8 +31,8 @@ impl Check for TookEffect {
         for timeline in &timelines {
             let number = format!("fault {} ({})", timeline.number.0 + 1, timeline.fault);
             if let Trigger::Idle(_) = timeline.fault.trigger {
-                // It waits for connections that nobody keeps alive: that there is none, or that nothing more was to pass on
-                // it, is what it asks for.
+                // The fault waits for connections without keepalive. A run without such a connection, or without
+                // further traffic on it, is a good one.
                 continue;
             }
             let Some(fired) = timeline.fired else {

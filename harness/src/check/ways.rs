@@ -38,7 +38,7 @@ impl<'a> Ways<'a> {
         ways
     }
 
-    /// Whether nobody was ever connected.
+    /// Whether no host was ever connected.
     pub(super) fn is_empty(&self) -> bool {
         self.neighbours.is_empty()
     }

@@ -14,8 +14,8 @@ use crate::trace::{ConnectionEvent, FaultEvent, Level, ProcessEvent, Record, Rec
 
 /// The lines of a run, each with its time, whom it is about, and what happened.
 ///
-/// Once a fault has fired, times count from it (`+0.042s`): with two significant digits, what happens ten minutes into a
-/// run would else all happen at one time. Another fault is where they start anew.
+/// Once a fault has fired, times count from it (`+0.042s`): with two significant digits, what happens ten minutes into
+/// a run would else all happen at one time. They start again at the next fault.
 pub(super) fn timeline(evidence: &Evidence, aliases: &mut Aliases) -> Table {
     let connections = Connections::of(evidence.records);
     let mut folded = Folded::default();

@@ -4,7 +4,7 @@
 //! - [`Record`] and [`RecordKind`]: one thing that happened.
 //! - [`Trace`]: all of them, written to and read from JSON lines.
 //! - [`Seconds`]: how sentences and stories write a time.
-//! - [`TraceHash`]: 128 bits over what the engine did, most of which is in no record.
+//! - [`TraceHash`]: 128 bits over what the engine did; most of that is in no record.
 
 mod clock;
 mod hash;

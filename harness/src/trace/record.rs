@@ -14,10 +14,10 @@ pub struct Record {
     /// Virtual time since the start of the run; in a trace's file whole nanoseconds, `at_ns`.
     #[serde(rename = "at_ns", with = "nanoseconds")]
     pub at: Duration,
-    /// Where it happened; `None` for what happens between hosts.
+    /// The host where it happened; `None` between hosts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<HostName>,
-    /// In which life of that host.
+    /// The incarnation of that host.
     #[serde(default)]
     pub incarnation: Incarnation,
     /// What happened.
@@ -28,7 +28,7 @@ pub struct Record {
 #[derive(Clone, Debug, PartialEq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RecordKind {
-    /// Something in the life of a connection, as the network saw it.
+    /// A change of a connection, as the network saw it.
     Connection {
         /// Which.
         id: ConnectionId,
@@ -44,14 +44,14 @@ pub enum RecordKind {
         /// What it was.
         unit: Unit,
     },
-    /// Something in the life of a planned fault.
+    /// A step of a planned fault.
     Fault {
         /// Which.
         fault: FaultIndex,
         /// What.
         event: FaultEvent,
     },
-    /// Something in the life of a host's process.
+    /// A change of a host's process.
     Process(ProcessEvent),
     /// A fact, told by an actor or mapped from an event or unit.
     Fact(Fact),
@@ -59,7 +59,7 @@ pub enum RecordKind {
     Event(LogEvent),
     /// A socket call of a host that ended in an error or end of stream: what the application saw.
     Observed {
-        /// On which connection, from which end.
+        /// The connection.
         connection: ConnectionId,
         /// The observing end.
         side: Side,
@@ -78,7 +78,7 @@ pub enum RecordKind {
     },
 }
 
-/// Something in the life of a connection.
+/// A change of a connection.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ConnectionEvent {
@@ -107,7 +107,7 @@ pub enum ConnectionEvent {
         forged: bool,
     },
     /// An end's kernel gave up an established connection whose peer had said nothing for too long. Its process is told
-    /// `TimedOut`, and nobody else is told by it.
+    /// `TimedOut`; the peer is not told.
     GaveUp {
         /// Which.
         by: Side,
@@ -183,7 +183,7 @@ pub enum Unit {
     },
 }
 
-/// Something in the life of a planned fault.
+/// A step of a planned fault.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FaultEvent {
@@ -203,14 +203,14 @@ pub enum FaultEvent {
     FirstOutcome {
         /// Who saw it.
         observer: HostName,
-        /// What (`read: ConnectionReset`).
+        /// The outcome in words (`read: ConnectionReset`).
         outcome: String,
     },
     /// It ended as planned (heal, thaw, restart, end of a delay).
     Healed,
 }
 
-/// Something in the life of a host's process.
+/// A change of a host's process.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProcessEvent {

@@ -84,7 +84,7 @@ fn a_client_that_gives_up_at_the_first_failed_lookup_is_convicted_and_one_that_a
 fn a_name_moves_and_a_client_that_remembers_the_old_address_is_told_apart() {
     let run = |name: &str, remembers: bool| {
         Stage::new(name)
-            // It retires: whoever still asks it is refused.
+            // It retires: a client that still asks it is refused.
             .host("server", async |cx| {
                 let _ = tokio::time::timeout(s(20), serve(cx.clone())).await;
                 cx.stopped().await;

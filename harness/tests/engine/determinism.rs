@@ -111,7 +111,7 @@ fn one_byte_one_poll_or_one_draw_changes_the_hash() {
     }
 }
 
-/// A short run that sends `payload`, yields and draws so many times.
+/// A short run that sends `payload`, and yields and draws the given numbers of times.
 fn small(name: &str, payload: &'static [u8], yields: u32, draws: u32) -> Outcome {
     pair(
         name,

@@ -98,7 +98,7 @@ fn a_race_is_won_by_either_side_under_some_seed() {
     }
 }
 
-/// Two hosts that draw once a second for 10 s, the left one so many numbers at a time.
+/// Two hosts that draw once a second for 10 s, the left one the given number of numbers at a time.
 fn drawers(at_a_time: usize) -> Stage {
     Stage::new(&format!("drawers_{at_a_time}"))
         .actor("left", move |cx| async move {
@@ -112,7 +112,7 @@ fn drawers(at_a_time: usize) -> Stage {
 }
 
 async fn draw_for_10_s(cx: &HostContext, at_a_time: usize) {
-    // A map is made in between: std draws its keys once for a thread, which must be nobody's draw.
+    // A map is made in between: std draws its keys once for a thread, which must not be a draw of the run.
     let _map: HashMap<u32, u32> = HashMap::new();
     for _ in 0..10 {
         for _ in 0..at_a_time {

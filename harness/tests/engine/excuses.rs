@@ -143,7 +143,7 @@ async fn news(cx: HostContext) -> Result<(), BoxError> {
             sleep(s(10)).await;
             let line = format!("m-{}-{n}", cx.incarnation().0);
             cx.offered(&line);
-            // Perhaps nobody listens.
+            // The port may have no listener.
             let _ = lines.send(line);
         }
         std::future::pending::<()>().await;

@@ -31,7 +31,7 @@ fn a_task_speaks_as_the_host_that_spawned_it_however_it_was_spawned() {
 #[test]
 fn a_listener_of_a_spawned_task_is_its_hosts() {
     let bind = async |cx: HostContext| {
-        // Nobody else can bind it.
+        // No other socket can bind it.
         let own = lookup_host((cx.name().as_str(), 80)).await?.next().ok_or("no address")?;
         let bound = tokio::spawn(TcpListener::bind(own)).await?;
         tell(&cx, "own", bound.is_ok_and(|listener| listener.local_addr().is_ok_and(|address| address == own)));

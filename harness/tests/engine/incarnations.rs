@@ -232,8 +232,8 @@ fn a_host_can_crash_and_come_back_many_times() {
     assert!(survivors(&outcome).is_empty());
 }
 
-/// A host that tells its life and serves it to whoever connects, and a client that resolves the name only once, keeps
-/// every connection, and connects whenever the last one has ended.
+/// A host that tells its incarnation to every client that connects, and a client that resolves the name only once,
+/// keeps every connection, and connects whenever the last one has ended.
 fn lives(name: &str) -> Stage {
     Stage::new(name)
         .host("server", async |cx| {

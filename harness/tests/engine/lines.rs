@@ -188,7 +188,7 @@ fn between(from: &str, to: &str) -> Target {
     Target::Between(from.into(), to.into())
 }
 
-/// A server that writes so many bytes at once, and a client that tells of every read.
+/// A server that writes the given number of bytes at once, and a client that tells of every read.
 fn stream_of(name: &str, bytes: usize) -> Stage {
     pair(
         name,

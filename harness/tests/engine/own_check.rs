@@ -11,7 +11,7 @@ use halfopen::{Catalogue, Plan, Seed};
 use serde::Deserialize;
 use tokio::time::sleep;
 
-/// Nobody receives twice in a time shorter than this.
+/// No host receives twice within this time.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Paced {

@@ -1,4 +1,4 @@
-//! Panics: of a task, of a root, of the harness itself; and of other runs, which concern nobody.
+//! Panics: of a task, of a root, of the harness itself; and of other runs, which must change nothing.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;

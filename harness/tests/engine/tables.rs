@@ -49,7 +49,7 @@ fn what_a_silence_swallows_waits_until_the_kernel_gives_up() {
     assert_eq!(send(&stage("given_up", s(1000)).run(), "client"), Some(0));
 }
 
-/// A client says five bytes at 1 s, of which the server reads all, and is judged so long after that.
+/// A client sends five bytes at 1 s, the server reads them, and the run is judged the given time later.
 fn said(name: &str, wait: Duration) -> Stage {
     pair(
         name,

@@ -75,14 +75,14 @@ fn never(name: &str, target: Target, trigger: Trigger, verb: Verb) -> String {
     sentence(&session(name).fault(trigger, target, verb).run())
 }
 
-/// What `took_effect` says that was broken.
+/// The sentence of the broken `took_effect`.
 #[track_caller]
 fn sentence(outcome: &Outcome) -> String {
     let broken = outcome.violations().find(|violation| violation.check == "took_effect");
     broken.unwrap_or_else(|| panic!("every fault took effect:\n{}", outcome.story())).sentence.clone()
 }
 
-/// What `took_effect` says that was held.
+/// The summary of the held `took_effect`.
 #[track_caller]
 fn effects(outcome: &Outcome) -> String {
     let held = outcome.verdicts.iter().find_map(|verdict| match verdict {
@@ -124,7 +124,7 @@ async fn echo(cx: HostContext) -> Result<(), BoxError> {
             tokio::select! { accepted = listener.accept() => accepted?, () = cx.stopped() => return Ok(()) };
         tokio::spawn(async move {
             let (mut read, mut write) = stream.into_split();
-            // How it ends is nobody's business here.
+            // How it ends is not this test's subject.
             let _ = tokio::io::copy(&mut read, &mut write).await;
         });
     }

@@ -1,4 +1,4 @@
-//! Flow control: nothing stalls that could go on, and nobody takes in without end.
+//! Flow control: no transfer stalls that could go on, and no buffer grows without bound.
 
 use halfopen_net::TcpStream;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -132,7 +132,7 @@ fn many_connections_share_nothing() {
             }
         })
         .actor("client", async |cx| {
-            // One connection that nobody reads from must not stop the others.
+            // One connection without a reader must not stop the others.
             let mut stuck = TcpStream::connect("server:80").await?;
             absorb(&mut stuck).await?;
             let mut clients = tokio::task::JoinSet::new();

@@ -1,5 +1,5 @@
-//! A fault that is armed and does not fire changes nothing: what the plane keeps until it knows better is acknowledged to
-//! its sender as it would have been, so nobody waits for it.
+//! A fault that is armed and does not fire changes nothing: what the plane keeps until it knows better is acknowledged
+//! to its sender as it would have been, so the sender does not wait for it.
 
 use std::time::Duration;
 
@@ -32,11 +32,11 @@ struct Case {
 
 #[derive(Clone, Copy, Debug)]
 enum Traffic {
-    /// A response of so many events in chunks, and a comment or the beginning of an event.
+    /// A response with the given number of events in chunks, and a comment or the beginning of an event.
     Events { whole: usize, comment: bool },
-    /// A request in so many chunks.
+    /// A request in the given number of chunks.
     Chunks(usize),
-    /// So many messages of a WebSocket, and the beginning of another.
+    /// The given number of WebSocket messages, and the beginning of another.
     Messages { whole: usize, to: Direction },
     /// Lines of no protocol.
     Lines(usize),
@@ -425,7 +425,7 @@ async fn write(cx: &halfopen::HostContext, mut stream: TcpStream, case: &Case) -
     }
     stream.write_all(left).await?;
     tell(cx, "wrote", left.len());
-    // A sender that has finished would wait for nobody any more.
+    // A sender that has finished no longer waits.
     sleep(s(2)).await;
     stream.shutdown().await?;
     Ok(())

@@ -87,7 +87,7 @@ fn deeper(depth: u64) -> u64 {
     below + std::hint::black_box(ballast)[3]
 }
 
-/// What a daemon does when it begins, and whoever shares its process suffers.
+/// What a daemon does when it begins; everything else in its process suffers from it.
 fn close_everything() -> BoxError {
     for descriptor in 3..1024 {
         // Reading the name keeps this free of unsafe code: a descriptor that is none has no such file.

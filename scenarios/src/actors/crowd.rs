@@ -127,7 +127,7 @@ async fn member(cx: &HostContext, script: &Script, name: &str, drop_after: Optio
         }
         Ok::<_, BoxError>(())
     };
-    // Whoever is late, or fails, has unanswered messages, which is what is counted.
+    // A member that is late or fails has unanswered messages; those are counted.
     let _ = timeout(drop_after.unwrap_or(PATIENCE), talk).await;
     for job_id in &waiting {
         cx.fact(FactKind::ClaimedFailed, job_id, "its connection is gone");

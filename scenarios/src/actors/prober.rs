@@ -1,4 +1,4 @@
-//! Whoever needs an engine, and waits until it is ready.
+//! A service that needs an engine and waits until it is ready.
 
 use halfopen::{BoxError, FactKind, HostContext};
 use halfopen_health::{ProbeConfig, Target, Verdict, wait_until_ready};

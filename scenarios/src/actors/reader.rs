@@ -46,7 +46,7 @@ pub struct Question {
     pub at: Duration,
     /// What is asked. Its first word names the stream in facts.
     pub text: String,
-    /// Leaves, without a word, after so many events.
+    /// Leaves after this many events, without ending the request.
     #[serde(default)]
     pub leave_after: Option<usize>,
 }

@@ -57,7 +57,7 @@ pub async fn play(cx: HostContext) -> Result<(), BoxError> {
     let last = script.sentences.last().map_or(Duration::ZERO, |sentence| sentence.at);
     let leaves = started + (last + script.patience).max(script.stay);
     let answered = async { while waiting.join_next().await.is_some() {} };
-    // Whoever is still waited for when patience ends is what the checks are about.
+    // Outcomes that are still missing when patience ends are for the checks to judge.
     let _ = tokio::time::timeout_at(leaves, answered).await;
     sleep_until(started + script.stay).await;
     client.close().await;

@@ -1,7 +1,7 @@
 //! The unnoticed close of docs/failures.md: a client that is right but for one defect.
 //!
-//! It speaks the sentences of the talker's script over a session of its own, reconnects, resumes, resubmits and pings; a
-//! user and a client in one, because nobody else uses it.
+//! It speaks the sentences of the talker's script over a session of its own, reconnects, resumes, resubmits and pings;
+//! a user and a client in one, because only this script uses it.
 
 use std::time::Duration;
 
@@ -26,11 +26,11 @@ const TARGET: &str = "halfopen_client";
 pub enum Defect {
     /// The monitor asks whether the client has closed the connection, not whether it is closed.
     WrongFlag,
-    /// The count of attempts begins anew when a socket opens, not when a session is up.
+    /// The count of attempts is reset when a socket opens, not when a session is up.
     CounterResetAtOpen,
     /// The answer to the hello is waited for as long as that takes.
     NoHelloTimeout,
-    /// It pings nobody and does not ask how long it has heard nothing.
+    /// It sends no pings and does not ask how long it has heard nothing.
     NeverPings,
     /// Every pause before an attempt is the longest one.
     LongestPauseFirst,
@@ -43,7 +43,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Between looks at the connection, and between pings.
 const MONITOR: Duration = Duration::from_secs(5);
 const PING: Duration = Duration::from_secs(20);
-/// Reconnects: 1 s, doubling to 30 s, ten at most; counted anew once a session has been up for 10 s.
+/// Reconnects: 1 s, doubling to 30 s, ten at most; the count is reset once a session has been up for 10 s.
 const MOST_ATTEMPTS: u32 = 10;
 const LONGEST_DELAY: Duration = Duration::from_secs(30);
 const STEADY: Duration = Duration::from_secs(10);
@@ -62,7 +62,7 @@ pub async fn play(cx: HostContext, defect: Defect) -> Result<(), BoxError> {
     let started = Instant::now();
     let leaves = started + (last + script.patience).max(script.stay);
     let mut client = Client { cx, script, defect, started, said: 0, jobs: Vec::new(), resume: None, attempts: 0 };
-    // Whoever is still waited for when patience ends is what the checks are about.
+    // Outcomes that are still missing when patience ends are for the checks to judge.
     let _ = tokio::time::timeout_at(leaves, client.live()).await;
     Ok(())
 }
@@ -218,14 +218,14 @@ impl Client {
                         }
                         self.take(message, &mut socket).await;
                     }
-                    // The reading ends, and nobody is told.
+                    // The reading ends, and the rest of the client is not told.
                     Some(Err(_)) | None if self.defect == Defect::WrongFlag => is_open = false,
                     Some(Err(_)) | None if self.defect == Defect::EveryEndIsNormal => return End::Lost(1000),
                     Some(Err(_)) | None => return End::Lost(1006),
                 },
                 () = self.next_sentence() => self.say(),
                 _ = monitor.tick(), if self.defect != Defect::NeverPings => {
-                    // The wrong flag: nobody here has closed anything.
+                    // The wrong flag: the client itself has closed nothing.
                     let closed_by_us = false;
                     if self.defect == Defect::WrongFlag {
                         if closed_by_us {

@@ -39,7 +39,7 @@ pub enum Defect {
     QuietTruncation,
     /// What the upstream says went wrong is passed on as it was said.
     SecretInErrors,
-    /// Told to stop, it waits for whoever is still being served, however long that takes.
+    /// Told to stop, it waits for its open requests without a time limit.
     DrainsWithoutBound,
     /// Events are numbered with `id:`, and heartbeats come between them.
     IdWithHeartbeats,

@@ -1,4 +1,5 @@
-//! A room that is right but for one defect: whoever listens too slowly misses what it had no room for, and nobody says so.
+//! A room that is right but for one defect: a listener that is too slow misses what its queue had no room for, and is
+//! not told.
 
 use std::io;
 
@@ -32,7 +33,7 @@ async fn tell(
         loop {
             let upto = *said.borrow_and_update();
             for n in relayed + 1..=upto {
-                // Nobody is there to hear it: the other half has ended.
+                // The other half has ended, so no task hears it.
                 let _ = live.send(n);
             }
             relayed = relayed.max(upto);

@@ -24,7 +24,7 @@ fn says() -> Peer {
     Peer::listening(&[Step::Upgrade, Step::Strike, Step::Send([text("hello"), text("world")].concat())])
 }
 
-/// The same bytes, so many at a time.
+/// The same bytes, this many at a time.
 fn says_in_pieces(bytes: usize) -> Peer {
     let all = [text("hello"), text("world")].concat();
     let pieces = all.chunks(bytes).flat_map(|piece| [Step::Send(piece.to_vec()), Step::Pause(PAUSE)]);
@@ -197,7 +197,7 @@ fn lookups() -> Vec<Cell> {
             Peer::absent(),
             &["response: Err(Connect, ConnectionRefused)"],
         )
-        // Without the fault the observer would wait: this peer takes nobody in.
+        // Without the fault the observer would wait: this peer accepts no connection.
         .verb(Verb::LookupMoves { to: "observer".into(), lasting: None }, Peer::full()),
         Cell::new(NO_ROW, "there is no such name", asks, Peer::absent(), &["response: Err(Connect, Uncategorized)"])
             .only_by_verb(resolver)

@@ -1,4 +1,4 @@
-//! A WebSocket endpoint that is sent what nobody may send, W10, W11, W23 and W24.
+//! A WebSocket endpoint that receives illegal frames: W10, W11, W23 and W24.
 
 use halfopen::fault::{Ends, IllegalKind, Verb};
 

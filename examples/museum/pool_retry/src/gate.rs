@@ -16,7 +16,7 @@ pub(super) async fn run(cx: HostContext) -> Result<(), BoxError> {
             () = cx.stopped() => return Ok(()),
         };
         tokio::spawn(async move {
-            // A tunnel that leads nowhere is reset; there is nobody else to tell.
+            // A tunnel that leads nowhere is reset; no other end can be told.
             let _ = carry(stream).await;
         });
     }

@@ -30,7 +30,7 @@ pub(super) async fn with_a_short_idle_time(cx: HostContext) -> Result<(), BoxErr
     order(cx, builder.pool_timer(TokioTimer::new()).pool_idle_timeout(Duration::from_secs(10))).await
 }
 
-/// An order that fails is told, and not sent again: nobody knows whether it arrived.
+/// An order that fails is told, and not sent again: the customer cannot know whether it arrived.
 async fn order(cx: HostContext, builder: &Builder) -> Result<(), BoxError> {
     let script: Script = cx.config()?;
     let client: Client<_, Full<Bytes>> = builder.build(Connector::new());

@@ -1,9 +1,9 @@
 //! hyper-util's pool: a request is written to a kept connection that the server is closing, and lost.
 //!
 //! Reports: <https://github.com/hyperium/hyper/issues/2136> ("connection closed before message completed"), and
-//! <https://github.com/hyperium/hyper/issues/3553>. No version is without it: a FIN that is on its way is known to nobody, and a
-//! request that was written must not be sent twice by a library. What is acquitted is the setting that the maintainers
-//! name, an idle time shorter than the server's (`pool_idle_timeout`; its default is 90 seconds).
+//! <https://github.com/hyperium/hyper/issues/3553>. No version is without it: neither end knows of a FIN that is on its
+//! way, and a request that was written must not be sent twice by a library. What is acquitted is the setting that the
+//! maintainers name, an idle time shorter than the server's (`pool_idle_timeout`; its default is 90 seconds).
 
 mod customer;
 mod shop;

@@ -50,7 +50,7 @@ async fn message(State(calls): State<Calls>, Json(message): Json<Value>) -> Resp
             info!(call = message["params"]["name"].as_str(), "call accepted");
             let (done, answer) = watch::channel(None);
             lock(&calls).insert(call.clone(), answer.clone());
-            // Whoever listens or not, the work is done.
+            // The work is done, with or without a listener.
             tokio::spawn(async move {
                 sleep(WORK).await;
                 let result = json!({ "content": [{ "type": "text", "text": "rain" }] });

@@ -41,7 +41,8 @@ pub enum Defect {
     NodeAtSubmit,
     /// Silent success, defect 4: the timer of a dispatched job runs on after its result.
     TimerOutlivesResult,
-    /// Silent success, defect 5: a connection's end removes its session's entry, whoever's connection that holds by now.
+    /// Silent success, defect 5: a connection's end removes its session's entry, even one that belongs to a newer
+    /// connection.
     CleanupById,
     /// Silent success, defect 6: a result is noted as seen before it is processed, so a second try of a failed one is
     /// taken for a duplicate.

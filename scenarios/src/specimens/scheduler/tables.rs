@@ -31,7 +31,7 @@ pub(super) struct Tables {
     /// Results that were looked at.
     seen: BTreeSet<String>,
     attempts: u64,
-    /// Connections that nobody has closed yet.
+    /// Connections that are not closed yet.
     pub(super) open: BTreeSet<Generation>,
 }
 
@@ -248,7 +248,7 @@ impl Tables {
         self.deliver(&job.session, id.clone(), |seq| ToSession::JobFailed { seq, job_id: id, code, message });
     }
 
-    /// Puts an outcome into a session's outbox, and sends it if somebody is there.
+    /// Puts an outcome into a session's outbox, and sends it if the session is connected.
     fn deliver(&mut self, session: &str, job_id: String, outcome: impl FnOnce(u64) -> ToSession) {
         let Some(session) = self.sessions.get_mut(session) else { return };
         let message = outcome(session.next_seq);
@@ -318,8 +318,8 @@ impl Tables {
     }
 }
 
-/// Puts a message into a connection's queue; one that nobody empties any more takes it as well.
+/// Puts a message into a connection's queue; a queue that is no longer emptied takes it as well.
 fn tell<M: Protocol>(outgoing: &UnboundedSender<Message>, message: &M) {
-    // Whoever is gone is noticed by its connection's tasks.
+    // The connection's tasks notice a client that is gone.
     let _ = outgoing.send(Message::text(encode(message)));
 }
