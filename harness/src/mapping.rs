@@ -72,7 +72,7 @@ pub struct EventOrigin {
 /// Which protocol units tell a fact, and how to read it. Pointers (RFC 6901) go into the unit's [`document`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnitOrigin {
-    /// Which units.
+    /// The kind of unit.
     pub unit: UnitKind,
     /// On which link; any, without.
     pub link: Option<Link>,

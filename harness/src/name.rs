@@ -65,7 +65,7 @@ impl fmt::Display for Link {
 pub struct ConnectionId {
     /// Who connects to whom.
     pub link: Link,
-    /// From 1.
+    /// A number that counts from 1.
     pub nth: u32,
 }
 

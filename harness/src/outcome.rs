@@ -21,7 +21,7 @@ pub struct Outcome {
     pub faults: Vec<Fault>,
     /// The scenario's actors.
     pub actors: Vec<HostName>,
-    /// When packets arrived.
+    /// When packets arrive that are due while tasks run.
     pub arrivals: Arrivals,
     /// Every record.
     pub trace: Trace,

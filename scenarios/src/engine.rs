@@ -12,11 +12,11 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::error;
 
-/// How it starts.
+/// The configuration of the engine.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Where it listens.
+    /// The address to listen on.
     pub listen: String,
     /// It listens, and says 503 for so long.
     #[serde(with = "humantime_serde")]

@@ -22,7 +22,7 @@ use tokio::task::JoinSet;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Where it listens.
+    /// The address to listen on.
     pub listen: String,
     /// The pause before each word.
     #[serde(with = "humantime_serde")]

@@ -19,7 +19,7 @@ use tokio::time::sleep;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Where it listens.
+    /// The address to listen on.
     pub listen: String,
     /// How many lines are said.
     pub lines: u64,

@@ -29,7 +29,7 @@ pub struct Config {
 #[derive(Debug, thiserror::Error)]
 #[error("failed to deliver note {id} in {attempts} attempts")]
 pub struct GaveUp {
-    /// Which note.
+    /// The id of the note.
     pub id: String,
     /// How often it was tried.
     pub attempts: u32,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub struct Note {
     /// The sender's name for it, by which echoes are told apart.
     pub id: String,
-    /// What it says.
+    /// The text of the note.
     pub text: String,
 }
 

@@ -23,7 +23,7 @@ use crate::note::Note;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Where it listens.
+    /// The address to listen on.
     pub listen: SocketAddr,
     /// A connection that brings nothing for this long is closed with code 1000.
     #[serde(with = "humantime_serde")]

@@ -66,7 +66,7 @@ impl Check for Broadcast {
             }
             DeliveryLaw::AtLeastOnce => "what is offered to many arrives at each of them, and no loss is silent",
             DeliveryLaw::ExactlyOnce => {
-                "what is offered to many arrives at each of them exactly once, and at nobody else"
+                "what is offered to many arrives at each of them exactly once, and at no other host"
             }
         }
     }
@@ -108,7 +108,7 @@ impl Check for Broadcast {
             }
         }
         if offered == 0 && !evidence.may_lack(&[FactKind::Offered]) {
-            let sentence = "nobody whose broadcasts are judged offered anything to all, so the law says nothing.";
+            let sentence = "no host whose broadcasts are judged offered anything to all, so the law says nothing.";
             return Err(Finding::new("says nothing", sentence));
         }
         Ok(format!("{offered} broadcasts, delivered {delivered} of {wanted}"))

@@ -52,7 +52,7 @@ impl Check for CloseCode {
         }
         for (key, code) in &self.by_key {
             if !seen.iter().any(|sighting| sighting.entry.key == key) {
-                let sentence = format!("nobody saw {key} end; {code} was expected.");
+                let sentence = format!("no host saw {key} end; {code} was expected.");
                 return Err(Finding::new("nothing seen", sentence));
             }
         }

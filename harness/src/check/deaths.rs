@@ -17,7 +17,7 @@ pub(super) struct Death<'a> {
     pub(super) id: &'a ConnectionId,
     /// When the end learnt of it.
     pub(super) index: usize,
-    /// Which end.
+    /// The end that it concerns.
     pub(super) told: Side,
 }
 

@@ -238,7 +238,7 @@ pub(super) fn unexcused(history: &KeyHistory, offer: &Entry, why: &str) -> Findi
         .role(told.host),
         None => Finding::new(
             "silent loss",
-            format!("{start} neither received nor refused, and nobody said that it failed{why}."),
+            format!("{start} neither received nor refused, and no host said that it failed{why}."),
         )
         .witness(history.entries().iter().take(3).map(|entry| entry.index)),
     }
@@ -286,8 +286,8 @@ impl Delivery {
 /// A receipt has an offer.
 pub(super) fn invented(history: &KeyHistory) -> Result<(), Finding> {
     let Some(receipt) = history.first(FactKind::Received) else { return Ok(()) };
-    let nobody = history.sender.map_or("nobody offered".to_owned(), |sender| format!("{sender} never offered"));
-    let sentence = format!("{} received {} at {}, which {nobody}.", receipt.by(), history.key, Seconds(receipt.at));
+    let missing = history.sender.map_or("no host offered".to_owned(), |sender| format!("{sender} never offered"));
+    let sentence = format!("{} received {} at {}, which {missing}.", receipt.by(), history.key, Seconds(receipt.at));
     Err(Finding::new("never offered", sentence).witness([receipt.index]).role(receipt.host))
 }
 

@@ -34,7 +34,7 @@ pub struct Detect {
     /// Between the fault's firing, or the struck attempt's beginning, and the observer's notice.
     #[serde(with = "humantime_serde")]
     pub within: Duration,
-    /// Who must notice.
+    /// The hosts that must notice.
     pub observers: Vec<HostName>,
     /// The places in the plan of the faults to be noticed; all that take a connection away or strike an attempt, when
     /// empty.

@@ -40,8 +40,8 @@ impl Evidence<'_> {
         }
         let kinds: Vec<_> = kinds.iter().map(|kind| format!("`{}`", spelling(kind))).collect();
         let sentence = format!(
-            "nobody told any {} fact in this run, so the law says nothing: the services did not do what it is about, or \
-             whoever should tell of it does not.",
+            "no {} fact was told in this run, so the law says nothing: the services did not do what it is about, or \
+             the host that should tell of it does not.",
             kinds.join(" or "),
         );
         Err(Finding::new("says nothing", sentence))
@@ -73,7 +73,7 @@ pub struct FinalState {
 /// A fault that has not fired.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Unfired {
-    /// Which.
+    /// The fault, by its place in the plan.
     pub fault: FaultIndex,
     /// Why, as the rest of a sentence that begins "it never fired:", with what was counted of that for which it waited.
     pub why: String,
@@ -95,9 +95,9 @@ pub enum RunEnd {
 /// One socket that a process of a host holds.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SocketRow {
-    /// Whose.
+    /// The host that holds the socket.
     pub host: HostName,
-    /// In which life.
+    /// The incarnation of that host.
     pub incarnation: Incarnation,
     /// The socket's connection; `None` for a listener.
     pub connection: Option<ConnectionId>,
@@ -131,7 +131,7 @@ impl SocketRow {
 /// Something that was still being waited for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Pending {
-    /// Who waits.
+    /// The host that waits.
     pub host: HostName,
     /// For what, in words (`received job-3`).
     pub on: String,

@@ -43,7 +43,7 @@ impl<'a> Entry<'a> {
 
 /// A host in a sentence.
 pub(super) fn name(host: Option<&HostName>) -> &str {
-    host.map_or("nobody in particular", HostName::as_str)
+    host.map_or("an unnamed host", HostName::as_str)
 }
 
 /// Every fact, in the order of the trace.
@@ -73,7 +73,7 @@ pub(super) fn facts(records: &[Record]) -> impl Iterator<Item = Entry<'_>> {
 #[derive(Debug)]
 pub(super) struct KeyHistory<'a> {
     pub(super) key: &'a str,
-    /// Who offered it.
+    /// The host that offered it.
     pub(super) sender: Option<&'a HostName>,
     /// For whom it was offered; for anybody, without.
     pub(super) addressee: Option<&'a HostName>,
@@ -263,7 +263,7 @@ mod tests {
             .fact(2, "alice", Offered, "m-1")
             .fact(3, "bob", Received, "m-1")
             .fact(4, "bob", Received, "m-2");
-        assert_eq!(histories(&run), ["m-1 of alice: 3", "m-2 of nobody in particular: 1"]);
+        assert_eq!(histories(&run), ["m-1 of alice: 3", "m-2 of an unnamed host: 1"]);
     }
 
     #[test]

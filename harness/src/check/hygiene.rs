@@ -50,7 +50,7 @@ impl Check for Hygiene {
             return Err(alarmed(event, index, record));
         }
         if let Some((missing, _)) = self.unexpected_is_logged.iter().zip(seen).find(|(_, seen)| !seen) {
-            let sentence = format!("nobody logged `{missing}` at error or warn, though it happened.");
+            let sentence = format!("`{missing}` was not logged at error or warn, though it happened.");
             return Err(Finding::new("unexpected, not logged", sentence));
         }
         Ok(match allowed {

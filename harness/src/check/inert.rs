@@ -74,12 +74,12 @@ impl Diagnosis<'_, '_> {
             | Verb::Buffer { .. }
             | Verb::Upstream(_) => format!("nothing was sent {on} while it lasted, {window}"),
             Verb::Refuse { .. } | Verb::ConnectHang { .. } | Verb::AcceptThenReset { .. } => {
-                format!("nobody tried to connect {on} while it lasted, {window}")
+                format!("no host tried to connect {on} while it lasted, {window}")
             }
             Verb::LookupFails { .. } | Verb::LookupMoves { .. } => {
-                format!("nobody looked a name up {on} while it lasted, {window}")
+                format!("no host looked a name up {on} while it lasted, {window}")
             }
-            Verb::ClockJump { .. } => format!("nobody looked at the wall clock {on} from {} on", exact(fired.at)),
+            Verb::ClockJump { .. } => format!("no host looked at the wall clock {on} from {} on", exact(fired.at)),
             Verb::IoError { call, nth, .. } => {
                 format!("the call that was to fail, {} number {nth}, was not made {on}", crate::fault::spelling(call))
             }
@@ -95,7 +95,7 @@ impl Diagnosis<'_, '_> {
             | Verb::ReorderMessages { .. }
             | Verb::Crash { .. }
             | Verb::PowerLoss { .. }
-            | Verb::Restart { .. } => format!("there was nobody left {on} to see it"),
+            | Verb::Restart { .. } => format!("no host was left {on} to see it"),
         }
     }
 
@@ -189,7 +189,7 @@ impl Diagnosis<'_, '_> {
         } else if self.processes.is_away(host, fired.index) {
             "was stopping already, or gone"
         } else {
-            return format!("{host} ran, and nobody was connected with it or tried to be");
+            return format!("{host} ran, and no host was connected with it or tried to be");
         };
         format!("{host} {state}{by}")
     }

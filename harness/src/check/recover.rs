@@ -1,4 +1,4 @@
-//! Law: who has lost its connection is back in service in time.
+//! Law: a host that loses its connection recovers within the bound.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ pub struct Recover {
     /// Between the moment that `since` names and the observer's `recovered`.
     #[serde(with = "humantime_serde")]
     pub within: Duration,
-    /// Who must recover.
+    /// The hosts that must recover.
     pub observers: Vec<HostName>,
     /// From when the bound counts.
     #[serde(default)]
@@ -50,7 +50,7 @@ impl Check for Recover {
     }
 
     fn law(&self) -> &'static str {
-        "who has lost its connection is back in service in time"
+        "a host that loses its connection recovers within the bound"
     }
 
     fn needs(&self) -> Vec<FactKind> {
@@ -81,7 +81,7 @@ impl Check for Recover {
         }
         match (slowest, undecided.as_slice()) {
             (None, [(observer, outage), ..]) if excused == 0 => Err(self.decides_nothing(observer, outage, evidence)),
-            (None, _) => Ok("nobody had to come back".to_owned()),
+            (None, _) => Ok("no host had to come back".to_owned()),
             (Some(slowest), []) => Ok(format!("recovered +{}", Seconds(slowest))),
             (Some(slowest), open) => Ok(format!("recovered +{}, {} undecided", Seconds(slowest), open.len())),
         }
@@ -179,7 +179,7 @@ mod tests {
     #[test]
     fn who_is_leaving_need_not_recover() {
         let run = reset().value(5040, "alice", Detected, "s-1", "1006").stopping(5100, "alice").ending(60_000);
-        assert_eq!(run.held(&alice_within(2, RecoverySince::Heal)), "nobody had to come back");
+        assert_eq!(run.held(&alice_within(2, RecoverySince::Heal)), "no host had to come back");
     }
 
     #[test]
@@ -223,7 +223,7 @@ mod tests {
             run.struck(5000, "alice", "chat", Verb::Reset { to: Ends::Both }).crashed(6000, "alice")
         };
         let law = alice_within(2, RecoverySince::Heal);
-        assert_eq!(crashed().ending(60_000).held(&law), "nobody had to come back");
+        assert_eq!(crashed().ending(60_000).held(&law), "no host had to come back");
         let back = crashed().started(8000, "alice").fact(9000, "alice", Recovered, "s-2").ending(60_000);
         assert_eq!(back.held(&law), "recovered +1.0s");
         let away = crashed().started(8000, "alice").ending(60_000);
@@ -247,16 +247,16 @@ mod tests {
             .fact(500, "alice", Recovered, "s-1")
             .struck(1000, "alice", "chat", Verb::ConnectHang { lasting: None })
             .ending(60_000);
-        assert_eq!(second.held(&law), "nobody had to come back");
+        assert_eq!(second.held(&law), "no host had to come back");
         let server = Recover { observers: vec!["chat".into()], ..law.clone() };
-        assert_eq!(struck().ending(60_000).held(&server), "nobody had to come back");
+        assert_eq!(struck().ending(60_000).held(&server), "no host had to come back");
         let kind = crate::fault::HalfOpenKind::Blackhole;
         let silence = || Verb::HalfOpen { kind, direction: None, heal_after: None };
         let unanswered = TraceBuilder::new().struck(1000, "alice", "chat", silence());
         assert_eq!(unanswered.clone().ending(60_000).broken(&law), "recover: not back in time @ alice");
-        assert_eq!(unanswered.ending(60_000).held(&server), "nobody had to come back");
+        assert_eq!(unanswered.ending(60_000).held(&server), "no host had to come back");
         let served = TraceBuilder::new().fact(500, "alice", Recovered, "s-1").struck(1000, "alice", "chat", silence());
-        assert_eq!(served.ending(60_000).held(&law), "nobody had to come back");
+        assert_eq!(served.ending(60_000).held(&law), "no host had to come back");
     }
 
     fn alice_within(seconds: u64, since: RecoverySince) -> Recover {

@@ -84,7 +84,7 @@ impl Check for Stops {
             return Err(finding.role(Some(stop.host)));
         }
         Ok(match told {
-            0 => "nobody told to stop".to_owned(),
+            0 => "no host was told to stop".to_owned(),
             told => format!("{told} told to stop, each in time"),
         })
     }
@@ -137,7 +137,7 @@ mod tests {
     fn who_stops_in_its_time_holds() {
         let run = TraceBuilder::new().started(0, "chat").stopping(1000, "chat").exited(31_000, "chat", None);
         assert_eq!(run.held(&Stops::default()), "1 told to stop, each in time");
-        assert_eq!(TraceBuilder::new().started(0, "chat").held(&Stops::default()), "nobody told to stop");
+        assert_eq!(TraceBuilder::new().started(0, "chat").held(&Stops::default()), "no host was told to stop");
     }
 
     #[test]
@@ -174,7 +174,7 @@ mod tests {
     #[test]
     fn a_script_need_not_watch_for_its_end_unless_it_is_named() {
         let run = TraceBuilder::new().acting("alice").started(0, "alice").stopping(1000, "alice");
-        assert_eq!(run.held(&Stops::default()), "nobody told to stop");
+        assert_eq!(run.held(&Stops::default()), "no host was told to stop");
         let named = Stops { hosts: [("alice".into(), StopTime(Duration::from_secs(1)))].into(), ..Stops::default() };
         assert_eq!(run.broken(&named), "stops: never stopped @ alice");
     }

@@ -42,7 +42,7 @@ impl Check for Stream {
     }
 
     fn law(&self) -> &'static str {
-        "a truncated stream never looks complete, and nobody produces for a reader that has left"
+        "a truncated stream never looks complete, and production stops when its reader has left"
     }
 
     fn needs(&self) -> Vec<FactKind> {
@@ -146,7 +146,7 @@ fn is_prefix(history: &KeyHistory) -> Result<(), Finding> {
             history.key,
             event.by(),
             word(event.value),
-            source.map_or("so many were never produced".to_owned(), |source| format!("was {}", word(source.value))),
+            source.map_or("that event was never produced".to_owned(), |source| format!("was {}", word(source.value))),
         );
         let source = source.map(|source| source.index);
         return Err(Finding::new("no prefix", sentence)

@@ -94,7 +94,7 @@ impl Survival {
                     ("early end", format!("{host} ended at {when} with an error: {error}"))
                 }
                 ProcessEvent::Exited { error: None } if !*stopping && self.stay_up.contains(host) => {
-                    ("early end", format!("{host} ended at {when} although nobody had asked it to stop."))
+                    ("early end", format!("{host} ended at {when} although it had not been asked to stop."))
                 }
                 ProcessEvent::Started
                 | ProcessEvent::Exited { .. }
@@ -139,7 +139,7 @@ fn accepts_go_on(evidence: &Evidence) -> Result<(), Finding> {
         }
         let Some(attempt) = attempt.filter(|_| !accepted) else { continue };
         let server = &link.server;
-        let sentence = format!("{server} accepted nobody after its accept had failed at {}.", Seconds(fired.at));
+        let sentence = format!("{server} accepted no connection after its accept had failed at {}.", Seconds(fired.at));
         return Err(Finding::new("accepts no more", sentence).witness([fired.index, attempt]).role(Some(server)));
     }
     Ok(())
@@ -161,7 +161,7 @@ impl Health {
             if !in_time.clone().any(|entry| entry.value == Some(self.good.as_str())) {
                 let last = in_time.last();
                 let sentence = format!(
-                    "after the fault of {} nobody heard `{}` from {} within {}{}.",
+                    "after the fault of {} no host heard `{}` from {} within {}{}.",
                     Seconds(from.at),
                     self.good,
                     self.gauge,

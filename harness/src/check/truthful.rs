@@ -85,7 +85,7 @@ impl Truthful {
             let start = format!("{} claimed at {claimed} that {} was delivered, but", claim.by(), history.key);
             let (sentence, late) = match receipt {
                 Some(late) => (format!("{start} {} received it only at {received}.", late.by()), Some(late.index)),
-                None => (format!("{start} nobody ever received it."), None),
+                None => (format!("{start} no host ever received it."), None),
             };
             let offer = history.first(FactKind::Offered).map(|offer| offer.index);
             return Err(Finding::new("claimed, not received", sentence)

@@ -12,7 +12,7 @@ use crate::name::HostName;
 pub enum Verdict {
     /// The law held.
     Held {
-        /// Which check.
+        /// The name of the check.
         check: &'static str,
         /// What there was to hold, in a few words: `delivered 12 of 12`.
         summary: String,
@@ -27,7 +27,7 @@ impl Verdict {
         Self::Held { check, summary: summary.into() }
     }
 
-    /// Which check answers.
+    /// The name of the check that answers.
     pub fn check(&self) -> &'static str {
         match self {
             Self::Held { check, .. } => check,
@@ -47,7 +47,7 @@ impl Verdict {
 /// A broken law, with what proves it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
-    /// Which check.
+    /// The name of the check.
     pub check: &'static str,
     /// Its law, a sentence.
     pub law: &'static str,

@@ -9,7 +9,7 @@ use super::silence::Miss;
 /// Which happenings of connections tell a fact.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectionOrigin {
-    /// What happens.
+    /// The event of a connection that tells the fact.
     pub event: ConnectionMoment,
     /// On which link; any, without.
     pub link: Option<Link>,

@@ -47,7 +47,7 @@ pub enum TraceError {
     /// A line is no record.
     #[error("understand line {line} of the trace")]
     Record {
-        /// From 1.
+        /// A number that counts from 1.
         line: usize,
         /// What is wrong with it.
         #[source]

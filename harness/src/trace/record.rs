@@ -20,35 +20,35 @@ pub struct Record {
     /// The incarnation of that host.
     #[serde(default)]
     pub incarnation: Incarnation,
-    /// What happened.
+    /// The event, by its kind.
     pub what: RecordKind,
 }
 
-/// What happened.
+/// The kinds of records, with what each says.
 #[derive(Clone, Debug, PartialEq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RecordKind {
     /// A change of a connection, as the network saw it.
     Connection {
-        /// Which.
+        /// The connection that it concerns.
         id: ConnectionId,
-        /// What.
+        /// The event itself.
         event: ConnectionEvent,
     },
     /// A protocol unit passed the fault plane whole.
     Unit {
-        /// On which connection.
+        /// The connection that it concerns.
         connection: ConnectionId,
-        /// Which way.
+        /// The direction of the bytes.
         direction: Direction,
-        /// What it was.
+        /// The unit that passed.
         unit: Unit,
     },
     /// A step of a planned fault.
     Fault {
-        /// Which.
+        /// The fault, by its place in the plan.
         fault: FaultIndex,
-        /// What.
+        /// The event itself.
         event: FaultEvent,
     },
     /// A change of a host's process.
@@ -94,14 +94,14 @@ pub enum ConnectionEvent {
     Forgotten,
     /// A FIN from `by` reached the other end; `forged` when the fault plane made it.
     Fin {
-        /// Who sent it.
+        /// The end that sent it.
         by: Side,
         /// Whether a fault made it.
         forged: bool,
     },
     /// An RST reached an end.
     Rst {
-        /// Who is told.
+        /// The end that receives it.
         to: Side,
         /// Whether a fault made it.
         forged: bool,
@@ -109,14 +109,14 @@ pub enum ConnectionEvent {
     /// An end's kernel gave up an established connection whose peer had said nothing for too long. Its process is told
     /// `TimedOut`; the peer is not told.
     GaveUp {
-        /// Which.
+        /// The end that did so.
         by: Side,
         /// What it had waited for.
         why: GaveUpOn,
     },
     /// An end closed its socket.
     Closed {
-        /// Which.
+        /// The end that did so.
         by: Side,
     },
 }
@@ -189,7 +189,7 @@ pub enum Unit {
 pub enum FaultEvent {
     /// Its trigger came true and it acted. `on` says where in words (`alice->scheduler#1`, `host scheduler`).
     Fired {
-        /// Where.
+        /// The place, in words.
         on: String,
         /// The verb with its arguments, as a person reads it.
         verb: String,
@@ -201,7 +201,7 @@ pub enum FaultEvent {
     },
     /// The first outcome that an endpoint saw because of it.
     FirstOutcome {
-        /// Who saw it.
+        /// The host that saw it.
         observer: HostName,
         /// The outcome in words (`read: ConnectionReset`).
         outcome: String,
@@ -236,7 +236,7 @@ pub enum ProcessEvent {
     StopRequested,
     /// Tasks outlived their incarnation.
     Survivors {
-        /// How many.
+        /// The number of tasks.
         tasks: u32,
     },
 }

@@ -24,7 +24,7 @@ impl Check for Paced {
     }
 
     fn law(&self) -> &'static str {
-        "nobody is told too much at once"
+        "no host is told too much at once"
     }
 
     fn needs(&self) -> Vec<FactKind> {

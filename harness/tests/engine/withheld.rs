@@ -263,7 +263,7 @@ fn verbs() -> impl Strategy<Value = Verb> {
 }
 
 impl Traffic {
-    /// Who writes it.
+    /// The direction in which it is written.
     fn sender(self) -> Direction {
         match self {
             Self::Events { .. } => Direction::ToClient,

@@ -26,7 +26,7 @@ use tracing::info;
 pub struct Script {
     /// The scheduler's session endpoint.
     pub url: String,
-    /// How many connections.
+    /// The number of connections.
     #[serde(default = "connections")]
     pub connections: u32,
     /// How many messages each sends.

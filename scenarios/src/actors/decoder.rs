@@ -7,7 +7,7 @@ use serde::Deserialize;
 /// The largest event that is read, in bytes.
 const LARGEST_EVENT: usize = 1 << 20;
 
-/// Who reads.
+/// The client library that reads the stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Decoding {

@@ -32,7 +32,7 @@ pub struct Sentence {
     /// Since the actor's start.
     #[serde(with = "humantime_serde")]
     pub at: Duration,
-    /// What is said.
+    /// The text of the sentence.
     pub text: String,
 }
 
