@@ -1,14 +1,14 @@
 //! Whatever breaks: no job is done twice for its user, no delivery is claimed that was none, and every job has an
 //! outcome. Random users and nodes under random faults, judged by the laws of the catalogue.
 //!
-//! - `world`: who talks, who works, and the plan that comes of it.
+//! - `case`: who talks, who works, and the plan that comes of it.
 //! - `faults`: what breaks.
 //!
-//! `PROPTEST_CASES` sets how many worlds are played (1,000 without it) and `HALFOPEN_TEST_SEED` where their drawing
-//! starts. A failure prints the smallest world that was found, as a scenario's file.
+//! `PROPTEST_CASES` sets how many cases are played (1,000 without it) and `HALFOPEN_TEST_SEED` where their drawing
+//! starts. A failure prints the smallest case that was found, as a scenario's file.
 
+mod case;
 mod faults;
-mod world;
 
 use std::thread;
 use std::time::Duration;
@@ -21,12 +21,12 @@ use halfopen_scenarios::catalogue;
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 
-use world::{World, worlds};
+use case::{Case, any_case};
 
-/// How many worlds are played by default.
+/// How many cases are played by default.
 const CASES: u32 = 1_000;
-/// Within this many worlds a defective scheduler must be caught once.
-const SPECIMEN_WORLDS: u32 = 100;
+/// Within this many cases a defective scheduler must be caught once.
+const SPECIMEN_CASES: u32 = 100;
 /// A little more than the ten minutes after which the scheduler forgets an absent session.
 const FORGETTING: Duration = Duration::from_secs(10 * 60 + 45);
 /// How many are played at a time.
@@ -48,22 +48,22 @@ fn nothing_is_doubled_or_lost_in_silence_whatever_breaks() {
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
 }
 
-/// The laws can convict: in the same kind of worlds, the specimen that counts a send as a
+/// The laws can convict: in the same kind of cases, the specimen that counts a send as a
 /// delivery is caught lying.
 #[test]
 fn a_scheduler_that_counts_a_send_as_a_delivery_is_convicted() {
     let catalogue = catalogue();
     let mut runner = TestRunner::deterministic();
-    let convicted = (0..SPECIMEN_WORLDS).any(|_| {
-        let world = worlds().new_tree(&mut runner).expect("a world can be drawn").current();
-        let plan = world.plan_of("specimen_send_counts_as_delivered");
-        let outcome = catalogue.run(&plan).unwrap_or_else(|error| panic!("{error}\n{world}"));
+    let convicted = (0..SPECIMEN_CASES).any(|_| {
+        let case = any_case().new_tree(&mut runner).expect("a case can be drawn").current();
+        let plan = case.plan_of("specimen_send_counts_as_delivered");
+        let outcome = catalogue.run(&plan).unwrap_or_else(|error| panic!("{error}\n{case}"));
         outcome.violations().any(|violation| violation.check == "truthful")
     });
-    assert!(convicted, "it went free in {SPECIMEN_WORLDS} worlds");
+    assert!(convicted, "it went free in {SPECIMEN_CASES} cases");
 }
 
-/// Plays worlds one after the other, from a stream of draws that is this thread's own.
+/// Plays cases one after the other, from a stream of draws that is this thread's own.
 fn play(cases: u32, seed: Seed, thread: u32) -> Result<(), String> {
     let mut entropy = [0; 32];
     entropy[..8].copy_from_slice(&seed.0.to_le_bytes());
@@ -71,30 +71,30 @@ fn play(cases: u32, seed: Seed, thread: u32) -> Result<(), String> {
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &entropy);
     let config = Config { cases, failure_persistence: None, max_shrink_iters: 2_000, ..Config::default() };
     let catalogue = catalogue();
-    let judged = TestRunner::new_with_rng(config, rng).run(&worlds(), |world| {
-        let outcome = catalogue.run(&world.plan()).map_err(|error| TestCaseError::fail(format!("{error}\n{world}")))?;
-        match broken(&world, &outcome) {
+    let judged = TestRunner::new_with_rng(config, rng).run(&any_case(), |case| {
+        let outcome = catalogue.run(&case.plan()).map_err(|error| TestCaseError::fail(format!("{error}\n{case}")))?;
+        match broken(&case, &outcome) {
             None => Ok(()),
-            Some(verdict) => Err(TestCaseError::fail(format!("{verdict}\n{world}\n{}", outcome.story()))),
+            Some(verdict) => Err(TestCaseError::fail(format!("{verdict}\n{case}\n{}", outcome.story()))),
         }
     });
     judged.map_err(|error| error.to_string())
 }
 
 /// The first law that the run has broken. That a fault never fires, or changes nothing, is no matter here.
-fn broken(world: &World, outcome: &Outcome) -> Option<String> {
+fn broken(case: &Case, outcome: &Outcome) -> Option<String> {
     let mut verdicts: Vec<Verdict> =
         outcome.verdicts.iter().filter(|verdict| verdict.check() != "took_effect").cloned().collect();
     if is_quiet(outcome) {
         let mut leaks = Leaks { sockets: Some(SocketLaw::NoneWithoutPeer), ..Leaks::default() };
-        if !world.strikes_scheduler() {
+        if !case.strikes_scheduler() {
             let quiet = ["connected_sessions", "open_jobs", "undelivered_outcomes", "session_connections"];
             let told = quiet.into_iter().filter(|gauge| is_told(outcome, gauge));
             leaks.gauges = told.map(|gauge| (gauge.to_owned(), GaugeLaw::Value(0))).collect();
         }
         verdicts.push(leaks.judge(&outcome.evidence()));
     }
-    if world.excuses_nothing() {
+    if case.excuses_nothing() {
         let strictly = Delivery::of(DeliveryLaw::ExactlyOnce);
         verdicts.push(strictly.judge(&outcome.evidence()));
     }
@@ -103,7 +103,7 @@ fn broken(world: &World, outcome: &Outcome) -> Option<String> {
 }
 
 /// Whether the last fault came and went long enough before the end for the scheduler to have forgotten whom it took.
-/// Few do not: those that wait for more bytes than a world has while a client talks.
+/// Few do not: those that wait for more bytes than a case has while a client talks.
 fn is_quiet(outcome: &Outcome) -> bool {
     let acts = outcome.trace.records.iter().filter(|record| {
         matches!(&record.what, RecordKind::Fault { event: FaultEvent::Fired { .. } | FaultEvent::Healed, .. })
@@ -112,7 +112,7 @@ fn is_quiet(outcome: &Outcome) -> bool {
     outcome.last.at.saturating_sub(last) > FORGETTING
 }
 
-/// Whether a gauge ever moved: a world may refuse its talkers before they have a session.
+/// Whether a gauge ever moved: a case may refuse its talkers before they have a session.
 fn is_told(outcome: &Outcome, gauge: &str) -> bool {
     let told =
         |what: &RecordKind| matches!(what, RecordKind::Fact(fact) if fact.kind == FactKind::Gauge && fact.key == gauge);

@@ -12,8 +12,8 @@ use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::task::{JoinError, JoinHandle};
 
-use crate::ground::Ground;
-use crate::meeting;
+use crate::backend::Backend;
+use crate::coordination;
 use crate::words::hyper_error;
 
 /// How it is set up, and what it does in turn.
@@ -59,24 +59,24 @@ impl Client {
 }
 
 /// Plays the observer.
-pub(crate) async fn play(ground: &Ground, observer: &Client) {
+pub(crate) async fn play(backend: &Backend, observer: &Client) {
     let sender = if observer.pooled {
         let connector = halfopen_net::hyper::Connector::new();
         Sender::Pool(Box::new(legacy::Client::builder(TokioExecutor::new()).build(connector)))
     } else {
-        match open(ground).await {
+        match open(backend).await {
             Ok(one) => one,
-            Err(line) => return ground.say(line),
+            Err(line) => return backend.say(line),
         }
     };
-    let mut playing = Playing { ground, sender, response: None, strikes: 0 };
+    let mut playing = Playing { backend, sender, response: None, strikes: 0 };
     for act in &observer.acts {
         playing.act(*act).await;
     }
 }
 
-async fn open(ground: &Ground) -> Result<Sender, String> {
-    let stream = ground.connect("peer").await.map_err(|error| format!("connect: Err({:?})", error.kind()))?;
+async fn open(backend: &Backend) -> Result<Sender, String> {
+    let stream = backend.connect("peer").await.map_err(|error| format!("connect: Err({:?})", error.kind()))?;
     stream.set_nodelay(true).expect("a socket takes TCP_NODELAY");
     let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
     let (sender, connection) = handshake.expect("HTTP/1 needs no handshake");
@@ -106,7 +106,7 @@ fn ended(end: Option<Result<String, JoinError>>) -> String {
 }
 
 struct Playing<'a> {
-    ground: &'a Ground,
+    backend: &'a Backend,
     sender: Sender,
     response: Option<Incoming>,
     strikes: u32,
@@ -117,42 +117,42 @@ impl Playing<'_> {
         match act {
             Act::Strike => {
                 self.strikes += 1;
-                meeting::strike(self.strikes).await;
-                self.ground.settle().await;
+                coordination::strike(self.strikes).await;
+                self.backend.settle().await;
             }
             Act::Get => self.request(Method::GET).await,
             Act::Post => self.request(Method::POST).await,
             Act::GetNever => {
                 let sending = self.sending(Method::GET).await;
-                let answer = self.ground.never(sending).await;
-                self.ground.say(format!("response: {}", answered(answer.as_ref())));
+                let answer = self.backend.never(sending).await;
+                self.backend.say(format!("response: {}", answered(answer.as_ref())));
             }
             Act::Body => {
                 let Some(body) = self.response.take() else { return };
-                let read = self.ground.soon(self.read(body)).await;
-                self.ground.say(format!("body: {}", read.unwrap_or_else(|| "pending".to_owned())));
+                let read = self.backend.soon(self.read(body)).await;
+                self.backend.say(format!("body: {}", read.unwrap_or_else(|| "pending".to_owned())));
             }
             Act::BodyNever => {
                 let Some(body) = self.response.take() else { return };
-                let read = self.ground.never(self.read(body)).await;
-                self.ground.say(format!("body: {}", read.unwrap_or_else(|| "pending".to_owned())));
+                let read = self.backend.never(self.read(body)).await;
+                self.backend.say(format!("body: {}", read.unwrap_or_else(|| "pending".to_owned())));
             }
             Act::DropResponse => self.response = None,
             Act::Connection => {
-                let end = self.ground.soon(self.sender.connection()).await;
-                self.ground.say(format!("connection: {}", ended(end)));
+                let end = self.backend.soon(self.sender.connection()).await;
+                self.backend.say(format!("connection: {}", ended(end)));
             }
             Act::ConnectionNever => {
-                let end = self.ground.never(self.sender.connection()).await;
-                self.ground.say(format!("connection: {}", ended(end)));
+                let end = self.backend.never(self.sender.connection()).await;
+                self.backend.say(format!("connection: {}", ended(end)));
             }
         }
     }
 
     async fn request(&mut self, method: Method) {
         let sending = self.sending(method).await;
-        let answer = self.ground.soon(sending).await;
-        self.ground.say(format!("response: {}", answered(answer.as_ref())));
+        let answer = self.backend.soon(sending).await;
+        self.backend.say(format!("response: {}", answered(answer.as_ref())));
         self.response = answer.and_then(Result::ok).map(Response::into_body);
     }
 
@@ -169,7 +169,7 @@ impl Playing<'_> {
                 })
             }
             Sender::Pool(pool) => {
-                let authority = self.ground.authority("peer").await;
+                let authority = self.backend.authority("peer").await;
                 let request = request.uri(format!("http://{authority}/")).body(Empty::new()).expect("a valid request");
                 let sent = pool.request(request);
                 Box::pin(async move { sent.await.map_err(|error| pool_error(&error)) })

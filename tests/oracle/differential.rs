@@ -14,8 +14,8 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, TestRunner};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::ground::{self, Ground};
-use crate::meeting;
+use crate::backend::{self, Backend};
+use crate::coordination;
 
 /// How many scripts are played; `PROPTEST_CASES` overrides it.
 const CASES: u32 = 128;
@@ -123,9 +123,9 @@ impl Script {
 
 fn on_linux(script: &Script) -> Vec<String> {
     let script = script.clone();
-    ground::linux(move |ground| async move {
-        let server = tokio::task::spawn_local(play(ground.clone(), End::Server, script.clone()));
-        play(ground, End::Client, script).await;
+    backend::linux(move |backend| async move {
+        let server = tokio::task::spawn_local(play(backend.clone(), End::Server, script.clone()));
+        play(backend, End::Client, script).await;
         server.abort();
     })
 }
@@ -134,7 +134,7 @@ fn in_the_simulation(script: &Script) -> Vec<String> {
     let (client, server) = (script.clone(), script.clone());
     let catalogue = Catalogue::new("", "")
         .host("server", move |cx| {
-            let play = play(Ground::simulated(cx.clone()), End::Server, server.clone());
+            let play = play(Backend::simulated(cx.clone()), End::Server, server.clone());
             async move {
                 play.await;
                 cx.stopped().await;
@@ -142,7 +142,7 @@ fn in_the_simulation(script: &Script) -> Vec<String> {
             }
         })
         .actor("client", move |cx| {
-            let play = play(Ground::simulated(cx), End::Client, client.clone());
+            let play = play(Backend::simulated(cx), End::Client, client.clone());
             async move {
                 play.await;
                 Ok(())
@@ -151,38 +151,38 @@ fn in_the_simulation(script: &Script) -> Vec<String> {
     let scenario = Scenario::new("differential", "random operations on one connection")
         .with_host(HostSpec::host("server", "server"))
         .with_host(HostSpec::actor("client", "client"));
-    ground::simulation(&catalogue, scenario, Vec::new(), 1)
+    backend::simulation(&catalogue, scenario, Vec::new(), 1)
 }
 
 fn on_turmoil(script: &Script) -> Vec<String> {
     let (client, server) = (script.clone(), script.clone());
-    ground::turmoil(
-        ("client", move |ground| play(ground, End::Client, client)),
-        ("server", move |ground| play(ground, End::Server, server)),
+    backend::turmoil(
+        ("client", move |backend| play(backend, End::Client, client)),
+        ("server", move |backend| play(backend, End::Server, server)),
     )
 }
 
 /// Plays one end of a script.
-pub(crate) async fn play(ground: Ground, end: End, script: Script) {
+pub(crate) async fn play(backend: Backend, end: End, script: Script) {
     let stream = match end {
-        End::Client => ground.connect("server").await.expect("the server listens"),
-        End::Server => ground.listen().await.accept().await.expect("the client connects").0,
+        End::Client => backend.connect("server").await.expect("the server listens"),
+        End::Server => backend.listen().await.accept().await.expect("the client connects").0,
     };
     if end == End::Server {
-        meeting::next_turn();
+        coordination::next_turn();
     }
     stream.set_nodelay(true).expect("a socket takes TCP_NODELAY");
     let mut stream = Some(stream);
     for (n, (whose, op)) in script.0.iter().enumerate() {
         if *whose == end {
-            meeting::turn(n + 1).await;
+            coordination::turn(n + 1).await;
             let outcome = act(&mut stream, *op).await;
-            ground.say(format!("{end:?}: {outcome}"));
-            ground.pass().await;
-            meeting::next_turn();
+            backend.say(format!("{end:?}: {outcome}"));
+            backend.pass().await;
+            coordination::next_turn();
         }
     }
-    meeting::turn(script.0.len() + 1).await;
+    coordination::turn(script.0.len() + 1).await;
 }
 
 async fn act(stream: &mut Option<TcpStream>, op: Op) -> String {

@@ -13,33 +13,33 @@ use halfopen_net::{TcpListener, TcpSocket, TcpStream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadBuf};
 use tokio::time::timeout;
 
-use crate::ground::{self, Ground};
+use crate::backend::{self, Backend};
 
 type Playing = Pin<Box<dyn Future<Output = ()>>>;
 /// What is played on the simulation and on Linux.
-type Program = fn(Ground) -> Playing;
+type Program = fn(Backend) -> Playing;
 
 /// Each by its name.
 const PROGRAMS: [(&str, Program); 12] = [
-    ("listeners", |ground| Box::pin(listeners(ground))),
-    ("neighbours", |ground| Box::pin(neighbours(ground))),
-    ("four_tuple", |ground| Box::pin(four_tuple(ground))),
-    ("time_wait", |ground| Box::pin(time_wait(ground))),
-    ("rebinding", |ground| Box::pin(rebinding(ground))),
-    ("sources", |ground| Box::pin(sources(ground))),
-    ("backlogs", |ground| Box::pin(backlogs(ground))),
-    ("peeking", |ground| Box::pin(peeking(ground))),
-    ("nothing_at_all", |ground| Box::pin(nothing_at_all(ground))),
-    ("vectors", |ground| Box::pin(vectors(ground))),
-    ("both_closed", |ground| Box::pin(both_closed(ground))),
-    ("pending_errors", |ground| Box::pin(pending_errors(ground))),
+    ("listeners", |backend| Box::pin(listeners(backend))),
+    ("neighbours", |backend| Box::pin(neighbours(backend))),
+    ("four_tuple", |backend| Box::pin(four_tuple(backend))),
+    ("time_wait", |backend| Box::pin(time_wait(backend))),
+    ("rebinding", |backend| Box::pin(rebinding(backend))),
+    ("sources", |backend| Box::pin(sources(backend))),
+    ("backlogs", |backend| Box::pin(backlogs(backend))),
+    ("peeking", |backend| Box::pin(peeking(backend))),
+    ("nothing_at_all", |backend| Box::pin(nothing_at_all(backend))),
+    ("vectors", |backend| Box::pin(vectors(backend))),
+    ("both_closed", |backend| Box::pin(both_closed(backend))),
+    ("pending_errors", |backend| Box::pin(pending_errors(backend))),
 ];
 
 #[test]
 fn sockets_of_one_machine_answer_in_the_simulation_as_on_linux() {
     let mut differ = Vec::new();
     for (name, program) in PROGRAMS {
-        let linux = ground::linux(program);
+        let linux = backend::linux(program);
         let simulated = in_the_simulation(name, program);
         assert!(linux.len() > 3, "{name} says what it sees: {linux:?}");
         if simulated != linux {
@@ -51,38 +51,38 @@ fn sockets_of_one_machine_answer_in_the_simulation_as_on_linux() {
     assert!(differ.is_empty(), "{}", differ.join("\n"));
 }
 
-fn in_the_simulation(name: &str, program: fn(Ground) -> Playing) -> Vec<String> {
+fn in_the_simulation(name: &str, program: fn(Backend) -> Playing) -> Vec<String> {
     let catalogue = Catalogue::new("", "").actor("machine", move |cx| async move {
-        program(Ground::simulated(cx)).await;
+        program(Backend::simulated(cx)).await;
         Ok(())
     });
     let mut scenario = Scenario::new(format!("facts_{name}"), "sockets answer as on Linux")
         .with_host(HostSpec::actor("machine", "machine"));
     scenario.network.interleaved = false;
-    ground::simulation(&catalogue, scenario, Vec::new(), 1)
+    backend::simulation(&catalogue, scenario, Vec::new(), 1)
 }
 
 /// Where a listener says that it is, and who reaches it by what.
-async fn listeners(ground: Ground) {
+async fn listeners(backend: Backend) {
     for at in ["127.0.0.1:0", "0.0.0.0:0", "127.0.0.2:0", "[::1]:0", "[::]:0", "localhost:0"] {
         let listener = match TcpListener::bind(at).await {
             Ok(listener) => listener,
             Err(error) => {
-                ground.say(format!("{at}: {:?}", error.kind()));
+                backend.say(format!("{at}: {:?}", error.kind()));
                 continue;
             }
         };
         let own = listener.local_addr().expect("a listener has an address");
-        ground.say(format!("{at} is {}, loopback: {}", own.ip(), own.ip().is_loopback()));
+        backend.say(format!("{at} is {}, loopback: {}", own.ip(), own.ip().is_loopback()));
         for by in ["127.0.0.1", "127.0.0.2", "0.0.0.0", "::1", "::", "::ffff:127.0.0.1"] {
             let to = SocketAddr::new(by.parse().expect("an address"), own.port());
             match TcpStream::connect(to).await {
-                Err(error) => ground.say(format!("{at} by {by}: {:?}", error.kind())),
+                Err(error) => backend.say(format!("{at} by {by}: {:?}", error.kind())),
                 Ok(client) => {
                     let (server, peer) = listener.accept().await.expect("a connection waits");
                     let ends = [client.local_addr(), client.peer_addr(), server.local_addr(), server.peer_addr()];
                     let ends = ends.map(|end| end.map(|end| end.ip().to_string()).map_err(|error| error.kind()));
-                    ground.say(format!("{at} by {by}: {ends:?}, accepted {}", peer.ip()));
+                    backend.say(format!("{at} by {by}: {ends:?}, accepted {}", peer.ip()));
                 }
             }
         }
@@ -90,25 +90,25 @@ async fn listeners(ground: Ground) {
 }
 
 /// Which addresses of one port get in each other's way.
-async fn neighbours(ground: Ground) {
+async fn neighbours(backend: Backend) {
     let places = ["127.0.0.1", "127.0.0.2", "0.0.0.0", "::1", "::"];
     for one in places {
         let first = TcpListener::bind(SocketAddr::new(one.parse().expect("an address"), 0)).await.expect("a port");
         let port = first.local_addr().expect("a listener has an address").port();
         for other in places {
             let second = TcpListener::bind(SocketAddr::new(other.parse().expect("an address"), port)).await;
-            ground.say(format!("{one}, then {other}: {}", word(second.map(drop))));
+            backend.say(format!("{one}, then {other}: {}", word(second.map(drop))));
         }
     }
     for foreign in ["203.0.113.7:0", "[2001:db8::7]:0"] {
-        ground.say(format!("{foreign}: {}", word(TcpListener::bind(foreign).await.map(drop))));
+        backend.say(format!("{foreign}: {}", word(TcpListener::bind(foreign).await.map(drop))));
     }
-    ground.say(format!("nobody: {}", word(TcpStream::connect(("127.0.0.1", free_port().await)).await.map(drop))));
-    ground.say(format!("nobody: {}", word(TcpStream::connect(("::1", free_port().await)).await.map(drop))));
+    backend.say(format!("nobody: {}", word(TcpStream::connect(("127.0.0.1", free_port().await)).await.map(drop))));
+    backend.say(format!("nobody: {}", word(TcpStream::connect(("::1", free_port().await)).await.map(drop))));
 }
 
 /// The same two addresses twice.
-async fn four_tuple(ground: Ground) {
+async fn four_tuple(backend: Backend) {
     let one = TcpListener::bind("0.0.0.0:0").await.expect("a port");
     let other = TcpListener::bind("0.0.0.0:0").await.expect("a port");
     let to = |listener: &TcpListener| local(listener.local_addr().expect("a listener has an address").port());
@@ -117,14 +117,14 @@ async fn four_tuple(ground: Ground) {
         let mut streams = Vec::new();
         for to in [to(&one), to(&one), to(&other)] {
             let connected = connect(from, to, reuse).await;
-            ground.say(format!("reuse {reuse}: {}", word(connected.map(|stream| streams.push(stream)))));
+            backend.say(format!("reuse {reuse}: {}", word(connected.map(|stream| streams.push(stream)))));
         }
     }
-    ground.say(format!("a listener's: {}", word(connect(to(&one), to(&other), true).await.map(drop))));
+    backend.say(format!("a listener's: {}", word(connect(to(&one), to(&other), true).await.map(drop))));
 }
 
 /// What stays of a connection at the end that closed it first, and not at the other.
-async fn time_wait(ground: Ground) {
+async fn time_wait(backend: Backend) {
     for (client_first, reuse) in [(true, true), (true, false), (false, true), (false, false)] {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let to = listener.local_addr().expect("a listener has an address");
@@ -133,17 +133,17 @@ async fn time_wait(ground: Ground) {
         let (server, _) = listener.accept().await.expect("a connection waits");
         let (first, second) = if client_first { (client, server) } else { (server, client) };
         drop(first);
-        ground.settle().await;
+        backend.settle().await;
         drop(second);
         // Linux counts whole seconds here.
         tokio::time::sleep(Duration::from_millis(1_200)).await;
         let again = connect(from, to, reuse).await;
-        ground.say(format!("client first {client_first}, reuse {reuse}: {}", word(again.map(drop))));
+        backend.say(format!("client first {client_first}, reuse {reuse}: {}", word(again.map(drop))));
     }
 }
 
 /// A port that was a listener's, with and without connections of its.
-async fn rebinding(ground: Ground) {
+async fn rebinding(backend: Backend) {
     for connected in [false, true] {
         for (reuse, again) in [(true, true), (true, false), (false, true), (false, false)] {
             let first = listen(local(0), reuse).expect("a port");
@@ -153,33 +153,33 @@ async fn rebinding(ground: Ground) {
                 streams.push(TcpStream::connect(at).await.expect("somebody listens"));
                 streams.push(first.accept().await.expect("a connection waits").0);
             }
-            ground.say(format!("while it listens: {}", word(listen(at, again).map(drop))));
+            backend.say(format!("while it listens: {}", word(listen(at, again).map(drop))));
             drop(first);
-            ground.settle().await;
+            backend.settle().await;
             let second = word(listen(at, again).map(drop));
-            ground.say(format!("connected {connected}, reuse {reuse}, then {again}: {second}"));
+            backend.say(format!("connected {connected}, reuse {reuse}, then {again}: {second}"));
         }
     }
 }
 
 /// Where a connection comes from.
-async fn sources(ground: Ground) {
+async fn sources(backend: Backend) {
     let listener = TcpListener::bind("0.0.0.0:0").await.expect("a port");
     let port = listener.local_addr().expect("a listener has an address").port();
     for from in ["127.0.0.1:0", "127.0.0.5:0", "0.0.0.0:0", "203.0.113.7:0"] {
         let stream = connect(from.parse().expect("an address"), local(port), false).await;
         match stream {
-            Err(error) => ground.say(format!("from {from}: {:?}", error.kind())),
+            Err(error) => backend.say(format!("from {from}: {:?}", error.kind())),
             Ok(_stream) => {
                 let (_, peer) = listener.accept().await.expect("a connection waits");
-                ground.say(format!("from {from}: {}", peer.ip()));
+                backend.say(format!("from {from}: {}", peer.ip()));
             }
         }
     }
 }
 
 /// How many connections wait without an `accept`.
-async fn backlogs(ground: Ground) {
+async fn backlogs(backend: Backend) {
     for backlog in [0, 1, 2, 5] {
         let socket = TcpSocket::new_v4().expect("a socket");
         socket.bind(local(0)).expect("a port");
@@ -191,125 +191,125 @@ async fn backlogs(ground: Ground) {
         {
             streams.push(stream);
         }
-        ground.say(format!("backlog {backlog}: {}", streams.len()));
+        backend.say(format!("backlog {backlog}: {}", streams.len()));
     }
 }
 
-async fn peeking(ground: Ground) {
+async fn peeking(backend: Backend) {
     let (mut client, mut server) = pair().await;
     client.set_nodelay(true).expect("a socket takes TCP_NODELAY");
     let mut buf = [0; 16];
     let nothing = timeout(Duration::from_millis(100), server.peek(&mut buf)).await;
-    ground.say(format!("nothing: {}", nothing.is_err()));
+    backend.say(format!("nothing: {}", nothing.is_err()));
     for piece in [&b"P"[..], b"ROXY ", b"TCP4"] {
         client.write_all(piece).await.expect("the peer lives");
-        ground.settle().await;
+        backend.settle().await;
         for most in [1, 3, 6, 16] {
             let peeked = server.peek(&mut buf[..most]).await;
-            ground
+            backend
                 .say(format!("peek {most}: {}", word(peeked.map(|n| String::from_utf8_lossy(&buf[..n]).into_owned()))));
         }
     }
-    ground.say(format!("read: {}", word(server.read(&mut buf[..4]).await)));
-    ground.say(format!("peek: {}", word(server.peek(&mut buf).await)));
+    backend.say(format!("read: {}", word(server.read(&mut buf[..4]).await)));
+    backend.say(format!("peek: {}", word(server.peek(&mut buf).await)));
     client.shutdown().await.expect("the peer lives");
-    ground.settle().await;
-    ground.say(format!("peek before the end: {}", word(server.peek(&mut buf).await)));
-    ground.say(format!("read: {}", word(server.read(&mut buf).await)));
-    ground.say(format!("peek at the end: {}", word(server.peek(&mut buf).await)));
+    backend.settle().await;
+    backend.say(format!("peek before the end: {}", word(server.peek(&mut buf).await)));
+    backend.say(format!("read: {}", word(server.read(&mut buf).await)));
+    backend.say(format!("peek at the end: {}", word(server.peek(&mut buf).await)));
     let (client, server) = pair().await;
     client.set_zero_linger().expect("a socket takes SO_LINGER");
     drop(client);
-    ground.settle().await;
-    ground.say(format!("peek after a reset: {}", word(server.peek(&mut buf).await)));
-    ground.say(format!("peek again: {}", word(server.peek(&mut buf).await)));
+    backend.settle().await;
+    backend.say(format!("peek after a reset: {}", word(server.peek(&mut buf).await)));
+    backend.say(format!("peek again: {}", word(server.peek(&mut buf).await)));
 }
 
 /// Calls about no bytes.
-async fn nothing_at_all(ground: Ground) {
+async fn nothing_at_all(backend: Backend) {
     let short = Duration::from_millis(100);
     let (mut client, mut server) = pair().await;
-    ground.say(format!("write: {}", word(client.write(b"").await)));
-    ground.say(format!("try_write: {}", word(client.try_write(b""))));
-    ground.say(format!("read: {}", pending(timeout(short, server.read(&mut [])).await)));
+    backend.say(format!("write: {}", word(client.write(b"").await)));
+    backend.say(format!("try_write: {}", word(client.try_write(b""))));
+    backend.say(format!("read: {}", pending(timeout(short, server.read(&mut [])).await)));
     client.write_all(b"x").await.expect("the peer lives");
-    ground.settle().await;
-    ground.say(format!("read of something: {}", pending(timeout(short, server.read(&mut [])).await)));
+    backend.settle().await;
+    backend.say(format!("read of something: {}", pending(timeout(short, server.read(&mut [])).await)));
     server.readable().await.expect("the peer lives");
-    ground.say(format!("try_read of something: {}", word(server.try_read(&mut []))));
-    ground.say(format!("peek of something: {}", word(server.peek(&mut []).await)));
-    ground.say(format!("read: {}", word(server.read(&mut [0; 9]).await)));
+    backend.say(format!("try_read of something: {}", word(server.try_read(&mut []))));
+    backend.say(format!("peek of something: {}", word(server.peek(&mut []).await)));
+    backend.say(format!("read: {}", word(server.read(&mut [0; 9]).await)));
     client.shutdown().await.expect("the peer lives");
-    ground.settle().await;
-    ground.say(format!("write after a shutdown: {}", word(client.write(b"").await)));
-    ground.say(format!("read at the end: {}", word(server.read(&mut []).await)));
+    backend.settle().await;
+    backend.say(format!("write after a shutdown: {}", word(client.write(b"").await)));
+    backend.say(format!("read at the end: {}", word(server.read(&mut []).await)));
     server.set_zero_linger().expect("a socket takes SO_LINGER");
     drop(server);
-    ground.settle().await;
-    ground.say(format!("write after a reset: {}", word(client.write(b"").await)));
+    backend.settle().await;
+    backend.say(format!("write after a reset: {}", word(client.write(b"").await)));
     let (mut client, _server) = pair().await;
     let full = vec![0; 64 * 1024];
     while timeout(short, client.write(&full)).await.is_ok() {}
-    ground.say(format!("write into a full buffer: {}", pending(timeout(short, client.write(b"")).await)));
-    ground.say(format!("try_write: {}", word(client.try_write(b""))));
+    backend.say(format!("write into a full buffer: {}", pending(timeout(short, client.write(b"")).await)));
+    backend.say(format!("try_write: {}", word(client.try_write(b""))));
 }
 
-async fn vectors(ground: Ground) {
+async fn vectors(backend: Backend) {
     let (mut client, server) = pair().await;
     client.set_nodelay(true).expect("a socket takes TCP_NODELAY");
     let parts = [IoSlice::new(b"ab"), IoSlice::new(b""), IoSlice::new(b"cdefg")];
-    ground.say(format!("write: {}", word(client.write_vectored(&parts).await)));
-    ground.settle().await;
+    backend.say(format!("write: {}", word(client.write_vectored(&parts).await)));
+    backend.settle().await;
     client.write_all(b"hij").await.expect("the peer lives");
-    ground.settle().await;
+    backend.settle().await;
     for lengths in [[3, 0, 4], [1, 1, 9]] {
         server.readable().await.expect("the peer lives");
         let mut bufs = lengths.map(|length| vec![b'.'; length]);
         let mut slices: Vec<_> = bufs.iter_mut().map(|buf| IoSliceMut::new(buf)).collect();
         let read = server.try_read_vectored(&mut slices);
         let seen = bufs.map(|buf| String::from_utf8_lossy(&buf).into_owned());
-        ground.say(format!("read into {lengths:?}: {} {seen:?}", word(read)));
+        backend.say(format!("read into {lengths:?}: {} {seen:?}", word(read)));
     }
     let mut buf = [0; 4];
-    ground.say(format!("nothing more: {}", word(server.try_read_vectored(&mut [IoSliceMut::new(&mut buf)]))));
+    backend.say(format!("nothing more: {}", word(server.try_read_vectored(&mut [IoSliceMut::new(&mut buf)]))));
     client.write_all(b"k").await.expect("the peer lives");
     client.set_zero_linger().expect("a socket takes SO_LINGER");
-    ground.settle().await;
+    backend.settle().await;
     drop(client);
-    ground.settle().await;
+    backend.settle().await;
     for _ in 0..3 {
         let (one, other) = buf.split_at_mut(1);
         let read = server.try_read_vectored(&mut [IoSliceMut::new(one), IoSliceMut::new(other)]);
-        ground.say(format!("read before and after a reset: {}", word(read)));
+        backend.say(format!("read before and after a reset: {}", word(read)));
     }
 }
 
 /// Who knows its peer when both have closed.
-async fn both_closed(ground: Ground) {
+async fn both_closed(backend: Backend) {
     let (mut client, mut server) = pair().await;
     let say = |when: &str, client: &TcpStream, server: &TcpStream| {
         let known = [client.peer_addr(), server.peer_addr(), client.local_addr(), server.local_addr()];
-        ground.say(format!("{when}: {:?}", known.map(|known| word(known.map(|known| known.ip())))));
+        backend.say(format!("{when}: {:?}", known.map(|known| word(known.map(|known| known.ip())))));
     };
     say("open", &client, &server);
     client.shutdown().await.expect("the peer lives");
-    ground.settle().await;
+    backend.settle().await;
     say("half closed", &client, &server);
     server.shutdown().await.expect("the peer lives");
-    ground.settle().await;
+    backend.settle().await;
     say("closed", &client, &server);
-    ground.say(format!("read: {}", word(client.read(&mut [0; 9]).await)));
-    ground.say(format!("write: {}", word(client.write(b"x").await)));
-    ground.say(format!("shut down again: {}", word(client.shutdown().await)));
+    backend.say(format!("read: {}", word(client.read(&mut [0; 9]).await)));
+    backend.say(format!("write: {}", word(client.write(b"x").await)));
+    backend.say(format!("shut down again: {}", word(client.shutdown().await)));
     let (client, server) = pair().await;
     client.set_zero_linger().expect("a socket takes SO_LINGER");
     drop(client);
-    ground.settle().await;
-    ground.say(format!("reset: {}", word(server.peer_addr().map(|peer| peer.ip()))));
+    backend.settle().await;
+    backend.say(format!("reset: {}", word(server.peer_addr().map(|peer| peer.ip()))));
 }
 
 /// `SO_ERROR`, before and after calls that tell of it.
-async fn pending_errors(ground: Ground) {
+async fn pending_errors(backend: Backend) {
     let taken = |stream: &TcpStream| match stream.take_error() {
         Ok(error) => format!("{:?}", error.map(|error| error.kind())),
         Err(error) => format!("{:?}", error.kind()),
@@ -318,15 +318,15 @@ async fn pending_errors(ground: Ground) {
     {
         let (mut client, mut server) = pair().await;
         server.write_all(b"unread").await.expect("the peer lives");
-        ground.settle().await;
-        ground.say(format!("before: {}", taken(&server)));
+        backend.settle().await;
+        backend.say(format!("before: {}", taken(&server)));
         if fin_first {
             client.shutdown().await.expect("the peer lives");
-            ground.settle().await;
+            backend.settle().await;
         }
         // Something unread makes an RST of this.
         drop(client);
-        ground.settle().await;
+        backend.settle().await;
         for call in order.chars() {
             let seen = match call {
                 't' => taken(&server),
@@ -334,7 +334,7 @@ async fn pending_errors(ground: Ground) {
                 'w' => word(server.write(b"x").await),
                 _ => word(poll_fn(|cx| server.poll_peek(cx, &mut ReadBuf::new(&mut [0; 9]))).await),
             };
-            ground.say(format!("FIN first {fin_first}, {order}: {call} {seen}"));
+            backend.say(format!("FIN first {fin_first}, {order}: {call} {seen}"));
         }
     }
 }

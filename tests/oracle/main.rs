@@ -7,21 +7,21 @@
 //! again.
 //!
 //! - `cell`, `rows`: what is listed.
-//! - `ground`: the grounds. `linux`: sockets that hear nothing.
-//! - `websocket`, `server`, `client`: the observers. `peer`, `frames`: who does it to them. `meeting`: how they agree on
+//! - `backend`: where a cell is played. `linux`: sockets that hear nothing.
+//! - `websocket`, `server`, `client`: the observers. `peer`, `frames`: who does it to them. `coordination`: how they agree on
 //!   moments.
 //! - `words`: outcomes as kinds.
 //! - `page`: the page.
 //! - `differential`: random operations instead of rows; `facts`: what else sockets answer.
 
+mod backend;
 mod cell;
 mod client;
+mod coordination;
 mod differential;
 mod facts;
 mod frames;
-mod ground;
 mod linux;
-mod meeting;
 mod page;
 mod peer;
 mod rows;
@@ -31,8 +31,8 @@ mod words;
 
 use std::sync::OnceLock;
 
+use backend::Way;
 use cell::Cell;
-use ground::Way;
 
 /// Seeds of the simulation; each also with tasks interleaved, and with packets that arrive between their calls.
 const SEEDS: std::ops::Range<u64> = 0..3;
@@ -53,7 +53,7 @@ fn the_simulation_shows_it_when_the_peer_does_it() {
         runs()
             .filter(|_| plays)
             .map(|(seed, way)| {
-                let seen = ground::in_the_simulation(cell, seed, way);
+                let seen = backend::in_the_simulation(cell, seed, way);
                 (format!("the simulation with seed {seed}, {way:?}"), Some(seen), cell.sees.clone())
             })
             .collect()
@@ -68,7 +68,7 @@ fn the_simulation_shows_it_when_a_verb_does_it() {
         verb.into_iter()
             .flat_map(|by| runs().map(move |run| (by, run)))
             .map(|(by, (seed, way))| {
-                let seen = ground::by_verb(cell, by, seed, way);
+                let seen = backend::by_verb(cell, by, seed, way);
                 (format!("{} with seed {seed}, {way:?}", by.verb), Some(seen), cell.sees.clone())
             })
             .collect()
@@ -83,7 +83,7 @@ fn turmoil_net_shows_it_or_differs_as_known() {
             return Vec::new();
         }
         let expected = cell.on_turmoil.as_ref().map_or(&cell.sees, |differs| &differs.sees);
-        vec![("turmoil-net".to_owned(), Some(ground::on_turmoil(cell)), expected.clone())]
+        vec![("turmoil-net".to_owned(), Some(backend::on_turmoil(cell)), expected.clone())]
     });
     assert_eq!(differ, Vec::<String>::new());
 }
@@ -92,8 +92,8 @@ fn turmoil_net_shows_it_or_differs_as_known() {
 fn what_linux_does_not_show_is_noticed() {
     let mut wrong = rows::all().into_iter().next().expect("there are cells");
     wrong.sees = vec!["next: None"];
-    assert_ne!(ground::on_linux(&wrong), wrong.sees);
-    assert_ne!(ground::in_the_simulation(&wrong, 0, Way::Plain), wrong.sees);
+    assert_ne!(backend::on_linux(&wrong), wrong.sees);
+    assert_ne!(backend::in_the_simulation(&wrong, 0, Way::Plain), wrong.sees);
 }
 
 fn runs() -> impl Iterator<Item = (u64, Way)> {
@@ -131,7 +131,7 @@ fn linux() -> &'static [OnLinux] {
         }
         let cells = rows::all().into_iter().map(|cell| {
             let can = cell.not_on_linux.is_none() && (filters.is_ok() || !cell.needs_filters());
-            ((cell.row, cell.fault), can.then(|| ground::on_linux(&cell)))
+            ((cell.row, cell.fault), can.then(|| backend::on_linux(&cell)))
         });
         cells.collect()
     })

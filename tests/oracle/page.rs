@@ -5,8 +5,8 @@ use std::path::Path;
 
 use halfopen::fault::{Upstream, Verb};
 
+use crate::backend::{self, Way};
 use crate::cell::{ByVerb, Cell, Observer};
-use crate::ground::{self, Way};
 use crate::{linux, rows};
 
 const PAGE: &str = "../docs/faults.md";
@@ -73,10 +73,10 @@ fn page() -> String {
 
 impl Line {
     fn of(cell: Cell) -> Self {
-        let by_verb = cell.verb.as_ref().map(|by| ground::by_verb(&cell, by, 0, Way::Plain));
+        let by_verb = cell.verb.as_ref().map(|by| backend::by_verb(&cell, by, 0, Way::Plain));
         let by_peer = match cell.only_by_verb {
             Some(because) => Shown::Not(because),
-            None => Shown::Seen(ground::in_the_simulation(&cell, 0, Way::Plain)),
+            None => Shown::Seen(backend::in_the_simulation(&cell, 0, Way::Plain)),
         };
         let seen = linux().iter().find(|(name, _)| *name == (cell.row, cell.fault));
         let linux = match (cell.not_on_linux, seen.and_then(|(_, seen)| seen.clone())) {

@@ -11,9 +11,9 @@ use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 
-use crate::ground::Ground;
+use crate::backend::Backend;
+use crate::coordination;
 use crate::linux::Ears;
-use crate::meeting;
 
 /// Who it is, and what it does in turn.
 #[derive(Clone, Debug)]
@@ -110,48 +110,48 @@ impl Peer {
 }
 
 /// Plays the peer. Its sockets stay open until it is dropped.
-pub(crate) async fn play(ground: Ground, peer: Peer) {
+pub(crate) async fn play(backend: Backend, peer: Peer) {
     match peer.role {
         Role::Listens => {
-            let listener = ground.listen().await;
+            let listener = backend.listen().await;
             let (stream, _) = listener.accept().await.expect("the observer connects");
-            Playing::new(ground, Some(listener), stream).play(&peer.steps).await;
+            Playing::new(backend, Some(listener), stream).play(&peer.steps).await;
         }
         Role::Dials => {
-            let stream = ground.connect("observer").await.expect("the observer accepts");
-            Playing::new(ground, None, stream).play(&peer.steps).await;
+            let stream = backend.connect("observer").await.expect("the observer accepts");
+            Playing::new(backend, None, stream).play(&peer.steps).await;
         }
         Role::Absent => {
-            drop(ground.listen().await);
-            meeting::rest_for_good();
+            drop(backend.listen().await);
+            coordination::rest_for_good();
             std::future::pending::<()>().await;
         }
         Role::Full => {
-            let _held = full_listener(&ground).await;
-            meeting::rest_for_good();
+            let _held = full_listener(&backend).await;
+            coordination::rest_for_good();
             std::future::pending::<()>().await;
         }
     }
 }
 
 /// A listener with as many waiting as it takes.
-async fn full_listener(ground: &Ground) -> (TcpListener, Vec<TcpStream>) {
+async fn full_listener(backend: &Backend) -> (TcpListener, Vec<TcpStream>) {
     let socket = TcpSocket::new_v4().expect("a socket");
-    let address = if ground.is_linux { [127, 0, 0, 1] } else { [0; 4] };
+    let address = if backend.is_linux { [127, 0, 0, 1] } else { [0; 4] };
     socket.bind((address, 0).into()).expect("a port is free");
     let listener = socket.listen(1).expect("it listens");
     let port = listener.local_addr().expect("a listener has an address").port();
-    let own = if ground.is_linux { "127.0.0.1" } else { "peer" };
+    let own = if backend.is_linux { "127.0.0.1" } else { "peer" };
     let mut waiting = Vec::new();
-    while let Some(Ok(stream)) = ground.never(TcpStream::connect((own, port))).await {
+    while let Some(Ok(stream)) = backend.never(TcpStream::connect((own, port))).await {
         waiting.push(stream);
     }
-    meeting::announce(port);
+    coordination::announce(port);
     (listener, waiting)
 }
 
 struct Playing {
-    ground: Ground,
+    backend: Backend,
     listener: Option<TcpListener>,
     stream: Option<Rc<TcpStream>>,
     /// Reads everything.
@@ -168,16 +168,16 @@ struct Heard {
 }
 
 impl Playing {
-    fn new(ground: Ground, listener: Option<TcpListener>, stream: TcpStream) -> Self {
+    fn new(backend: Backend, listener: Option<TcpListener>, stream: TcpStream) -> Self {
         let heard = Rc::default();
-        let mut playing = Self { ground, listener, stream: None, reading: None, heard, rests: 0, ears: None };
+        let mut playing = Self { backend, listener, stream: None, reading: None, heard, rests: 0, ears: None };
         playing.take(stream);
         playing
     }
 
     fn take(&mut self, stream: TcpStream) {
         stream.set_nodelay(true).expect("a socket takes TCP_NODELAY");
-        let (stream, ears) = if self.ground.is_linux {
+        let (stream, ears) = if self.backend.is_linux {
             let (stream, ears) = Ears::of(stream);
             (stream, Some(ears))
         } else {
@@ -190,7 +190,7 @@ impl Playing {
         for step in steps {
             self.step(step).await;
         }
-        meeting::rest_for_good();
+        coordination::rest_for_good();
         std::future::pending::<()>().await;
     }
 
@@ -201,35 +201,35 @@ impl Playing {
             Step::Nagle => self.stream().set_nodelay(false).expect("a socket takes TCP_NODELAY"),
             Step::Strike => {
                 self.rests += 1;
-                meeting::rest(self.rests).await;
+                coordination::rest(self.rests).await;
             }
             // An observer that is gone does not hear it: the row says so.
             Step::Send(bytes) => drop(write(self.stream(), bytes).await),
             Step::ReadHead => drop(self.read_head().await),
             Step::ReadAll => self.read_all(),
             Step::SayMessages => {
-                self.ground.settle().await;
+                self.backend.settle().await;
                 let messages = messages(&self.heard.borrow().bytes);
-                self.ground.say(format!("peer: heard {}", listed(&messages)));
+                self.backend.say(format!("peer: heard {}", listed(&messages)));
             }
             Step::SayRead => {
-                self.ground.settle().await;
+                self.backend.settle().await;
                 let heard = self.heard.borrow();
                 let text = String::from_utf8_lossy(&heard.bytes).replace("\r\n", "|");
                 let end = heard.end.as_deref().unwrap_or("open");
-                self.ground.say(format!("peer: read {} then {end}", if text.is_empty() { "nothing" } else { &text }));
+                self.backend.say(format!("peer: read {} then {end}", if text.is_empty() { "nothing" } else { &text }));
             }
             Step::SayFlood => {
                 let heard = messages(&self.heard.borrow().bytes).len();
-                self.ground.say(match heard.checked_sub(meeting::flood()) {
+                self.backend.say(match heard.checked_sub(coordination::flood()) {
                     Some(0) => "peer: heard as many as were acknowledged".to_owned(),
                     Some(more) => format!("peer: heard {more} more than were acknowledged"),
-                    None => format!("peer: heard {heard} of {}", meeting::flood()),
+                    None => format!("peer: heard {heard} of {}", coordination::flood()),
                 });
             }
             Step::ReadToEnd => {
                 let reading = self.reading.take().expect("it reads");
-                self.ground.soon(reading).await.expect("the observer ends").expect("reading does not panic");
+                self.backend.soon(reading).await.expect("the observer ends").expect("reading does not panic");
             }
             Step::Hears(count) => {
                 let heard = self.heard.clone();
@@ -239,7 +239,7 @@ impl Playing {
                     }
                 };
                 // What it has heard in the end is said, not assumed.
-                let _ = self.ground.soon(hears).await;
+                let _ = self.backend.soon(hears).await;
             }
             Step::Finish => {
                 let read = self.stop_reading().await;
@@ -261,7 +261,7 @@ impl Playing {
             Step::Hear => self.ears().open().expect("it was deaf"),
             Step::Pause(time) => tokio::time::sleep(*time).await,
             Step::Accept => {
-                meeting::go_on(self.rests + 1);
+                coordination::go_on(self.rests + 1);
                 let listener = self.listener.as_ref().expect("it listens");
                 let (stream, _) = listener.accept().await.expect("the observer connects");
                 self.take(stream);

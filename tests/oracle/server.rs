@@ -18,8 +18,8 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::Semaphore;
 
-use crate::ground::Ground;
-use crate::meeting;
+use crate::backend::Backend;
+use crate::coordination;
 use crate::words::{how_many, hyper_error};
 
 /// How much a large body gives at a time, and in all.
@@ -91,7 +91,7 @@ impl Server {
 
 /// What handler and observer share.
 struct Shared {
-    ground: Ground,
+    backend: Backend,
     asked: Semaphore,
     released: Semaphore,
     shutdown: Semaphore,
@@ -120,9 +120,9 @@ impl Shared {
 }
 
 /// Plays the observer.
-pub(crate) async fn play(ground: &Ground, observer: &Server) {
+pub(crate) async fn play(backend: &Backend, observer: &Server) {
     let shared = Rc::new(Shared {
-        ground: ground.clone(),
+        backend: backend.clone(),
         asked: Semaphore::new(0),
         released: Semaphore::new(0),
         shutdown: Semaphore::new(0),
@@ -130,7 +130,7 @@ pub(crate) async fn play(ground: &Ground, observer: &Server) {
         over: Cell::new(false),
         waker: RefCell::default(),
     });
-    let (stream, _) = ground.listen().await.accept().await.expect("the peer connects");
+    let (stream, _) = backend.listen().await.accept().await.expect("the peer connects");
     stream.set_nodelay(true).expect("a socket takes TCP_NODELAY");
     let mut connection = tokio::task::spawn_local(serve(shared.clone(), observer.clone(), stream));
     let mut strikes = 0;
@@ -138,37 +138,37 @@ pub(crate) async fn play(ground: &Ground, observer: &Server) {
         match act {
             Act::Strike => {
                 strikes += 1;
-                meeting::strike(strikes).await;
-                ground.settle().await;
+                coordination::strike(strikes).await;
+                backend.settle().await;
             }
             Act::Asked => {
-                let asked = ground.soon(shared.asked.acquire()).await;
+                let asked = backend.soon(shared.asked.acquire()).await;
                 asked.expect("the handler is asked").expect("it is never closed").forget();
             }
-            Act::Settle => ground.settle().await,
+            Act::Settle => backend.settle().await,
             Act::Stuffed => {
                 let mut before = usize::MAX;
                 while before != shared.given.get() {
                     before = shared.given.get();
-                    let _ = ground.never(std::future::pending::<()>()).await;
+                    let _ = backend.never(std::future::pending::<()>()).await;
                 }
-                ground.say(format!("body: {}, then no longer asked for", how_many(before)));
+                backend.say(format!("body: {}, then no longer asked for", how_many(before)));
             }
             Act::Release => {
                 shared.released.add_permits(1);
                 if let Some(waker) = shared.waker.take() {
                     waker.wake();
                 }
-                ground.settle().await;
+                backend.settle().await;
             }
             Act::Shutdown => shared.shutdown.add_permits(1),
             Act::Connection => {
-                let end = ground.soon(&mut connection).await;
-                ground.say(format!("connection: {}", end.map_or_else(|| "pending".to_owned(), said)));
+                let end = backend.soon(&mut connection).await;
+                backend.say(format!("connection: {}", end.map_or_else(|| "pending".to_owned(), said)));
             }
             Act::ConnectionNever => {
-                let end = ground.never(&mut connection).await;
-                ground.say(format!("connection: {}", end.map_or_else(|| "pending".to_owned(), said)));
+                let end = backend.never(&mut connection).await;
+                backend.say(format!("connection: {}", end.map_or_else(|| "pending".to_owned(), said)));
             }
         }
     }
@@ -220,7 +220,7 @@ async fn answer(
             let mut unless_done = Dropped { shared: Some(shared.clone()), what: "handler" };
             shared.released.acquire().await.expect("it is never closed").forget();
             unless_done.shared = None;
-            shared.ground.say("handler: done");
+            shared.backend.say("handler: done");
             Answer::Done(Full::new(Bytes::from_static(b"done")))
         }
         Handler::Events => Answer::rising(shared, Rises::Events { first: true }),
@@ -242,7 +242,7 @@ struct Dropped {
 impl Drop for Dropped {
     fn drop(&mut self) {
         if let Some(shared) = self.shared.as_ref().filter(|shared| !shared.over.get()) {
-            shared.ground.say(format!("{}: dropped", self.what));
+            shared.backend.say(format!("{}: dropped", self.what));
         }
     }
 }

@@ -9,9 +9,9 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 use tokio_tungstenite::{WebSocketStream, accept_async, client_async};
 
-use crate::ground::Ground;
+use crate::backend::Backend;
+use crate::coordination;
 use crate::linux::Ears;
-use crate::meeting;
 use crate::words::{how_many, message, websocket_error};
 
 /// The size of a flood's messages.
@@ -90,20 +90,20 @@ impl WebSocket {
 }
 
 /// Plays the observer.
-pub(crate) async fn play(ground: &Ground, observer: &WebSocket) {
+pub(crate) async fn play(backend: &Backend, observer: &WebSocket) {
     let connecting = async {
-        if observer.dials { ground.connect("peer").await } else { Ok(ground.listen().await.accept().await?.0) }
+        if observer.dials { backend.connect("peer").await } else { Ok(backend.listen().await.accept().await?.0) }
     };
-    let stream = match patiently(ground, observer, connecting).await {
+    let stream = match patiently(backend, observer, connecting).await {
         Some(Ok(stream)) => stream,
-        Some(Err(error)) => return ground.say(format!("connect: Err({:?})", error.kind())),
-        None => return ground.say("connect: pending"),
+        Some(Err(error)) => return backend.say(format!("connect: Err({:?})", error.kind())),
+        None => return backend.say("connect: pending"),
     };
     stream.set_nodelay(true).expect("a socket takes TCP_NODELAY");
     if let Some(timeout) = observer.user_timeout {
         stream.set_user_timeout(Some(timeout)).expect("a socket takes TCP_USER_TIMEOUT");
     }
-    let (stream, ears) = if ground.is_linux && observer.needs_ears() {
+    let (stream, ears) = if backend.is_linux && observer.needs_ears() {
         let (stream, ears) = Ears::of(stream);
         (stream, Some(ears))
     } else {
@@ -116,23 +116,23 @@ pub(crate) async fn play(ground: &Ground, observer: &WebSocket) {
             accept_async(stream).await
         }
     };
-    let websocket = match patiently(ground, observer, handshake).await {
+    let websocket = match patiently(backend, observer, handshake).await {
         Some(Ok(websocket)) => websocket,
-        Some(Err(error)) => return ground.say(format!("handshake: Err({})", websocket_error(&error))),
-        None => return ground.say("handshake: pending"),
+        Some(Err(error)) => return backend.say(format!("handshake: Err({})", websocket_error(&error))),
+        None => return backend.say("handshake: pending"),
     };
-    let mut playing = Playing { ground, websocket: Some(websocket), strikes: 0, ears };
+    let mut playing = Playing { backend, websocket: Some(websocket), strikes: 0, ears };
     for act in &observer.acts {
         playing.act(*act).await;
     }
 }
 
-async fn patiently<T>(ground: &Ground, observer: &WebSocket, what: impl Future<Output = T>) -> Option<T> {
-    if observer.in_vain { ground.never(what).await } else { ground.soon(what).await }
+async fn patiently<T>(backend: &Backend, observer: &WebSocket, what: impl Future<Output = T>) -> Option<T> {
+    if observer.in_vain { backend.never(what).await } else { backend.soon(what).await }
 }
 
 struct Playing<'a> {
-    ground: &'a Ground,
+    backend: &'a Backend,
     websocket: Option<WebSocketStream<TcpStream>>,
     strikes: u32,
     ears: Option<Ears>,
@@ -143,34 +143,34 @@ impl Playing<'_> {
         match act {
             Act::Strike => {
                 self.strikes += 1;
-                meeting::strike(self.strikes).await;
-                self.ground.settle().await;
+                coordination::strike(self.strikes).await;
+                self.backend.settle().await;
             }
             Act::Next => {
-                let next = self.ground.soon(self.websocket().next()).await;
-                self.ground.say(format!("next: {}", received(next)));
+                let next = self.backend.soon(self.websocket().next()).await;
+                self.backend.say(format!("next: {}", received(next)));
             }
             Act::NextNever => {
-                let next = self.ground.never(self.websocket().next()).await;
-                self.ground.say(format!("next: {}", received(next)));
+                let next = self.backend.never(self.websocket().next()).await;
+                self.backend.say(format!("next: {}", received(next)));
             }
             Act::NextAlmost(text) => {
-                let next = self.ground.soon(self.websocket().next()).await;
-                self.ground.say(format!("next: {}", almost(text, next)));
+                let next = self.backend.soon(self.websocket().next()).await;
+                self.backend.say(format!("next: {}", almost(text, next)));
             }
             Act::Send(text) => self.send("send", Message::text(text)).await,
             Act::Ping => self.send("ping", Message::Ping(Vec::new().into())).await,
             Act::Flush => {
-                let flushed = self.ground.soon(self.websocket().flush()).await;
-                self.ground.say(format!("flush: {}", done(flushed)));
+                let flushed = self.backend.soon(self.websocket().flush()).await;
+                self.backend.say(format!("flush: {}", done(flushed)));
             }
             Act::Close => {
                 let frame = CloseFrame { code: CloseCode::Normal, reason: Utf8Bytes::default() };
-                let closed = self.ground.soon(self.websocket().close(Some(frame))).await;
-                self.ground.say(format!("close: {}", done(closed)));
+                let closed = self.backend.soon(self.websocket().close(Some(frame))).await;
+                self.backend.say(format!("close: {}", done(closed)));
             }
             Act::Flood => self.flood().await,
-            Act::Settle => self.ground.settle().await,
+            Act::Settle => self.backend.settle().await,
             Act::Drop => self.websocket = None,
             Act::Deafen => {
                 if let Some(ears) = &self.ears {
@@ -185,8 +185,8 @@ impl Playing<'_> {
     }
 
     async fn send(&mut self, what: &str, message: Message) {
-        let sent = self.ground.soon(self.websocket().send(message)).await;
-        self.ground.say(format!("{what}: {}", done(sent)));
+        let sent = self.backend.soon(self.websocket().send(message)).await;
+        self.backend.say(format!("{what}: {}", done(sent)));
     }
 
     async fn flood(&mut self) {
@@ -194,13 +194,13 @@ impl Playing<'_> {
         let mut end = String::new();
         while sent < FLOOD && end.is_empty() {
             let message = Message::binary(vec![0; FLOODED]);
-            match self.ground.never(self.websocket().send(message)).await {
+            match self.backend.never(self.websocket().send(message)).await {
                 Some(Ok(())) => sent += 1,
                 stopped => end = format!(", then {}", done(stopped)),
             }
         }
-        meeting::flooded(sent);
-        self.ground.say(format!("send: Ok for {}{end}", how_many(sent * FLOODED)));
+        coordination::flooded(sent);
+        self.backend.say(format!("send: Ok for {}{end}", how_many(sent * FLOODED)));
     }
 }
 

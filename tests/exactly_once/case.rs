@@ -1,4 +1,4 @@
-//! A random world: who talks when, who works how fast, how far apart they are, and what breaks.
+//! A random case: who talks when, who works how fast, how far apart they are, and what breaks.
 
 use std::fmt::{self, Write as _};
 use std::path::Path;
@@ -11,16 +11,16 @@ use proptest::prelude::*;
 
 use crate::faults::{self, Shape};
 
-/// The talkers' names; a world has the first few.
+/// The talkers' names; a case has the first few.
 const TALKERS: [&str; 3] = ["alice", "bob", "carol"];
-/// The nodes' names; a world has the first few.
+/// The nodes' names; a case has the first few.
 const NODES: [&str; 2] = ["elm", "oak"];
 /// A sentence is said within the first minute, in milliseconds.
 const LATEST_SENTENCE_MS: u64 = 60_000;
 
-/// One world. Shrinking makes it smaller and its numbers rounder.
+/// One case. Shrinking makes it smaller and its numbers rounder.
 #[derive(Clone, Debug)]
-pub(crate) struct World {
+pub(crate) struct Case {
     seed: u64,
     latency_ms: u64,
     /// For each talker when each sentence is said, in milliseconds from its start.
@@ -35,27 +35,28 @@ struct Node {
     work_ms: u64,
 }
 
-/// Any world.
-pub(crate) fn worlds() -> impl Strategy<Value = World> {
+/// Draws any case.
+pub(crate) fn any_case() -> impl Strategy<Value = Case> {
     let sentences = vec(prop_oneof![3 => 0..5_000_u64, 1 => 0..LATEST_SENTENCE_MS], 1..6);
     let node = (1..=3_u32, prop_oneof![0..200_u64, 200..8_000_u64]);
-    let worlds = (any::<u64>(), 1..=80_u64, vec(sentences, 1..=TALKERS.len()), vec(node, 1..=NODES.len()))
-        .prop_flat_map(|(seed, latency_ms, mut talkers, nodes)| {
+    let all = (any::<u64>(), 1..=80_u64, vec(sentences, 1..=TALKERS.len()), vec(node, 1..=NODES.len())).prop_flat_map(
+        |(seed, latency_ms, mut talkers, nodes)| {
             talkers.iter_mut().for_each(|times| times.sort_unstable());
             let nodes: Vec<_> = nodes.into_iter().map(|(capacity, work_ms)| Node { capacity, work_ms }).collect();
             let shape = Shape { talkers: &TALKERS[..talkers.len()], nodes: &NODES[..nodes.len()] };
-            vec(faults::any(shape), 0..=3).prop_map(move |faults| World {
+            vec(faults::any(shape), 0..=3).prop_map(move |faults| Case {
                 seed,
                 latency_ms,
                 talkers: talkers.clone(),
                 nodes: nodes.clone(),
                 faults,
             })
-        });
-    worlds.prop_filter("two faults of a file may not contradict each other", |world| world.scenario().is_ok())
+        },
+    );
+    all.prop_filter("two faults of a file may not contradict each other", |case| case.scenario().is_ok())
 }
 
-impl World {
+impl Case {
     /// Whether a fault strikes the scheduler's own process.
     pub(crate) fn strikes_scheduler(&self) -> bool {
         self.faults.iter().any(faults::is_on_scheduler)
@@ -67,14 +68,14 @@ impl World {
         self.faults.iter().all(|fault| TALKERS.iter().any(|talker| faults::is_brief_on(fault, talker)))
     }
 
-    /// The world as a plan of the real services.
+    /// The case as a plan of the real services.
     pub(crate) fn plan(&self) -> Plan {
         self.plan_of("scheduler")
     }
 
-    /// The world as a plan in which the scheduler runs something else.
+    /// The case as a plan in which the scheduler runs something else.
     pub(crate) fn plan_of(&self, scheduler: &str) -> Plan {
-        let scenario = self.scenario().unwrap_or_else(|error| panic!("a world is a valid scenario: {error}\n{self}"));
+        let scenario = self.scenario().unwrap_or_else(|error| panic!("a case is a valid scenario: {error}\n{self}"));
         let specimen = Specimen {
             name: "stand-in".to_owned(),
             host: "scheduler".into(),
@@ -85,14 +86,14 @@ impl World {
     }
 
     fn scenario(&self) -> Result<Scenario, halfopen::scenario::ScenarioError> {
-        let mut scenario = Scenario::from_toml(&self.steady(), Path::new("world.toml"))?;
+        let mut scenario = Scenario::from_toml(&self.steady(), Path::new("case.toml"))?;
         for fault in &self.faults {
             scenario = scenario.with_rule(fault.clone());
         }
         scenario.checked()
     }
 
-    /// The world without its faults.
+    /// The case without its faults.
     fn steady(&self) -> String {
         let mut text = PREAMBLE.replace("LATENCY", &format!("{}ms", self.latency_ms));
         for (name, node) in NODES.iter().zip(&self.nodes) {
@@ -114,7 +115,7 @@ impl World {
 }
 
 /// The counterexample as a scenario's file.
-impl fmt::Display for World {
+impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.scenario() {
             Ok(scenario) => write!(f, "# seed {}\n{}", Seed(self.seed), scenario.to_toml()),
@@ -123,7 +124,7 @@ impl fmt::Display for World {
     }
 }
 
-/// What every world has. It settles for longer than the scheduler remembers a session or a node (10 minutes).
+/// What every case has. It settles for longer than the scheduler remembers a session or a node (10 minutes).
 const PREAMBLE: &str = r#"
 proves = "whatever breaks, nothing is doubled, nothing is claimed that is not true, and everything has an outcome"
 time_limit = "2h"

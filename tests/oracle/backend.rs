@@ -1,4 +1,4 @@
-//! The three grounds on which a cell is played: Linux's sockets, the simulated network, and turmoil-net.
+//! The three backends on which a cell is played: Linux's sockets, the simulated network, and turmoil-net.
 
 use std::fmt::Display;
 use std::io;
@@ -17,7 +17,7 @@ use tokio::task::LocalSet;
 
 use crate::cell::{ByVerb, Cell, Observer};
 use crate::peer::Peer;
-use crate::{client, meeting, peer, server, websocket};
+use crate::{client, coordination, peer, server, websocket};
 
 /// One way, in both simulations.
 const LATENCY: Duration = Duration::from_millis(1);
@@ -33,7 +33,7 @@ pub(crate) enum Way {
 
 /// Where a cell is being played, as its programs see it.
 #[derive(Clone)]
-pub(crate) struct Ground {
+pub(crate) struct Backend {
     said: Said,
     /// Whether sockets are Linux's.
     pub(crate) is_linux: bool,
@@ -47,7 +47,7 @@ enum Said {
     Facts(HostContext),
 }
 
-impl Ground {
+impl Backend {
     fn real(lines: &Arc<Mutex<Vec<String>>>) -> Self {
         Self { said: Said::Lines(lines.clone()), is_linux: true, never: Duration::from_millis(300) }
     }
@@ -67,7 +67,7 @@ impl Ground {
 
     /// Where the one of that name listens, or will.
     pub(crate) async fn authority(&self, name: &'static str) -> String {
-        let port = meeting::port().await;
+        let port = coordination::port().await;
         format!("{}:{port}", if self.is_linux { "127.0.0.1" } else { name })
     }
 
@@ -76,7 +76,7 @@ impl Ground {
         // In a simulation a host has an address of its own; on Linux no other process may reach it.
         let address = if self.is_linux { "127.0.0.1:0" } else { "0.0.0.0:0" };
         let listener = TcpListener::bind(address).await.expect("a port is free");
-        meeting::announce(listener.local_addr().expect("a listener has an address").port());
+        coordination::announce(listener.local_addr().expect("a listener has an address").port());
         listener
     }
 
@@ -117,20 +117,20 @@ const SEEN: &str = "seen";
 /// What is seen on Linux.
 pub(crate) fn on_linux(cell: &Cell) -> Vec<String> {
     let (observer, peer) = (cell.observer.clone(), cell.peer.clone());
-    linux(move |ground| async move {
-        let peer = tokio::task::spawn_local(peer::play(ground.clone(), peer));
-        observe(ground, observer).await;
+    linux(move |backend| async move {
+        let peer = tokio::task::spawn_local(peer::play(backend.clone(), peer));
+        observe(backend, observer).await;
         peer.abort();
     })
 }
 
 /// What a program says on Linux.
-pub(crate) fn linux<R: Future<Output = ()>>(program: impl FnOnce(Ground) -> R + Send + 'static) -> Vec<String> {
+pub(crate) fn linux<R: Future<Output = ()>>(program: impl FnOnce(Backend) -> R + Send + 'static) -> Vec<String> {
     let lines = Arc::<Mutex<Vec<String>>>::default();
-    let ground = Ground::real(&lines);
+    let backend = Backend::real(&lines);
     let thread = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        runtime.block_on(LocalSet::new().run_until(program(ground)));
+        runtime.block_on(LocalSet::new().run_until(program(backend)));
     });
     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
     taken(&lines)
@@ -139,13 +139,13 @@ pub(crate) fn linux<R: Future<Output = ()>>(program: impl FnOnce(Ground) -> R + 
 /// What is seen on turmoil-net.
 pub(crate) fn on_turmoil(cell: &Cell) -> Vec<String> {
     let (observer, peer) = (cell.observer.clone(), cell.peer.clone());
-    turmoil(("observer", move |ground| observe(ground, observer)), ("peer", move |ground| peer::play(ground, peer)))
+    turmoil(("observer", move |backend| observe(backend, observer)), ("peer", move |backend| peer::play(backend, peer)))
 }
 
 /// What two programs say on turmoil-net, each on a host of its own, until the first has ended.
 pub(crate) fn turmoil<A, B>(
-    actor: (&str, impl FnOnce(Ground) -> A + Send + 'static),
-    server: (&str, impl FnOnce(Ground) -> B + Send + 'static),
+    actor: (&str, impl FnOnce(Backend) -> A + Send + 'static),
+    server: (&str, impl FnOnce(Backend) -> B + Send + 'static),
 ) -> Vec<String>
 where
     A: Future<Output = ()> + 'static,
@@ -153,7 +153,7 @@ where
 {
     type Running = Pin<Box<dyn Future<Output = ()>>>;
     let lines = Arc::<Mutex<Vec<String>>>::default();
-    let (here, there) = (Ground::turmoil_net(&lines), Ground::turmoil_net(&lines));
+    let (here, there) = (Backend::turmoil_net(&lines), Backend::turmoil_net(&lines));
     let first: halfopen_turmoil_net::Program = Box::new(move || Box::pin((actor.1)(here)) as Running);
     let second: halfopen_turmoil_net::Program = Box::new(move || Box::pin((server.1)(there)) as Running);
     halfopen_turmoil_net::play(LATENCY, vec![(actor.0.to_owned(), first)], vec![(server.0.to_owned(), second)]);
@@ -220,7 +220,7 @@ fn simulate(cell: &Cell, peer: &Peer, faults: Vec<Fault>, seed: u64, way: Way) -
             let peer = peer.clone();
             async move {
                 tokio::select! {
-                    () = peer::play(Ground::simulated(cx.clone()), peer) => cx.stopped().await,
+                    () = peer::play(Backend::simulated(cx.clone()), peer) => cx.stopped().await,
                     () = cx.stopped() => {}
                 }
                 Ok(())
@@ -229,7 +229,7 @@ fn simulate(cell: &Cell, peer: &Peer, faults: Vec<Fault>, seed: u64, way: Way) -
         .actor("observer", move |cx| {
             let observer = observer.clone();
             async move {
-                observe(Ground::simulated(cx), observer).await;
+                observe(Backend::simulated(cx), observer).await;
                 Ok(())
             }
         });
@@ -258,10 +258,10 @@ pub(crate) fn simulation(catalogue: &Catalogue, mut scenario: Scenario, faults: 
     seen.collect()
 }
 
-async fn observe(ground: Ground, observer: Observer) {
+async fn observe(backend: Backend, observer: Observer) {
     match observer {
-        Observer::WebSocket(observer) => websocket::play(&ground, &observer).await,
-        Observer::Server(observer) => server::play(&ground, &observer).await,
-        Observer::Client(observer) => client::play(&ground, &observer).await,
+        Observer::WebSocket(observer) => websocket::play(&backend, &observer).await,
+        Observer::Server(observer) => server::play(&backend, &observer).await,
+        Observer::Client(observer) => client::play(&backend, &observer).await,
     }
 }
