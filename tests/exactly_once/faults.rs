@@ -6,6 +6,7 @@ use halfopen::fault::{
     Edge, Ending, Ends, Fault, FrameKind, HalfOpenKind, IllegalKind, IoCall, IoErrorKind, Target, Trigger, Verb,
 };
 use halfopen::name::{Direction, HostName, Link, Side};
+use halfopen::pattern::{Pattern, Wanted};
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -256,7 +257,9 @@ fn moment() -> BoxedStrategy<Trigger> {
 fn on_the_wire() -> BoxedStrategy<Trigger> {
     let kind = select(vec![FrameKind::Text, FrameKind::Close, FrameKind::Ping, FrameKind::Pong]);
     prop_oneof![
-        4 => (1..9_u32, direction(), edge()).prop_map(|(n, direction, edge)| Trigger::message(n, direction, edge)),
+        2 => (1..9_u32, direction(), edge()).prop_map(|(n, direction, edge)| Trigger::message(n, direction, edge)),
+        2 => (said(), 1..4_u32, edge())
+            .prop_map(|((direction, content), n, edge)| Trigger::Message { n, direction, edge, content }),
         1 => (kind, 1..3_u32, direction(), edge())
             .prop_map(|(kind, n, direction, edge)| Trigger::Frame { kind, n, direction, edge }),
         1 => (0..2_000_u64, direction()).prop_map(|(n, direction)| Trigger::Bytes { n, direction }),
@@ -266,7 +269,22 @@ fn on_the_wire() -> BoxedStrategy<Trigger> {
 }
 
 fn whole_message() -> impl Strategy<Value = Trigger> {
-    (1..9_u32, direction()).prop_map(|(n, direction)| Trigger::message(n, direction, Edge::After))
+    prop_oneof![
+        (1..9_u32, direction()).prop_map(|(n, direction)| Trigger::message(n, direction, Edge::After)),
+        (said(), 1..4_u32)
+            .prop_map(|((direction, content), n)| { Trigger::Message { n, direction, edge: Edge::After, content } }),
+    ]
+}
+
+/// A kind of message of a user's or of a node's, and which way it goes.
+fn said() -> impl Strategy<Value = (Direction, Pattern)> {
+    let to_server = ["session_init", "submit", "ack", "node_register", "job_ack", "job_result"];
+    let to_client = ["session_init_ack", "submit_ack", "result", "node_register_ack", "job_assign", "result_ack"];
+    let of = |direction, kinds: [&'static str; 6]| {
+        select(kinds.to_vec())
+            .prop_map(move |kind| (direction, Pattern::default().with("type", Wanted::Is(kind.to_owned()))))
+    };
+    prop_oneof![of(Direction::ToServer, to_server), of(Direction::ToClient, to_client)]
 }
 
 fn edge() -> impl Strategy<Value = Edge> {
