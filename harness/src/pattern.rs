@@ -5,7 +5,7 @@ use std::fmt::{self, Display, Formatter};
 
 use serde_json::Value;
 
-/// Conditions on what a message says, all of which must hold. Without any, every message is meant.
+/// Conditions on what a message says. All must hold; without any, every message is meant.
 ///
 /// A message that holds JSON is that JSON; any other is one string, to which the pointer `""` leads.
 ///

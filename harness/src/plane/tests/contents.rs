@@ -109,7 +109,7 @@ fn a_message_is_changed_by_what_it_says() {
 }
 
 #[test]
-fn a_fault_counts_on_each_connection_anew() {
+fn a_fault_counts_on_each_connection_by_itself() {
     let mut bench = Bench::websocket(&[at_result(2, TO_CLIENT, Edge::Before, CUT)]);
     bench.server_sends(&text(RESULT));
     bench.connect(2);
