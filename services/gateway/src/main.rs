@@ -76,11 +76,11 @@ time limits and size limits are the configuration file's.",
     }
 
     fn check(config: &Config) -> Result<(), Refusal> {
-        config.validate().map_err(|error| Refusal::new(chain(&error), error.settings(config)))
+        config.validate().map_err(|error| Refusal::new(failed_to(&error), error.settings(config)))
     }
 
     async fn run(self, config: Config, process: Process) -> Result<Option<String>, Failure> {
-        let ended = serve(config, process).await.map_err(|error| Failure::new(exit_code(&error), chain(&error)))?;
+        let ended = serve(config, process).await.map_err(|error| Failure::new(exit_code(&error), failed_to(&error)))?;
         Ok(Some(match ended {
             Exit::Clean => "every request was finished".to_owned(),
             Exit::Cut { connections } => format!("{connections} connections were cut at the end of the grace period"),
@@ -88,7 +88,7 @@ time limits and size limits are the configuration file's.",
     }
 }
 
-/// As [`halfopen_gateway::run`], and says what is served and where.
+/// As [`halfopen_gateway::run`], and prints the models and the address.
 async fn serve(config: Config, Process { shutdown, voice }: Process) -> Result<Exit, RunError> {
     let registry = Registry::from_config(&config)?;
     let models: Vec<&str> = config.backends.iter().flat_map(|backend| backend.models()).map(String::as_str).collect();
@@ -97,6 +97,11 @@ async fn serve(config: Config, Process { shutdown, voice }: Process) -> Result<E
     voice.say(&format!("serving the models {models}"));
     voice.say(&format!("listening on http://{}", gateway.local_addr()));
     Ok(gateway.serve(shutdown).await)
+}
+
+/// Errors of this crate complete "failed to".
+fn failed_to(error: &dyn std::error::Error) -> String {
+    format!("failed to {}", chain(error))
 }
 
 fn exit_code(error: &RunError) -> u8 {

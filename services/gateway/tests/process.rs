@@ -8,7 +8,10 @@ use std::process::{Child, ChildStderr, Command, Output, Stdio};
 fn a_bad_configuration_is_told_in_a_sentence_and_exits_with_2_before_binding() {
     let cases = [
         ("listen = \"127.0.0.1:0\"\ncolour = \"red\"\n", "colour"),
-        ("listen = \"127.0.0.1:0\"\n[timings]\nheartbeat = \"0s\"\n", "timings.heartbeat must be greater than zero"),
+        (
+            "listen = \"127.0.0.1:0\"\n[timings]\nheartbeat = \"0s\"\n",
+            "failed to accept `timings.heartbeat`: it must be greater than zero",
+        ),
     ];
     for (index, (text, expected)) in cases.iter().enumerate() {
         let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("bad-{index}.toml"));

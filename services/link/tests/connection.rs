@@ -43,6 +43,29 @@ async fn a_close_1000_is_noticed_at_once_and_after_every_message_before_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_reader_can_wait_until_the_queue_is_nearly_empty_and_does_not_wait_for_a_connection_that_has_ended() {
+    let (link, mut peer, driver) = linked(LinkConfig::default()).await;
+    for number in 0..200 {
+        link.outbox.try_send(number.to_string()).expect("room");
+    }
+    let reading = async {
+        for _ in 0..200 {
+            peer.next().await.expect("a message").expect("a message");
+        }
+    };
+    tokio::join!(link.outbox.until_waiting_at_most(3), reading);
+    drop(driver);
+    for _ in 0..200 {
+        if link.outbox.try_send("last").is_err() {
+            break;
+        }
+    }
+    drop(peer);
+    link.outbox.until_waiting_at_most(0).await;
+    assert!(link.outbox.is_closed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stream_that_ends_without_a_close_frame_is_1006() {
     let (mut link, peer, _driver) = linked(LinkConfig::default()).await;
     drop(peer);

@@ -1,15 +1,25 @@
 //! Sessions, jobs and nodes: a scheduler that says "delivered" only when the receiving application has said so, and the
 //! node that works for it.
 //!
-//! - [`broker`]: the pure core; what the scheduler knows and decides. Start here.
+//! `core/` decides, and has no socket, no clock and no task. It builds without the feature `shell`, also where there is no
+//! operating system:
+//!
+//! - [`broker`]: the scheduler as a machine; what it knows and decides. Start here.
+//! - `node`: the node as a machine.
 //! - [`config`]: every number the scheduler lives by.
-//! - [`server`]: the shell; sockets, tasks, and the one task that owns the core.
-//! - [`node`]: the worker; it has a core and a shell of its own.
+//!
+//! `shell/` (feature `shell`, on by default) has the sockets, timers, tasks and the log:
+//!
+//! - `server`: the port, the WebSockets, and the task that drives the broker.
+//! - `node`: the WebSocket to the scheduler, and the workers.
 
-pub mod broker;
-pub mod config;
-pub mod node;
-pub mod server;
+mod core;
+#[cfg(feature = "shell")]
+mod shell;
 
-pub use config::Config;
-pub use server::{Exit, RunError, Server, run};
+pub use self::core::broker;
+pub use self::core::config::{self, Config};
+#[cfg(feature = "shell")]
+pub use self::shell::node;
+#[cfg(feature = "shell")]
+pub use self::shell::server::{Exit, RunError, Server, run};

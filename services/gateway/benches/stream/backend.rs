@@ -23,7 +23,7 @@ use tokio::time::Sleep;
 pub(crate) struct Load {
     /// Events, without the terminator.
     pub(crate) events: usize,
-    /// So many in one HTTP chunk.
+    /// Events in one HTTP chunk.
     pub(crate) together: usize,
     /// Before each chunk.
     pub(crate) pause: Duration,

@@ -29,7 +29,7 @@ use backend::Load;
 
 /// Streams at a time.
 const STREAMS: usize = 4;
-/// Events of one stream, the last of which carries the finish reason.
+/// Events of one stream; the last one carries the finish reason.
 const EVENTS: usize = 20_000;
 /// Turns of each proxy that count, after one that does not.
 const ROUNDS: usize = 15;
@@ -117,7 +117,7 @@ fn proxies(backend: SocketAddr) -> [Proxy; 2] {
     told.recv().expect("both proxies listen")
 }
 
-/// One round of each proxy to warm up, then so many of each that count, in turns.
+/// One round of each proxy to warm up, then the rounds that count, in turns.
 fn in_turns(rounds: usize, proxies: [Proxy; 2], mut round: impl FnMut(Proxy) -> f64) -> [Figures; 2] {
     let mut figures = proxies.map(|_| Vec::with_capacity(rounds));
     for turn in 0..=rounds {

@@ -44,7 +44,7 @@ pub(crate) struct Choice {
 }
 
 impl Chunk {
-    /// Understands the event of this name with these data.
+    /// Reads the event of this name with these data.
     pub(crate) fn read(name: &str, data: &str) -> Self {
         if data.trim() == "[DONE]" {
             return Self::Done;

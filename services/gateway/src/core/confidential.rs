@@ -6,7 +6,7 @@ use std::sync::Arc;
 /// A key shorter than this is a word like any other, characters.
 const KEY_CHARS: usize = 4;
 
-/// Words of one deployment that no client may be shown, whatever message they stand in.
+/// Words of one deployment that no message to a client may contain.
 #[derive(Clone, Default)]
 pub struct Confidential {
     key: Option<Arc<str>>,
@@ -14,7 +14,7 @@ pub struct Confidential {
 }
 
 impl Confidential {
-    /// Hides `key` wherever it stands, and `host` where it stands as a word of its own. A host whose name is a plain word
+    /// Hides `key` wherever it is, and `host` where it is a word of its own. A host whose name is a plain word
     /// ("model") is left to the rule about addresses, which sees it by its port.
     pub fn new(key: Option<&str>, host: &str) -> Self {
         let telling = host.contains(|c: char| c.is_ascii_digit() || "-_.".contains(c));

@@ -3,8 +3,8 @@
 //! A machine ([`Machine`]) that holds the laws of a stream:
 //!
 //! - only whole events go out, and none has an `id:` line;
-//! - the last thing to go out is exactly one `data: [DONE]`, and before it stands the finish reason of every choice, or
-//!   exactly one error event;
+//! - the last thing to go out is exactly one `data: [DONE]`, after the finish reason of every choice or exactly one error
+//!   event;
 //! - an upstream that ended early never looks complete, however politely it ended;
 //! - until the first event or heartbeat has gone out, a failure is an HTTP error and not an event.
 
@@ -317,7 +317,7 @@ impl Progress {
         self.usage_seen |= part.has_usage;
     }
 
-    /// Whether a terminator may stand here. A backend that ignores an option of the order has still answered.
+    /// Whether a terminator may come here. A backend that ignores an option of the order has still answered.
     fn may_terminate(&self) -> bool {
         !self.finished.is_empty() && self.started.is_subset(&self.finished)
     }

@@ -105,7 +105,7 @@ impl SseParser {
         if self.overflown { Err(EventTooLarge { limit_bytes: self.limit_bytes }) } else { Ok(()) }
     }
 
-    /// Whether the stream stands inside an event: ending here loses what has arrived of it.
+    /// Whether part of an event has arrived: it is lost if the stream ends here.
     pub fn has_partial(&self) -> bool {
         !self.line.is_empty() || self.has_data || matches!(self.start, Start::Matching(1..))
     }
@@ -138,7 +138,7 @@ impl SseParser {
         Some(rest)
     }
 
-    /// Takes what is left of a line; what comes after it.
+    /// Takes the rest of a line, and returns the bytes after it.
     fn take_line<'a>(&mut self, bytes: &'a [u8], take: &mut impl FnMut(&str, &str)) -> &'a [u8] {
         if std::mem::take(&mut self.after_carriage_return)
             && let Some(rest) = bytes.strip_prefix(b"\n")
@@ -172,7 +172,7 @@ impl SseParser {
             return;
         }
         let (field, value) = match line.iter().position(|&byte| byte == b':') {
-            // A comment counts as bytes of nobody's event.
+            // A comment belongs to no event, and its bytes count for none.
             Some(0) => {
                 if !self.has_data && self.name.is_empty() {
                     self.event_bytes = 0;

@@ -1,4 +1,4 @@
-//! One accepted request and its upstream call: whoever drops it, the log tells how it ended.
+//! One accepted request and its upstream call. The log tells how it ended, in whatever way it is dropped.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::shell::in_flight::{Slot, UpstreamCount};
 use crate::shell::registry::Registered;
 use crate::shell::write_progress::Stall;
 
-/// An accepted request. Dropping it cancels the upstream call at once; if no ending was set by then, the client left.
+/// An accepted request. Dropping it cancels the upstream call at once; if no end was said by then, the client left.
 pub(crate) struct Call {
     slot: Slot,
     stall: Arc<Stall>,
@@ -45,7 +45,7 @@ impl Call {
             opened: None,
             end: None,
         };
-        // After the guard exists: a panic in here is then logged like any other ending.
+        // After the guard exists: a panic in here is then logged like any other end.
         call.upstream = Some(registered.backend.open(request));
         call
     }
@@ -118,7 +118,7 @@ impl Call {
         );
     }
 
-    /// The ending of a request that nobody ended.
+    /// How a request ended that is dropped before its end was said.
     fn end_when_dropped(&self) -> RequestEnd {
         if std::thread::panicking() {
             RequestEnd::Panic

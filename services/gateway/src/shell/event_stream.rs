@@ -32,7 +32,7 @@ pub(crate) struct EventStream {
     panicked: bool,
 }
 
-/// The two ends that the relay stands between: the upstream call, and what waits for the client.
+/// The two ends of the relay: the upstream call, and the events that wait for the client.
 struct Ends {
     call: Call,
     shutdown: Pin<Box<WaitForCancellationFutureOwned>>,

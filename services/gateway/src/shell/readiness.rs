@@ -34,8 +34,8 @@ impl Readiness {
         Self { probe, last: Mutex::new(None) }
     }
 
-    /// Asks the backends, unless that has just been done. Whoever asks while others wait gets the same answer, so that
-    /// no number of askers becomes a load on the backends.
+    /// Asks the backends, unless that has just been done. Requests that come meanwhile get the same answer, so that
+    /// their number is no load on the backends.
     pub(crate) async fn report(&self, registry: &Registry) -> Report {
         let mut last = self.last.lock().await;
         if let Some(round) = &*last
@@ -45,7 +45,7 @@ impl Readiness {
         }
         let states = join_all(registry.backends().map(|(name, backend)| async move {
             match backend.health() {
-                // What is built in is ready when the gateway is.
+                // The built-in backend is ready when the gateway is.
                 None => (true, json!({ "name": name, "ready": true })),
                 Some(target) => match wait_until_ready(target, &self.probe).await {
                     Verdict::Ready { .. } => (true, json!({ "name": name, "ready": true })),

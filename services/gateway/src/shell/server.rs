@@ -33,14 +33,14 @@ pub enum Exit {
     },
 }
 
-/// Why a gateway did not run.
+/// Why a gateway did not run. Each text completes "failed to ...".
 #[derive(Debug, Error)]
 pub enum RunError {
     /// The configuration is unfit.
-    #[error("failed to accept the configuration")]
+    #[error("use the configuration")]
     Config(#[from] ConfigError),
     /// The address is taken, not allowed or not there.
-    #[error("failed to listen on {address}")]
+    #[error("listen on {address}")]
     Bind {
         /// The configured address.
         address: String,

@@ -1,7 +1,7 @@
 //! A stream that gives up on a peer which takes nothing.
 //!
 //! hyper waits for ever for room in the socket, and no longer polls the response's body while it waits. So the limit
-//! stands below hyper, where the waiting happens.
+//! is enforced below hyper, where the waiting happens.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -100,7 +100,7 @@ mod tests {
         let stall = Arc::new(Stall::default());
         let mut near = WriteProgress::new(near, LIMIT, Arc::clone(&stall));
         let started = Instant::now();
-        let error = near.write_all(&[0; 9]).await.expect_err("nobody reads");
+        let error = near.write_all(&[0; 9]).await.expect_err("the peer does not read");
         assert_eq!((error.kind(), started.elapsed()), (io::ErrorKind::TimedOut, LIMIT));
         assert!(stall.happened());
     }
@@ -136,7 +136,7 @@ mod tests {
         assert_eq!((taken, &read), (8, b"halffull"));
         near.write_all(&read).await.expect("there is room");
         let started = Instant::now();
-        let error = near.write_vectored(&[IoSlice::new(b"more")]).await.expect_err("nobody reads");
+        let error = near.write_vectored(&[IoSlice::new(b"more")]).await.expect_err("the peer does not read");
         assert_eq!((error.kind(), started.elapsed()), (io::ErrorKind::TimedOut, LIMIT));
         assert!(stall.happened());
     }

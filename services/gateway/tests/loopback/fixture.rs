@@ -98,14 +98,14 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    /// From now on whoever logs `message` panics: something that fails where nobody expects it.
+    /// From now on logging `message` panics: a failure where none is expected.
     pub(crate) fn panic_at(&self, message: &'static str) {
-        *self.panics_at.lock().expect("nobody panics with it") = Some(message);
+        *self.panics_at.lock().expect("no panic while it is held") = Some(message);
     }
 
     /// The lines with `message`.
     pub(crate) fn all(&self, message: &str) -> Vec<Line> {
-        let lines = self.lines.lock().expect("nobody panics with the log");
+        let lines = self.lines.lock().expect("no panic while it is held");
         lines.iter().filter(|line| line.fields.get("message").is_some_and(|text| text == message)).cloned().collect()
     }
 
@@ -123,7 +123,7 @@ impl Log {
         .await
     }
 
-    /// Waits until `gauge` stands at `value`.
+    /// Waits until `gauge` is `value`.
     pub(crate) async fn wait_for_gauge(&self, gauge: &str, value: &str) {
         soon(&format!("{gauge} = {value}"), async {
             loop {
@@ -138,9 +138,9 @@ impl Log {
         .await;
     }
 
-    /// An expected disconnect is nobody's alarm.
+    /// An expected disconnect is logged below WARN.
     pub(crate) fn assert_calm(&self) {
-        let lines = self.lines.lock().expect("nobody panics with the log");
+        let lines = self.lines.lock().expect("no panic while it is held");
         let alarm = lines.iter().find(|line| line.level <= Level::WARN);
         assert!(alarm.is_none(), "{alarm:?}");
     }
@@ -155,9 +155,9 @@ impl<S: Subscriber> Layer<S> for Log {
         event.record(&mut fields);
         let message = fields.0.get("message").cloned();
         let line = Line { level: *event.metadata().level(), fields: fields.0 };
-        self.lines.lock().expect("nobody panics with the log").push(line);
+        self.lines.lock().expect("no panic while it is held").push(line);
         self.grown.notify_waiters();
-        let panics_at = *self.panics_at.lock().expect("nobody panics with it");
+        let panics_at = *self.panics_at.lock().expect("no panic while it is held");
         assert!(message.is_none() || message.as_deref() != panics_at, "the log panics");
     }
 }

@@ -10,7 +10,7 @@ use crate::client::{Client, ask, assert_serves};
 use crate::fixture::{Fixture, soon};
 
 #[tokio::test]
-async fn a_client_that_leaves_in_mid_stream_cancels_the_upstream_and_nobody_else() {
+async fn a_client_that_leaves_in_mid_stream_cancels_its_own_upstream_alone() {
     let mut backend = MisbehavingBackend::start([send(CHUNKED), chunk(HELLO), Act::Hold]).await;
     let gateway = Fixture::before(backend.address, |_| {}).await;
     let mut client = Client::connect(gateway.address).await;

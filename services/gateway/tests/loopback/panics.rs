@@ -30,7 +30,7 @@ async fn a_panic_in_mid_stream_is_an_error_event_and_a_done() {
 }
 
 #[tokio::test]
-async fn a_panic_while_the_backend_is_dropped_is_nobodys_affair() {
+async fn a_panic_while_the_backend_is_dropped_changes_nothing() {
     for stream in [true, false] {
         let gateway = gateway(When::Dropping).await;
         let answer = chat(gateway.address, "m", stream).await;

@@ -28,7 +28,7 @@ async fn a_shutdown_tells_streams_and_closes_idle_connections() {
     gateway.log.assert_calm();
     let address = gateway.address;
     assert_eq!(gateway.close().await, Exit::Clean);
-    assert!(TcpStream::connect(address).await.is_err(), "nobody listens any more");
+    assert!(TcpStream::connect(address).await.is_err(), "nothing listens any more");
 }
 
 #[tokio::test]

@@ -13,11 +13,12 @@
 
 use std::future::{Future, pending};
 use std::pin::pin;
+use std::sync::Arc;
 
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use halfopen_machine::{Bug, Machine};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
@@ -56,6 +57,7 @@ impl Connection {
 #[derive(Clone, Debug)]
 pub struct Outbox {
     queue: mpsc::Sender<Utf8Bytes>,
+    taken: Arc<Notify>,
     goodbye: watch::Sender<Option<CloseFrame>>,
 }
 
@@ -94,6 +96,18 @@ impl Outbox {
             return Err(SendError::Closed);
         }
         self.queue.send(text.into()).await.map_err(|_| SendError::Closed)
+    }
+
+    /// Waits until no more than this many messages wait for the writer, or the connection has ended. One task at a time may
+    /// wait. Cancel-safe.
+    pub async fn until_waiting_at_most(&self, messages: usize) {
+        while self.queue.max_capacity() - self.queue.capacity() > messages {
+            tokio::select! {
+                biased;
+                () = self.queue.closed() => return,
+                () = self.taken.notified() => {}
+            }
+        }
     }
 
     /// Asks for a close: what is queued goes out first, then the Close frame. The first request wins, later ones
@@ -157,19 +171,38 @@ pub fn open<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (outgoing, queue) = mpsc::channel(config.queue);
+    let (outgoing, messages) = mpsc::channel(config.queue);
+    let queue = Queue { messages, taken: Arc::default() };
     let (goodbye, goodbye_asked) = watch::channel(None);
     let (incoming, received) = mpsc::channel(config.queue);
     let (ended, ending) = watch::channel(None);
-    let connection =
-        Connection { outbox: Outbox { queue: outgoing, goodbye }, inbox: Inbox { queue: received, ending } };
+    let connection = Connection {
+        outbox: Outbox { queue: outgoing, taken: Arc::clone(&queue.taken), goodbye },
+        inbox: Inbox { queue: received, ending },
+    };
     (connection, drive(socket, config, Outgoing { queue, goodbye: goodbye_asked }, incoming, ended))
 }
 
 /// The driver's end of the [`Outbox`].
 struct Outgoing {
-    queue: mpsc::Receiver<Utf8Bytes>,
+    queue: Queue,
     goodbye: watch::Receiver<Option<CloseFrame>>,
+}
+
+/// The messages that wait for the writer.
+struct Queue {
+    messages: mpsc::Receiver<Utf8Bytes>,
+    /// Notified whenever the writer takes a message.
+    taken: Arc<Notify>,
+}
+
+impl Queue {
+    /// The next message; `None` once the queue is closed and empty. Cancel-safe.
+    async fn next(&mut self) -> Option<Utf8Bytes> {
+        let text = self.messages.recv().await;
+        self.taken.notify_one();
+        text
+    }
 }
 
 /// Why the writer stopped.
@@ -381,7 +414,7 @@ where
 async fn write_all<W>(
     sink: &mut W,
     config: &LinkConfig,
-    mut queue: mpsc::Receiver<Utf8Bytes>,
+    mut queue: Queue,
     mut goodbye: watch::Receiver<Option<CloseFrame>>,
     mut pings: watch::Receiver<u64>,
     meter: &Meter,
@@ -395,11 +428,11 @@ where
             biased;
             Some(frame) = goodbye_of(&mut goodbye), if leaving.is_none() => {
                 leaving = Some(frame);
-                queue.close();
+                queue.messages.close();
                 continue;
             }
             Ok(()) = pings.changed() => Message::Ping(ping_payload(*pings.borrow_and_update()).to_vec().into()),
-            text = queue.recv() => match text {
+            text = queue.next() => match text {
                 Some(text) => Message::Text(text),
                 None => {
                     let goodbye = leaving.unwrap_or_else(|| frame(close::code::AWAY, "going away"));

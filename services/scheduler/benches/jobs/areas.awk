@@ -3,13 +3,13 @@
 
 function area(frame) {
     if (frame ~ /tracing_subscriber|tracing_core/) return "log"
-    if (frame ~ /serde_json|serde_core|_serde|halfopen_link::(decode|message)/) return "JSON"
+    if (frame ~ /serde_json|serde_core|_serde|halfopen_link::core::(codec|message)/) return "JSON"
     if (frame ~ /tungstenite/) return "WebSocket"
-    if (frame ~ /halfopen_scheduler::broker/) return "broker core"
-    if (frame ~ /halfopen_scheduler::server::(switchboard|journal|metrics)|prometheus/) return "switchboard"
-    if (frame ~ /halfopen_scheduler::node/) return "node's own"
+    if (frame ~ /halfopen_scheduler::core::broker/) return "broker core"
+    if (frame ~ /halfopen_scheduler::shell::server::(core_task|event_log|metrics)|prometheus/) return "core task"
+    if (frame ~ /halfopen_scheduler::(core|shell)::node/) return "node's own"
     if (frame ~ /(lean|halfopen)_session|halfopen_client/) return "generator's own"
-    if (frame ~ /halfopen_link|halfopen_scheduler::server/) return "link"
+    if (frame ~ /halfopen_link|halfopen_scheduler::shell::server/) return "link"
     if (frame ~ /tokio|mio::/) return "tokio"
     return ""
 }
@@ -26,7 +26,7 @@ NF > 1 {
     if ($0 ~ /do_syscall|entry_SYSCALL/) kernel = 1
     if (found == "") found = area($0)
     if ($0 ~ /(lean|halfopen)_session|halfopen_client/) whose = "generator"
-    else if ($0 ~ /halfopen_scheduler::node/) whose = "node"
-    else if ($0 ~ /halfopen_scheduler::(server|broker)/ && whose == "tokio's threads") whose = "scheduler"
+    else if ($0 ~ /halfopen_scheduler::(core|shell)::node/) whose = "node"
+    else if ($0 ~ /halfopen_scheduler::(shell::server|core::broker)/ && whose == "tokio's threads") whose = "scheduler"
 }
 END { settle(); for (key in count) printf "%5.1f\t%s\n", 100 * count[key] / total, key }

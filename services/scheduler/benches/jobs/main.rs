@@ -15,11 +15,11 @@
 //! | doing | scheduler | node | generator | tokio's threads |
 //! |---|---|---|---|---|
 //! | system calls and the kernel's TCP | 18 | 0 | 1 | 12 |
-//! | the core (broker; the node's bench; the generator) | 19 | 8 | 1 | |
+//! | the core (broker; node; the generator) | 19 | 8 | 1 | |
 //! | tokio: tasks, channels, timers | 9 | 3 | | 9 |
 //! | JSON, both ways | 5 | 3 | 1 | 0 |
 //! | WebSocket: frames, masks, buffers | 4 | 0 | 1 | 3 |
-//! | switchboard: gauges, counts, queues | 2 | | | |
+//! | the task of the broker: gauges, counts, queues | 2 | | | |
 //!
 //! Nothing dominates. The kernel's part is a write for each message on each WebSocket; the node's is a search through all
 //! that it has at work, which a capacity of 1,024 makes long.
@@ -129,7 +129,7 @@ impl Services {
 
 /// One of the users. It keeps `IN_FLIGHT` jobs in flight until a round's jobs have come back.
 pub(crate) trait Session: Send + Sized + 'static {
-    /// Plays a round of so many jobs.
+    /// Plays a round of this many jobs.
     ///
     /// # Panics
     /// If a job does not come back exactly once, and done.

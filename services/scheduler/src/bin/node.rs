@@ -32,7 +32,7 @@ A configuration file, in part (the values are the defaults):
   scheduler = \"127.0.0.1:5010\"
   capacity = 1
   retry_interval = \"5s\"      # between attempts to reach a scheduler that refuses
-  shutdown_grace = \"10s\"     # what is at work may finish, and be acknowledged
+  shutdown_grace = \"10s\"     # the work at hand may finish, and be acknowledged
   [worker]
   kind = \"echo\"              # or \"gateway\", with base_url and model
   work_time = \"50ms\"";
@@ -59,9 +59,9 @@ acknowledged it, and tries every 5 s to reach a scheduler that is away.",
         try_it: "Try:  scheduler & node &\n      halfopen-client",
         lesson: LESSON,
         variables: &[],
-        when_stopped: "finish what is at work within the grace period, say goodbye, exit",
+        when_stopped: "finish the work at hand within the grace period, close the connection, exit",
         stopping: "stopping",
-        cut: "what is at work is left undone",
+        cut: "the work at hand is left undone",
         exit_codes: &[
             (0, "it was told to stop, and did"),
             (FAILED, "it could not run, or a second signal cut it short"),

@@ -55,7 +55,7 @@ any option it listens on 127.0.0.1:5010, and every timing is the documented one.
         variables: &[],
         when_stopped: "finish within the grace period, close every session with 1012, exit",
         stopping: "stopping",
-        cut: "what is open is left undone",
+        cut: "open jobs are left undone",
         exit_codes: &[
             (0, "it was told to stop, and did"),
             (FAILED, "it could not run (the address is taken, ...), or a second signal cut it short"),

@@ -1,4 +1,4 @@
-//! What an operator types, and what is answered.
+//! The commands that an operator types, and their answers.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use halfopen_scheduler::Config;
 use halfopen_scheduler::node::{GatewayConfig, NodeConfig, WorkerConfig};
 
-use crate::rig::{command, file, output};
+use crate::fixture::{command, file, output};
 
 #[test]
 fn the_effective_configuration_is_a_configuration_file_that_says_the_same() {

@@ -1,5 +1,5 @@
 //! The built binaries as processes: flags, signals, exit codes, and a scheduler that is killed.
 
 mod command_line;
-mod rig;
+mod fixture;
 mod survival;

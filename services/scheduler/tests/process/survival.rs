@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-use crate::rig::{PATIENCE, Service, file, get, metric};
+use crate::fixture::{PATIENCE, Service, file, get, metric};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_job_has_exactly_one_outcome_although_the_scheduler_is_killed() {

@@ -1,25 +1,25 @@
 //! Messages that may be shown to a client: no key, no token, no internal address, and short.
 //!
-//! A secret is not searched for inside a message: no list of shapes finds every provider's key. A message that smells of a
-//! secret ([`smells_of_a_secret`]) is withheld as a whole. Addresses and file paths, which can be told by their form, are replaced where
+//! A secret is not searched for inside a message: no list of shapes finds every provider's key. A message that may hold a
+//! secret ([`may_hold_a_secret`]) is withheld as a whole. Addresses and file paths, which can be told by their form, are replaced where
 //! they stand.
 
-mod scent;
+mod secrets;
 
 use std::net::{IpAddr, SocketAddr};
 
-pub use scent::smells_of_a_secret;
+pub use secrets::may_hold_a_secret;
 
 /// The longest message a client is shown, characters: an error event once carried a whole stack trace.
 pub const MESSAGE_CHARS: usize = 200;
 
-/// What a client is shown in place of a message that smells of a secret. It has no scent of its own.
+/// Replaces a message that may hold a secret. It passes its own test.
 pub const WITHHELD: &str = "[message withheld]";
 
 /// Name suffixes that exist only inside a network.
 const INTERNAL_SUFFIXES: [&str; 6] = [".internal", ".local", ".localdomain", ".lan", ".svc", ".cluster"];
 
-/// A shortened copy of `message` without addresses and file paths, or [`WITHHELD`] if `message` smells of a secret.
+/// A shortened copy of `message` without addresses and file paths, or [`WITHHELD`] if `message` may hold a secret.
 ///
 /// ```
 /// use halfopen_gateway::sanitise::{WITHHELD, sanitise};
@@ -28,7 +28,7 @@ const INTERNAL_SUFFIXES: [&str; 6] = [".internal", ".local", ".localdomain", ".l
 /// assert_eq!(sanitise("Incorrect API key provided: abc123"), WITHHELD);
 /// ```
 pub fn sanitise(message: &str) -> String {
-    if smells_of_a_secret(message) {
+    if may_hold_a_secret(message) {
         return WITHHELD.to_owned();
     }
     let mut clean = String::with_capacity(message.len().min(4 * MESSAGE_CHARS));
@@ -51,7 +51,7 @@ enum Piece<'a> {
 }
 
 /// Splits at whitespace, quotes and the punctuation that never occurs inside an address. A URL keeps its query, which may
-/// carry what nobody else is to see.
+/// carry a secret.
 fn pieces(message: &str) -> impl Iterator<Item = Piece<'_>> {
     let mut rest = message;
     std::iter::from_fn(move || {

@@ -1,6 +1,6 @@
 //! A backend behind HTTP/1.1: one connection per call, owned by the call.
 //!
-//! The connection is driven from inside the answer's stream, by whoever polls it. There is no task to forget: dropping
+//! The connection is driven from inside the answer's stream, by the task that polls it. There is no task to forget: dropping
 //! the stream closes the socket, which is the cancellation that backends understand.
 
 use std::future::poll_fn;
@@ -23,7 +23,7 @@ use hyper_util::rt::TokioIo;
 use crate::core::chat::ChatRequest;
 use crate::core::confidential::Confidential;
 use crate::core::fault::Fault;
-use crate::shell::backend::transport::{connect_fault, exchange_fault};
+use crate::shell::backend::transport::{connect_fault, exchange_fault, status_fault};
 use crate::shell::backend::{Backend, Signal, Upstream};
 use crate::shell::config::{ConfigError, HttpConfig, Origin};
 
@@ -146,7 +146,7 @@ impl Stage {
         let mut body = response.into_body();
         if !status.is_success() {
             let message = link.error_body(&mut body).await;
-            return Some((Err(Fault::from_status(status, &message)), Self::Over));
+            return Some((Err(status_fault(status, &message)), Self::Over));
         }
         if stream_expected && !is_stream {
             return Some((Err(Fault::Malformed), Self::Over));

@@ -3,7 +3,9 @@
 use std::error::Error as StdError;
 use std::io;
 
-use crate::core::fault::Fault;
+use hyper::StatusCode;
+
+use crate::core::fault::{Fault, error_message};
 
 /// A failure to connect.
 pub(crate) fn connect_fault(error: &io::Error) -> Fault {
@@ -27,6 +29,15 @@ pub(crate) fn exchange_fault(error: &hyper::Error) -> Fault {
         };
     }
     if error.is_parse() { Fault::Malformed } else { Fault::Truncated }
+}
+
+/// The answer of a backend that refuses, with what its body says about it.
+pub(crate) fn status_fault(status: StatusCode, body: &[u8]) -> Fault {
+    let message = serde_json::from_slice::<serde_json::Value>(body)
+        .ok()
+        .and_then(|value| Some(error_message(value.get("error")?)))
+        .unwrap_or_else(|| status.canonical_reason().unwrap_or("no reason given").to_owned());
+    Fault::Status { status: status.as_u16(), message }
 }
 
 fn io_source<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a io::Error> {

@@ -13,26 +13,26 @@ use super::{BackendConfig, Config, HttpConfig, Limits, Timings};
 /// The longest time limit that is taken for meant.
 const LONGEST: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// What is wrong with a configuration; each text is a clear sentence for whoever wrote it.
+/// What is wrong with a configuration. Each text completes "failed to ...".
 #[derive(Debug, Error)]
 pub enum ConfigError {
     /// Not TOML, an unknown key or a value of the wrong type.
-    #[error("failed to read the configuration")]
+    #[error("read the configuration")]
     Syntax(#[source] toml::de::Error),
     /// `listen` is not `host:port`.
-    #[error("listen = \"{0}\" must be host:port, such as 127.0.0.1:8080")]
+    #[error("accept listen = \"{0}\": it must be host:port, such as 127.0.0.1:8080")]
     Listen(String),
     /// There is no backend.
-    #[error("there is no backend: add a [[backends]] table, or leave them all out to get the echo backend")]
+    #[error("find a backend: add a [[backends]] table, or leave them all out to get the echo backend")]
     NoBackend,
     /// Two backends share a name.
-    #[error("two backends are named \"{0}\"")]
+    #[error("tell two backends apart that are named \"{0}\"")]
     BackendTwice(String),
     /// A backend without models would never be asked.
-    #[error("the backend \"{0}\" serves no model: give it models = [\"...\"]")]
+    #[error("use the backend \"{0}\", which serves no model: give it models = [\"...\"]")]
     NoModel(String),
     /// Two backends serve one model, or one of them twice.
-    #[error("the model \"{model}\" is served by both \"{first}\" and \"{second}\"")]
+    #[error("choose a backend for the model \"{model}\": it is served by both \"{first}\" and \"{second}\"")]
     ModelTwice {
         /// The model.
         model: String,
@@ -42,7 +42,7 @@ pub enum ConfigError {
         second: String,
     },
     /// A base URL that cannot be called.
-    #[error("the backend \"{backend}\" has base_url = \"{base_url}\": it must be http://host[:port][/path]")]
+    #[error("accept base_url = \"{base_url}\" of the backend \"{backend}\": it must be http://host[:port][/path]")]
     BaseUrl {
         /// The backend.
         backend: String,
@@ -50,7 +50,7 @@ pub enum ConfigError {
         base_url: String,
     },
     /// The key is not in the environment, or no header could carry it.
-    #[error("the backend \"{backend}\" takes its key from the environment variable {variable}, which {problem}")]
+    #[error("take the key of the backend \"{backend}\" from the environment variable {variable}, which {problem}")]
     ApiKey {
         /// The backend.
         backend: String,
@@ -60,16 +60,16 @@ pub enum ConfigError {
         problem: &'static str,
     },
     /// A limit of zero would refuse everything.
-    #[error("{0} must be greater than zero")]
+    #[error("accept `{0}`: it must be greater than zero")]
     Zero(&'static str),
     /// A duration that is a slip of the pen, and would overflow a clock.
-    #[error("{0} must be at most 30 days")]
+    #[error("accept `{0}`: it must be at most 30 days")]
     TooLong(&'static str),
     /// A number of `[ready]`.
-    #[error("ready.{0}")]
+    #[error("accept `ready`: ready.{0}")]
     Ready(BadProbe),
     /// A health URL that cannot be asked.
-    #[error("the backend \"{backend}\" has health_url = {problem}")]
+    #[error("accept the health_url of the backend \"{backend}\": {problem}")]
     HealthUrl {
         /// The backend.
         backend: String,
@@ -77,10 +77,10 @@ pub enum ConfigError {
         problem: BadTarget,
     },
     /// hyper needs 8 KiB for a head.
-    #[error("limits.buffer_bytes = {0} must be at least 8192")]
+    #[error("accept `limits.buffer_bytes` = {0}: it must be at least 8192")]
     Buffer(usize),
     /// The origin is no header value.
-    #[error("cors_origin = \"{0}\" cannot be sent in a header")]
+    #[error("send cors_origin = \"{0}\" in a header")]
     CorsOrigin(String),
 }
 
@@ -191,7 +191,7 @@ impl HttpConfig {
             return Err(wrong());
         }
         Ok(Origin {
-            // An IPv6 literal stands in brackets in a URL, and without them in a socket address.
+            // An IPv6 literal has brackets in a URL, and none in a socket address.
             host: authority.host().trim_start_matches('[').trim_end_matches(']').to_owned(),
             port: authority.port_u16().unwrap_or(80),
             authority: authority.to_string(),

@@ -143,11 +143,10 @@ pub struct HttpConfig {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ReadyConfig {
-    /// Attempts before a backend counts as not ready. Default 1: whoever asks for readiness asks again, and wants to
-    /// know how it is now. 15 makes `GET /ready` itself wait for backends that start.
+    /// Attempts before a backend counts as not ready. Default 1: a load balancer asks again, and wants to know how it is
+    /// now. 15 makes `GET /ready` itself wait for backends that start.
     pub attempts: u32,
-    /// Between two attempts, and for how long an answer of `GET /ready` serves whoever asks next. Default
-    /// 500 ms.
+    /// Between two attempts, and for how long an answer of `GET /ready` serves the next requests. Default 500 ms.
     #[serde(with = "humantime_serde")]
     pub interval: Duration,
     /// How long an attempt may take. Default 2 s.

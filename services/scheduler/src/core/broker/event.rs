@@ -1,0 +1,96 @@
+//! Events for the log, each reported once: the shell logs and counts them, the tests read them.
+
+use halfopen_link::Ending;
+use halfopen_link::message::FailureCode;
+
+use super::ids::{AttemptId, Generation, JobId, NodeId, SessionId};
+
+/// Something worth a line in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are the names of the things that the variants speak of")]
+pub enum Event {
+    /// A session has a connection.
+    SessionConnected { session: SessionId, generation: Generation, resumed: bool },
+    /// A session has lost the connection of this generation; its jobs and outcomes stay.
+    SessionLost { session: SessionId, generation: Generation, end: Ending },
+    /// Nothing is known of the session any more.
+    SessionForgotten { session: SessionId },
+    /// A job was accepted, for the first time.
+    SubmitAccepted { session: SessionId, job: JobId, trace: String },
+    /// A known job was submitted again, and acknowledged again.
+    SubmitRepeated { session: SessionId, job: JobId, trace: String },
+    /// An attempt began.
+    JobAssigned { job: JobId, attempt: AttemptId, node: NodeId, trace: String },
+    /// An attempt counts no longer.
+    AttemptSpent { job: JobId, attempt: AttemptId, trace: String, reason: SpentReason },
+    /// A job has its outcome; `None` is a result.
+    JobFinished { job: JobId, session: SessionId, trace: String, failure: Option<FailureCode> },
+    /// The session has acknowledged the outcome; `None` is a result.
+    Delivered { session: SessionId, job: JobId, seq: u64, trace: String, failure: Option<FailureCode> },
+    /// A result waited for its absent session longer than results are kept, or among too many: a failure replaces it.
+    ResultExpired { session: SessionId, job: JobId, seq: u64, trace: String },
+    /// A node has a connection.
+    NodeRegistered { node: NodeId, generation: Generation },
+    /// A node has lost the connection of this generation.
+    NodeLost { node: NodeId, generation: Generation, end: Ending },
+}
+
+/// Why an attempt counts no longer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SpentReason {
+    /// No `job_ack` in time.
+    NotAcknowledged,
+    /// No `job_progress` in time.
+    NoProgress,
+    /// The node's connection is gone.
+    NodeLost,
+    /// The node said `ok: false`, and this.
+    Failed(String),
+}
+
+impl SpentReason {
+    /// The reason without its particulars, as metrics count it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::NotAcknowledged => "not_acknowledged",
+            Self::NoProgress => "no_progress",
+            Self::NodeLost => "node_lost",
+            Self::Failed(_) => "failed",
+        }
+    }
+}
+
+impl std::fmt::Display for SpentReason {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NotAcknowledged => formatter.write_str("not acknowledged"),
+            Self::NoProgress => formatter.write_str("no progress"),
+            Self::NodeLost => formatter.write_str("node lost"),
+            Self::Failed(error) => write!(formatter, "failed: {error}"),
+        }
+    }
+}
+
+/// The failure code as it is on the wire; `result` for none.
+#[must_use]
+pub fn outcome_name(failure: Option<FailureCode>) -> &'static str {
+    failure.map_or("result", |code| code.name())
+}
+
+/// Counts that must return to zero when the scheduler is idle.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gauges {
+    /// Sessions with a connection.
+    pub connected_sessions: usize,
+    /// Nodes with a connection.
+    pub connected_nodes: usize,
+    /// Jobs without an outcome.
+    pub open_jobs: usize,
+    /// Jobs of these that wait for a node.
+    pub queued_jobs: usize,
+    /// Outcomes without an acknowledgement.
+    pub undelivered_outcomes: usize,
+    /// Bytes of text that open jobs and unacknowledged outcomes hold.
+    pub buffered_bytes: usize,
+}

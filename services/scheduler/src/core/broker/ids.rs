@@ -1,0 +1,131 @@
+//! Names of things, each with a type of its own, and the seeded generator that makes them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use halfopen_machine::SplitMix64;
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// The name as it is on the wire.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(text: &str) -> Self {
+                Self(Arc::from(text))
+            }
+        }
+
+        impl From<String> for $name {
+            fn from(text: String) -> Self {
+                Self(Arc::from(text))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str(&self.0)
+            }
+        }
+    };
+}
+
+name! {
+    /// A user's session: `s-` and 8 upper-case hex digits.
+    SessionId
+}
+name! {
+    /// A worker: `node-` and 8 upper-case hex digits.
+    NodeId
+}
+name! {
+    /// A job, named by its client: the idempotency key within its session.
+    JobId
+}
+name! {
+    /// One try at a job on one node, unique across scheduler processes: `att-`, the epoch, `-` and a number.
+    AttemptId
+}
+name! {
+    /// One scheduler process.
+    Epoch
+}
+name! {
+    /// The secret that proves an identity.
+    Token
+}
+
+/// One socket's life, numbered by the shell and never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId(pub u64);
+
+/// A job within its session: two sessions may use the same job id without meeting. Ordered by job first, so that an
+/// attempt of an earlier epoch finds the jobs of its name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct JobKey {
+    pub(crate) job: JobId,
+    pub(crate) session: SessionId,
+}
+
+/// How often an owner of an identity has connected, from 1. Only the owner of a generation may end it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Generation(pub u64);
+
+impl fmt::Display for Generation {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+/// Makes names from one seed. They can be guessed: a token proves who owns one.
+#[derive(Debug)]
+pub(crate) struct IdGenerator {
+    generator: SplitMix64,
+    attempts: u64,
+}
+
+impl IdGenerator {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self { generator: SplitMix64::new(seed), attempts: 0 }
+    }
+
+    pub(crate) fn epoch(&mut self) -> Epoch {
+        Epoch::from(format!("{:016x}", self.generator.next_u64()))
+    }
+
+    pub(crate) fn session(&mut self) -> SessionId {
+        SessionId::from(format!("s-{:08X}", self.short()))
+    }
+
+    pub(crate) fn node(&mut self) -> NodeId {
+        NodeId::from(format!("node-{:08X}", self.short()))
+    }
+
+    pub(crate) fn attempt(&mut self, epoch: &Epoch) -> AttemptId {
+        self.attempts += 1;
+        AttemptId::from(format!("{}{}", attempt_prefix(epoch), self.attempts))
+    }
+
+    /// 32 bits, which are enough to tell the sessions of one scheduler apart.
+    fn short(&mut self) -> u32 {
+        (self.generator.next_u64() >> 32) as u32
+    }
+}
+
+/// Whether this epoch made the attempt: an attempt of ours that is not on record belongs to a job already closed.
+pub(crate) fn is_of_epoch(attempt: &AttemptId, epoch: &Epoch) -> bool {
+    attempt.as_str().starts_with(&attempt_prefix(epoch))
+}
+
+fn attempt_prefix(epoch: &Epoch) -> String {
+    format!("att-{epoch}-")
+}

@@ -1,0 +1,314 @@
+//! What a node is told before it connects anywhere.
+
+use std::time::Duration;
+
+use halfopen_health::{BadProbe, ProbeConfig, Target};
+use halfopen_link::LinkConfig;
+use halfopen_link::config::BadSetting;
+use hyper::Uri;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::core::config::LONGEST;
+use crate::core::node::NodeSettings;
+
+/// A node's settings. Durations are written `"5s"`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NodeConfig {
+    /// The scheduler, as `host:port`.
+    pub scheduler: String,
+    /// Jobs worked on at a time.
+    pub capacity: u32,
+    /// Who does the work.
+    pub worker: WorkerConfig,
+    /// From one heartbeat to the next; the scheduler gives up on a node after three.
+    #[serde(with = "humantime_serde")]
+    pub heartbeat_interval: Duration,
+    /// From one `job_progress` to the next while at work; a third of the scheduler's patience.
+    #[serde(with = "humantime_serde")]
+    pub progress_interval: Duration,
+    /// Between attempts to reach a scheduler that refuses (docs/failures.md, silent success).
+    #[serde(with = "humantime_serde")]
+    pub retry_interval: Duration,
+    /// For the connection and the upgrade together.
+    #[serde(with = "humantime_serde")]
+    pub connect_timeout: Duration,
+    /// From the upgrade to the scheduler's `node_register_ack`.
+    #[serde(with = "humantime_serde")]
+    pub hello_timeout: Duration,
+    /// From the order to stop to the close of the connection: the work at hand may finish. Zero stops at once.
+    #[serde(with = "humantime_serde")]
+    pub shutdown_grace: Duration,
+    /// Results kept for a scheduler that is away; the oldest goes first.
+    pub results_kept: usize,
+    /// Ping, pong, close and sizes of the WebSocket.
+    pub link: LinkConfig,
+}
+
+impl Default for NodeConfig {
+    fn default() -> Self {
+        Self {
+            scheduler: "127.0.0.1:5010".to_owned(),
+            capacity: 1,
+            worker: WorkerConfig::default(),
+            heartbeat_interval: Duration::from_secs(5),
+            progress_interval: Duration::from_secs(10),
+            retry_interval: Duration::from_secs(5),
+            connect_timeout: Duration::from_secs(10),
+            hello_timeout: Duration::from_secs(10),
+            shutdown_grace: Duration::from_secs(10),
+            results_kept: 1000,
+            link: LinkConfig::default(),
+        }
+    }
+}
+
+/// Who does a node's work.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+pub enum WorkerConfig {
+    /// Answers with the text itself, after a while: needs nothing else.
+    Echo {
+        /// How long the work takes.
+        #[serde(with = "humantime_serde", default = "default_work_time")]
+        work_time: Duration,
+    },
+    /// Asks an OpenAI-compatible gateway, streaming.
+    Gateway(GatewayConfig),
+}
+
+/// The gateway and how to ask it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GatewayConfig {
+    /// As `http://host:port`, with or without a path before `/v1`.
+    pub base_url: String,
+    /// The model to ask for.
+    #[serde(default = "default_model")]
+    pub model: String,
+    /// For the connection.
+    #[serde(with = "humantime_serde", default = "default_gateway_connect")]
+    pub connect_timeout: Duration,
+    /// Silence after which the stream is dead. A gateway sends a heartbeat every 30 s, so 45 s is one and a half.
+    #[serde(with = "humantime_serde", default = "default_gateway_idle")]
+    pub idle_timeout: Duration,
+    /// How a gateway that cannot be connected to is waited for, on its `/health`, before a job is asked of it again.
+    /// An empty table has the defaults: at most 15 x (2 s + 500 ms). Without it the job's attempt fails at once, and the
+    /// scheduler spends another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe: Option<ProbeConfig>,
+}
+
+impl Default for WorkerConfig {
+    fn default() -> Self {
+        Self::Echo { work_time: default_work_time() }
+    }
+}
+
+impl GatewayConfig {
+    /// Asks this gateway, with the default model and timings.
+    #[must_use]
+    pub fn new(base_url: impl Into<String>) -> Self {
+        Self {
+            base_url: base_url.into(),
+            model: default_model(),
+            connect_timeout: default_gateway_connect(),
+            idle_timeout: default_gateway_idle(),
+            probe: None,
+        }
+    }
+
+    /// The gateway's `/health`.
+    pub(crate) fn health(&self) -> Result<Target, NodeConfigError> {
+        let url = format!("{}/health", self.base_url.trim_end_matches('/'));
+        Target::parse(&url).map_err(|_| NodeConfigError::BaseUrl(self.base_url.clone()))
+    }
+
+    /// The host with its port, and the path of the endpoint.
+    pub(crate) fn endpoint(&self) -> Result<(String, String), NodeConfigError> {
+        let bad = || NodeConfigError::BaseUrl(self.base_url.clone());
+        let uri: Uri = self.base_url.parse().map_err(|_| bad())?;
+        let host = uri.host().filter(|_| uri.scheme_str() == Some("http")).ok_or_else(bad)?;
+        let address = format!("{host}:{}", uri.port_u16().unwrap_or(80));
+        Ok((address, format!("{}/v1/chat/completions", uri.path().trim_end_matches('/'))))
+    }
+}
+
+fn default_work_time() -> Duration {
+    Duration::from_millis(50)
+}
+
+fn default_model() -> String {
+    "echo".to_owned()
+}
+
+fn default_gateway_connect() -> Duration {
+    Duration::from_secs(10)
+}
+
+fn default_gateway_idle() -> Duration {
+    Duration::from_secs(45)
+}
+
+impl NodeConfig {
+    /// The part that the node's machine lives by.
+    pub(crate) fn settings(&self) -> NodeSettings {
+        NodeSettings {
+            capacity: self.capacity,
+            results_kept: self.results_kept,
+            heartbeat_interval: self.heartbeat_interval,
+            progress_interval: self.progress_interval,
+            retry_interval: self.retry_interval,
+            hello_timeout: self.hello_timeout,
+            shutdown_grace: self.shutdown_grace,
+            close_timeout: self.link.close_timeout,
+        }
+    }
+
+    /// Reads a TOML document and checks it.
+    ///
+    /// # Errors
+    /// When the text is not TOML, names an unknown setting, or fails [`NodeConfig::validate`].
+    pub fn from_toml(text: &str) -> Result<Self, NodeConfigError> {
+        let config: Self = toml::from_str(text).map_err(|error| NodeConfigError::Parse(error.to_string()))?;
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// Rejects what could not work.
+    ///
+    /// # Errors
+    /// The first setting found wrong.
+    pub fn validate(&self) -> Result<(), NodeConfigError> {
+        let mut durations = vec![
+            ("heartbeat_interval", self.heartbeat_interval),
+            ("progress_interval", self.progress_interval),
+            ("retry_interval", self.retry_interval),
+            ("connect_timeout", self.connect_timeout),
+            ("hello_timeout", self.hello_timeout),
+        ];
+        if let WorkerConfig::Gateway(gateway) = &self.worker {
+            gateway.endpoint()?;
+            if let Some(probe) = &gateway.probe {
+                gateway.health()?;
+                probe.validate().map_err(NodeConfigError::Probe)?;
+            }
+            durations.push(("worker.connect_timeout", gateway.connect_timeout));
+            durations.push(("worker.idle_timeout", gateway.idle_timeout));
+        }
+        if let Some((name, _)) = durations.iter().find(|(_, value)| value.is_zero()) {
+            return Err(NodeConfigError::Zero(name));
+        }
+        // Zero means at once.
+        durations.push(("shutdown_grace", self.shutdown_grace));
+        if let WorkerConfig::Echo { work_time } = &self.worker {
+            durations.push(("worker.work_time", *work_time));
+        }
+        if let Some((name, _)) = durations.iter().find(|(_, value)| *value > LONGEST) {
+            return Err(NodeConfigError::TooLong(name));
+        }
+        if self.capacity == 0 {
+            return Err(NodeConfigError::Zero("capacity"));
+        }
+        if self.results_kept == 0 {
+            return Err(NodeConfigError::Zero("results_kept"));
+        }
+        let port = self.scheduler.rsplit_once(':').and_then(|(host, port)| {
+            (!host.is_empty() && !host.contains('/')).then(|| port.parse::<u16>().ok()).flatten()
+        });
+        if port.is_none() {
+            return Err(NodeConfigError::Scheduler(self.scheduler.clone()));
+        }
+        Ok(self.link.validate()?)
+    }
+}
+
+/// Why a node's configuration is refused.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum NodeConfigError {
+    /// Not TOML, or a setting that does not exist.
+    #[error("read the configuration: {0}")]
+    Parse(String),
+    /// A setting that must be more than zero.
+    #[error("accept `{0}`: it must be more than zero")]
+    Zero(&'static str),
+    /// A duration beyond a year.
+    #[error("accept `{0}`: it must be at most a year")]
+    TooLong(&'static str),
+    /// Not an address.
+    #[error("accept `scheduler` = {0:?}: it must be host:port")]
+    Scheduler(String),
+    /// Not a plain HTTP address.
+    #[error("accept `worker.base_url` = {0:?}: it must be http://host:port")]
+    BaseUrl(String),
+    /// A setting of the gateway's prober.
+    #[error("accept `worker.probe`: {0}")]
+    Probe(BadProbe),
+    /// A setting of the link.
+    #[error("accept `link`: link.{0}")]
+    Link(BadSetting),
+}
+
+impl From<BadSetting> for NodeConfigError {
+    fn from(setting: BadSetting) -> Self {
+        Self::Link(setting)
+    }
+}
+
+impl NodeConfigError {
+    /// The settings that it is about, as dotted names.
+    #[must_use]
+    pub fn settings(&self) -> Vec<String> {
+        match self {
+            Self::Parse(_) => Vec::new(),
+            Self::Zero(name) | Self::TooLong(name) => vec![(*name).to_owned()],
+            Self::Scheduler(_) => vec!["scheduler".to_owned()],
+            Self::BaseUrl(_) => vec!["worker.base_url".to_owned()],
+            Self::Probe(bad) => vec![format!("worker.probe.{}", bad.setting())],
+            Self::Link(BadSetting { setting, .. }) => vec![format!("link.{setting}")],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_is_chosen_by_its_kind() {
+        let config = NodeConfig::from_toml("[worker]\nkind = \"echo\"\nwork_time = \"30s\"").expect("valid");
+        assert_eq!(config.worker, WorkerConfig::Echo { work_time: Duration::from_secs(30) });
+        let text = "[worker]\nkind = \"gateway\"\nbase_url = \"http://gateway:8080/api/\"";
+        let config = NodeConfig::from_toml(text).expect("valid");
+        let WorkerConfig::Gateway(gateway) = config.worker else { panic!("not a gateway") };
+        let endpoint = ("gateway:8080".to_owned(), "/api/v1/chat/completions".to_owned());
+        assert_eq!(gateway.endpoint(), Ok(endpoint));
+        assert_eq!(gateway.idle_timeout, Duration::from_secs(45));
+        assert_eq!(gateway.health(), Ok(Target::parse("http://gateway:8080/api/health").expect("a URL")));
+        assert_eq!(gateway.probe, None);
+    }
+
+    #[test]
+    fn an_empty_probe_has_the_defaults_of_the_report() {
+        let text = "[worker]\nkind = \"gateway\"\nbase_url = \"http://gateway:8080\"\n[worker.probe]\n";
+        let WorkerConfig::Gateway(gateway) = NodeConfig::from_toml(text).expect("valid").worker else {
+            panic!("not a gateway")
+        };
+        assert_eq!(gateway.probe, Some(ProbeConfig::default()));
+        let refused = NodeConfig::from_toml(&format!("{text}attempts = 0")).expect_err("no attempt");
+        assert_eq!(refused.to_string(), "accept `worker.probe`: attempts must be greater than zero");
+    }
+
+    #[test]
+    fn what_cannot_work_is_refused_with_its_name() {
+        assert_eq!(NodeConfig::from_toml("capacity = 0"), Err(NodeConfigError::Zero("capacity")));
+        let refused = NodeConfig::from_toml("shutdown_grace = \"500years\"");
+        assert_eq!(refused, Err(NodeConfigError::TooLong("shutdown_grace")));
+        let refused = NodeConfig::from_toml("scheduler = \"ws://here\"");
+        assert_eq!(refused, Err(NodeConfigError::Scheduler("ws://here".to_owned())));
+        let refused = NodeConfig::from_toml("[worker]\nkind = \"gateway\"\nbase_url = \"https://there\"");
+        assert_eq!(refused, Err(NodeConfigError::BaseUrl("https://there".to_owned())));
+        assert!(NodeConfig::from_toml("[worker]\nkind = \"magic\"").is_err());
+    }
+}

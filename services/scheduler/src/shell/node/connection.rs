@@ -1,0 +1,257 @@
+//! The WebSocket to the scheduler, and the shell that drives the node's machine with it.
+
+use std::collections::VecDeque;
+use std::io;
+use std::ops::ControlFlow;
+use std::pin::Pin;
+
+use halfopen_link::close::code;
+use halfopen_link::codec::{Undecodable, decode, encode};
+use halfopen_link::connection::{self, Connection, Inbox, Incoming, SendError};
+use halfopen_link::message::FromNode;
+use halfopen_link::{Ending, LinkConfig, Metered, Outbox};
+use halfopen_machine::shell::Shell;
+use halfopen_machine::{Bug, OrBug};
+use halfopen_net::TcpStream;
+use thiserror::Error;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Error as WebSocketError;
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
+use tokio_util::sync::CancellationToken;
+
+use super::TARGET;
+use super::config::NodeConfig;
+use super::worker_pool::WorkerPool;
+use crate::core::node::{Event, Input, Node, Output};
+
+/// The node's connection to the scheduler, and the workers that it gives work to.
+pub(super) struct SchedulerConnection {
+    config: NodeConfig,
+    workers: WorkerPool,
+    shutdown: CancellationToken,
+    /// The machine knows of the order to stop.
+    shutdown_told: bool,
+    socket: Socket,
+}
+
+type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// How far the WebSocket has come.
+enum Socket {
+    Absent,
+    Connecting(BoxFuture<Result<WebSocketStream<Metered<TcpStream>>, ConnectError>>),
+    Open(OpenSocket),
+}
+
+/// An open WebSocket and its driver.
+struct OpenSocket {
+    outbox: Outbox,
+    inbox: Inbox,
+    /// `None` once the socket is closed.
+    driver: Option<BoxFuture<Ending>>,
+}
+
+impl SchedulerConnection {
+    pub(super) fn new(config: NodeConfig, shutdown: CancellationToken) -> Self {
+        let workers = WorkerPool::new(config.worker.clone());
+        Self { config, workers, shutdown, shutdown_told: false, socket: Socket::Absent }
+    }
+
+    /// Ends all work.
+    pub(super) async fn close(self) {
+        self.workers.close().await;
+    }
+
+    fn send(&self, message: &FromNode, inputs: &mut VecDeque<Input>) -> Result<(), Bug> {
+        let socket = self.socket.open().or_bug("a node sends only on an open connection")?;
+        match socket.outbox.try_send(encode(message)) {
+            Ok(()) => {}
+            Err(SendError::Full) => inputs.push_back(Input::Overflowed),
+            // The inbox tells how it ended, and what must not be lost is sent on the next connection.
+            Err(SendError::Closed) => {}
+        }
+        Ok(())
+    }
+
+    fn close_socket(&self, close_code: u16, reason: &str) -> Result<(), Bug> {
+        let socket = self.socket.open().or_bug("a node closes only an open connection")?;
+        socket.outbox.close(close_code, reason);
+        Ok(())
+    }
+}
+
+impl Shell<Node> for SchedulerConnection {
+    type End = ();
+
+    async fn next_input(&mut self) -> Input {
+        tokio::select! {
+            biased;
+            () = self.shutdown.cancelled(), if !self.shutdown_told => {
+                self.shutdown_told = true;
+                Input::Shutdown
+            }
+            input = self.socket.next_input(&self.config.link) => input,
+            (work, result) = self.workers.next_finished() => Input::Finished(work, result),
+        }
+    }
+
+    fn perform(&mut self, output: Output, inputs: &mut VecDeque<Input>) -> ControlFlow<()> {
+        let result = match output {
+            Output::Connect => {
+                self.socket = Socket::Connecting(Box::pin(connect(self.config.clone())));
+                Ok(())
+            }
+            Output::Send(message) => self.send(&message, inputs),
+            Output::Close(close_code, reason) => self.close_socket(close_code, &reason),
+            Output::Start(work, assignment) => {
+                self.workers.start(work, assignment);
+                Ok(())
+            }
+            Output::Stop(work) => {
+                self.workers.stop(work);
+                Ok(())
+            }
+            Output::Event(event) => {
+                log(&event);
+                Ok(())
+            }
+            Output::Stopped => return ControlFlow::Break(()),
+        };
+        if let Err(bug) = result {
+            tracing::error!(target: TARGET, %bug, "a bug of this node");
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn bug(&mut self, _bug: Bug, _inputs: &mut VecDeque<Input>) {
+        if let Some(socket) = self.socket.open() {
+            socket.outbox.close(code::INTERNAL, "an internal error of the node");
+        }
+    }
+}
+
+impl Socket {
+    fn open(&self) -> Option<&OpenSocket> {
+        match self {
+            Self::Open(socket) => Some(socket),
+            Self::Absent | Self::Connecting(_) => None,
+        }
+    }
+
+    /// What comes of the socket next; pending while there is none. Cancel-safe.
+    async fn next_input(&mut self, link: &LinkConfig) -> Input {
+        let (next, input) = match self {
+            Self::Absent => std::future::pending().await,
+            Self::Connecting(connecting) => match connecting.await {
+                Ok(socket) => (Self::Open(OpenSocket::new(socket, link.clone())), Input::Connected),
+                Err(error) => (Self::Absent, Input::NotConnected(error.to_string())),
+            },
+            Self::Open(socket) => match socket.next_input().await {
+                Input::Lost(end) => (Self::Absent, Input::Lost(end)),
+                input => return input,
+            },
+        };
+        *self = next;
+        input
+    }
+}
+
+impl OpenSocket {
+    fn new(socket: WebSocketStream<Metered<TcpStream>>, link: LinkConfig) -> Self {
+        let (Connection { outbox, inbox }, driver) = connection::open(socket, link);
+        Self { outbox, inbox, driver: Some(Box::pin(driver)) }
+    }
+
+    /// The next message, or the end once the socket is closed. Cancel-safe.
+    async fn next_input(&mut self) -> Input {
+        loop {
+            let incoming = match &mut self.driver {
+                None => self.inbox.next().await,
+                Some(driver) => tokio::select! {
+                    biased;
+                    incoming = self.inbox.next() => incoming,
+                    _ = driver => {
+                        self.driver = None;
+                        continue;
+                    }
+                },
+            };
+            match incoming {
+                Incoming::Text(text) => match decode(&text) {
+                    Ok(message) => return Input::Received(message),
+                    Err(Undecodable::UnknownType(kind)) => {
+                        tracing::debug!(target: TARGET, kind, "the scheduler sent a message of an unknown type");
+                    }
+                    Err(error @ Undecodable::Malformed(_)) => return Input::Malformed(error.to_string()),
+                },
+                Incoming::Ended(end) => {
+                    if let Some(driver) = &mut self.driver {
+                        driver.await;
+                        self.driver = None;
+                    }
+                    return Input::Lost(end);
+                }
+            }
+        }
+    }
+}
+
+fn log(event: &Event) {
+    match event {
+        Event::Registered { node_id, epoch } => tracing::info!(target: TARGET, %node_id, %epoch, "registered"),
+        Event::Retrying { delay, reason } => {
+            let delay_ms = delay.as_millis() as u64;
+            tracing::debug!(target: TARGET, delay_ms, reason = %reason, "retrying");
+        }
+        Event::Complaint { code, message } => {
+            tracing::warn!(target: TARGET, code, message, "the scheduler complains");
+        }
+        Event::Lost(end) => {
+            let Ending { close_code, by, detail } = end;
+            if end.is_routine() {
+                tracing::info!(target: TARGET, close_code, %by, detail, "scheduler lost");
+            } else {
+                tracing::warn!(target: TARGET, close_code, %by, detail, "scheduler lost");
+            }
+        }
+        Event::JobTaken { job_id, attempt_id, trace_id } => {
+            tracing::info!(target: TARGET, %job_id, %attempt_id, %trace_id, "job taken");
+        }
+        Event::JobDone { job_id, attempt_id, trace_id, ok } => {
+            tracing::info!(target: TARGET, %job_id, %attempt_id, %trace_id, ok, "job done");
+        }
+        Event::ResultAcknowledged { job_id, attempt_id, trace_id, accepted } => {
+            tracing::info!(target: TARGET, %job_id, %attempt_id, %trace_id, accepted, "result acknowledged");
+        }
+        Event::JobLeftAlone { job_id, attempt_id, trace_id } => {
+            tracing::info!(target: TARGET, %job_id, %attempt_id, %trace_id, "job left alone");
+        }
+        Event::JobCancelled { job_id, attempt_id, trace_id } => {
+            tracing::info!(target: TARGET, %job_id, %attempt_id, %trace_id, "job cancelled");
+        }
+    }
+}
+
+/// Why a scheduler was not reached.
+#[derive(Debug, Error)]
+enum ConnectError {
+    #[error("{}", .0.kind())]
+    Tcp(io::Error),
+    #[error("upgrade failed: {0}")]
+    Upgrade(Box<WebSocketError>),
+    #[error("no answer in time")]
+    Timeout,
+}
+
+async fn connect(config: NodeConfig) -> Result<WebSocketStream<Metered<TcpStream>>, ConnectError> {
+    let connecting = async {
+        let stream = TcpStream::connect(config.scheduler.as_str()).await.map_err(ConnectError::Tcp)?;
+        stream.set_nodelay(true).map_err(ConnectError::Tcp)?;
+        let url = format!("ws://{}/ws/node", config.scheduler);
+        let (socket, _) = client_async_with_config(url, Metered::new(stream), Some(config.link.websocket()))
+            .await
+            .map_err(|error| ConnectError::Upgrade(Box::new(error)))?;
+        Ok(socket)
+    };
+    timeout(config.connect_timeout, connecting).await.unwrap_or(Err(ConnectError::Timeout))
+}

@@ -1,0 +1,284 @@
+//! The worker that asks a gateway. Dropping its future closes the connection, and that is how a gateway learns that
+//! its answer is not wanted any more.
+
+use std::pin::pin;
+
+use bytes::Bytes;
+use halfopen_health::{Miss, Verdict, wait_until_ready};
+use halfopen_net::TcpStream;
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1;
+use hyper::header::{ACCEPT, CONTENT_TYPE, HOST};
+use hyper::{Method, Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use thiserror::Error;
+use tokio::time::{sleep, timeout};
+
+use super::TARGET;
+use super::config::{GatewayConfig, WorkerConfig};
+use super::sse::{EventReader, EventTooLong};
+use crate::core::node::Assignment;
+
+/// Why a gateway's answer is no translation.
+#[derive(Debug, Error)]
+pub(crate) enum GatewayError {
+    #[error("ask a gateway without an address")]
+    Address,
+    #[error("connect to the gateway: {0}")]
+    Connect(std::io::ErrorKind),
+    #[error("connect to the gateway in time")]
+    ConnectTimeout,
+    #[error("see the gateway ready: {0}")]
+    NotReady(Miss),
+    #[error("ask the gateway")]
+    Request,
+    #[error("have the gateway accept the request: it said {0}")]
+    Status(StatusCode),
+    #[error("hear from the gateway in time")]
+    Silent,
+    #[error("read the gateway's answer to its end")]
+    Truncated,
+    #[error(transparent)]
+    EventTooLong(#[from] EventTooLong),
+    #[error("understand the gateway's event")]
+    Malformed,
+    #[error("have the gateway finish: {0}")]
+    Reported(String),
+}
+
+/// Asks for one translation and reads the answer to its end.
+pub(crate) async fn translate(config: &GatewayConfig, assignment: &Assignment) -> Result<String, GatewayError> {
+    let (address, path) = config.endpoint().map_err(|_| GatewayError::Address)?;
+    let stream = match connect(config, &address).await {
+        Ok(stream) => stream,
+        Err(unreached) => {
+            wait_for_gateway(config, unreached).await?;
+            connect(config, &address).await?
+        }
+    };
+    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|_| GatewayError::Request)?;
+    let request = Request::builder()
+        .method(Method::POST)
+        .uri(path)
+        .header(HOST, address)
+        .header(CONTENT_TYPE, "application/json")
+        .header(ACCEPT, "text/event-stream")
+        .body(Full::new(Bytes::from(question(&config.model, assignment))))
+        .map_err(|_| GatewayError::Request)?;
+    let mut answer = pin!(ask(sender, request, config));
+    let mut connection = pin!(connection);
+    tokio::select! {
+        biased;
+        answer = &mut answer => return answer,
+        // The connection is through before its last bytes have been looked at; its error shows in the body.
+        _ = &mut connection => {}
+    }
+    answer.await
+}
+
+async fn connect(config: &GatewayConfig, address: &str) -> Result<TcpStream, GatewayError> {
+    let stream = match timeout(config.connect_timeout, TcpStream::connect(address)).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => return Err(GatewayError::Connect(error.kind())),
+        Err(_) => return Err(GatewayError::ConnectTimeout),
+    };
+    stream.set_nodelay(true).map_err(|error| GatewayError::Connect(error.kind()))?;
+    Ok(stream)
+}
+
+/// A gateway that starts, or starts again, is waited for if the configuration says so: nothing has been asked of it yet,
+/// so nothing is asked twice. The node reports progress meanwhile, as of any work.
+async fn wait_for_gateway(config: &GatewayConfig, unreached: GatewayError) -> Result<(), GatewayError> {
+    let Some(probe) = &config.probe else { return Err(unreached) };
+    let health = config.health().map_err(|_| GatewayError::Address)?;
+    tracing::debug!(target: TARGET, reason = %unreached, "waiting for the gateway");
+    match wait_until_ready(&health, probe).await {
+        Verdict::Ready { .. } => Ok(()),
+        Verdict::NotReady { last, .. } => Err(GatewayError::NotReady(last)),
+    }
+}
+
+/// A node whose worker probes its gateway has nothing to register for while that is not there: it is waited for, budget
+/// after budget.
+pub(super) async fn wait_at_start(worker: &WorkerConfig) {
+    let WorkerConfig::Gateway(config) = worker else { return };
+    let (Some(probe), Ok(health)) = (&config.probe, config.health()) else { return };
+    while let Verdict::NotReady { last, .. } = wait_until_ready(&health, probe).await {
+        tracing::info!(target: TARGET, reason = %last, "gateway not ready yet");
+        sleep(probe.interval).await;
+    }
+}
+
+async fn ask(
+    mut sender: http1::SendRequest<Full<Bytes>>,
+    request: Request<Full<Bytes>>,
+    config: &GatewayConfig,
+) -> Result<String, GatewayError> {
+    let response = timeout(config.idle_timeout, sender.send_request(request))
+        .await
+        .map_err(|_| GatewayError::Silent)?
+        .map_err(|_| GatewayError::Request)?;
+    if response.status() != StatusCode::OK {
+        return Err(GatewayError::Status(response.status()));
+    }
+    let mut body = response.into_body();
+    let mut events = EventReader::default();
+    let mut completion = Completion::default();
+    loop {
+        // Heartbeats are bytes as well: silence is the absence of both.
+        let frame = timeout(config.idle_timeout, body.frame()).await.map_err(|_| GatewayError::Silent)?;
+        let frame = frame.ok_or(GatewayError::Truncated)?.map_err(|_| GatewayError::Truncated)?;
+        let Ok(bytes) = frame.into_data() else { continue };
+        for event in events.push(&bytes)? {
+            if completion.take(&event)? {
+                return Ok(completion.text);
+            }
+        }
+    }
+}
+
+fn question(model: &str, assignment: &Assignment) -> String {
+    let Assignment { src_lang, tgt_lang, text, .. } = assignment;
+    let order = format!("Translate from {src_lang} to {tgt_lang}. Answer with the translation alone.");
+    json!({
+        "model": model,
+        "stream": true,
+        "messages": [
+            { "role": "system", "content": order },
+            { "role": "user", "content": text },
+        ],
+    })
+    .to_string()
+}
+
+/// An answer while it comes.
+#[derive(Debug, Default)]
+struct Completion {
+    text: String,
+    finished: bool,
+}
+
+impl Completion {
+    /// Takes an event's data; true when it was the last. The end counts only after a finish reason: an upstream that
+    /// was cut off must not pass for a short answer.
+    fn take(&mut self, data: &str) -> Result<bool, GatewayError> {
+        if data == "[DONE]" {
+            return if self.finished { Ok(true) } else { Err(GatewayError::Truncated) };
+        }
+        let event: Value = serde_json::from_str(data).map_err(|_| GatewayError::Malformed)?;
+        if let Some(error) = event.get("error") {
+            let message = error.get("message").and_then(Value::as_str).unwrap_or("an error without a message");
+            return Err(GatewayError::Reported(message.chars().take(LONGEST_ERROR).collect()));
+        }
+        let choice = &event["choices"][0];
+        if let Some(piece) = choice["delta"]["content"].as_str() {
+            self.text.push_str(piece);
+        }
+        self.finished |= choice["finish_reason"].is_string();
+        if self.text.len() > LONGEST_ANSWER {
+            return Err(GatewayError::EventTooLong(EventTooLong));
+        }
+        Ok(false)
+    }
+}
+
+/// How much of a gateway's error is repeated, in characters.
+const LONGEST_ERROR: usize = 200;
+
+/// The longest answer, in bytes: what fits a message of the other leg.
+const LONGEST_ANSWER: usize = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use halfopen_health::ProbeConfig;
+    use halfopen_net::TcpListener;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    const HEALTHY: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
+
+    #[tokio::test]
+    async fn a_gateway_that_is_not_there_is_a_failed_attempt_unless_it_is_to_be_waited_for() {
+        let mut config = GatewayConfig::new(format!("http://{}", vacant().await));
+        let failed = translate(&config, &assignment()).await.expect_err("nothing listens there");
+        assert!(matches!(failed, GatewayError::Connect(std::io::ErrorKind::ConnectionRefused)), "{failed}");
+        config.probe = Some(probe(2));
+        let failed = translate(&config, &assignment()).await.expect_err("nothing listens there");
+        assert_eq!(failed.to_string(), "see the gateway ready: the connection was refused");
+    }
+
+    #[tokio::test]
+    async fn a_gateway_that_starts_is_waited_for_on_its_health() {
+        let address = vacant().await;
+        let mut config = GatewayConfig::new(format!("http://{address}"));
+        config.probe = Some(probe(3));
+        let refused = connect(&config, &address.to_string()).await.expect_err("nothing listens there");
+        let listener = TcpListener::bind(address).await.expect("still free");
+        let starting = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 4\r\n\r\nsoon";
+        let gateway = async { (serve(&listener, starting).await, serve(&listener, HEALTHY).await) };
+        let (waited, (first, second)) = tokio::join!(wait_for_gateway(&config, refused), gateway);
+        waited.expect("it is there now");
+        assert_eq!(first, format!("GET /health HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n"));
+        assert_eq!(second, first);
+    }
+
+    /// An address at which nothing listens.
+    async fn vacant() -> std::net::SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        listener.local_addr().expect("bound")
+    }
+
+    fn probe(attempts: u32) -> ProbeConfig {
+        ProbeConfig { attempts, interval: Duration::from_millis(1), timeout: Duration::from_secs(60) }
+    }
+
+    fn assignment() -> Assignment {
+        let [job_id, attempt_id, text, src_lang, tgt_lang, trace_id] =
+            ["job-1", "att-1", "hello", "en", "de", "trace-1"].map(str::to_owned);
+        Assignment { job_id, attempt_id, text, src_lang, tgt_lang, trace_id }
+    }
+
+    /// Answers one request; what it was.
+    async fn serve(listener: &TcpListener, answer: &str) -> String {
+        let (mut stream, _) = listener.accept().await.expect("a connection");
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
+            request.push(stream.read_u8().await.expect("a request"));
+        }
+        stream.write_all(answer.as_bytes()).await.expect("a reader");
+        stream.shutdown().await.expect("a reader");
+        String::from_utf8(request).expect("text")
+    }
+
+    #[test]
+    fn an_answer_is_its_pieces_once_it_is_finished_and_done() {
+        let mut completion = Completion::default();
+        assert!(!completion.take(&piece("hal", None)).expect("a piece"));
+        assert!(!completion.take(&piece("lo", Some("stop"))).expect("the last piece"));
+        assert!(completion.take("[DONE]").expect("the end"));
+        assert_eq!(completion.text, "hallo");
+    }
+
+    #[test]
+    fn an_end_without_a_finish_reason_is_a_truncation() {
+        let mut completion = Completion::default();
+        completion.take(&piece("hal", None)).expect("a piece");
+        assert!(matches!(completion.take("[DONE]"), Err(GatewayError::Truncated)));
+    }
+
+    #[test]
+    fn an_error_event_is_an_error_even_after_pieces() {
+        let mut completion = Completion::default();
+        completion.take(&piece("hal", None)).expect("a piece");
+        let error = completion.take(r#"{"error":{"message":"upstream reset"}}"#).expect_err("an error");
+        assert_eq!(error.to_string(), "have the gateway finish: upstream reset");
+    }
+
+    fn piece(text: &str, finish_reason: Option<&str>) -> String {
+        json!({ "choices": [{ "delta": { "content": text }, "finish_reason": finish_reason }] }).to_string()
+    }
+}

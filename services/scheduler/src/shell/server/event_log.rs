@@ -1,0 +1,163 @@
+//! The events of the broker as log lines, one each, and counted. The messages and field names are an interface: dashboards and
+//! scenarios read them.
+
+use halfopen_link::message::ToSession;
+use prometheus_client::metrics::gauge::Gauge;
+use tracing::{debug, info};
+
+use super::metrics::Metrics;
+use crate::core::broker::{Event, Gauges, Leg, outcome_name};
+
+/// The target of every line of the scheduler.
+pub(super) const TARGET: &str = "halfopen_scheduler";
+
+/// Writes the log and counts.
+#[derive(Debug)]
+pub(super) struct EventLog {
+    gauges: Gauges,
+    metrics: Metrics,
+}
+
+impl EventLog {
+    pub(super) fn new(metrics: Metrics) -> Self {
+        Self { gauges: Gauges::default(), metrics }
+    }
+
+    /// Logs the gauges that have changed and that must come back to nothing, and publishes all.
+    pub(super) fn gauge(&mut self, gauges: Gauges) {
+        let before = std::mem::replace(&mut self.gauges, gauges);
+        gauge("connected_sessions", before.connected_sessions, gauges.connected_sessions);
+        gauge("connected_nodes", before.connected_nodes, gauges.connected_nodes);
+        gauge("open_jobs", before.open_jobs, gauges.open_jobs);
+        gauge("undelivered_outcomes", before.undelivered_outcomes, gauges.undelivered_outcomes);
+        self.metrics.set(gauges);
+    }
+
+    /// Counts the end of a WebSocket that had got as far as the core.
+    pub(super) fn closed(&self, leg: Leg, close_code: u16) {
+        self.metrics.closes.count((leg, close_code));
+    }
+
+    /// Counts what a session is sent.
+    pub(super) fn sent(&self, message: &ToSession) {
+        if matches!(message, ToSession::Result { redelivered: true, .. }) {
+            self.metrics.results_redelivered.inc();
+        }
+    }
+
+    pub(super) fn record(&mut self, event: &Event) {
+        match event {
+            Event::SessionConnected { session, generation, resumed } => {
+                info!(target: TARGET, session_id = %session, %generation, resumed, "session connected");
+            }
+            Event::SessionLost { session, generation, end } => {
+                let (close_code, by) = (end.close_code, end.by);
+                info!(target: TARGET, session_id = %session, %generation, close_code, %by, "session lost");
+                debug!(target: TARGET, session_id = %session, detail = end.detail, "why the session was lost");
+            }
+            Event::SessionForgotten { session } => {
+                self.metrics.sessions_forgotten.inc();
+                info!(target: TARGET, session_id = %session, "session forgotten");
+            }
+            Event::NodeRegistered { node, generation } => {
+                info!(target: TARGET, node_id = %node, %generation, "node registered");
+            }
+            Event::NodeLost { node, generation, end } => {
+                let (close_code, by) = (end.close_code, end.by);
+                info!(target: TARGET, node_id = %node, %generation, close_code, %by, "node lost");
+                debug!(target: TARGET, node_id = %node, detail = end.detail, "why the node was lost");
+            }
+            Event::SubmitAccepted { .. }
+            | Event::SubmitRepeated { .. }
+            | Event::JobAssigned { .. }
+            | Event::AttemptSpent { .. }
+            | Event::JobFinished { .. }
+            | Event::Delivered { .. }
+            | Event::ResultExpired { .. } => self.record_job(event),
+        }
+    }
+
+    fn record_job(&mut self, event: &Event) {
+        match event {
+            Event::SubmitAccepted { session, job, trace } => {
+                self.metrics.jobs_accepted.inc();
+                info!(target: TARGET, session_id = %session, job_id = %job, trace_id = %trace, "submit accepted");
+            }
+            Event::SubmitRepeated { session, job, trace } => {
+                self.metrics.submits_repeated.inc();
+                debug!(target: TARGET, session_id = %session, job_id = %job, trace_id = %trace, "submit repeated");
+            }
+            Event::JobAssigned { job, attempt, node, trace } => {
+                info!(
+                    target: TARGET, job_id = %job, attempt_id = %attempt, node_id = %node, trace_id = %trace,
+                    "job assigned"
+                );
+            }
+            Event::AttemptSpent { job, attempt, trace, reason } => {
+                self.metrics.attempts_spent.count(reason.name());
+                info!(
+                    target: TARGET, job_id = %job, attempt_id = %attempt, trace_id = %trace, %reason,
+                    "attempt spent"
+                );
+            }
+            Event::JobFinished { job, session, trace, failure } => {
+                let outcome = outcome_name(*failure);
+                self.metrics.jobs_finished.count(outcome);
+                info!(
+                    target: TARGET, job_id = %job, session_id = %session, trace_id = %trace, outcome,
+                    "job finished"
+                );
+            }
+            Event::Delivered { session, job, seq, trace, failure: None } => {
+                self.metrics.results_delivered.inc();
+                info!(target: TARGET, session_id = %session, job_id = %job, seq, trace_id = %trace, "result delivered");
+            }
+            Event::Delivered { session, job, seq, trace, failure: Some(code) } => {
+                self.metrics.failures_delivered.inc();
+                let code = outcome_name(Some(*code));
+                info!(target: TARGET, session_id = %session, job_id = %job, seq, code, trace_id = %trace, "failure delivered");
+            }
+            Event::ResultExpired { session, job, seq, trace } => {
+                self.metrics.results_expired.inc();
+                info!(target: TARGET, session_id = %session, job_id = %job, seq, trace_id = %trace, "result expired");
+            }
+            Event::SessionConnected { .. }
+            | Event::SessionLost { .. }
+            | Event::SessionForgotten { .. }
+            | Event::NodeRegistered { .. }
+            | Event::NodeLost { .. } => {}
+        }
+    }
+}
+
+fn gauge(name: &str, before: usize, value: usize) {
+    if before != value {
+        debug!(target: TARGET, name, value, "gauge");
+    }
+}
+
+/// A socket that is being served: counted until this is dropped, however its task ends.
+#[derive(Debug)]
+pub(super) struct Served {
+    name: &'static str,
+    count: Gauge,
+}
+
+impl Served {
+    pub(super) fn enter(metrics: &Metrics, leg: Leg) -> Self {
+        let (name, count) = match leg {
+            Leg::Session => ("session_connections", metrics.session_connections.clone()),
+            Leg::Node => ("node_connections", metrics.node_connections.clone()),
+        };
+        let value = count.inc().unsigned_abs() + 1;
+        debug!(target: TARGET, name, value, "gauge");
+        Self { name, count }
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let value = self.count.dec().unsigned_abs() - 1;
+        debug!(target: TARGET, name = self.name, value, "gauge");
+    }
+}

@@ -1,0 +1,199 @@
+//! One port, a task for each socket, and one task that owns the broker.
+//!
+//! - [`run`] and [`Server`] (here): binding, accepting, and the order in which everything ends.
+//! - `core_task`: the task that drives the [`Broker`]; all connections reach it through one bounded channel.
+//! - `http`: the requests on the port, and the upgrade to a WebSocket.
+//! - `peer`: one WebSocket, from the upgrade to its last byte.
+//! - `event_log`: the broker's events as log lines, and counted.
+//! - `metrics`: the counts, as a page for Prometheus.
+//!
+//! Invariant: when [`Server::serve`] returns or is dropped, no task of it lives on.
+
+mod core_task;
+mod event_log;
+mod http;
+mod metrics;
+mod peer;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use halfopen_net::{TcpListener, TcpStream};
+use rand::TryRng;
+use rand::rngs::{SysError, SysRng};
+use thiserror::Error;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::core::broker::{Broker, ConnectionId};
+use crate::core::config::{Config, ConfigError};
+use core_task::CoreTask;
+use http::Port;
+use metrics::Metrics;
+
+/// Runs a scheduler until `shutdown` is cancelled and what was open is finished or the grace period over.
+///
+/// # Errors
+/// When the configuration contradicts itself or the address cannot be bound.
+pub async fn run(config: Config, shutdown: CancellationToken) -> Result<Exit, RunError> {
+    Server::bind(config).await?.serve(shutdown).await
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Every job had its outcome, and every outcome its acknowledgement.
+    Drained,
+    /// Something was left undone: its clients will submit it again elsewhere.
+    LeftUndone,
+}
+
+/// Why a scheduler could not run.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// The configuration.
+    #[error("use the configuration")]
+    Config(#[from] ConfigError),
+    /// The address.
+    #[error("listen on {address}")]
+    Bind {
+        /// As configured.
+        address: SocketAddr,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The seed of the ids comes from the operating system.
+    #[error("draw a seed from the operating system")]
+    Seed(#[source] SysError),
+    /// The task that owns the broker has panicked: a bug of ours. Nothing of the service is left running.
+    #[error("keep the scheduler's state: its task has failed")]
+    Core,
+}
+
+/// A scheduler that listens, so that its address is known, but serves no connection yet.
+///
+/// ```
+/// use halfopen_scheduler::{Config, Exit, Server};
+/// use tokio_util::sync::CancellationToken;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), halfopen_scheduler::RunError> {
+/// let config = Config { listen: ([127, 0, 0, 1], 0).into(), ..Config::default() };
+/// let server = Server::bind(config).await?;
+/// println!("listening on {}", server.local_addr());
+/// let shutdown = CancellationToken::new();
+/// shutdown.cancel();
+/// assert_eq!(server.serve(shutdown).await?, Exit::Drained);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Server {
+    config: Config,
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl Server {
+    /// Checks the configuration and binds the address.
+    ///
+    /// # Errors
+    /// As [`run`].
+    pub async fn bind(config: Config) -> Result<Self, RunError> {
+        config.validate()?;
+        let address = config.listen;
+        let bind = |source| RunError::Bind { address, source };
+        let listener = TcpListener::bind(address).await.map_err(bind)?;
+        let address = listener.local_addr().map_err(bind)?;
+        Ok(Self { config, listener, address })
+    }
+
+    /// Where it listens, with the real port.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `shutdown` is cancelled. Connections get their Close frames before this returns.
+    ///
+    /// # Errors
+    /// [`RunError::Seed`] and [`RunError::Core`] only.
+    pub async fn serve(self, shutdown: CancellationToken) -> Result<Exit, RunError> {
+        let Self { config, listener, address } = self;
+        tracing::info!(target: event_log::TARGET, %address, "listening");
+        let largest = config.link.largest_message;
+        let seed = seed()?;
+        let now = Instant::now().into_std();
+        let broker = Broker::new(config.timings.clone(), config.limits.clone(), largest, seed, now);
+        let (to_broker, received) = mpsc::channel(MESSAGES_QUEUED);
+        let metrics = Metrics::new();
+        let stop = CancellationToken::new();
+        let port = Port { config: Arc::new(config), broker: to_broker, metrics: metrics.clone(), stop };
+        let mut owner = JoinSet::new();
+        owner.spawn(CoreTask::new(received, metrics, shutdown).run(broker));
+        let mut connections = JoinSet::new();
+        let exit = accept_until_done(&listener, &port, &mut owner, &mut connections).await;
+        drop(listener);
+        port.stop.cancel();
+        let patience = port.config.link.close_timeout * 2;
+        if timeout(patience, async { while connections.join_next().await.is_some() {} }).await.is_err() {
+            tracing::debug!(target: event_log::TARGET, left = connections.len(), "aborting connections");
+        }
+        connections.shutdown().await;
+        exit
+    }
+}
+
+/// The seed of the broker's ids. Drawn once, and from the operating system: a generator that a thread shares would make what
+/// one service draws depend on its neighbours.
+fn seed() -> Result<u64, RunError> {
+    SysRng.try_next_u64().map_err(RunError::Seed)
+}
+
+/// Messages waiting for the broker; a connection whose message finds no room waits, and reads nothing meanwhile.
+const MESSAGES_QUEUED: usize = 256;
+
+async fn accept_until_done(
+    listener: &TcpListener,
+    port: &Port,
+    owner: &mut JoinSet<Exit>,
+    connections: &mut JoinSet<()>,
+) -> Result<Exit, RunError> {
+    let mut next = 0;
+    loop {
+        tokio::select! {
+            biased;
+            exit = owner.join_next() => return exit.and_then(Result::ok).ok_or(RunError::Core),
+            Some(ended) = connections.join_next() => {
+                if ended.is_err() {
+                    tracing::error!(target: event_log::TARGET, "a connection's task has panicked");
+                }
+            }
+            stream = accept(listener, port) => {
+                if connections.len() >= port.config.limits.connections {
+                    port.metrics.connections_refused.inc();
+                    tracing::debug!(target: event_log::TARGET, "too many connections");
+                    continue;
+                }
+                next += 1;
+                connections.spawn(http::serve(stream, port.clone(), ConnectionId(next)));
+            }
+        }
+    }
+}
+
+/// The next connection. A failure is survived, with a pause: a shortage of descriptors must not become a hot loop.
+async fn accept(listener: &TcpListener, port: &Port) -> TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return stream,
+            Err(error) => {
+                tracing::warn!(target: event_log::TARGET, %error, "accepting failed");
+                sleep(port.config.timings.accept_pause).await;
+            }
+        }
+    }
+}
