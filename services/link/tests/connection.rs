@@ -7,7 +7,7 @@ use halfopen_link::close::By;
 use halfopen_link::{Connection, Ending, Incoming, LinkConfig, Metered, SendError, connection};
 use tokio::io::{AsyncWriteExt, DuplexStream};
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
@@ -45,24 +45,25 @@ async fn a_close_1000_is_noticed_at_once_and_after_every_message_before_it() {
 #[tokio::test(start_paused = true)]
 async fn a_reader_can_wait_until_the_queue_is_nearly_empty_and_does_not_wait_for_a_connection_that_has_ended() {
     let (link, mut peer, driver) = linked(LinkConfig::default()).await;
-    for number in 0..200 {
-        link.outbox.try_send(number.to_string()).expect("room");
+    let kilobyte = "x".repeat(1024);
+    for _ in 0..200 {
+        link.outbox.try_send(kilobyte.as_str()).expect("room");
     }
+    let second = Duration::from_secs(1);
+    let waited = timeout(second, link.outbox.until_waiting_at_most(3)).await;
+    assert!(waited.is_err(), "the peer reads nothing");
     let reading = async {
         for _ in 0..200 {
             peer.next().await.expect("a message").expect("a message");
         }
     };
-    tokio::join!(link.outbox.until_waiting_at_most(3), reading);
-    drop(driver);
+    let (waited, ()) = tokio::join!(timeout(second, link.outbox.until_waiting_at_most(3)), reading);
+    waited.expect("the peer has read");
     for _ in 0..200 {
-        if link.outbox.try_send("last").is_err() {
-            break;
-        }
+        link.outbox.try_send(kilobyte.as_str()).expect("room");
     }
-    drop(peer);
-    link.outbox.until_waiting_at_most(0).await;
-    assert!(link.outbox.is_closed());
+    driver.abort();
+    timeout(second, link.outbox.until_waiting_at_most(3)).await.expect("the connection has ended");
 }
 
 #[tokio::test(start_paused = true)]
@@ -96,7 +97,7 @@ async fn a_silent_peer_is_noticed_as_soon_while_a_write_is_stuck() {
 async fn a_peer_that_answers_pings_is_never_given_up() {
     let (mut link, mut peer, _driver) = linked(LinkConfig::default()).await;
     let answering = tokio::spawn(async move { while peer.next().await.is_some() {} });
-    let hour = tokio::time::timeout(Duration::from_secs(3600), link.inbox.next()).await;
+    let hour = timeout(Duration::from_secs(3600), link.inbox.next()).await;
     assert!(hour.is_err(), "{hour:?}");
     answering.abort();
 }
@@ -136,7 +137,7 @@ async fn a_slow_reader_is_not_given_up_while_bytes_move() {
     let (mut link, peer, _driver) = linked(config).await;
     link.outbox.try_send("x".repeat(512 * 1024)).expect("room");
     let reading = tokio::spawn(trickle(peer, Duration::from_secs(15)));
-    let quiet = tokio::time::timeout(Duration::from_secs(100), link.inbox.next()).await;
+    let quiet = timeout(Duration::from_secs(100), link.inbox.next()).await;
     assert!(quiet.is_err(), "{quiet:?}");
     reading.abort();
 }

@@ -63,6 +63,7 @@ enum Broken {
 async fn collect(body: &mut Incoming, limit: usize) -> Result<Bytes, Broken> {
     let mut bytes = BytesMut::new();
     while let Some(frame) = body.frame().await {
+        // Trailers are no part of the body.
         let Ok(data) = frame.map_err(|_| Broken::Transport)?.into_data() else { continue };
         if bytes.len() + data.len() > limit {
             return Err(Broken::TooLarge);

@@ -252,8 +252,7 @@ fn json_response(status: StatusCode, body: Bytes) -> Response<ResponseBody> {
 }
 
 fn with_id(mut response: Response<ResponseBody>, id: &str) -> Response<ResponseBody> {
-    if let Ok(id) = HeaderValue::from_str(id) {
-        response.headers_mut().insert(REQUEST_ID, id);
-    }
+    let id = HeaderValue::from_str(id).expect("the id of a request is letters, digits and dashes");
+    response.headers_mut().insert(REQUEST_ID, id);
     response
 }

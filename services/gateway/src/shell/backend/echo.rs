@@ -57,6 +57,7 @@ impl Echo {
             .collect();
         let mut body = object(request, "chat.completion", Value::Array(choices));
         body["usage"] = usage(request, &answer);
+        // More words than that are more than a body may have.
         let delay = self.chunk_delay.saturating_mul(u32::try_from(words).unwrap_or(u32::MAX));
         (delay, Bytes::from(body.to_string()))
     }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use futures_util::{TryStreamExt, stream};
 use halfopen_health::Target;
+use halfopen_machine::Bug;
 use halfopen_net::TcpStream;
 use http_body_util::Full;
 use hyper::body::{Body, Incoming};
@@ -80,7 +81,11 @@ impl Backend for Http {
     fn open(&self, request: &ChatRequest) -> Upstream {
         let stage = match self.request(request) {
             Some(message) => Stage::Connect { origin: self.origin.clone(), limits: self.limits, message },
-            None => Stage::Broken,
+            None => {
+                let bug = Bug::new("the origin of a configured backend makes an HTTP request");
+                tracing::error!(target: "halfopen_gateway", %bug, "a bug of this gateway");
+                Stage::Broken
+            }
         };
         let stream_expected = request.stream;
         let confidential = self.confidential.clone();
@@ -112,7 +117,7 @@ enum Stage {
         link: Link,
         body: Incoming,
     },
-    /// The origin's path or authority makes no HTTP request; configuration checks leave this unreached.
+    /// The origin makes no HTTP request: a bug of ours, which costs the call.
     Broken,
     Over,
 }

@@ -105,6 +105,7 @@ impl ConfigError {
             Self::NoBackend => vec!["backends".to_owned()],
             // The later one is the one too many.
             Self::BackendTwice(name) => {
+                // There are two of that name; the first backend stands in for them if the caller asks about another configuration.
                 let index = named(name).last().copied().unwrap_or_default();
                 vec![format!("backends.{index}.name"), format!("backends.{index}")]
             }

@@ -2,7 +2,9 @@
 //!
 //! - [`Node`] (here): connecting, registering, heartbeats, leaving.
 //! - `state`: the work that runs, and the results that the scheduler has not acknowledged.
+//! - [`sse`]: the events of a gateway that does the work.
 
+pub(crate) mod sse;
 mod state;
 
 use std::collections::VecDeque;

@@ -5,6 +5,7 @@ use std::pin::pin;
 
 use bytes::Bytes;
 use halfopen_health::{Miss, Verdict, wait_until_ready};
+use halfopen_machine::Bug;
 use halfopen_net::TcpStream;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
@@ -17,8 +18,8 @@ use tokio::time::{sleep, timeout};
 
 use super::TARGET;
 use super::config::{GatewayConfig, WorkerConfig};
-use super::sse::{EventReader, EventTooLong};
 use crate::core::node::Assignment;
+use crate::core::node::sse::{EventReader, EventTooLong};
 
 /// Why a gateway's answer is no translation.
 #[derive(Debug, Error)]
@@ -103,7 +104,11 @@ async fn wait_for_gateway(config: &GatewayConfig, unreached: GatewayError) -> Re
 /// after budget.
 pub(super) async fn wait_at_start(worker: &WorkerConfig) {
     let WorkerConfig::Gateway(config) = worker else { return };
-    let (Some(probe), Ok(health)) = (&config.probe, config.health()) else { return };
+    let Some(probe) = &config.probe else { return };
+    let Ok(health) = config.health() else {
+        let bug = Bug::new("the address of the gateway has been validated");
+        return tracing::error!(target: TARGET, %bug, "a bug of this node");
+    };
     while let Verdict::NotReady { last, .. } = wait_until_ready(&health, probe).await {
         tracing::info!(target: TARGET, reason = %last, "gateway not ready yet");
         sleep(probe.interval).await;
@@ -129,6 +134,7 @@ async fn ask(
         // Heartbeats are bytes as well: silence is the absence of both.
         let frame = timeout(config.idle_timeout, body.frame()).await.map_err(|_| GatewayError::Silent)?;
         let frame = frame.ok_or(GatewayError::Truncated)?.map_err(|_| GatewayError::Truncated)?;
+        // Trailers are no part of the answer.
         let Ok(bytes) = frame.into_data() else { continue };
         for event in events.push(&bytes)? {
             if completion.take(&event)? {

@@ -4,13 +4,12 @@
 //! - [`run`] (here): the life of a node, around its machine in `core/node`.
 //! - `connection`: the WebSocket to the scheduler, which drives the machine.
 //! - `worker_pool`: the tasks that work, echoing or asking a gateway.
-//! - `gateway`, `sse`: the gateway's client.
+//! - `gateway`: the gateway's client.
 //! - [`config`]: every number the node lives by.
 
 pub mod config;
 mod connection;
 mod gateway;
-mod sse;
 mod worker_pool;
 
 use halfopen_machine::shell::drive;

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::Exit;
 use super::event_log::{self, EventLog};
 use super::metrics::Metrics;
-use crate::core::broker::{Broker, ConnectionId, Input, Leg, Output, Token};
+use crate::core::broker::{Broker, CloseFrame, ConnectionId, Input, Leg, Output, Token};
 
 /// What the tasks of connections tell the task of the broker.
 #[derive(Debug)]
@@ -88,6 +88,13 @@ impl CoreTask {
         input
     }
 
+    fn close(&mut self, connection: ConnectionId, frame: CloseFrame) -> Result<(), Bug> {
+        let peer = self.peers.remove(&connection).or_bug("the broker closes connections that are open")?;
+        self.log.closed(peer.leg, frame.code);
+        peer.outbox.close(frame.code, frame.reason);
+        Ok(())
+    }
+
     fn send(&self, connection: ConnectionId, message: &impl Protocol, inputs: &mut VecDeque<Input>) -> Result<(), Bug> {
         let peer = self.peers.get(&connection).or_bug("the broker speaks on connections that are open")?;
         match peer.outbox.try_send(encode(message)) {
@@ -123,14 +130,7 @@ impl Shell<Broker> for CoreTask {
                 self.send(connection, &message, inputs)
             }
             Output::ToNode(connection, message) => self.send(connection, &message, inputs),
-            Output::Close(connection, frame) => {
-                // Legal: it ended by itself, which this task has heard of and the broker is about to.
-                if let Some(peer) = self.peers.remove(&connection) {
-                    self.log.closed(peer.leg, frame.code);
-                    peer.outbox.close(frame.code, frame.reason);
-                }
-                Ok(())
-            }
+            Output::Close(connection, frame) => self.close(connection, frame),
             Output::Event(event) => {
                 self.log.record(&event);
                 Ok(())

@@ -67,6 +67,7 @@ pub(super) async fn serve(stream: TcpStream, port: Port, id: ConnectionId) {
     if let Err(error) = served {
         tracing::debug!(target: event_log::TARGET, %error, "an http connection ended early");
     }
+    // Most connections ask for a page, and are over.
     let Ok((leg, upgrade)) = upgraded.try_recv() else { return };
     match upgrade.await {
         Ok(stream) => {
