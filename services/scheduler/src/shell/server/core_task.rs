@@ -162,3 +162,55 @@ impl Shell<Broker> for CoreTask {
         inputs.extend(self.serving.take().map(Input::Failed));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use halfopen_link::message::ToSession;
+    use halfopen_link::{Connection, LinkConfig, Metered, connection};
+    use tokio_tungstenite::WebSocketStream;
+    use tokio_tungstenite::tungstenite::protocol::Role;
+
+    use super::*;
+
+    const PEER: ConnectionId = ConnectionId(1);
+
+    fn say(task: &mut CoreTask) -> VecDeque<Input> {
+        let mut inputs = VecDeque::new();
+        let performed = task.perform(Output::ToSession(PEER, ToSession::SessionClose), &mut inputs);
+        assert!(performed.is_continue());
+        inputs
+    }
+
+    #[tokio::test]
+    async fn a_message_that_finds_no_room_is_told_to_the_broker_and_one_for_a_connection_that_has_ended_is_not() {
+        let (near, _far) = tokio::io::duplex(64);
+        let socket = WebSocketStream::from_raw_socket(Metered::new(near), Role::Server, None).await;
+        let config = LinkConfig { queue: 2, ..LinkConfig::default() };
+        let (Connection { outbox, inbox: _inbox }, driver) = connection::open(socket, config);
+        let (_port, inputs) = mpsc::channel(1);
+        let mut task = CoreTask::new(inputs, Metrics::new(), CancellationToken::new());
+        let opened = task.take(FromPeer::Opened(PEER, "secret".into(), PeerHandle { leg: Leg::Session, outbox }));
+        assert!(matches!(opened, Input::Opened(PEER, Leg::Session, _)));
+        // Nothing is written: the driver does not run.
+        assert!(say(&mut task).is_empty());
+        assert!(say(&mut task).is_empty());
+        let refused = say(&mut task);
+        assert!(matches!(refused.front(), Some(Input::Overflowed(PEER))), "{refused:?}");
+        drop(driver);
+        let told = say(&mut task);
+        assert!(told.is_empty(), "its own task tells how it ended: {told:?}");
+    }
+
+    #[tokio::test]
+    #[cfg(not(debug_assertions))]
+    async fn a_bug_costs_the_connection_whose_input_met_it_and_a_timeout_costs_none() {
+        let (_port, inputs) = mpsc::channel(1);
+        let mut task = CoreTask::new(inputs, Metrics::new(), CancellationToken::new());
+        let mut failed = VecDeque::new();
+        task.take(FromPeer::Ended(Input::Overflowed(PEER)));
+        task.bug(Bug::new("this is a test"), &mut failed);
+        assert!(matches!(failed.pop_front(), Some(Input::Failed(PEER))));
+        task.bug(Bug::new("this is a test"), &mut failed);
+        assert!(failed.is_empty());
+    }
+}
