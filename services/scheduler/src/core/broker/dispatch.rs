@@ -25,18 +25,19 @@ impl Broker {
 
     /// A node with room: one that has not tried this job before, then the one with the most room, then by id.
     fn node_for(&self, job: &Job) -> Result<Option<(NodeId, ConnectionId)>, Bug> {
-        let mut best: Option<((bool, Reverse<usize>), &NodeId, ConnectionId)> = None;
+        let mut best = None;
+        let mut best_rank = None;
         for id in &self.live_nodes {
             let node = self.nodes.get(id).or_bug("a live node is known")?;
             let connection = node.attached.or_bug("a live node has a connection")?;
             // A node that comes back may bring a smaller capacity than it has work.
             let room = node.capacity.saturating_sub(node.running.len());
             let rank = (job.tried.contains(id), Reverse(room));
-            if room > 0 && best.is_none_or(|(best, ..)| rank < best) {
-                best = Some((rank, id, connection));
+            if room > 0 && best_rank.is_none_or(|best| rank < best) {
+                (best, best_rank) = (Some((id.clone(), connection)), Some(rank));
             }
         }
-        Ok(best.map(|(_, id, connection)| (id.clone(), connection)))
+        Ok(best)
     }
 
     fn assign(&mut self, key: &JobKey, node: NodeId, connection: ConnectionId) -> Result<(), Bug> {
