@@ -168,6 +168,30 @@ fn every_scenario_that_the_documents_replay_is_in_the_catalogue() {
 }
 
 #[test]
+fn the_network_knows_no_simulation_and_the_simulation_no_judge() {
+    let forbidden = [
+        ("harness/src/tcp", ["crate::sim", "crate::check", "crate::fabric", "tokio", "halfopen_net"].as_slice()),
+        ("harness/src/fabric", ["crate::sim", "crate::check", "std::task", "tokio", "halfopen_net"].as_slice()),
+        ("harness/src/sim", ["crate::check", "check::{"].as_slice()),
+    ];
+    let mut found = Vec::new();
+    for (folder, words) in forbidden {
+        let sources = files_in(&root().join(folder));
+        assert!(!sources.is_empty(), "{folder} has no files");
+        for path in sources {
+            let text = fs::read_to_string(&path).expect("a source file is text");
+            let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+            for (line, word) in code.flat_map(|line| words.iter().map(move |word| (line, word))) {
+                if line.contains(word) {
+                    found.push(format!("{}: {}", path.display(), line.trim()));
+                }
+            }
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[test]
 fn no_source_file_is_longer_than_500_lines() {
     for path in files().into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "rs")) {
         let lines = fs::read_to_string(&path).expect("the sources are text").lines().count();

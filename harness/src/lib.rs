@@ -7,7 +7,8 @@
 //!
 //! - what a run is: [`scenario`] (hosts, faults, facts, laws, as TOML), [`plan`] (a scenario with every choice made),
 //!   [`seed`] (where the choices come from), [`capsule`] (a plan in a file, for ever);
-//! - what breaks: [`fault`] (the words), [`plane`] (the core that decides what passes);
+//! - what breaks: [`fault`] (the words), [`plane`] (the core that decides what passes), [`tcp`] (one end of a connection), `fabric` (the network
+//!   between hosts);
 //! - which messages are meant: [`pattern`] (by what they say);
 //! - what is known: [`trace`] (every record), [`fact`] and [`mapping`] (what happened to the things that are carried);
 //! - what must hold: [`check`] (one law a file), [`outcome`] (the verdicts of a run), [`story`] (the run as a person
@@ -35,10 +36,16 @@ pub mod plane;
 pub mod scenario;
 pub mod seed;
 pub mod story;
+pub mod tcp;
 pub mod trace;
 
 #[cfg(any(feature = "cli", feature = "sim"))]
 mod error;
+#[cfg_attr(
+    not(feature = "sim"),
+    expect(dead_code, reason = "the simulation drives it; it is built without to show that it can be")
+)]
+mod fabric;
 
 #[cfg(feature = "cli")]
 pub mod cli;

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::check::{Evidence, FinalState, Signature, Verdict, Violation};
+use crate::check::{Evidence, Signature, Verdict, Violation};
 use crate::fault::Fault;
 use crate::name::HostName;
 use crate::scenario::Arrivals;
 use crate::story;
-use crate::trace::{FaultEvent, Record, RecordKind, Trace, TraceHash};
+use crate::trace::{FaultEvent, FinalState, Record, RecordKind, Trace, TraceHash};
 
 /// Everything that is known about a run when it is over.
 #[derive(Clone, Debug, PartialEq)]

@@ -7,7 +7,7 @@ use crate::mapping;
 use crate::outcome::Outcome;
 use crate::plan::Plan;
 use crate::settings::Settings;
-use crate::sim::{self, Raw, SimError};
+use crate::sim::{self, RunOutput, SimError};
 use crate::sweep::{Complaint, Sweep};
 use crate::trace::Trace;
 
@@ -19,11 +19,11 @@ impl Catalogue {
     pub fn run(&self, plan: &Plan) -> Result<Outcome, SimError> {
         let raw = sim::execute(self, plan)?;
         let records = mapping::apply(raw.records, &plan.scenario.facts);
-        Ok(self.judged(plan, Raw { records, ..raw }))
+        Ok(self.judged(plan, RunOutput { records, ..raw }))
     }
 
     /// Judges a run whose records already contain the mapped facts.
-    pub(crate) fn judged(&self, plan: &Plan, raw: Raw) -> Outcome {
+    pub(crate) fn judged(&self, plan: &Plan, raw: RunOutput) -> Outcome {
         let actors = plan.scenario.actors();
         let sources = &plan.scenario.facts;
         let evidence =

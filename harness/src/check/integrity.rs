@@ -1,7 +1,7 @@
 //! Law: a run stays within its rules.
 
-use super::{Check, Evidence, Finding, RunEnd};
-use crate::trace::{RecordKind, Seconds};
+use super::{Check, Evidence, Finding};
+use crate::trace::{RecordKind, RunEnd, Seconds};
 
 /// A run stays within its rules: no stray call to the real world, no `process::exit`, no mapped source that never
 /// occurs, and no work is left when the time is up.

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::fact_index::{Entry, facts};
-use super::{Check, Evidence, Finding, SocketRow};
+use super::{Check, Evidence, Finding};
 use crate::fact::FactKind;
 use crate::name::{ConnectionId, HostName, Side};
-use crate::trace::{ProcessEvent, RecordKind, Seconds};
+use crate::trace::{ProcessEvent, RecordKind, Seconds, SocketRow};
 
 /// At quiescence the gauges have their values, no socket stands without its peer, and no task outlives its host; at all times
 /// the gauges keep their bounds.

@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::fact_index::FactIndex;
-use super::{Check, Evidence, Finding, RunEnd};
+use super::{Check, Evidence, Finding};
 use crate::fact::FactKind;
+use crate::trace::RunEnd;
 
 /// Time advances, and no host retries one thing more often than is allowed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -48,7 +48,7 @@ pub use broadcast::Broadcast;
 pub use close_code::CloseCode;
 pub use delivery::{AllowedLoss, Delivery, DeliveryLaw, LossReason};
 pub use detect::Detect;
-pub use evidence::{Evidence, FinalState, Pending, RunEnd, SocketRow, Unfired};
+pub use evidence::Evidence;
 pub use expectations::Expectations;
 pub use hygiene::Hygiene;
 pub use integrity::RunIntegrity;

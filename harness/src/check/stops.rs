@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Check, Evidence, Finding, RunEnd};
+use super::{Check, Evidence, Finding};
 use crate::name::{HostName, Incarnation};
-use crate::trace::{ProcessEvent, RecordKind, Seconds};
+use crate::trace::{ProcessEvent, RecordKind, RunEnd, Seconds};
 
 /// A host that is told to stop, by a `restart` or because the run is over, stops within its time.
 ///

@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
-use super::{Check, Evidence, FinalState, Pending, RunEnd, SocketRow, Unfired};
+use super::{Check, Evidence};
 use crate::fact::{Fact, FactKind};
 use crate::fault::{Fault, FaultIndex, Target, Trigger, Verb};
 use crate::mapping::{EventOrigin, FactSource, Origin};
 use crate::name::{ConnectionId, HostName, Incarnation, Link, Side};
 use crate::story;
-use crate::trace::{ConnectionEvent, FaultEvent, Level, LogEvent, ProcessEvent, Record, RecordKind};
+use crate::trace::{
+    ConnectionEvent, FaultEvent, FinalState, Level, LogEvent, Pending, ProcessEvent, Record, RecordKind, RunEnd,
+    SocketRow, Unfired,
+};
 
 /// A run in the making; times are in milliseconds.
 #[derive(Clone, Debug)]

@@ -15,7 +15,8 @@
 //! - `watch`: one fault over one leg: counts units and finds the byte at which to strike;
 //! - `pieces`: the bytes between arrival and departure;
 //! - `protocol`, `http` (with `head`, `exchange` and `lines`), `websocket`, `sse`: where units begin and end; `mark` is how they say it;
-//! - `encode`: the bytes that faults forge.
+//! - `encode`: the bytes that faults forge;
+//! - [`machine`]: all of it under the contract of a machine.
 //!
 //! # What passes, and when
 //!
@@ -60,6 +61,7 @@ mod http;
 mod idle;
 mod leg;
 mod lines;
+pub mod machine;
 mod mark;
 mod pieces;
 #[expect(clippy::module_inception, reason = "the plane of the module `plane`")]
@@ -76,4 +78,5 @@ mod websocket;
 mod tests;
 
 pub use effect::{Answer, ConnectVerdict, ConnectionKey, Effect, Hold, HostAct, Mode, Passage, Shaping};
+pub use machine::PlaneMachine;
 pub use plane::Plane;

@@ -9,14 +9,14 @@ use tokio::runtime::RuntimeMetrics;
 use tokio::sync::Notify;
 
 use super::SimError;
-use super::fabric::Network;
-use super::hosts::{HostId, LifeId, State};
+use super::hosts::State;
+use super::network::Network;
 use super::overrides::{self, EntropyState, Shared, Told, Whose};
 use super::owners::{Owner, Owners};
-use crate::check::RunEnd;
+use crate::fabric::{HostId, LifeId};
 use crate::fault::{Fault, Trigger};
 use crate::seed::SeedTree;
-use crate::trace::RecordKind;
+use crate::trace::{RecordKind, RunEnd};
 
 /// The engine.
 pub(crate) struct Engine {
@@ -50,9 +50,9 @@ pub(crate) struct Engine {
     metrics: OnceCell<RuntimeMetrics>,
     /// How many of them are known to be those of the run's own threads.
     wakes: Cell<u64>,
-    /// Hosts whose next life is to begin; the director starts them.
+    /// Hosts whose next life is to begin; the runner starts them.
     pub(crate) starts: RefCell<Vec<HostId>>,
-    /// Something for the director: a start, an exit, the end.
+    /// Something for the runner: a start, an exit, the end.
     pub(crate) news: Notify,
     pub(crate) ended: Cell<Option<RunEnd>>,
     /// Panics of tasks, told by the panic hook.
@@ -206,7 +206,7 @@ impl Engine {
     fn take_told(&self) {
         for Told { at, whose, what } in self.shared.take_told() {
             let mut network = self.network.borrow_mut();
-            let Network { hosts, journal, .. } = &mut *network;
+            let hosts = &network.hosts;
             let life = match whose {
                 Whose::Nobodys => None,
                 Whose::Life(life) => Some(LifeId(life)),
@@ -217,10 +217,10 @@ impl Engine {
                 // A dead process says nothing, however long its threads live on.
                 continue;
             }
-            journal.push(at, life.map(|life| hosts.name_of_life(life)), what.clone());
+            network.record(at, life, what.clone());
             if let (Some(life), RecordKind::Event(event), true) = (life, &what, self.events_trigger) {
                 let host = network.hosts.life(life).host;
-                network.observe_event(host, event);
+                network.fabric.observe_event(host, event);
             }
             self.let_go(network);
         }
@@ -231,7 +231,7 @@ impl Engine {
     pub(crate) fn with_network<T>(&self, work: impl FnOnce(&mut Network) -> T) -> T {
         self.catch_up();
         let mut network = self.network.borrow_mut();
-        network.now = self.now();
+        network.fabric.now = self.now();
         let result = work(&mut network);
         self.let_go(network);
         result
@@ -240,6 +240,7 @@ impl Engine {
     /// Ends the work on the network, then wakes whom that woke.
     #[inline]
     fn let_go(&self, mut network: RefMut<'_, Network>) {
+        network.carry_out();
         if network.to_wake.len() <= 1 {
             let waker = network.to_wake.pop();
             drop(network);
@@ -259,10 +260,7 @@ impl Engine {
     }
 
     pub(crate) fn record(&self, life: Option<LifeId>, what: RecordKind) {
-        self.with_network(|network| {
-            let Network { hosts, journal, now, .. } = network;
-            journal.push(*now, life.map(|life| hosts.name_of_life(life)), what);
-        });
+        self.with_network(|network| network.record(network.fabric.now, life, what));
     }
 
     // ---- tokio's hooks ----
@@ -357,12 +355,13 @@ impl Engine {
         let now = self.now();
         let next = loop {
             let mut network = self.network.borrow_mut();
-            network.now = now;
-            network.arrive_postponed();
-            let orders = network.take_orders();
-            let next = network.next_at();
+            network.fabric.now = now;
+            network.fabric.arrive_postponed();
+            let orders = network.fabric.take_orders();
+            let next = network.fabric.next_at();
             let due = next.is_some_and(|at| at <= now);
-            let overfull = network.buffered_bytes() > self.budget.buffered_bytes;
+            let overfull = network.fabric.buffered_bytes() > self.budget.buffered_bytes;
+            network.carry_out();
             let full = network.journal.is_full();
             self.let_go(network);
             if full && self.ended.get().is_none() {
@@ -400,15 +399,15 @@ impl Engine {
     /// Does what the network has due by now, before tasks are polled or when they have been.
     fn deliver_due(&self, before_polls: bool) {
         let mut network = self.network.borrow_mut();
-        network.now = self.now();
+        let now = self.now();
+        network.fabric.now = now;
         // What is left over is of an earlier instant now.
-        network.arrive_postponed();
-        if network.next_at().is_none_or(|at| at > network.now) {
+        network.fabric.arrive_postponed();
+        if network.fabric.next_at().is_none_or(|at| at > now) {
             self.let_go(network);
             return;
         }
-        let now = network.now;
-        let starts = network.advance(now, before_polls);
+        let starts = network.fabric.advance(now, before_polls);
         self.let_go(network);
         if !starts.is_empty() {
             self.starts.borrow_mut().extend(starts);

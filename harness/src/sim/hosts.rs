@@ -1,44 +1,22 @@
-//! Hosts and their incarnations: names, addresses, who is alive.
+//! Hosts and their incarnations: names, processes, who is alive.
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::overrides::EntropyState;
+use crate::fabric::{HostId, LifeId};
 use crate::fault::FaultIndex;
 use crate::name::{HostName, Incarnation};
 use crate::seed::Draws;
 
-/// A host of this run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct HostId(pub(crate) u32);
-
-/// One life of one host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct LifeId(pub(crate) u32);
-
-/// Whether a host's machine and process run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Power {
-    /// The machine answers; its process may be alive or not.
-    On,
-    /// Nothing answers.
-    Off,
-}
-
 pub(crate) struct Host {
     pub(crate) name: HostName,
-    pub(crate) address: IpAddr,
-    pub(crate) power: Power,
     /// The latest life; `None` before the first start.
     pub(crate) life: Option<LifeId>,
-    next_port: u16,
     /// How far the machine's wall clock is ahead of the run's, nanoseconds, and what set it so.
     pub(crate) ahead: Option<(i64, FaultIndex)>,
-    /// Every ephemeral port has been given once.
-    ports_used_up: bool,
     /// Whether this host's part is over (an actor whose script ended).
     pub(crate) finished: bool,
 }
@@ -86,27 +64,9 @@ pub(crate) struct Hosts {
     lives: Vec<Life>,
 }
 
-/// Ephemeral ports are Linux's (`ip_local_port_range`).
-const FIRST_EPHEMERAL_PORT: u16 = 32768;
-const LAST_EPHEMERAL_PORT: u16 = 60999;
-/// How many there are.
-pub(crate) const EPHEMERAL_PORTS: u16 = LAST_EPHEMERAL_PORT - FIRST_EPHEMERAL_PORT + 1;
-
 impl Hosts {
-    pub(crate) fn add(&mut self, name: HostName) -> HostId {
-        let n = self.hosts.len() as u32;
-        let address = IpAddr::V4(Ipv4Addr::from_bits(u32::from(Ipv4Addr::new(192, 168, 0, 0)) + n + 1));
-        self.hosts.push(Host {
-            name,
-            address,
-            power: Power::On,
-            life: None,
-            next_port: FIRST_EPHEMERAL_PORT,
-            ahead: None,
-            ports_used_up: false,
-            finished: false,
-        });
-        HostId(n)
+    pub(crate) fn add(&mut self, name: HostName) {
+        self.hosts.push(Host { name, life: None, ahead: None, finished: false });
     }
 
     /// Begins the host's next life.
@@ -131,7 +91,6 @@ impl Hosts {
         });
         let entry = &mut self.hosts[host.0 as usize];
         entry.life = Some(life);
-        entry.power = Power::On;
         entry.finished = false;
         life
     }
@@ -152,20 +111,12 @@ impl Hosts {
         &mut self.lives[id.0 as usize]
     }
 
-    pub(crate) fn ids(&self) -> impl Iterator<Item = HostId> + use<> {
-        (0..self.hosts.len() as u32).map(HostId)
-    }
-
     pub(crate) fn life_ids(&self) -> impl Iterator<Item = LifeId> + use<> {
         (0..self.lives.len() as u32).map(LifeId)
     }
 
     pub(crate) fn by_name(&self, name: &str) -> Option<HostId> {
         self.hosts.iter().position(|host| host.name.as_str() == name).map(|n| HostId(n as u32))
-    }
-
-    pub(crate) fn by_address(&self, address: IpAddr) -> Option<HostId> {
-        self.hosts.iter().position(|host| host.address == address).map(|n| HostId(n as u32))
     }
 
     pub(crate) fn name_of_life(&self, life: LifeId) -> (&HostName, Incarnation) {
@@ -188,18 +139,5 @@ impl Hosts {
     pub(crate) fn speaks(&self, host: &HostName, incarnation: Incarnation) -> bool {
         let running = self.by_name(host.as_str()).and_then(|host| self.running(host));
         running.is_some_and(|life| self.life(life).incarnation == incarnation)
-    }
-
-    /// The next ephemeral port, and whether it has been given before.
-    pub(crate) fn ephemeral_port(&mut self, host: HostId) -> (u16, bool) {
-        let entry = self.host_mut(host);
-        let given = (entry.next_port, entry.ports_used_up);
-        if entry.next_port == LAST_EPHEMERAL_PORT {
-            entry.next_port = FIRST_EPHEMERAL_PORT;
-            entry.ports_used_up = true;
-        } else {
-            entry.next_port += 1;
-        }
-        given
     }
 }

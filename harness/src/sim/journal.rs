@@ -1,12 +1,10 @@
-//! What a run leaves behind: its records, and a hash of much more than they say.
+//! A run's records, and a hash that also covers packets, polls and draws.
 
 use std::cmp::Ordering;
 use std::time::Duration;
 
-use super::fabric::PacketDigest;
-use crate::check::FinalState;
 use crate::name::{Direction, HostName, Incarnation};
-use crate::trace::{Record, RecordKind, TraceHash};
+use crate::trace::{FinalState, Record, RecordKind, TraceHash};
 
 /// Records and hash, as they grow.
 pub(crate) struct Journal {
@@ -52,19 +50,14 @@ impl Journal {
         self.records.len() > self.most
     }
 
-    /// Takes a packet into the hash: when, where, what, and every byte.
-    pub(crate) fn absorb_packet(
-        &mut self,
-        at: Duration,
-        connection: u32,
-        direction: Direction,
-        packet: &impl PacketDigest,
-    ) {
+    /// Takes a packet into the hash: when, where, and a number that depends on its every byte.
+    #[inline]
+    pub(crate) fn absorb_packet(&mut self, at: Duration, connection: u32, direction: Direction, digest: u64) {
         if self.sealed {
             return;
         }
         self.hash.absorb(at.as_nanos() as u64);
-        self.hash.absorb(packet.digest() ^ (u64::from(connection) << 8 | direction as u64).rotate_left(32));
+        self.hash.absorb(digest ^ (u64::from(connection) << 8 | direction as u64).rotate_left(32));
     }
 
     /// Takes the poll of a task into the hash.
@@ -100,9 +93,8 @@ impl Journal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::RunEnd;
     use crate::fact::{Fact, FactKind};
-    use crate::trace::{Level, LogEvent, ProcessEvent};
+    use crate::trace::{Level, LogEvent, ProcessEvent, RunEnd};
 
     #[test]
     fn every_part_of_a_record_is_in_the_hash() {

@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use super::SimError;
 use super::engine::Engine;
-use super::fabric::{Due, HostOrder};
-use super::hosts::{HostId, LifeId, Power, State};
+use super::hosts::State;
 use super::overrides::EntropyState;
-use crate::check::RunEnd;
+use crate::fabric::{Due, HostId, HostOrder, LifeId, Power};
 use crate::fault::{FaultIndex, Verb};
 use crate::plane::HostAct;
-use crate::trace::{ProcessEvent, RecordKind};
+use crate::trace::{ProcessEvent, RecordKind, RunEnd};
 
 impl Engine {
     /// Begins a host's next life and says which.
@@ -27,7 +26,7 @@ impl Engine {
         let state = EntropyState::of(&seeds);
         self.shared.begin_life(name.as_str(), seeds.clone());
         let interleaving = seeds.child("interleaving").draws();
-        let life = self.with_network(|network| network.hosts.begin_life(host, state, interleaving));
+        let life = self.with_network(|network| network.begin_life(host, state, interleaving));
         if let Some((ahead, fault)) = self.network.borrow().hosts.host(host).ahead {
             self.shared.set_wall(life.0, ahead, fault);
         }
@@ -44,15 +43,15 @@ impl Engine {
         self.record(Some(life), RecordKind::Process(ProcessEvent::Exited { error }));
         self.with_network(|network| {
             // The process is gone: its kernel closes what it still held.
-            network.sever_life(life, None);
+            network.fabric.close_sockets_of(life, None);
             let entry = network.hosts.life_mut(life);
             entry.state = State::Exited;
             let host = entry.host;
             let pause = entry.restart_pause.take();
             match pause {
                 Some(pause) => {
-                    let at = network.now + pause;
-                    network.schedule.push(at, Due::Start(host));
+                    let at = network.fabric.now + pause;
+                    network.fabric.schedule.push(at, Due::Start(host));
                 }
                 None => network.hosts.host_mut(host).finished = true,
             }
@@ -95,12 +94,12 @@ impl Engine {
         let Some(life) = self.network.borrow().hosts.running(host) else { return };
         self.record(Some(life), RecordKind::Process(how.clone()));
         let root = self.with_network(|network| {
-            network.taint_host(host, fault);
+            network.fabric.touch_host(host, fault);
             if how == ProcessEvent::PowerLost {
-                network.hosts.host_mut(host).power = Power::Off;
-                network.forget_life(life, fault);
+                network.fabric.machines.set_power(host, Power::Off);
+                network.fabric.forget_sockets_of(host, life, fault);
             } else {
-                network.sever_life(life, Some(fault));
+                network.fabric.close_sockets_of(life, Some(fault));
             }
             let entry = network.hosts.life_mut(life);
             entry.state = State::Dead;
@@ -131,8 +130,8 @@ impl Engine {
     fn stop_and_restart(&self, host: HostId, fault: FaultIndex, pause: Duration) {
         let Some(life) = self.network.borrow().hosts.running(host) else { return };
         self.with_network(|network| {
-            network.taint_host(host, fault);
-            network.taint_connections_of(host, fault);
+            network.fabric.touch_host(host, fault);
+            network.fabric.touch_connections_of(host, fault);
             network.hosts.life_mut(life).restart_pause = Some(pause);
         });
         self.ask_to_stop(life);

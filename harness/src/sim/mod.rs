@@ -1,29 +1,33 @@
 //! The simulation: the real services on a network whose time, entropy and faults are the run's own.
 //!
 //! - `run`: one simulation from thread to outcome.
-//! - `director`: hosts start, actors play, everything settles.
+//! - `runner`: hosts start, actors play, everything settles.
 //! - `engine`: who speaks, what time it is, when packets move.
 //! - `lives`: how a host's process begins, is asked to stop, and ends.
 //! - `hosts`: hosts and their incarnations; `owners`: whose a task is.
-//! - `fabric`: byte-stream TCP with the fault plane in the middle.
-//! - `seam`: the fabric as `halfopen_net` sees it.
+//! - `network`: the core `fabric` with the hosts' processes, the journal and the tasks that wait (`wakers`) beside it; `netstat`: what is open.
+//! - `seam`: the network as `halfopen_net` sees it; `calls`: calls that may have to wait; `options`: what sockets are told in advance.
 //! - `overrides`: libc's entropy, clocks, threads and doors to the real world; `helpers`: what other threads tell.
 //! - `recorder`, `journal`, `panics`: what is written down.
 
-mod director;
+mod calls;
 mod engine;
-mod fabric;
 mod helpers;
 mod hosts;
 mod journal;
 mod lives;
+mod netstat;
+mod network;
+mod options;
 #[expect(unsafe_code, reason = "libc symbols are defined and forwarded here, and nowhere else")]
 mod overrides;
 mod owners;
 mod panics;
 mod recorder;
 mod run;
+mod runner;
 mod seam;
+mod wakers;
 
 use std::io;
 use std::time::Duration;
@@ -32,7 +36,7 @@ use std::time::Duration;
 pub(crate) use overrides::{MEMORY_MIB, Page, become_worker, memory_file, prepare_worker, readable};
 #[cfg(feature = "cli")]
 pub(crate) use run::watchdog;
-pub(crate) use run::{Raw, execute, set_watchdog};
+pub(crate) use run::{RunOutput, execute, set_watchdog};
 
 use crate::name::HostName;
 use crate::seed::Seed;
@@ -53,7 +57,7 @@ pub enum SimError {
         source: io::Error,
     },
     /// A scenario's `run` names nothing in the catalogue.
-    #[error("failed to cast the scenario: nothing is registered as `{run}`")]
+    #[error("unknown host or actor `{run}`")]
     UnknownRun {
         /// The name.
         run: String,

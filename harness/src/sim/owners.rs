@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-use super::hosts::LifeId;
+use crate::fabric::LifeId;
 
 /// The owners of all tasks that live.
 pub(crate) type Owners = HashMap<tokio::task::Id, Owner, BuildHasherDefault<IdHasher>>;

@@ -60,12 +60,8 @@ impl<S: tracing::Subscriber> Layer<S> for Recorder {
         if engine.events_trigger {
             engine.with_network(|network| {
                 let host = network.hosts.life(life).host;
-                network.journal.push(
-                    network.now,
-                    Some(network.hosts.name_of_life(life)),
-                    RecordKind::Event(event.clone()),
-                );
-                network.observe_event(host, &event);
+                network.record(network.fabric.now, Some(life), RecordKind::Event(event.clone()));
+                network.fabric.observe_event(host, &event);
             });
         } else {
             engine.record(Some(life), RecordKind::Event(event));

@@ -13,20 +13,20 @@ use tokio::runtime::LocalRuntime;
 #[cfg(tokio_unstable)]
 use tokio::runtime::{Builder, RngSeed};
 
-use super::director::{Cast, Director};
 use super::engine::{self, Engine, Livelock};
-use super::fabric::{Links, Network};
+use super::network::Network;
 use super::overrides::{self, EntropyState, LastWords, Shared, Speaking};
+use super::runner::{HostSetups, Runner};
 use super::seam::EngineSeam;
 use super::{SimError, panics, recorder};
 use crate::catalogue::{Catalogue, set_fact_sink};
-use crate::check::{FinalState, RunEnd};
+use crate::fabric::{Fabric, Links};
 use crate::name::Incarnation;
 use crate::plan::Plan;
 use crate::plane::Plane;
 use crate::scenario;
 use crate::seed::{Seed, SeedTree};
-use crate::trace::{Record, RecordKind, TraceHash};
+use crate::trace::{FinalState, Record, RecordKind, RunEnd, TraceHash};
 
 #[cfg(not(tokio_unstable))]
 compile_error!(
@@ -57,7 +57,7 @@ pub(crate) fn watchdog() -> Duration {
 
 /// What came out of a run, before anybody judges it.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Raw {
+pub(crate) struct RunOutput {
     pub(crate) records: Vec<Record>,
     pub(crate) hash: TraceHash,
     pub(crate) last: FinalState,
@@ -69,7 +69,7 @@ pub(crate) struct Raw {
 }
 
 /// Runs a plan on a thread of its own.
-pub(crate) fn execute(catalogue: &Catalogue, plan: &Plan) -> Result<Raw, SimError> {
+pub(crate) fn execute(catalogue: &Catalogue, plan: &Plan) -> Result<RunOutput, SimError> {
     panics::watch();
     overrides::watch_exit();
     let left = warm_up(catalogue, plan)?;
@@ -115,7 +115,7 @@ enum Round {
     Counted { left: usize },
 }
 
-fn on_fresh_thread(catalogue: &Catalogue, plan: &Plan, name: String, round: Round) -> Result<Raw, SimError> {
+fn on_fresh_thread(catalogue: &Catalogue, plan: &Plan, name: String, round: Round) -> Result<RunOutput, SimError> {
     let result = Arc::new(Mutex::new(None));
     let warm_up = matches!(round, Round::WarmUp);
     let shared: &'static Shared = Box::leak(Box::new(Shared::new(name, plan.scenario.starts_at, warm_up)));
@@ -146,7 +146,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Where a run's result is left for whoever waits for it.
-type Told = Arc<Mutex<Option<Result<Raw, SimError>>>>;
+type Told = Arc<Mutex<Option<Result<RunOutput, SimError>>>>;
 
 fn on_this_thread(
     catalogue: &Catalogue,
@@ -154,10 +154,10 @@ fn on_this_thread(
     shared: &'static Shared,
     round: Round,
     told: &Told,
-) -> Result<Raw, SimError> {
+) -> Result<RunOutput, SimError> {
     static RUNS: AtomicU64 = AtomicU64::new(1);
     let seeds = SeedTree::new(plan.seed);
-    let cast = Cast::new(catalogue, plan)?;
+    let hosts = HostSetups::new(catalogue, plan)?;
     overrides::enter(shared, EntropyState::of(&seeds.child("harness")));
     // std draws a thread's hash keys once. Drawn here, they shift no host's stream.
     let _ = std::hash::RandomState::new();
@@ -166,7 +166,7 @@ fn on_this_thread(
     let engine = Rc::new(Engine::new(network, shared, seeds.clone(), run, &plan.faults));
     engine::install(Rc::clone(&engine));
     let seam = halfopen_net::engine::install(Rc::new(EngineSeam(Rc::clone(&engine))));
-    set_fact_sink(Some(Rc::new(super::director::Facts(Rc::clone(&engine)))));
+    set_fact_sink(Some(Rc::new(super::runner::Facts(Rc::clone(&engine)))));
     let recorder = tracing::dispatcher::set_default(recorder::dispatch());
     let runtime = runtime(&seeds).map_err(|source| SimError::Runtime { source })?;
 
@@ -174,11 +174,11 @@ fn on_this_thread(
     overrides::set_last_words(Some(last_words(&engine, plan, round, told)));
 
     let directed = catch_unwind(AssertUnwindSafe(|| {
-        runtime.block_on(async { Director::new(Rc::clone(&engine), cast, plan).run().await })
+        runtime.block_on(async { Runner::new(Rc::clone(&engine), hosts, plan).run().await })
     }));
     let sampled = match directed {
         Ok(last) => Ok(last),
-        Err(panic) if panic.is::<Livelock>() => Ok(Director::sample(&engine, RunEnd::Livelock)),
+        Err(panic) if panic.is::<Livelock>() => Ok(Runner::sample(&engine, RunEnd::Livelock)),
         Err(panic) => Err(SimError::Defect { message: panics::text(&*panic) }),
     };
     if !panics::are_heard() {
@@ -205,12 +205,12 @@ fn on_this_thread(
     if let Some(defect) = engine.defect.borrow_mut().take() {
         return Err(defect);
     }
-    raw.map(|raw| Raw { left, ..late_panics(&engine, raw) })
+    raw.map(|raw| RunOutput { left, ..late_panics(&engine, raw) })
 }
 
 /// Tells of destructors that panicked while the run was taken apart. Which came first is tokio's own affair, so they are
 /// told in the order of their words, and each once.
-fn late_panics(engine: &Engine, mut raw: Raw) -> Raw {
+fn late_panics(engine: &Engine, mut raw: RunOutput) -> RunOutput {
     let panics = std::mem::take(&mut *engine.panics.borrow_mut());
     let messages: BTreeSet<_> = panics.into_iter().map(|(_, _, message)| message).collect();
     for message in messages {
@@ -224,7 +224,7 @@ fn late_panics(engine: &Engine, mut raw: Raw) -> Raw {
 }
 
 /// Ends the records and the hash; what comes later is not the run's.
-fn seal(engine: &Engine, round: Round, last: FinalState) -> Raw {
+fn seal(engine: &Engine, round: Round, last: FinalState) -> RunOutput {
     let simulated = engine.now();
     note_threads(engine, round);
     engine.note_told();
@@ -233,7 +233,7 @@ fn seal(engine: &Engine, round: Round, last: FinalState) -> Raw {
     network.journal.absorb_last(&last);
     network.journal.seal();
     let (records, hash) = network.journal.take();
-    Raw { records, hash, last, simulated, polls: engine.polls(), left: 0 }
+    RunOutput { records, hash, last, simulated, polls: engine.polls(), left: 0 }
 }
 
 /// What is left of a run whose thread waits for ever: everything up to there, and why.
@@ -244,7 +244,7 @@ fn last_words(engine: &Rc<Engine>, plan: &Plan, round: Round, told: &Told) -> La
         let result = if engine.network.try_borrow_mut().is_ok() {
             let detail = format!("{} waits for ever for {what}", waiting(&engine));
             engine.record(engine.speaking(), RecordKind::BrokenRule { rule: "stuck".to_owned(), detail });
-            let last = Director::sample(&engine, RunEnd::Watchdog);
+            let last = Runner::sample(&engine, RunEnd::Watchdog);
             Ok(seal(&engine, round, last))
         } else {
             Err(SimError::Stuck { scenario, seed, what })
@@ -282,7 +282,8 @@ fn note_threads(engine: &Engine, round: Round) {
 
 fn network(plan: &Plan, seeds: &SeedTree) -> Network {
     let scenario::Network { interleaved, arrivals, .. } = plan.scenario.network;
-    Network::new(Plane::new(&plan.faults), links(plan), seeds, interleaved, arrivals.unwrap_or_default())
+    let fabric = Fabric::new(Plane::new(&plan.faults), links(plan), seeds, arrivals.unwrap_or_default());
+    Network::new(fabric, interleaved)
 }
 
 fn links(plan: &Plan) -> Links {

@@ -9,9 +9,11 @@ use halfopen_net::engine::{Direction, Engine as Seam, Key, Lookup, SocketOption}
 use tokio::io::ReadBuf;
 
 use super::engine::Engine;
-use super::fabric::{ConnectionIndex, LookedUp, Network, Options, Socket};
-use super::hosts::LifeId;
+use super::network::Network;
+use super::options;
+use crate::fabric::{ConnectionIndex, LifeId, LookedUp, Socket};
 use crate::name::Side;
+use crate::tcp::Options;
 
 /// The engine as `halfopen_net` is given it.
 pub(crate) struct EngineSeam(pub(crate) Rc<Engine>);
@@ -78,7 +80,7 @@ impl EngineSeam {
         match Self::stream(key) {
             Ok(socket) => self.0.with_network(|network| {
                 let answer = work(network, socket);
-                network.end_call(socket);
+                network.fabric.end_call(socket);
                 answer
             }),
             Err(error) => Poll::Ready(Err(error)),
@@ -99,11 +101,10 @@ impl Seam for EngineSeam {
             return Ok(vec![SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port)]);
         }
         let network = self.0.network.borrow();
-        match network.hosts.by_name(host) {
-            Some(id) => Ok(vec![network.address_of(id, port)]),
+        match network.fabric.machines.by_name(host) {
+            Some(id) => Ok(vec![network.fabric.address_of(id, port)]),
             None => {
-                let known: Vec<_> =
-                    network.hosts.ids().map(|id| network.hosts.host(id).name.as_str().to_owned()).collect();
+                let known: Vec<_> = network.fabric.machines.names().map(|name| name.as_str().to_owned()).collect();
                 let text = format!(
                     "failed to lookup address information: no host `{host}` in this scenario (hosts: {})",
                     known.join(", ")
@@ -117,9 +118,9 @@ impl Seam for EngineSeam {
         let struck = self.0.speaking().and_then(|life| {
             self.0.with_network(|network| {
                 let asker = network.hosts.life(life).host;
-                network.look_up(asker, host).map(|answer| match answer {
+                network.fabric.look_up(asker, host).map(|answer| match answer {
                     LookedUp::Failed { after, error } => Lookup { takes: after, answer: Err(error) },
-                    LookedUp::Host(other) => Lookup::at_once(Ok(vec![network.address_of(other, port)])),
+                    LookedUp::Host(other) => Lookup::at_once(Ok(vec![network.fabric.address_of(other, port)])),
                 })
             })
         });
@@ -133,7 +134,7 @@ impl Seam for EngineSeam {
         options: &[SocketOption],
         _: &mut Context<'_>,
     ) -> Poll<io::Result<Key>> {
-        let options = match Options::of(options) {
+        let options = match options::of(options) {
             Ok(options) => options,
             Err(refused) => return Poll::Ready(Err(refused)),
         };
@@ -142,7 +143,10 @@ impl Seam for EngineSeam {
             Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
             Poll::Pending => return Poll::Pending,
         };
-        let listener = self.0.with_network(|network| network.listen(life, address, backlog, options));
+        let listener = self.0.with_network(|network| {
+            let host = network.hosts.life(life).host;
+            network.fabric.listen(host, life, address, backlog, options)
+        });
         Poll::Ready(listener.map(|number| self.key(Named::Listener(number))))
     }
 
@@ -151,17 +155,17 @@ impl Seam for EngineSeam {
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidInput, "this key names a stream")));
         };
         let accepted = self.0.with_network(|network| {
-            let life = network.listener(number).life;
+            let life = network.fabric.listener(number).life;
             if network.hosts.life(life).state.is_over() {
                 return Poll::Pending;
             }
-            if let Some(error) = network.armed_accept_error(number) {
+            if let Some(error) = network.fabric.armed_accept_error(number) {
                 return Poll::Ready(Err(error));
             }
-            match network.accept(number) {
+            match network.fabric.accept(number) {
                 Some(accepted) => Poll::Ready(Ok(accepted)),
                 None => {
-                    network.listener(number).acceptors.register(cx);
+                    network.waiting.on_listener(number).register(cx);
                     Poll::Pending
                 }
             }
@@ -170,12 +174,15 @@ impl Seam for EngineSeam {
     }
 
     fn connect(&self, to: SocketAddr, from: Option<SocketAddr>, options: &[SocketOption]) -> io::Result<Key> {
-        let options = Options::of(options)?;
+        let options = options::of(options)?;
         let life = match self.speaker() {
             Poll::Ready(life) => life?,
             Poll::Pending => return Ok(self.key(Named::Nowhere)),
         };
-        let socket = self.0.with_network(|network| network.open(life, to, from, options))?;
+        let socket = self.0.with_network(|network| {
+            let host = network.hosts.life(life).host;
+            network.fabric.open(host, life, to, from, options)
+        })?;
         Ok(self.key(Named::Stream(socket)))
     }
 
@@ -183,15 +190,7 @@ impl Seam for EngineSeam {
         if let Named::Nowhere = Self::named(stream) {
             return Poll::Pending;
         }
-        self.on_stream(stream, |network, socket| {
-            if network.life_of(socket).is_some_and(|life| network.hosts.life(life).state.is_over()) {
-                return Poll::Pending;
-            }
-            match network.connected(socket) {
-                Some(result) => Poll::Ready(result),
-                None => network.wait_connected(socket, cx),
-            }
-        })
+        self.on_stream(stream, |network, socket| network.connected(socket, cx))
     }
 
     fn poll_read(&self, stream: Key, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
@@ -241,8 +240,8 @@ impl Seam for EngineSeam {
 
     fn local_addr(&self, socket: Key) -> io::Result<SocketAddr> {
         Ok(match Self::named(socket) {
-            Named::Stream(socket) => self.0.network.borrow().addresses(socket).0,
-            Named::Listener(number) => self.0.network.borrow_mut().listener(number).address,
+            Named::Stream(socket) => self.0.network.borrow().fabric.addresses(socket).0,
+            Named::Listener(number) => self.0.network.borrow_mut().fabric.listener(number).address,
             Named::Nowhere => return Err(io::ErrorKind::NotConnected.into()),
         })
     }
@@ -250,8 +249,8 @@ impl Seam for EngineSeam {
     fn peer_addr(&self, stream: Key) -> io::Result<SocketAddr> {
         let socket = Self::stream(stream)?;
         let network = self.0.network.borrow();
-        if network.is_connected(socket) {
-            Ok(network.addresses(socket).1)
+        if network.fabric.is_connected(socket) {
+            Ok(network.fabric.addresses(socket).1)
         } else {
             Err(io::ErrorKind::NotConnected.into())
         }
@@ -260,22 +259,24 @@ impl Seam for EngineSeam {
     fn set_option(&self, socket: Key, option: SocketOption) -> io::Result<()> {
         match Self::named(socket) {
             Named::Stream(socket) => self.0.with_network(|network| network.set_option(socket, option)),
-            Named::Listener(number) => self.0.with_network(|network| network.listener(number).options.set(option)),
-            Named::Nowhere => Options::default().set(option),
+            Named::Listener(number) => {
+                self.0.with_network(|network| options::set(&mut network.fabric.listener(number).options, option))
+            }
+            Named::Nowhere => options::set(&mut Options::default(), option),
         }
     }
 
     fn take_error(&self, socket: Key) -> io::Result<Option<io::Error>> {
         Ok(match Self::named(socket) {
-            Named::Stream(socket) => self.0.network.borrow_mut().take_error(socket),
+            Named::Stream(socket) => self.0.network.borrow_mut().fabric.take_error(socket),
             Named::Listener(_) | Named::Nowhere => None,
         })
     }
 
     fn close(&self, socket: Key) {
         self.0.with_network(|network| match Self::named(socket) {
-            Named::Stream(socket) => network.close(socket),
-            Named::Listener(number) => network.close_listener(number),
+            Named::Stream(socket) => network.fabric.close(socket),
+            Named::Listener(number) => network.fabric.close_listener(number),
             Named::Nowhere => {}
         });
     }

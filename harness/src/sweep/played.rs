@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 use super::Series;
 use super::board::Report;
 use crate::catalogue::Catalogue;
-use crate::check::{Check as _, Evidence, FinalState, RunEnd, RunIntegrity, Signature};
+use crate::check::{Check as _, Evidence, RunIntegrity, Signature};
 use crate::name::{HostName, Incarnation};
 use crate::outcome::Outcome;
 use crate::plan::Plan;
-use crate::sim::{Raw, SimError};
+use crate::sim::{RunOutput, SimError};
 use crate::story;
-use crate::trace::{Record, RecordKind, Trace, TraceHash};
+use crate::trace::{FinalState, Record, RecordKind, RunEnd, Trace, TraceHash};
 
 /// How closely a run is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,7 +50,7 @@ pub(crate) struct Played {
     /// Its records in words; of those only that are compared.
     pub(crate) words: Option<Vec<String>>,
     /// Everything, of the first run with its signature.
-    pub(crate) whole: Option<Raw>,
+    pub(crate) whole: Option<RunOutput>,
 }
 
 /// Plays runs and remembers which failures it has told in full.
@@ -98,7 +98,7 @@ impl<'a> Player<'a> {
             difference,
             hash: outcome.hash,
             words,
-            whole: keep.then_some(Raw {
+            whole: keep.then_some(RunOutput {
                 records: outcome.trace.records,
                 hash: outcome.hash,
                 last: outcome.last,

@@ -2,6 +2,7 @@
 //! hash covers those as well.
 
 use std::fmt;
+#[cfg(any(feature = "sim", test))]
 use std::hash::{Hash, Hasher};
 
 use serde::de::Error as _;
@@ -39,14 +40,17 @@ impl TraceHash {
     }
 
     /// Takes a value in, with everything that its `Hash` tells of it.
+    #[cfg(any(feature = "sim", test))]
     pub(crate) fn absorb_value(&mut self, value: &impl Hash) {
         value.hash(&mut Told(self));
     }
 }
 
 /// What a value's `Hash` tells, number by number.
+#[cfg(any(feature = "sim", test))]
 struct Told<'a>(&'a mut TraceHash);
 
+#[cfg(any(feature = "sim", test))]
 impl Hasher for Told<'_> {
     fn finish(&self) -> u64 {
         self.0.0 as u64

@@ -4,15 +4,18 @@
 //! - [`Record`] and [`RecordKind`]: one thing that happened.
 //! - [`Trace`]: all of them, written to and read from JSON lines.
 //! - [`Seconds`]: how sentences and stories write a time.
+//! - [`FinalState`]: how a run ended, with what was open and who waited.
 //! - [`TraceHash`]: 128 bits over what the engine did; most of that is in no record.
 
 mod clock;
+mod end;
 mod hash;
 mod lines;
 mod record;
 
 pub use clock::Seconds;
 pub(crate) use clock::told_apart;
+pub use end::{FinalState, Pending, RunEnd, SocketRow, Unfired};
 pub use hash::TraceHash;
 pub(crate) use hash::words_of;
 pub use lines::TraceError;

@@ -1,7 +1,7 @@
 //! Runs that would not end, or would eat the machine.
 
-use halfopen::check::RunEnd;
 use halfopen::fault::Verb;
+use halfopen::trace::RunEnd;
 use halfopen_net::{TcpListener, TcpStream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::sleep;

@@ -3,10 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use halfopen::Outcome;
-use halfopen::check::RunEnd;
 use halfopen::fault::Verb;
 use halfopen::name::Incarnation;
-use halfopen::trace::{ConnectionEvent, ProcessEvent, RecordKind};
+use halfopen::trace::{ConnectionEvent, ProcessEvent, RecordKind, RunEnd};
 use halfopen_net::{TcpListener, TcpStream, lookup_host};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, sleep, timeout};

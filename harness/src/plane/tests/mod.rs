@@ -11,6 +11,7 @@ mod hosts;
 mod http;
 mod idle;
 mod illegal;
+mod machine;
 mod parts;
 mod reasons;
 mod silence;

@@ -12,7 +12,7 @@
 //! - `crew`, `threads`: the threads of a run take turns; what a service does with threads;
 //! - `machine`, `files`: what a process asks of the machine that it runs on;
 //! - `counter`: the processor's own clock;
-//! - `doors`: sockets, names, processes, the end of the process; `callers`: whose call it was;
+//! - `syscalls`: sockets, names, processes, the end of the process; `callers`: whose call it was;
 //! - `belongings`: what the whole process has one of: its environment, its working directory, its program;
 //! - `beacon`: who is speaking, for whoever finds the process dead;
 //! - `worker`: what a process needs to play runs for another.
@@ -23,10 +23,10 @@ mod callers;
 mod clock;
 mod counter;
 mod crew;
-mod doors;
 mod entropy;
 mod files;
 mod machine;
+mod syscalls;
 mod threads;
 mod wait;
 mod wall;
@@ -42,9 +42,9 @@ use std::time::Duration;
 
 pub(crate) use beacon::{Beacon, Speaking};
 pub(crate) use crew::{disband, give_way, has_helped, helpers};
-pub(crate) use doors::watch_exit;
 pub(crate) use entropy::{EntropyState, seed_generators, swap_entropy};
 use entropy::{draws_digest, fill, seeded};
+pub(crate) use syscalls::watch_exit;
 pub(crate) use wait::{after_wait, before_wait, join};
 #[cfg(feature = "cli")]
 pub(crate) use worker::{MEMORY_MIB, Page, become_worker, memory_file, prepare_worker, readable};

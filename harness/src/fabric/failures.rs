@@ -3,12 +3,10 @@
 use std::io;
 use std::time::Duration;
 
-use super::{ConnectionIndex, Network};
+use super::{ConnectionIndex, Fabric, HostId, Ready, Socket};
 use crate::fault::{FaultIndex, IoCall, IoErrorKind, LookupError};
-use crate::name::{HostName, Link};
+use crate::name::{Link, Side};
 use crate::plane::Answer;
-use crate::sim::hosts::HostId;
-use crate::trace::{FaultEvent, RecordKind};
 
 /// How long glibc's resolver waits when no name server answers: two attempts of five seconds (`resolv.conf`'s defaults).
 const RESOLVER_PATIENCE: Duration = Duration::from_secs(10);
@@ -80,21 +78,19 @@ pub(crate) enum LookedUp {
     Host(HostId),
 }
 
-impl Network {
+impl Fabric {
     /// The connect call itself fails.
     pub(super) fn fail_connect(&mut self, index: ConnectionIndex, fault: FaultIndex, kind: IoErrorKind) {
-        self.bite(fault, index, || "the connect call itself".to_owned());
-        let mut wakers = std::mem::take(&mut self.to_wake);
+        self.record_effect(fault, index, || "the connect call itself".to_owned());
         let client = &mut self.connection_mut(index).client;
-        client.reset = true;
+        client.tcp.fail(None);
         client.failed = Some(kind);
-        client.wake_all(&mut wakers);
-        self.to_wake = wakers;
+        self.wake(Socket { connection: index, side: Side::Client }, Ready::ForAll);
     }
 
     /// What a fault answers to a host that looks up another's name, if one does.
     pub(crate) fn look_up(&mut self, asker: HostId, name: &str) -> Option<LookedUp> {
-        let client = &self.hosts.host(asker).name;
+        let client = &self.machines.get(asker).name;
         let position = self
             .lookups
             .iter()
@@ -104,29 +100,17 @@ impl Network {
         if once {
             self.lookups.remove(position);
         }
-        self.note_struck_call(fault, format!("the lookup of {name}"));
+        self.record_effect_anywhere(fault, || format!("the lookup of {name}"));
         match answer {
             Answer::Failure(kind) => {
                 let (words, after) = words(kind);
-                self.answer(fault, asker, format!("lookup of {name}: {words}"));
+                self.record_outcome(fault, asker, format!("lookup of {name}: {words}"));
                 Some(LookedUp::Failed { after, error: lookup_error(words) })
             }
             Answer::AddressOf(other) => {
-                self.answer(fault, asker, format!("lookup of {name}: the address of {other}"));
-                self.host_called(&other).map(LookedUp::Host)
+                self.record_outcome(fault, asker, format!("lookup of {name}: the address of {other}"));
+                self.machines.by_name(other.as_str()).map(LookedUp::Host)
             }
-        }
-    }
-
-    fn host_called(&self, name: &HostName) -> Option<HostId> {
-        self.hosts.by_name(name.as_str())
-    }
-
-    /// The first call that a fault struck where there is no connection.
-    pub(super) fn note_struck_call(&mut self, fault: FaultIndex, packet: String) {
-        if self.bitten.insert(fault) {
-            let event = FaultEvent::FirstPacket { packet };
-            self.journal.push(self.now, None, RecordKind::Fault { fault, event });
         }
     }
 

@@ -2,16 +2,16 @@
 
 use std::io;
 
-use super::connection::Packet;
 use super::failures::{ArmedError, ArmedLookup, outcome, strike};
+use super::packet::Packet;
 use super::shaping::Shape;
-use super::{ConnectionIndex, HostOrder, Network, Socket};
+use super::{ConnectionIndex, Fabric, HostOrder, Output, Ready, Socket};
 use crate::fault::{FaultIndex, HalfOpenKind, IoCall};
 use crate::name::{Direction, Link};
 use crate::plane::{Effect, Hold, Mode};
 use crate::trace::{ConnectionEvent, FaultEvent, RecordKind};
 
-impl Network {
+impl Fabric {
     /// Applies effects in order and leaves the list empty.
     #[inline]
     pub(super) fn apply(&mut self, effects: &mut Vec<Effect>) {
@@ -33,7 +33,7 @@ impl Network {
             }
             Effect::Discard { connection, direction, bytes, fault } => {
                 let index = connection.into();
-                self.bite(fault, index, || format!("{direction} data, {bytes} bytes"));
+                self.record_effect(fault, index, || format!("{direction} data, {bytes} bytes"));
                 let owed = self.decide(index, direction, bytes);
                 if owed > 0 {
                     self.schedule_return(index, direction, owed, owed);
@@ -57,7 +57,7 @@ impl Network {
             Effect::Mode { connection, direction, mode } => self.set_mode(connection.into(), direction, mode),
             Effect::Unit { connection, direction, unit } => {
                 let connection = self.connection(connection.into()).id.clone();
-                self.journal.push(self.now, None, RecordKind::Unit { connection, direction, unit });
+                self.record(None, RecordKind::Unit { connection, direction, unit });
             }
             Effect::Hold { between, fault } => self.hold(between, fault),
             Effect::Release { fault } => {
@@ -65,7 +65,7 @@ impl Network {
                 self.release(fault);
             }
             Effect::Kept { connection, direction, fault } => {
-                self.bite(fault, connection.into(), || format!("{direction} data"));
+                self.record_effect(fault, connection.into(), || format!("{direction} data"));
             }
             Effect::Forgotten { connection } => {
                 self.record_connection(connection.into(), ConnectionEvent::Forgotten);
@@ -87,33 +87,31 @@ impl Network {
                 self.arm_listener(&link, armed);
             }
             Effect::Host { host, act, fault } => {
-                if let Some(host) = self.hosts.by_name(host.as_str()) {
+                if let Some(host) = self.machines.by_name(host.as_str()) {
                     self.orders.push(HostOrder { host, act, fault });
                 }
             }
             Effect::Fired { fault, on, verb } => {
-                self.journal.push(self.now, None, RecordKind::Fault { fault, event: FaultEvent::Fired { on, verb } });
+                self.record_fault(fault, FaultEvent::Fired { on, verb });
             }
             Effect::Healed { fault } => {
-                self.journal.push(self.now, None, RecordKind::Fault { fault, event: FaultEvent::Healed });
+                self.record_fault(fault, FaultEvent::Healed);
             }
         }
     }
 
     fn forge(&mut self, index: ConnectionIndex, direction: Direction, packet: Packet, fault: FaultIndex) {
-        self.bite(fault, index, || packet.describe(direction));
+        self.record_effect(fault, index, || packet.describe(direction));
         self.put(index, direction, packet);
     }
 
     fn set_mode(&mut self, index: ConnectionIndex, direction: Direction, mode: Mode) {
         let path = self.connection_mut(index).path_mut(direction);
         let before = std::mem::replace(&mut path.mode, mode);
-        let taint = &mut self.connection_mut(index).taint;
         if let Mode::Silent(_, fault) | Mode::Severed(fault) = mode
             && fault != FaultIndex::MIDDLEBOX
-            && !taint.contains(&fault)
         {
-            taint.push(fault);
+            self.attribution.touch(index, fault);
         }
         if mode != Mode::Pass {
             return;
@@ -169,32 +167,26 @@ impl Network {
     }
 
     fn arm(&mut self, socket: Socket, armed: ArmedError) {
-        let mut wakers = std::mem::take(&mut self.to_wake);
-        let end = self.connection_mut(socket.connection).end_mut(socket.side);
-        end.armed.push(armed);
-        end.wake_all(&mut wakers);
-        self.to_wake = wakers;
+        self.end_mut(socket).armed.push(armed);
+        self.wake(socket, Ready::ForAll);
     }
 
     fn arm_listener(&mut self, link: &Link, armed: ArmedError) {
-        let host = self.hosts.by_name(link.server.as_str());
-        let hosts = &self.hosts;
-        let listener =
-            self.listeners.iter_mut().find(|listener| listener.open && host == Some(hosts.life(listener.life).host));
-        if let Some(listener) = listener {
-            listener.armed.push(armed);
-            listener.acceptors.drain_into(&mut self.to_wake);
+        let host = self.machines.by_name(link.server.as_str());
+        let number = self.listeners.iter().position(|listener| listener.open && host == Some(listener.host));
+        if let Some(number) = number {
+            self.listeners[number].armed.push(armed);
+            self.outputs.push(Output::WakeAcceptors(number as u32));
         }
     }
 
     /// An accept call that a fault makes fail.
     pub(crate) fn armed_accept_error(&mut self, number: u32) -> Option<io::Error> {
-        let listener = self.listener(number);
+        let listener = &mut self.listeners[number as usize];
+        let host = listener.host;
         let armed = strike(&mut listener.armed, IoCall::Accept)?;
-        let life = listener.life;
-        let host = self.hosts.life(life).host;
-        self.note_struck_call(armed.fault, "the accept call itself".to_owned());
-        self.answer(armed.fault, host, format!("accept: {}", outcome(armed.kind)));
+        self.record_effect_anywhere(armed.fault, || "the accept call itself".to_owned());
+        self.record_outcome(armed.fault, host, format!("accept: {}", outcome(armed.kind)));
         Some(armed.kind.error())
     }
 }

@@ -2,15 +2,11 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::time::Duration;
 
 use super::connection::Connection;
-use super::hosts::{EPHEMERAL_PORTS, HostId};
-use super::{ConnectionIndex, Network};
+use super::machines::EPHEMERAL_PORTS;
+use super::{ConnectionIndex, Fabric, HostId};
 use crate::name::Side;
-
-/// How long the addresses of a connection stay taken at the end that closed it first (`TCP_TIMEWAIT_LEN`).
-pub(super) const TIME_WAIT: Duration = Duration::from_secs(60);
 
 /// The way of a connection.
 pub(crate) struct Route {
@@ -21,7 +17,7 @@ pub(crate) struct Route {
     pub(crate) mapped: bool,
 }
 
-impl Network {
+impl Fabric {
     /// Where a connection of `own` to an address leads, and from where it is sent.
     ///
     /// # Errors
@@ -32,7 +28,7 @@ impl Network {
             IpAddr::V4(v4) if v4.is_unspecified() => (own, IpAddr::V4(Ipv4Addr::LOCALHOST)),
             IpAddr::V6(v6) if v6.is_unspecified() => (own, IpAddr::V6(Ipv6Addr::LOCALHOST)),
             ip if ip.is_loopback() => (own, ip),
-            ip => match self.hosts.by_address(ip) {
+            ip => match self.machines.by_address(ip) {
                 Some(server) => (server, ip),
                 None => {
                     let text = format!("no host has the address {ip}");
@@ -43,7 +39,7 @@ impl Network {
         let usual = match ip {
             IpAddr::V4(v4) if v4.is_loopback() => IpAddr::V4(Ipv4Addr::LOCALHOST),
             ip if ip.is_loopback() => ip,
-            _ => self.hosts.host(own).address,
+            _ => self.machines.get(own).address,
         };
         let from = match from.map(|from| from.to_canonical()).filter(|from| !from.is_unspecified()) {
             None => usual,
@@ -66,7 +62,7 @@ impl Network {
     /// `AddrNotAvailable`.
     pub(super) fn check_own(&self, host: HostId, ip: IpAddr) -> io::Result<()> {
         let ip = ip.to_canonical();
-        if ip.is_unspecified() || ip.is_loopback() || self.hosts.host(host).address == ip {
+        if ip.is_unspecified() || ip.is_loopback() || self.machines.get(host).address == ip {
             Ok(())
         } else {
             Err(io::ErrorKind::AddrNotAvailable.into())
@@ -83,9 +79,9 @@ impl Network {
             [Side::Client, Side::Server].into_iter().any(|side| {
                 let end = connection.end(side);
                 end.host == host
-                    && end.address.port() == address.port()
-                    && overlap(end.address.ip(), address.ip())
-                    && !(reuse && end.options.reuse_address)
+                    && end.tcp.address().port() == address.port()
+                    && overlap(end.tcp.address().ip(), address.ip())
+                    && !(reuse && end.tcp.options().reuse_address)
                     && self.occupies(connection, side)
             })
         })
@@ -96,17 +92,17 @@ impl Network {
             listener.open
                 && listener.address.port() == address.port()
                 && overlap(listener.address.ip(), address.ip())
-                && self.hosts.life(listener.life).host == host
+                && listener.host == host
         })
     }
 
     /// Whether there is a connection of these addresses. On loopback one that is over is none (`tcp_tw_reuse = 2`).
     pub(super) fn is_connection(&self, client: HostId, from: SocketAddr, to: SocketAddr) -> bool {
         self.connections.iter().any(|connection| {
-            !(to.ip().is_loopback() && connection.client.time_wait.is_some())
+            !(to.ip().is_loopback() && connection.client.tcp.time_wait().is_some())
                 && connection.client.host == client
-                && connection.client.address == from
-                && connection.server.address == to
+                && connection.client.tcp.address() == from
+                && connection.server.tcp.address() == to
                 && self.occupies(connection, Side::Client)
         })
     }
@@ -114,8 +110,8 @@ impl Network {
     /// Whether one end of a connection still takes its addresses.
     fn occupies(&self, connection: &Connection, side: Side) -> bool {
         let end = connection.end(side);
-        match end.time_wait {
-            _ if end.reset => false,
+        match end.tcp.time_wait() {
+            _ if end.tcp.is_reset() => false,
             Some(until) => until > self.now,
             None => !connection.ended && (side == Side::Client || end.life.is_some()),
         }
@@ -127,14 +123,14 @@ impl Network {
             listener.open
                 && listener.address.port() == to.port()
                 && accepts(listener.address.ip(), to.ip())
-                && self.hosts.life(listener.life).host == host
+                && listener.host == host
         })
     }
 
     /// A port for a listener that wants any.
     pub(super) fn port_to_bind(&mut self, host: HostId, ip: IpAddr, reuse: bool) -> io::Result<u16> {
         for _ in 0..EPHEMERAL_PORTS {
-            let (port, _) = self.hosts.ephemeral_port(host);
+            let (port, _) = self.machines.ephemeral_port(host);
             if !self.is_taken(host, SocketAddr::new(ip, port), reuse) {
                 return Ok(port);
             }
@@ -145,7 +141,7 @@ impl Network {
     /// A port for a connection that is bound to none.
     pub(super) fn port_to_connect(&mut self, host: HostId, ip: IpAddr) -> io::Result<u16> {
         for _ in 0..EPHEMERAL_PORTS {
-            let (port, again) = self.hosts.ephemeral_port(host);
+            let (port, again) = self.machines.ephemeral_port(host);
             let last = self.last_from.get(&(host, port)).filter(|_| again);
             let is_taken = last.is_some_and(|index| self.occupies(self.connection(*index), Side::Client));
             if !is_taken && !self.listens_on(host, SocketAddr::new(ip, port)) {

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use super::connection::{Packet, Path, SEGMENT_BYTES};
-use super::{ConnectionIndex, Due, Network};
+use super::connection::Path;
+use super::packet::Packet;
+use super::{ConnectionIndex, Due, Fabric};
 use crate::fault::FaultIndex;
 use crate::name::Direction;
 use crate::plane::Shaping;
+use crate::tcp::SEGMENT_BYTES;
 
 /// One fault's shaping of a path.
 #[derive(Clone, Copy, Debug)]
@@ -53,7 +55,7 @@ impl Shape {
     }
 }
 
-impl Network {
+impl Fabric {
     /// How much longer than its link's latency a packet takes.
     pub(super) fn delay(&mut self, index: ConnectionIndex, direction: Direction, packet: &Packet) -> Duration {
         if self.connection(index).path(direction).shapes.is_empty() {
@@ -66,7 +68,7 @@ impl Network {
                 Shaping::Jitter(up_to) => Duration::from_millis(self.jitter.below(up_to.as_millis() as u64 + 1)),
                 Shaping::Throttle { .. } | Shaping::Pieces { .. } => continue,
             };
-            self.bite(shape.fault, index, || packet.describe(direction));
+            self.record_effect(shape.fault, index, || packet.describe(direction));
         }
         delay
     }
@@ -100,7 +102,7 @@ impl Network {
             take_piece(path, piece)
         };
         for fault in biting {
-            self.bite(fault, index, || format!("{direction} data, {length} bytes"));
+            self.record_effect(fault, index, || format!("{direction} data, {length} bytes"));
         }
         taken
     }

@@ -12,15 +12,15 @@ use tokio::time::Instant;
 
 use super::SimError;
 use super::engine::{Engine, Livelock};
-use super::hosts::{HostId, LifeId, State};
+use super::hosts::State;
 use crate::catalogue::{Body, Catalogue, ConfigError, FactSink, HostContext};
-use crate::check::{FinalState, Pending, RunEnd, Unfired};
 use crate::error::chain;
+use crate::fabric::{Due, HostId, LifeId};
 use crate::fact::Fact;
 use crate::name::{HostName, Incarnation};
 use crate::plan::Plan;
 use crate::scenario::Role;
-use crate::trace::{ProcessEvent, RecordKind};
+use crate::trace::{FinalState, Pending, ProcessEvent, RecordKind, RunEnd, Unfired};
 
 /// Between the sampling of the final state and the stopping of the hosts: the least that virtual time can tell apart, so
 /// that what hosts record while they stop is later than what is judged.
@@ -34,8 +34,8 @@ const TASK_GRACE: Duration = Duration::from_millis(100);
 /// Further than any scenario goes.
 const NEVER: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// A host's part.
-struct Part {
+/// What a host's lives begin with.
+struct HostSetup {
     name: HostName,
     actor: bool,
     start: Duration,
@@ -43,43 +43,49 @@ struct Part {
     body: Body,
 }
 
-/// Who plays, in the order of the scenario.
-pub(crate) struct Cast(Vec<Part>);
+/// The hosts and actors of a scenario, in its order.
+pub(crate) struct HostSetups(Vec<HostSetup>);
 
-impl Cast {
+impl HostSetups {
     pub(crate) fn new(catalogue: &Catalogue, plan: &Plan) -> Result<Self, SimError> {
-        let mut parts = Vec::new();
+        let mut setups = Vec::new();
         for host in &plan.scenario.hosts {
             let actor = host.role == Role::Actor;
             let body =
                 catalogue.body(&host.run, actor).ok_or_else(|| SimError::UnknownRun { run: host.run.clone() })?;
-            parts.push(Part { name: host.name.clone(), actor, start: host.start, config: host.config.clone(), body });
+            setups.push(HostSetup {
+                name: host.name.clone(),
+                actor,
+                start: host.start,
+                config: host.config.clone(),
+                body,
+            });
         }
-        Ok(Self(parts))
+        Ok(Self(setups))
     }
 }
 
 /// Drives one run.
-pub(crate) struct Director {
+pub(crate) struct Runner {
     engine: Rc<Engine>,
-    parts: BTreeMap<HostId, Part>,
+    setups: BTreeMap<HostId, HostSetup>,
     time_limit: Duration,
     settle: Duration,
     /// How long hosts are waited for when all is over.
     stop_grace: Duration,
 }
 
-impl Director {
-    pub(crate) fn new(engine: Rc<Engine>, cast: Cast, plan: &Plan) -> Self {
-        let parts = cast.0.into_iter().map(|part| {
-            let host = engine.with_network(|network| network.hosts.add(part.name.clone()));
-            (host, part)
+impl Runner {
+    pub(crate) fn new(engine: Rc<Engine>, hosts: HostSetups, plan: &Plan) -> Self {
+        let setups = hosts.0.into_iter().map(|setup| {
+            let host = engine.with_network(|network| network.add_host(setup.name.clone()));
+            (host, setup)
         });
-        let parts: BTreeMap<_, _> = parts.collect();
+        let setups: BTreeMap<_, _> = setups.collect();
         let longest = plan.scenario.checks.stops.clone().unwrap_or_default().longest();
         // Longer than any may take, so that whoever still stands has had its time.
         let stop_grace = STOP_GRACE.max(longest + STOP_DELAY);
-        Self { engine, parts, time_limit: plan.scenario.time_limit, settle: plan.scenario.settle, stop_grace }
+        Self { engine, setups, time_limit: plan.scenario.time_limit, settle: plan.scenario.settle, stop_grace }
     }
 
     /// Plays the run to its end and says in which state it ended.
@@ -87,28 +93,28 @@ impl Director {
         // Without any timer tokio would wait until it is woken, and only the network would know when.
         let mut never = std::pin::pin!(tokio::time::sleep(NEVER));
         poll_fn(|cx| Poll::Ready(never.as_mut().poll(cx).is_pending())).await;
-        for (host, part) in &self.parts {
-            if part.start.is_zero() {
+        for (host, setup) in &self.setups {
+            if setup.start.is_zero() {
                 self.start(*host);
             } else {
-                let at = part.start;
-                self.engine.with_network(|network| network.schedule.push(at, super::fabric::Due::Start(*host)));
+                let at = setup.start;
+                self.engine.with_network(|network| network.fabric.schedule.push(at, Due::Start(*host)));
             }
         }
         let began = Instant::now();
         let ended = self.play(began + self.time_limit).await;
         if ended == RunEnd::Finished {
-            self.direct_until(Instant::now() + self.settle, |_| false).await;
+            self.run_until(Instant::now() + self.settle, |_| false).await;
         }
         let mut last = Self::sample(&self.engine, self.engine.ended.get().unwrap_or(ended));
         if ended == RunEnd::TimeLimit {
-            let unfinished = self.parts.iter().filter(|(host, part)| part.actor && !self.is_over(**host));
+            let unfinished = self.setups.iter().filter(|(host, setup)| setup.actor && !self.is_over(**host));
             let scripts: Vec<_> = unfinished
-                .map(|(_, part)| Pending { host: part.name.clone(), on: "the end of its script".to_owned() })
+                .map(|(_, setup)| Pending { host: setup.name.clone(), on: "the end of its script".to_owned() })
                 .collect();
             last.pending.splice(0..0, scripts);
         }
-        self.direct_until(Instant::now() + STOP_DELAY, |_| false).await;
+        self.run_until(Instant::now() + STOP_DELAY, |_| false).await;
         self.stop().await;
         last.tasks = self.survivors();
         last
@@ -117,15 +123,13 @@ impl Director {
     /// Until every actor's script has ended.
     async fn play(&self, limit: Instant) -> RunEnd {
         let over = self
-            .direct_until(limit, |director| {
-                director.parts.iter().all(|(host, part)| !part.actor || director.is_over(*host))
-            })
+            .run_until(limit, |runner| runner.setups.iter().all(|(host, setup)| !setup.actor || runner.is_over(*host)))
             .await;
         if over { RunEnd::Finished } else { RunEnd::TimeLimit }
     }
 
     /// Starts hosts as they become due until `done`, the end of the run, or `limit`; whether it was not the limit.
-    async fn direct_until(&self, limit: Instant, done: impl Fn(&Self) -> bool) -> bool {
+    async fn run_until(&self, limit: Instant, done: impl Fn(&Self) -> bool) -> bool {
         loop {
             for host in std::mem::take(&mut *self.engine.starts.borrow_mut()) {
                 if self.engine.network.borrow().hosts.running(host).is_none() {
@@ -149,17 +153,17 @@ impl Director {
     }
 
     fn start(&self, host: HostId) {
-        let part = &self.parts[&host];
+        let setup = &self.setups[&host];
         let life = self.engine.begin_life(host);
         let (shutdown, incarnation) = {
             let network = self.engine.network.borrow();
             let entry = network.hosts.life(life);
             (entry.shutdown.clone(), entry.incarnation)
         };
-        let cx = HostContext::new(part.name.clone(), incarnation, part.config.clone(), shutdown);
+        let cx = HostContext::new(setup.name.clone(), incarnation, setup.config.clone(), shutdown);
         let engine = Rc::clone(&self.engine);
         let root = self.engine.speaking_as(life, || {
-            let body = std::sync::Arc::clone(&part.body);
+            let body = std::sync::Arc::clone(&setup.body);
             tokio::task::spawn_local(async move {
                 let error = match AssertUnwindSafe(async { body(cx).await }).catch_unwind().await {
                     Ok(ended) => ended.err(),
@@ -227,7 +231,7 @@ impl Director {
         // Not the network's own clock, which is that of its last event.
         let at = engine.now();
         let network = engine.network.borrow();
-        let unfired = network.plane.reasons().into_iter().map(|(fault, why)| Unfired { fault, why }).collect();
+        let unfired = network.fabric.plane.reasons().into_iter().map(|(fault, why)| Unfired { fault, why }).collect();
         let (sockets, pending) = (network.sockets(at), network.waiting());
         FinalState { at, ended, sockets, tasks: Vec::new(), pending, unfired }
     }
@@ -239,10 +243,10 @@ pub(crate) struct Facts(pub(crate) Rc<Engine>);
 impl FactSink for Facts {
     fn fact(&self, host: &HostName, incarnation: Incarnation, fact: Fact) {
         self.0.with_network(|network| {
-            let at = network.now;
             // A dead process says nothing, however long its tasks live on.
             if network.hosts.speaks(host, incarnation) {
-                network.journal.push(at, Some((host, incarnation)), RecordKind::Fact(fact));
+                let life = network.hosts.life_of(host, incarnation);
+                network.record(network.fabric.now, life, RecordKind::Fact(fact));
             }
         });
     }

@@ -2,57 +2,34 @@
 
 use bytes::Bytes;
 
-use super::connection::{EndState, Fin, Packet, Return, SEGMENT_BYTES, sender, take_bytes};
-use super::retransmission::next_attempt;
-use super::{ConnectionIndex, Due, Network, Socket};
+use super::connection::{Return, sender};
+use super::packet::Packet;
+use super::{ConnectionIndex, Due, Fabric, Output, Ready, Socket};
 use crate::fault::{FaultIndex, HalfOpenKind};
 use crate::name::Direction;
 use crate::plane::{Mode, Passage};
+use crate::tcp::{NextSegment, next_attempt};
 
-/// The most that one packet carries, in whole segments: what a kernel with segmentation offload hands to its network card
-/// at once, at most 64 KiB.
-pub(super) const LARGEST_PACKET_BYTES: usize = 44 * SEGMENT_BYTES;
-
-impl Network {
+impl Fabric {
     /// Sends what the peer's window takes, and what is not held back because it is small.
     pub(super) fn transmit(&mut self, socket: Socket) {
         let direction = socket.side.sends();
         loop {
             self.collect_returns(socket.connection, direction);
-            let end = self.connection(socket.connection).end(socket.side);
-            if end.reset || matches!(end.state, EndState::Connecting | EndState::SynReceived | EndState::Forgotten) {
-                return;
-            }
-            if end.unsent_bytes == 0 {
-                if end.fin == Fin::Queued {
-                    self.connection_mut(socket.connection).end_mut(socket.side).fin = Fin::Sent;
-                    self.transmit_fin(socket.connection, direction);
+            match self.end_mut(socket).tcp.next_segment() {
+                NextSegment::Data(bytes) => {
+                    self.buffered_bytes = self.buffered_bytes.saturating_sub(bytes.len());
+                    self.transmit_bytes(socket.connection, direction, bytes);
                 }
-                return;
+                NextSegment::Fin => return self.transmit_fin(socket.connection, direction),
+                NextSegment::Nothing => return,
+                NextSegment::WindowClosed => {
+                    self.note_blocked(socket.connection, direction);
+                    return self.await_space(socket.connection, direction);
+                }
+                NextSegment::HeldBack => return self.await_space(socket.connection, direction),
             }
-            if end.window == 0 {
-                self.note_blocked(socket.connection, direction);
-                self.await_space(socket.connection, direction);
-                return;
-            }
-            let most = end.unsent_bytes.min(end.window).min(LARGEST_PACKET_BYTES);
-            let held = end.kept_for_later(most);
-            if held == most {
-                self.await_space(socket.connection, direction);
-                return;
-            }
-            let bytes = self.take_unsent(socket, most - held);
-            self.transmit_bytes(socket.connection, direction, bytes);
         }
-    }
-
-    fn take_unsent(&mut self, socket: Socket, most: usize) -> Bytes {
-        let end = self.connection_mut(socket.connection).end_mut(socket.side);
-        let bytes = take_bytes(&mut end.unsent, most);
-        end.unsent_bytes -= bytes.len();
-        end.note_sent(bytes.len());
-        self.buffered_bytes = self.buffered_bytes.saturating_sub(bytes.len());
-        bytes
     }
 
     /// Shows sent bytes to the plane, or does with them what the path's mode says.
@@ -119,7 +96,7 @@ impl Network {
                 self.effects = effects;
             }
             Mode::Silent(_, fault) => {
-                self.bite(fault, index, || Packet::Fin { forged: None }.describe(direction));
+                self.record_effect(fault, index, || Packet::Fin { forged: None }.describe(direction));
                 self.connection_mut(index).path_mut(direction).lost_fin = true;
                 self.begin_loss(index, direction);
             }
@@ -137,7 +114,7 @@ impl Network {
         kind: HalfOpenKind,
         fault: FaultIndex,
     ) {
-        self.bite(fault, index, || format!("{direction} data, {} bytes", bytes.len()));
+        self.record_effect(fault, index, || format!("{direction} data, {} bytes", bytes.len()));
         match kind {
             HalfOpenKind::Blackhole => self.begin_loss(index, direction),
             HalfOpenKind::Stall => self.schedule_return(index, direction, bytes.len(), 0),
@@ -199,7 +176,7 @@ impl Network {
         bytes: usize,
         fault: FaultIndex,
     ) {
-        self.bite(fault, index, || format!("{direction} data, {bytes} bytes"));
+        self.record_effect(fault, index, || format!("{direction} data, {bytes} bytes"));
         let path = self.connection_mut(index).path_mut(direction);
         if !std::mem::replace(&mut path.answered_severed, true) {
             self.put(index, direction.reverse(), Packet::Rst { forged: Some(fault) });
@@ -208,9 +185,9 @@ impl Network {
 
     /// Puts a packet onto a path, behind everything already there.
     pub(super) fn put(&mut self, index: ConnectionIndex, direction: Direction, packet: Packet) {
-        self.journal.absorb_packet(self.now, index.0, direction, &packet);
+        self.outputs.push(Output::Packet { connection: index, direction, digest: packet.digest() });
         if let Some(fault) = self.holding(index, direction) {
-            self.bite(fault, index, || packet.describe(direction));
+            self.record_effect(fault, index, || packet.describe(direction));
             match packet {
                 // Those that are sent again as they are, or not at all.
                 Packet::Syn | Packet::Probe | Packet::ProbeAnswer => {}
@@ -260,7 +237,7 @@ impl Network {
             Some(_) | None => connection.path_mut(direction).returns.push_back(Return { at, acknowledged, window }),
         }
         let end = connection.end(sender(direction));
-        let waits = !end.writers.is_empty() || end.unsent_bytes > 0;
+        let waits = end.is_awaited || end.tcp.unsent_bytes() > 0;
         if waits {
             self.schedule.push(at, Due::Space(index, direction));
         }
@@ -276,19 +253,14 @@ impl Network {
 
     pub(super) fn regain_space(&mut self, index: ConnectionIndex, direction: Direction) {
         self.collect_returns(index, direction);
-        let side = sender(direction);
-        let mut wakers = std::mem::take(&mut self.to_wake);
-        let end = self.connection_mut(index).end_mut(side);
-        if end.send_space() > 0 {
-            end.writers.drain_into(&mut wakers);
+        let socket = Socket { connection: index, side: sender(direction) };
+        if self.end(socket).tcp.send_space() > 0 {
+            self.wake(socket, Ready::ToWrite);
         }
-        let more = end.unsent_bytes > 0;
-        self.to_wake = wakers;
-        if more {
-            self.transmit(Socket { connection: index, side });
+        if self.end(socket).tcp.unsent_bytes() > 0 {
+            self.transmit(socket);
         }
-        let end = self.connection(index).end(side);
-        if !end.writers.is_empty() {
+        if self.end(socket).is_awaited {
             self.await_space(index, direction);
         }
     }
@@ -303,13 +275,9 @@ impl Network {
         };
         while path.returns.front().is_some_and(|r| r.at <= now) {
             let Some(back) = path.returns.pop_front() else { return };
-            end.unacknowledged = end.unacknowledged.saturating_sub(back.acknowledged);
-            end.window += back.window;
+            end.tcp.receive_acknowledgement(back.acknowledged, back.window, back.at);
             if back.window > 0 {
                 path.blocked_since = None;
-            }
-            if end.is_probed {
-                end.heard(back.at);
             }
         }
     }

@@ -5,12 +5,12 @@
 //! been delivered, and come at the end of a call of the socket that they are for, or, at the latest, when no task of that
 //! instant has anything left to do.
 
-use super::{Network, Socket};
+use super::{Fabric, Socket};
 
 /// Of two arrivals one is postponed, and of two calls that could end with it one does.
 const ODDS: u64 = 2;
 
-impl Network {
+impl Fabric {
     /// Whether the next arrival waits for the polls of its instant.
     pub(super) fn postpones(&mut self) -> bool {
         self.between_calls.as_mut().is_some_and(|draws| draws.below(ODDS) == 0)

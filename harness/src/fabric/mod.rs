@@ -1,61 +1,58 @@
-//! The simulated network: byte-stream TCP between hosts, with the fault plane in the middle of every path.
+//! The network between hosts: paths and a schedule, with the fault plane in the middle of every path.
 //!
-//! Sans-IO: it is told the time, takes socket calls and answers with bytes, errors and wakers. Every event touches
-//! its own connection only.
+//! A core: it is told the time and what processes do with their sockets, moves segments between the two ends of each connection ([`tcp`](crate::tcp)),
+//! and answers with [`Output`]s in their order. It knows no task, no waker and no journal. Every event touches its own connection only.
 //!
-//! - `connection`: what a connection is made of; `queue`: what waits in it.
-//! - `schedule`: what happens next.
-//! - `calls`: what a process asks of its sockets.
-//! - `transmit`: from a sender's buffer through the plane onto a path.
+//! - `connection`: two ends and two paths; `packet`: what travels on them; `output`: what the network tells.
+//! - `schedule`: what happens next; `machines`: names, addresses, power; `ports`: who hears whom.
+//! - `sockets`: what a process does with a socket that does not wait.
+//! - `transmit`: from a sender's buffer through the plane onto a path; `shaping`: delays, and lines that are slow.
 //! - `arrival`: from a path into a receiver; `between`: in the middle of a poll.
-//! - `handshake`: SYN, listeners, refusals; `ports`: addresses.
-//! - `effects`: what the plane's answers do; `custody`: what it keeps meanwhile.
-//! - `failures`: calls and lookups that faults make fail.
-//! - `shaping`: delays, and lines that are slow.
-//! - `severance`: how sockets end with their process or machine.
-//! - `retransmission`: Linux's timers; `patience`: when it gives up; `options`: what its sockets are told.
-//! - `census`: what is open, for reports.
+//! - `handshake`: SYN, listeners, refusals; `timers`: keepalive, retry budgets, user timeouts; `teardown`: how sockets end.
+//! - `effects`: what the plane's answers do; `custody`: what the plane keeps meanwhile; `failures`: calls and lookups that faults make fail.
+//! - `attribution`: which fault had which first effect.
 
 mod arrival;
+mod attribution;
 mod between;
-mod calls;
-mod census;
 mod connection;
 mod custody;
 mod effects;
 mod failures;
 mod handshake;
-mod options;
-mod patience;
+mod machines;
+mod output;
+mod packet;
 mod ports;
-mod queue;
-mod retransmission;
 mod schedule;
-mod severance;
 mod shaping;
+mod sockets;
+mod teardown;
+mod timers;
 mod transmit;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::task::Waker;
 use std::time::Duration;
 
+use self::attribution::Attribution;
 use self::connection::Connection;
-pub(crate) use self::connection::PacketDigest;
 use self::failures::ArmedLookup;
+#[cfg(feature = "sim")]
 pub(crate) use self::failures::LookedUp;
-pub(crate) use self::handshake::Listener;
-pub(crate) use self::options::Options;
+use self::handshake::Listener;
+pub(crate) use self::machines::{HostId, LifeId, Machines, Power};
+pub(crate) use self::output::{Output, Ready, Socket};
 use self::schedule::Schedule;
 pub(crate) use self::schedule::{ConnectionIndex, Due};
-use super::hosts::{self, HostId, Hosts};
-use super::journal::Journal;
+#[cfg(feature = "sim")]
+pub(crate) use self::sockets::OptionSet;
 use crate::fault::{FaultIndex, HalfOpenKind};
-use crate::name::{ConnectionId, Direction, HostName, Link, Side};
+use crate::name::{ConnectionId, Direction, HostName, Link};
 use crate::plane::{Effect, Hold, HostAct, Mode, Plane};
 use crate::scenario::{Arrivals, LinkParameters};
 use crate::seed::{Draws, SeedTree};
-use crate::trace::{ConnectionEvent, FaultEvent, RecordKind};
+use crate::trace::{ConnectionEvent, FaultEvent, LogEvent, RecordKind};
 
 /// What the network between hosts is like.
 #[derive(Clone, Debug)]
@@ -76,13 +73,6 @@ impl Links {
     }
 }
 
-/// One end of one connection: what a stream's key stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Socket {
-    pub(crate) connection: ConnectionIndex,
-    pub(crate) side: Side,
-}
-
 /// Something that the network cannot do itself: processes belong to the engine.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct HostOrder {
@@ -92,10 +82,9 @@ pub(crate) struct HostOrder {
 }
 
 /// The network of one run.
-pub(crate) struct Network {
+pub(crate) struct Fabric {
     pub(crate) now: Duration,
-    pub(crate) hosts: Hosts,
-    pub(crate) journal: Journal,
+    pub(crate) machines: Machines,
     pub(crate) plane: Plane,
     pub(crate) schedule: Schedule,
     links: Links,
@@ -104,36 +93,30 @@ pub(crate) struct Network {
     nth_on_link: BTreeMap<Link, u32>,
     /// By host and port, the connection that was last sent from there.
     last_from: BTreeMap<(HostId, u16), ConnectionIndex>,
-    /// To be woken when nothing is borrowed.
-    pub(crate) to_wake: Vec<Waker>,
+    /// What has happened and has not been told yet.
+    outputs: Vec<Output>,
     holds: Vec<(FaultIndex, Hold)>,
     lookups: Vec<ArmedLookup>,
     orders: Vec<HostOrder>,
     effects: Vec<Effect>,
     jitter: Draws,
-    bitten: BTreeSet<FaultIndex>,
-    answered: BTreeSet<FaultIndex>,
-    /// Faults of hosts whose first outcome may still be seen on a connection made later.
-    host_taint: Vec<(HostId, FaultIndex)>,
+    attribution: Attribution,
     buffered_bytes: usize,
-    /// Whether calls are cut short and yields are thrown in by seed.
-    interleaved: bool,
     /// Decides which packets arrive between two calls of one poll, if any do.
     between_calls: Option<Draws>,
     /// Arrivals that are due, and are kept for the polls of this instant.
     postponed: Vec<(ConnectionIndex, Direction)>,
 }
 
-impl Network {
-    pub(crate) fn new(plane: Plane, links: Links, seeds: &SeedTree, interleaved: bool, arrivals: Arrivals) -> Self {
+impl Fabric {
+    pub(crate) fn new(plane: Plane, links: Links, seeds: &SeedTree, arrivals: Arrivals) -> Self {
         let between_calls = match arrivals {
             Arrivals::BetweenPolls => None,
             Arrivals::BetweenCalls => Some(seeds.child("arrivals").draws()),
         };
         Self {
             now: Duration::ZERO,
-            hosts: Hosts::default(),
-            journal: Journal::new(),
+            machines: Machines::default(),
             plane,
             schedule: Schedule::new(seeds.child("ties").draws()),
             links,
@@ -141,17 +124,14 @@ impl Network {
             listeners: Vec::new(),
             nth_on_link: BTreeMap::new(),
             last_from: BTreeMap::new(),
-            to_wake: Vec::new(),
+            outputs: Vec::new(),
             holds: Vec::new(),
             lookups: Vec::new(),
             orders: Vec::new(),
             effects: Vec::new(),
             jitter: seeds.child("jitter").draws(),
-            bitten: BTreeSet::new(),
-            answered: BTreeSet::new(),
-            host_taint: Vec::new(),
+            attribution: Attribution::default(),
             buffered_bytes: 0,
-            interleaved,
             between_calls,
             postponed: Vec::new(),
         }
@@ -199,12 +179,18 @@ impl Network {
     }
 
     /// Shows the plane a tracing event of a host.
-    pub(crate) fn observe_event(&mut self, host: HostId, event: &crate::trace::LogEvent) {
-        let name = self.hosts.host(host).name.clone();
+    pub(crate) fn observe_event(&mut self, host: HostId, event: &LogEvent) {
+        let name = self.machines.get(host).name.clone();
         let mut effects = std::mem::take(&mut self.effects);
         self.plane.event(&name, event, self.now, &mut effects);
         self.apply(&mut effects);
         self.effects = effects;
+    }
+
+    /// What has happened since the last time, in its order, for as long as `outputs` is empty; its capacity is kept.
+    #[inline]
+    pub(crate) fn swap_outputs(&mut self, outputs: &mut Vec<Output>) {
+        std::mem::swap(&mut self.outputs, outputs);
     }
 
     pub(crate) fn take_orders(&mut self) -> Vec<HostOrder> {
@@ -225,29 +211,63 @@ impl Network {
         &mut self.connections[index.0 as usize]
     }
 
+    /// An end of a connection.
+    pub(crate) fn end(&self, socket: Socket) -> &connection::End {
+        self.connection(socket.connection).end(socket.side)
+    }
+
+    fn end_mut(&mut self, socket: Socket) -> &mut connection::End {
+        self.connection_mut(socket.connection).end_mut(socket.side)
+    }
+
+    /// Every connection of the run, in the order in which they were attempted.
+    pub(crate) fn connections(&self) -> impl Iterator<Item = (ConnectionIndex, &Connection)> {
+        self.connections.iter().enumerate().map(|(n, connection)| (ConnectionIndex(n as u32), connection))
+    }
+
+    fn record(&mut self, whose: Option<LifeId>, what: RecordKind) {
+        self.outputs.push(Output::Record { whose, what: Box::new(what) });
+    }
+
+    fn record_fault(&mut self, fault: FaultIndex, event: FaultEvent) {
+        self.record(None, RecordKind::Fault { fault, event });
+    }
+
     fn record_connection(&mut self, index: ConnectionIndex, event: ConnectionEvent) {
         let id = self.connection(index).id.clone();
-        self.journal.push(self.now, None, RecordKind::Connection { id, event });
+        self.record(None, RecordKind::Connection { id, event });
+    }
+
+    /// Whoever waits on a socket looks again.
+    #[inline]
+    fn wake(&mut self, socket: Socket, ready: Ready) {
+        match ready {
+            Ready::ToRead => {}
+            Ready::ToWrite | Ready::ForAll => self.end_mut(socket).is_awaited = false,
+        }
+        self.outputs.push(Output::Wake(socket, ready));
     }
 
     /// Records the first packet that a fault changed, and that the connection is no longer what it would have been.
-    fn bite(&mut self, fault: FaultIndex, index: ConnectionIndex, packet: impl FnOnce() -> String) {
+    fn record_effect(&mut self, fault: FaultIndex, index: ConnectionIndex, packet: impl FnOnce() -> String) {
         if fault == FaultIndex::MIDDLEBOX {
             return;
         }
-        let taint = &mut self.connection_mut(index).taint;
-        if !taint.contains(&fault) {
-            taint.push(fault);
-        }
-        if self.bitten.insert(fault) {
-            let event = FaultEvent::FirstPacket { packet: packet() };
-            self.journal.push(self.now, None, RecordKind::Fault { fault, event });
+        self.attribution.touch(index, fault);
+        self.record_effect_anywhere(fault, packet);
+    }
+
+    /// The same where there is no connection.
+    fn record_effect_anywhere(&mut self, fault: FaultIndex, packet: impl FnOnce() -> String) {
+        if self.attribution.take_effect(fault) {
+            self.record_fault(fault, FaultEvent::FirstPacket { packet: packet() });
         }
     }
 
     /// Records what a process saw of its socket, and which faults that was the first outcome of.
-    fn observe(&mut self, socket: Socket, call: &'static str, outcome: String) {
-        let connection = &mut self.connections[socket.connection.0 as usize];
+    fn record_observed(&mut self, socket: Socket, call: &'static str, outcome: String) {
+        let connection = self.connection_mut(socket.connection);
+        let id = connection.id.clone();
         let end = connection.end_mut(socket.side);
         if end.told.as_ref().is_some_and(|(last_call, last)| *last_call == call && *last == outcome) {
             return;
@@ -255,32 +275,29 @@ impl Network {
         end.told = Some((call, outcome.clone()));
         let host = end.host;
         let Some(life) = end.life else { return };
-        let id = connection.id.clone();
-        let taint = std::mem::take(&mut connection.taint);
-        self.journal.push(
-            self.now,
-            Some(self.hosts.name_of_life(life)),
-            RecordKind::Observed { connection: id, side: socket.side, call: call.to_owned(), outcome: outcome.clone() },
-        );
-        for fault in taint {
-            self.answer(fault, host, format!("{call}: {outcome}"));
+        let observed =
+            RecordKind::Observed { connection: id, side: socket.side, call: call.to_owned(), outcome: outcome.clone() };
+        self.record(Some(life), observed);
+        self.record_outcomes(socket.connection, host, &format!("{call}: {outcome}"));
+    }
+
+    /// An end of a connection sees something: the outcome of whatever faults touched the connection.
+    fn record_outcomes(&mut self, index: ConnectionIndex, observer: HostId, outcome: &str) {
+        for fault in self.attribution.take_touched(index) {
+            self.record_outcome(fault, observer, outcome.to_owned());
         }
     }
 
     /// Records the first outcome of a fault that an endpoint saw.
-    fn answer(&mut self, fault: FaultIndex, observer: HostId, outcome: String) {
-        if self.answered.insert(fault) {
-            let observer = self.hosts.host(observer).name.clone();
-            self.journal.push(
-                self.now,
-                None,
-                RecordKind::Fault { fault, event: FaultEvent::FirstOutcome { observer, outcome } },
-            );
+    fn record_outcome(&mut self, fault: FaultIndex, observer: HostId, outcome: String) {
+        if self.attribution.observe(fault) {
+            let observer = self.machines.get(observer).name.clone();
+            self.record_fault(fault, FaultEvent::FirstOutcome { observer, outcome });
         }
     }
 
     fn link(&self, client: HostId, server: HostId) -> Link {
-        Link { client: self.hosts.host(client).name.clone(), server: self.hosts.host(server).name.clone() }
+        Link { client: self.machines.get(client).name.clone(), server: self.machines.get(server).name.clone() }
     }
 
     fn next_id(&mut self, link: Link) -> ConnectionId {
@@ -317,10 +334,10 @@ impl Network {
     /// Stops the plane's interest in a connection that both ends are done with.
     fn maybe_end(&mut self, index: ConnectionIndex) {
         let connection = self.connection_mut(index);
-        if connection.client.held() || connection.server.held() || connection.ended {
+        if connection.client.tcp.is_held() || connection.server.tcp.is_held() || connection.ended {
             return;
         }
-        let done = |end: &connection::End| end.reset || end.unsent.is_empty();
+        let done = |end: &connection::End| end.tcp.is_reset() || end.tcp.unsent_bytes() == 0;
         let quiet = |path: &connection::Path| {
             path.in_flight.is_empty()
                 && path.held.is_empty()
@@ -340,6 +357,6 @@ impl Network {
 
     /// The address that `host` sees for itself.
     pub(crate) fn address_of(&self, host: HostId, port: u16) -> SocketAddr {
-        SocketAddr::new(self.hosts.host(host).address, port)
+        SocketAddr::new(self.machines.get(host).address, port)
     }
 }

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::connection::{EndState, Packet, sender};
-use super::hosts::Power;
-use super::retransmission::next_attempt;
-use super::{ConnectionIndex, Due, Network};
+use super::connection::sender;
+use super::packet::Packet;
+use super::{ConnectionIndex, Due, Fabric, Power};
 use crate::name::Direction;
+use crate::tcp::{EndState, next_attempt};
 
 /// What the plane was shown of one direction and has to decide on. Offsets count the bytes of which that is true.
 #[derive(Debug, Default)]
@@ -67,7 +67,7 @@ impl Custody {
     }
 }
 
-impl Network {
+impl Fabric {
     /// The plane keeps bytes of a direction, which would be on their way.
     pub(super) fn keep_in_custody(&mut self, index: ConnectionIndex, direction: Direction) {
         let connection = &mut self.connections[index.0 as usize];
@@ -90,16 +90,17 @@ impl Network {
             (connection.end(sender(direction).peer()), connection.link.latency)
         };
         let is_lost = self.holding(index, direction).is_some() || self.blackholed(index, direction);
-        if self.hosts.host(receiver.host).power == Power::Off {
+        let state = receiver.tcp.state();
+        if self.machines.get(receiver.host).power == Power::Off {
             self.begin_loss(index, direction);
             let since = self.connection(index).path(direction).lost_since.unwrap_or(now);
             self.schedule.push(next_attempt(since, now) + latency, Due::Custody(index, direction));
         } else if is_lost {
             // The end of what loses them sees to it.
             self.begin_loss(index, direction);
-        } else if receiver.state == EndState::Forgotten {
+        } else if state == EndState::Forgotten {
             self.put(index, direction.reverse(), Packet::Rst { forged: None });
-        } else if receiver.state == EndState::Closed {
+        } else if state == EndState::Closed {
             self.refuse_data(index, direction);
         } else {
             let custody = self.connection_mut(index).path_mut(direction).custody.as_mut();
@@ -123,7 +124,7 @@ impl Network {
     /// The plane has decided to let bytes pass.
     pub(super) fn forward(&mut self, index: ConnectionIndex, direction: Direction, bytes: Bytes) {
         let owed = self.decide(index, direction, bytes.len());
-        if self.connection(index).end(sender(direction)).state == EndState::Forgotten {
+        if self.connection(index).end(sender(direction)).tcp.state() == EndState::Forgotten {
             // They were in the memory of a machine that has lost its power.
             return;
         }

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::time::Duration;
 
-use super::hosts::HostId;
+use super::machines::HostId;
 use crate::name::Direction;
 use crate::plane::ConnectionKey;
 use crate::seed::Draws;

@@ -5,15 +5,14 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::connection::{Connection, End, EndState, Packet, Path, Wakers};
-use super::failures::outcome;
-use super::hosts::{HostId, LifeId};
-use super::options::Options;
+use super::connection::{Connection, End, Path};
+use super::failures::{ArmedError, outcome};
+use super::packet::Packet;
 use super::ports::Route;
-use super::retransmission::{syn_gives_up, syn_wait};
-use super::{ConnectionIndex, Due, Network, Socket};
+use super::{ConnectionIndex, Due, Fabric, HostId, LifeId, Output, Ready, Socket};
 use crate::name::{ConnectionId, Direction, Side};
 use crate::plane::{ConnectVerdict, ConnectionKey, Effect, Plane};
+use crate::tcp::{EndState, Endpoint, Options, SynAckReceived, syn_gives_up, syn_wait};
 use crate::trace::ConnectionEvent;
 
 /// The most that a listener may ask for (`net.core.somaxconn`).
@@ -24,27 +23,33 @@ type AskPlane = fn(&mut Plane, ConnectionKey, &ConnectionId, Duration, &mut Vec<
 
 /// A listening socket.
 pub(crate) struct Listener {
+    pub(super) host: HostId,
     pub(crate) life: LifeId,
     pub(crate) address: SocketAddr,
-    pub(crate) backlog: usize,
+    backlog: usize,
     /// Established and not yet accepted.
-    pub(crate) queue: VecDeque<ConnectionIndex>,
+    pub(super) queue: VecDeque<ConnectionIndex>,
     /// Answered and not yet established.
-    pub(crate) half_open: usize,
-    pub(crate) acceptors: Wakers,
-    pub(crate) open: bool,
+    half_open: usize,
+    pub(super) open: bool,
     /// What accepted connections begin with, as on Linux.
     pub(crate) options: Options,
-    pub(crate) armed: Vec<super::failures::ArmedError>,
+    pub(super) armed: Vec<ArmedError>,
 }
 
-impl Network {
+impl Fabric {
     /// Listens; the result is the listener's number.
     ///
     /// # Errors
     /// As those of `bind(2)` and `listen(2)`.
-    pub(crate) fn listen(&mut self, life: LifeId, at: SocketAddr, backlog: u32, options: Options) -> io::Result<u32> {
-        let host = self.hosts.life(life).host;
+    pub(crate) fn listen(
+        &mut self,
+        host: HostId,
+        life: LifeId,
+        at: SocketAddr,
+        backlog: u32,
+        options: Options,
+    ) -> io::Result<u32> {
         self.check_own(host, at.ip())?;
         let port = match at.port() {
             0 => self.port_to_bind(host, at.ip(), options.reuse_address)?,
@@ -52,12 +57,12 @@ impl Network {
             port => port,
         };
         self.listeners.push(Listener {
+            host,
             life,
             address: SocketAddr::new(at.ip(), port),
             backlog: backlog.min(LARGEST_BACKLOG) as usize,
             queue: VecDeque::new(),
             half_open: 0,
-            acceptors: Wakers::default(),
             open: true,
             options,
             armed: Vec::new(),
@@ -75,12 +80,12 @@ impl Network {
     /// As those of `connect(2)` and of the `bind(2)` before it, of an address that was chosen.
     pub(crate) fn open(
         &mut self,
+        client: HostId,
         life: LifeId,
         to: SocketAddr,
         from: Option<SocketAddr>,
         options: Options,
     ) -> io::Result<Socket> {
-        let client = self.hosts.life(life).host;
         let route = self.route(client, to, from.map(|from| from.ip()))?;
         let from = SocketAddr::new(route.from, self.own_port(client, from, &route, options)?);
         let server = route.server;
@@ -89,15 +94,17 @@ impl Network {
         let id = self.next_id(link);
         let index = ConnectionIndex(self.connections.len() as u32);
         self.note_port(client, from.port(), index);
+        let endpoint = |address, options: Options| {
+            Endpoint::new(address, options, options.send_buffer_bytes.unwrap_or(parameters.send_buffer_bytes) as usize)
+        };
         let mut connection = Connection {
             id: id.clone(),
             link: parameters,
-            client: End::new(client, Some(life), from, parameters, options),
-            server: End::new(server, None, route.to, parameters, Options::default()),
+            client: End::new(client, Some(life), endpoint(from, options)),
+            server: End::new(server, None, endpoint(route.to, Options::default())),
             to_server: Path::new(),
             to_client: Path::new(),
             syns: 0,
-            taint: Vec::new(),
             ended: false,
         };
         connection.client.mapped = route.mapped;
@@ -145,12 +152,14 @@ impl Network {
                 self.put(index, Direction::ToServer, Packet::Syn);
             }
             ConnectVerdict::Refuse(fault) => {
-                self.bite(fault, index, || Packet::Syn.describe(Direction::ToServer));
+                self.record_effect(fault, index, || Packet::Syn.describe(Direction::ToServer));
                 self.put(index, Direction::ToClient, Packet::Rst { forged: Some(fault) });
                 return;
             }
             ConnectVerdict::Fail(fault, kind) => return self.fail_connect(index, fault, kind),
-            ConnectVerdict::Hang(fault) => self.bite(fault, index, || Packet::Syn.describe(Direction::ToServer)),
+            ConnectVerdict::Hang(fault) => {
+                self.record_effect(fault, index, || Packet::Syn.describe(Direction::ToServer))
+            }
         }
         let connection = self.connection_mut(index);
         connection.syns += 1;
@@ -164,25 +173,21 @@ impl Network {
     /// The nth SYN has found no answer in its time.
     pub(super) fn retry_syn(&mut self, index: ConnectionIndex, n: u32) {
         let connection = self.connection(index);
-        if connection.client.state != EndState::Connecting || connection.client.reset {
+        if connection.client.tcp.state() != EndState::Connecting || connection.client.tcp.is_reset() {
             return;
         }
         if !syn_gives_up(n, connection.link.tcp_syn_linear_timeouts) {
             self.try_syn(index, Plane::retry);
             return;
         }
-        let mut wakers = std::mem::take(&mut self.to_wake);
-        let end = &mut self.connection_mut(index).client;
-        end.reset = true;
-        end.error = Some(io::ErrorKind::TimedOut);
-        end.wake_all(&mut wakers);
-        self.to_wake = wakers;
+        self.connection_mut(index).client.tcp.fail(Some(io::ErrorKind::TimedOut));
+        self.wake(Socket { connection: index, side: Side::Client }, Ready::ForAll);
         self.record_connection(index, ConnectionEvent::TimedOut);
     }
 
     pub(super) fn receive_syn(&mut self, index: ConnectionIndex) {
         let server = &self.connection(index).server;
-        match server.state {
+        match server.tcp.state() {
             EndState::SynReceived => {
                 self.put(index, Direction::ToClient, Packet::SynAck);
                 return;
@@ -190,7 +195,7 @@ impl Network {
             EndState::Connecting => {}
             EndState::Established | EndState::Closed | EndState::Forgotten => return,
         }
-        let to = server.address;
+        let to = server.tcp.address();
         let Some(number) = self.listener_for(server.host, to) else {
             self.put(index, Direction::ToClient, Packet::Rst { forged: None });
             return;
@@ -207,72 +212,55 @@ impl Network {
         let link = connection.link;
         let receive_buffer =
             |options: &Options| options.receive_buffer_bytes.unwrap_or(link.receive_buffer_bytes) as usize;
-        connection.client.window = receive_buffer(&options);
+        connection.client.tcp.open_window(receive_buffer(&options));
+        let window = receive_buffer(connection.client.tcp.options());
         let server = &mut connection.server;
-        server.window = receive_buffer(&connection.client.options);
-        server.options = options;
+        let send_buffer_bytes = options.send_buffer_bytes.unwrap_or(link.send_buffer_bytes) as usize;
+        server.tcp.answer_syn(options, send_buffer_bytes, window);
         server.mapped = mapped;
-        server.no_delay = options.no_delay;
-        server.send_buffer_bytes = options.send_buffer_bytes.unwrap_or(link.send_buffer_bytes) as usize;
         server.life = Some(life);
-        server.state = EndState::SynReceived;
         self.put(index, Direction::ToClient, Packet::SynAck);
     }
 
     pub(super) fn receive_syn_ack(&mut self, index: ConnectionIndex) {
-        let mut wakers = std::mem::take(&mut self.to_wake);
-        let client = &mut self.connection_mut(index).client;
-        let wanted = client.state == EndState::Connecting && !client.reset;
-        if wanted {
-            client.state = EndState::Established;
-            client.wake_all(&mut wakers);
-        }
-        let repeated = matches!(client.state, EndState::Established) && !wanted;
-        self.to_wake = wakers;
-        if wanted {
-            self.begin_patience(Socket { connection: index, side: Side::Client });
-            self.record_connection(index, ConnectionEvent::Established);
-            self.put(index, Direction::ToServer, Packet::Ack);
-            self.transmit(Socket { connection: index, side: Side::Client });
-        } else if !repeated {
-            self.put(index, Direction::ToServer, Packet::Rst { forged: None });
+        let client = Socket { connection: index, side: Side::Client };
+        match self.end_mut(client).tcp.receive_syn_ack() {
+            SynAckReceived::Established => {
+                self.wake(client, Ready::ForAll);
+                self.begin_timers(client);
+                self.record_connection(index, ConnectionEvent::Established);
+                self.put(index, Direction::ToServer, Packet::Ack);
+                self.transmit(client);
+            }
+            SynAckReceived::Repeated => {}
+            SynAckReceived::Unwanted => self.put(index, Direction::ToServer, Packet::Rst { forged: None }),
         }
     }
 
     pub(super) fn receive_final_ack(&mut self, index: ConnectionIndex) {
-        let server = &self.connection(index).server;
-        if server.state != EndState::SynReceived || server.reset {
+        let server = &mut self.connection_mut(index).server;
+        if !server.tcp.receive_final_ack() {
             return;
         }
-        let (host, to) = (server.host, server.address);
-        self.connection_mut(index).server.state = EndState::Established;
-        let mut wakers = std::mem::take(&mut self.to_wake);
-        let accepted = match self.listener_for(host, to) {
-            Some(number) => {
-                let listener = &mut self.listeners[number];
-                listener.half_open = listener.half_open.saturating_sub(1);
-                listener.queue.push_back(index);
-                listener.acceptors.drain_into(&mut wakers);
-                true
-            }
-            None => false,
+        let (host, to) = (server.host, server.tcp.address());
+        let Some(number) = self.listener_for(host, to) else {
+            return self.abort_end(Socket { connection: index, side: Side::Server });
         };
-        self.to_wake = wakers;
-        if accepted {
-            let mut effects = std::mem::take(&mut self.effects);
-            self.plane.established(index.into(), self.now, &mut effects);
-            self.apply(&mut effects);
-            self.effects = effects;
-        } else {
-            self.abort_end(Socket { connection: index, side: Side::Server });
-        }
+        let listener = &mut self.listeners[number];
+        listener.half_open = listener.half_open.saturating_sub(1);
+        listener.queue.push_back(index);
+        self.outputs.push(Output::WakeAcceptors(number as u32));
+        let mut effects = std::mem::take(&mut self.effects);
+        self.plane.established(index.into(), self.now, &mut effects);
+        self.apply(&mut effects);
+        self.effects = effects;
     }
 
     /// An answered attempt has come to nothing: its place in the backlog is free, and no process ever held it.
     pub(super) fn leave_backlog(&mut self, index: ConnectionIndex) {
         let server = &mut self.connection_mut(index).server;
-        server.state = EndState::Closed;
-        let (host, to) = (server.host, server.address);
+        server.tcp.leave_backlog();
+        let (host, to) = (server.host, server.tcp.address());
         if let Some(number) = self.listener_for(host, to) {
             let listener = &mut self.listeners[number];
             listener.half_open = listener.half_open.saturating_sub(1);
@@ -283,38 +271,26 @@ impl Network {
     pub(crate) fn accept(&mut self, number: u32) -> Option<(Socket, SocketAddr)> {
         let index = self.listeners[number as usize].queue.pop_front()?;
         let socket = Socket { connection: index, side: Side::Server };
-        self.begin_patience(socket);
+        self.begin_timers(socket);
         Some((socket, self.addresses(socket).1))
     }
 
     /// How a started connection stands.
     pub(crate) fn connected(&mut self, socket: Socket) -> Option<io::Result<()>> {
         let client = &mut self.connection_mut(socket.connection).client;
-        if client.state == EndState::Established {
+        if client.tcp.state() == EndState::Established {
             return Some(Ok(()));
         }
         if let Some(kind) = client.failed {
-            self.observe(socket, "connect", outcome(kind));
+            self.record_observed(socket, "connect", outcome(kind));
             return Some(Err(kind.error()));
         }
-        let kind = if client.reset { client.error.take() } else { return None };
-        let kind = kind.unwrap_or(io::ErrorKind::ConnectionRefused);
+        let kind = client.tcp.connect_error()?;
         let server = self.connection(socket.connection).server.host;
-        let taints: Vec<_> = self.host_taint.iter().filter(|(host, _)| *host == server).map(|(_, f)| *f).collect();
-        for fault in taints {
-            self.bite(fault, socket.connection, || Packet::Syn.describe(Direction::ToServer));
+        for fault in self.attribution.of_host(server) {
+            self.record_effect(fault, socket.connection, || Packet::Syn.describe(Direction::ToServer));
         }
-        self.observe(socket, "connect", format!("{kind:?}"));
+        self.record_observed(socket, "connect", format!("{kind:?}"));
         Some(Err(kind.into()))
-    }
-
-    /// Registers a task that waits for the end of the handshake.
-    pub(crate) fn wait_connected(
-        &mut self,
-        socket: Socket,
-        cx: &std::task::Context<'_>,
-    ) -> std::task::Poll<io::Result<()>> {
-        self.connection_mut(socket.connection).client.writers.register(cx);
-        std::task::Poll::Pending
     }
 }

@@ -2,14 +2,14 @@
 
 use bytes::Bytes;
 
-use super::connection::{EndState, Fin, Packet, sender};
-use super::hosts::Power;
-use super::ports::TIME_WAIT;
-use super::{ConnectionIndex, Due, Network};
+use super::connection::sender;
+use super::packet::Packet;
+use super::{ConnectionIndex, Due, Fabric, Power, Ready, Socket};
 use crate::name::{Direction, Side};
+use crate::tcp::{DataReceived, EndState, next_attempt};
 use crate::trace::ConnectionEvent;
 
-impl Network {
+impl Fabric {
     /// Delivers every packet of a path that is due.
     pub(super) fn arrive(&mut self, index: ConnectionIndex, direction: Direction) {
         let now = self.now;
@@ -40,11 +40,9 @@ impl Network {
         let receiver = sender(direction).peer();
         let now = self.now;
         let end = self.connection_mut(index).end_mut(receiver);
-        let (host, state) = (end.host, end.state);
-        if end.is_probed {
-            end.heard(now);
-        }
-        if self.hosts.host(host).power == Power::Off {
+        let (host, state) = (end.host, end.tcp.state());
+        end.tcp.heard(now);
+        if self.machines.get(host).power == Power::Off {
             self.lose_to_dead_machine(index, direction, packet);
             return;
         }
@@ -82,26 +80,21 @@ impl Network {
         if path.unanswered.len() == 1
             && let Some(since) = path.lost_since
         {
-            let at = super::retransmission::next_attempt(since, now);
+            let at = next_attempt(since, now);
             self.schedule.push(at, Due::Retransmit(index, direction));
         }
     }
 
     fn receive_data(&mut self, index: ConnectionIndex, direction: Direction, bytes: Bytes, owed: usize) {
-        let receiver = sender(direction).peer();
-        let end = self.connections[index.0 as usize].end_mut(receiver);
-        if end.state == EndState::Closed {
-            self.refuse_data(index, direction);
-            return;
+        let side = sender(direction).peer();
+        let length = bytes.len();
+        match self.connections[index.0 as usize].end_mut(side).tcp.receive_data(bytes, owed) {
+            DataReceived::Taken => {}
+            DataReceived::Ignored => return,
+            DataReceived::Refused => return self.refuse_data(index, direction),
         }
-        if end.reset || end.fin_received {
-            return;
-        }
-        self.buffered_bytes += bytes.len();
-        end.received_bytes += bytes.len();
-        end.surplus += bytes.len() - owed;
-        end.received.push_back(bytes);
-        end.readers.drain_into(&mut self.to_wake);
+        self.buffered_bytes += length;
+        self.wake(Socket { connection: index, side }, Ready::ToRead);
         if owed > 0 {
             self.schedule_return(index, direction, owed, 0);
         }
@@ -109,65 +102,37 @@ impl Network {
 
     /// Nobody will read it: the kernel of a process that closed its socket answers RST.
     pub(super) fn refuse_data(&mut self, index: ConnectionIndex, direction: Direction) {
-        let end = self.connection_mut(index).end_mut(sender(direction).peer());
-        if !std::mem::replace(&mut end.reset, true) {
+        if self.connection_mut(index).end_mut(sender(direction).peer()).tcp.refuse_data() {
             self.put(index, direction.reverse(), Packet::Rst { forged: None });
         }
     }
 
     fn receive_fin(&mut self, index: ConnectionIndex, receiver: Side, forged: bool) {
         let now = self.now;
-        let mut wakers = std::mem::take(&mut self.to_wake);
-        let end = self.connection_mut(index).end_mut(receiver);
-        let news = !end.fin_received && !end.reset;
-        if news {
-            end.fin_received = true;
-            end.fin_received_at = now;
-            if end.fin == Fin::Sent {
-                end.time_wait = Some(now + TIME_WAIT);
-            }
-            end.readers.drain_into(&mut wakers);
-        }
-        self.to_wake = wakers;
-        if news {
+        if self.connection_mut(index).end_mut(receiver).tcp.receive_fin(now) {
+            self.wake(Socket { connection: index, side: receiver }, Ready::ToRead);
             self.record_connection(index, ConnectionEvent::Fin { by: receiver.peer(), forged });
         }
     }
 
     pub(super) fn receive_rst(&mut self, index: ConnectionIndex, receiver: Side, forged: bool) {
-        let mut wakers = std::mem::take(&mut self.to_wake);
         let end = self.connection_mut(index).end_mut(receiver);
-        let connecting = end.state == EndState::Connecting;
-        let half_open = end.state == EndState::SynReceived;
-        let news = !end.reset;
-        if news {
-            end.reset = true;
-            // After a FIN the RST is a broken pipe to everybody but readers, who see the end of the stream (Linux).
-            end.error = if connecting {
-                Some(std::io::ErrorKind::ConnectionRefused)
-            } else if end.fin_received {
-                Some(std::io::ErrorKind::BrokenPipe)
-            } else {
-                Some(std::io::ErrorKind::ConnectionReset)
-            };
-            end.unacknowledged = 0;
-            end.wake_all(&mut wakers);
-            let unsent = end.discard_unsent();
+        let state = end.tcp.state();
+        let unsent = end.tcp.receive_rst();
+        if let Some(unsent) = unsent {
+            self.wake(Socket { connection: index, side: receiver }, Ready::ForAll);
             self.buffered_bytes = self.buffered_bytes.saturating_sub(unsent);
         }
-        let sends = receiver.sends();
-        let path = self.connection_mut(index).path_mut(sends);
-        path.lost.clear();
-        path.lost_fin = false;
-        path.unanswered.clear();
+        let path = self.connection_mut(index).path_mut(receiver.sends());
+        path.forget_lost();
         path.lost_since = None;
-        self.to_wake = wakers;
-        if half_open {
+        if state == EndState::SynReceived {
             self.leave_backlog(index);
         }
-        if news {
+        if unsent.is_some() {
+            let is_refusal = state == EndState::Connecting;
             let event =
-                if connecting { ConnectionEvent::Refused } else { ConnectionEvent::Rst { to: receiver, forged } };
+                if is_refusal { ConnectionEvent::Refused } else { ConnectionEvent::Rst { to: receiver, forged } };
             self.record_connection(index, event);
         }
     }
