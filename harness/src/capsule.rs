@@ -267,8 +267,8 @@ mod tests {
     fn a_capsule_with_the_earlier_names_of_checks_reads_as_one_with_their_present_names() {
         let present = capsule().to_toml();
         let earlier = present
-            .replace("\"integrity\"", "\"integrity\"")
-            .replace("failure = \"delivery: silent loss", "failure = \"took_effect: changed nothing");
+            .replace("\"integrity\"", "\"conduct\"")
+            .replace("failure = \"delivery: silent loss", "failure = \"bite: changed nothing");
         let read = Capsule::from_toml(&earlier, Path::new("capsule.toml")).expect("format 1 stays readable");
         assert_eq!(read.plan, capsule().plan);
         assert_eq!(read.failure.expect("it names one").as_str(), "took_effect: changed nothing @ alice");

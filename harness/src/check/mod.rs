@@ -71,8 +71,8 @@ use crate::fact::FactKind;
 /// The present name of a check that scenarios and capsules may still call by its earlier one.
 pub(crate) fn current_name(check: &str) -> &str {
     match check {
-        "took_effect" => "took_effect",
-        "integrity" => "integrity",
+        "bite" => "took_effect",
+        "conduct" => "integrity",
         _ => check,
     }
 }
