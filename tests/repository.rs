@@ -191,6 +191,76 @@ fn the_network_knows_no_simulation_and_the_simulation_no_judge() {
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
+/// Phrases that hide who does what, with what to write instead.
+const OBSCURE: [(&str, &str); 6] = [
+    ("whoever", "name the subject: the host that, a client that, the caller"),
+    ("of which", "two sentences, or `whose`"),
+    ("another than", "say what differs from what"),
+    ("so many", "this many, or the given number of"),
+    ("anew", "again"),
+    ("in spite of that", "say what is still noticed, and by what"),
+];
+
+/// Docs that repeat a question instead of answering it.
+const QUESTIONS: [&str; 8] = ["Why.", "Which.", "Whose.", "What.", "How.", "When.", "Of whom.", "From 1."];
+
+/// Folders whose comments have not been rewritten yet.
+const UNREVISED: [&str; 3] = ["harness/src/fault/", "harness/src/plane/", "harness/src/scenario/"];
+
+#[test]
+fn comments_and_documents_say_who_does_what() {
+    let mut found = Vec::new();
+    for path in files() {
+        let name = path.strip_prefix(root()).expect("it lies in the repository").display().to_string();
+        let is_prose = [".rs", ".md", ".toml"].iter().any(|end| name.ends_with(end));
+        if !is_prose || name == "tests/repository.rs" || UNREVISED.iter().any(|folder| name.starts_with(folder)) {
+            continue;
+        }
+        let text = fs::read_to_string(&path).expect("sources and documents are text");
+        for (number, line) in (1..).zip(text.lines()) {
+            let advice = prose(&name, line).and_then(obscurity);
+            found.extend(advice.map(|advice| format!("{name}:{number}: {advice}: {}", line.trim())));
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[test]
+fn an_obscure_sentence_is_found_and_a_plain_one_is_not() {
+    let advice = |name: &str, line: &str| prose(name, line).and_then(obscurity);
+    let found = advice("a.rs", "    /// The record, of which the host is known.").expect("`of which` is obscure");
+    assert_eq!(found, "instead of `of which` write: two sentences, or `whose`");
+    assert!(advice("a.rs", "let x = 1; // Whoever waits looks again.").is_some());
+    assert!(advice("a.md", "It begins anew.").is_some());
+    assert!(advice("a.toml", "# Strikes so many messages.").is_some());
+    assert_eq!(advice("a.rs", "/// Why.").as_deref(), Some("`Why.` answers nothing: say what the item is"));
+    assert_eq!(advice("a.rs", "/// The host whose connection it is, renewed."), None);
+    assert_eq!(advice("a.rs", "let whoever = 1;"), None);
+}
+
+/// What a line says to a reader: a comment of a source or of a TOML file, the whole line of a document.
+fn prose<'a>(name: &str, line: &'a str) -> Option<&'a str> {
+    let mark = if name.ends_with(".md") {
+        return Some(line);
+    } else if name.ends_with(".toml") {
+        "# "
+    } else {
+        "//"
+    };
+    let (before, comment) = line.split_once(mark)?;
+    (before.is_empty() || before.ends_with(' ')).then(|| comment.trim_start_matches(['/', '!']).trim())
+}
+
+fn obscurity(prose: &str) -> Option<String> {
+    if QUESTIONS.contains(&prose) {
+        return Some(format!("`{prose}` answers nothing: say what the item is"));
+    }
+    let words: Vec<_> = prose.split(|c: char| !c.is_alphanumeric()).map(str::to_lowercase).collect();
+    let words = format!(" {} ", words.join(" "));
+    let (phrase, instead) = OBSCURE.into_iter().find(|(phrase, _)| words.contains(&format!(" {phrase} ")))?;
+    Some(format!("instead of `{phrase}` write: {instead}"))
+}
+
 #[test]
 fn no_source_file_is_longer_than_500_lines() {
     for path in files().into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "rs")) {

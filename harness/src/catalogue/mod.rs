@@ -120,7 +120,7 @@ impl Catalogue {
     ///     }
     ///
     ///     fn law(&self) -> &'static str {
-    ///         "at most so many things are received"
+    ///         "few things are received"
     ///     }
     ///
     ///     fn needs(&self) -> Vec<FactKind> {

@@ -63,7 +63,7 @@ impl Fabric {
             Packet::Fin { forged } => self.receive_fin(index, receiver, forged.is_some()),
             Packet::Rst { forged } => self.receive_rst(index, receiver, forged.is_some()),
             Packet::Probe => self.receive_probe(index, direction),
-            // Whoever is heard has answered.
+            // An end that is heard has answered.
             Packet::ProbeAnswer => {}
         }
     }

@@ -11,9 +11,9 @@ use crate::fault::FaultIndex;
 pub(crate) struct Attribution {
     /// Faults that have changed a packet, a call or a connection.
     took_effect: BTreeSet<FaultIndex>,
-    /// Faults of which an endpoint has seen an outcome.
+    /// Faults whose outcome an endpoint has seen.
     observed: BTreeSet<FaultIndex>,
-    /// By connection: faults that touched it, of which its ends have seen nothing since.
+    /// By connection: faults that touched it and whose outcome its ends have not seen yet.
     touched: Vec<Vec<FaultIndex>>,
     /// Faults of hosts, whose first outcome may be seen on a connection made later.
     hosts: Vec<(HostId, FaultIndex)>,

@@ -15,7 +15,7 @@ use super::{ConnectionIndex, Due, Fabric, Power};
 use crate::name::Direction;
 use crate::tcp::{EndState, next_attempt};
 
-/// What the plane was shown of one direction and has to decide on. Offsets count the bytes of which that is true.
+/// What the plane was shown of one direction and has to decide on. Offsets count those bytes.
 #[derive(Debug, Default)]
 pub(crate) struct Custody {
     shown: u64,
@@ -183,7 +183,7 @@ mod tests {
                         acknowledged += custody.decide(bytes);
                         decided += bytes;
                     }
-                    // Only what was shown just now goes back, of which nothing is acknowledged.
+                    // Only what was shown just now goes back; none of it is acknowledged.
                     Step::GiveBack => {
                         custody.take_in(7);
                         custody.give_back(7);

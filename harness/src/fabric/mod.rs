@@ -238,7 +238,7 @@ impl Fabric {
         self.record(None, RecordKind::Connection { id, event });
     }
 
-    /// Whoever waits on a socket looks again.
+    /// The tasks that wait on a socket look again.
     #[inline]
     fn wake(&mut self, socket: Socket, ready: Ready) {
         match ready {

@@ -1,4 +1,4 @@
-//! What the network tells whoever runs it.
+//! What the network tells the engine that runs it.
 
 use super::machines::LifeId;
 use super::schedule::ConnectionIndex;
@@ -23,12 +23,12 @@ pub(crate) enum Ready {
 /// What has happened, in its order.
 #[derive(Debug)]
 pub(crate) enum Output {
-    /// A packet has left, of which this number tells everything.
+    /// A packet has left; this number is a digest of it.
     Packet { connection: ConnectionIndex, direction: Direction, digest: u64 },
-    /// Something that belongs into the run's records, and of which life. Boxed because it is rare.
+    /// An entry for the run's records, and the incarnation that it belongs to. Boxed because it is rare.
     Record { whose: Option<LifeId>, what: Box<RecordKind> },
-    /// Whoever waits on a socket looks again.
+    /// The tasks that wait on a socket look again.
     Wake(Socket, Ready),
-    /// Whoever waits for a listener's next connection looks again.
+    /// The tasks that wait for a listener's next connection look again.
     WakeAcceptors(u32),
 }

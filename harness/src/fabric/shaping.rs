@@ -24,7 +24,7 @@ impl Shape {
         Self { fault, shaping, next: Duration::ZERO }
     }
 
-    /// How much of so many bytes arrives at once.
+    /// How much of the given number of bytes arrives at once.
     fn piece(&self, bytes: usize) -> usize {
         match self.shaping {
             Shaping::Delay(_) | Shaping::Jitter(_) => bytes,

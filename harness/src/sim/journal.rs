@@ -16,7 +16,7 @@ pub(crate) struct Journal {
     most: usize,
 }
 
-/// So many records a run may have: a hundred times what a long one has, and half a gigabyte.
+/// The most records that a run may have: a hundred times what a long one has, and half a gigabyte.
 const MOST_RECORDS: usize = 2_000_000;
 
 impl Journal {

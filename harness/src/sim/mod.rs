@@ -65,7 +65,7 @@ pub enum SimError {
     /// A host's `config` table does not fit its service.
     #[error("failed to start `{host}`: {sentence}")]
     Config {
-        /// Whose table.
+        /// The host that the table describes.
         host: HostName,
         /// What does not fit, with the key.
         sentence: String,
@@ -91,7 +91,7 @@ pub enum SimError {
     /// A process that was to play the run could not, or said that the harness or its input is at fault.
     #[error("{sentence}")]
     Worker {
-        /// What it said.
+        /// The message that it wrote.
         sentence: String,
     },
     /// The runtime waited in a way that the simulation does not see, so that virtual time cannot go on.

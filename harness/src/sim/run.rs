@@ -90,7 +90,7 @@ fn warm_up(catalogue: &Catalogue, plan: &Plan) -> Result<usize, SimError> {
         return warmed.clone().map_err(|speaking| stalled(plan, speaking));
     }
     let cold = Plan { seed: Seed(0), faults: Vec::new(), ..plan.clone() };
-    // Whoever looks for the cause of its end has this run's seed.
+    // A search for the cause of its end has this run's seed.
     let called = format!("`{}` with seed {} (the warm-up before it)", plan.scenario.name, plan.seed);
     let warmed = match on_fresh_thread(catalogue, &cold, called, Round::WarmUp) {
         Ok(raw) => Ok(raw.left),
@@ -111,7 +111,7 @@ fn stalled(plan: &Plan, speaking: Speaking) -> SimError {
 enum Round {
     /// It is thrown away.
     WarmUp,
-    /// It is judged; the warm-up before it has left so many threads behind.
+    /// It is judged; the warm-up before it has left this number of threads behind.
     Counted { left: usize },
 }
 
@@ -145,7 +145,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Where a run's result is left for whoever waits for it.
+/// Where a run's result is left for the thread that waits for it.
 type Told = Arc<Mutex<Option<Result<RunOutput, SimError>>>>;
 
 fn on_this_thread(
@@ -266,8 +266,8 @@ fn words_after_the_end(plan: &Plan, told: &Told) -> LastWords {
     Box::new(move |what| *lock(&told) = Some(Err(SimError::Stuck { scenario, seed, what })))
 }
 
-/// Tells of threads that the warm-up has started and left, when this run has not started as many of its own: they are made
-/// once for the whole process, and whoever gives them work waits for a thread that is in no run.
+/// Tells of threads that the warm-up has started and left, when this run has not started as many of its own: they are
+/// made once for the whole process, and a run that gives them work waits for a thread that is in no run.
 fn note_threads(engine: &Engine, round: Round) {
     let Round::Counted { left } = round else { return };
     let own = overrides::helpers(engine.shared);

@@ -83,7 +83,7 @@ impl Runner {
         });
         let setups: BTreeMap<_, _> = setups.collect();
         let longest = plan.scenario.checks.stops.clone().unwrap_or_default().longest();
-        // Longer than any may take, so that whoever still stands has had its time.
+        // Longer than any may take, so that a host that is still running has had its time.
         let stop_grace = STOP_GRACE.max(longest + STOP_DELAY);
         Self { engine, setups, time_limit: plan.scenario.time_limit, settle: plan.scenario.settle, stop_grace }
     }

@@ -61,7 +61,7 @@ pub(crate) struct Series {
 pub struct Summary {
     /// The scenario's name.
     pub scenario: String,
-    /// What it proves.
+    /// The sentence that the scenario proves.
     pub proves: String,
     /// The specimen, if this is not the real thing.
     pub specimen: Option<Specimen>,

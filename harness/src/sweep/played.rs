@@ -167,7 +167,7 @@ fn strayed(outcome: &Outcome) -> bool {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Loss {
     pub(crate) how: How,
-    /// Who was speaking.
+    /// The host that was running.
     pub(crate) host: Option<HostName>,
     /// Virtual time since the start of the run.
     pub(crate) at: Duration,

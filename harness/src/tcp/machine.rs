@@ -70,7 +70,7 @@ pub enum Output {
     Send(Segment),
     /// The handshake is over.
     Established,
-    /// So many bytes of the last write were taken.
+    /// How many bytes of the last write were taken.
     Taken(usize),
     /// What the last read found; nothing, if a read would have to wait.
     Received(Bytes),
@@ -235,7 +235,7 @@ impl Tcp {
             }
             Segment::Probe if self.end.is_reset() => self.send(Segment::Rst),
             Segment::Probe => self.send(Segment::ProbeAnswer),
-            // Whoever is heard has answered.
+            // An end that is heard has answered.
             Segment::ProbeAnswer => {}
         }
     }

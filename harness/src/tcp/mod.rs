@@ -1,7 +1,7 @@
 //! One end of a TCP connection (RFC 9293) as a Linux kernel keeps it: a core that is told what its process asks and what its peer sends.
 //!
-//! It knows no host, no task and no clock. Loss is delay: whoever carries segments keeps their order, and delivers a lost one when the
-//! sender's kernel would have sent it again.
+//! It knows no host, no task and no clock. Loss is delay: the network that carries segments keeps their order, and
+//! delivers a lost one when the sender's kernel would have sent it again.
 //!
 //! - `endpoint`: its state, and what a process asks of it.
 //! - `sending`: what leaves and when: window, send buffer, Nagle's algorithm.

@@ -76,7 +76,7 @@ impl Endpoint {
         self.state = EndState::Connecting;
     }
 
-    /// Data has come, for `owed` bytes of which the peer's window is closed until they are read.
+    /// Data has come; the peer's window is closed for `owed` bytes of it until they are read.
     #[inline]
     pub(crate) fn receive_data(&mut self, bytes: Bytes, owed: usize) -> DataReceived {
         if self.state == EndState::Closed {

@@ -27,7 +27,8 @@ pub(crate) fn next_attempt(lost_since: Duration, now: Duration) -> Duration {
     }
 }
 
-/// The wait after the nth SYN, n from 1, of which so many begin with equal ones; `None` when there are no more.
+/// The wait after the nth SYN, n from 1. The first waits (`linear_timeouts` more than one) are equal; `None` when there are
+/// no more.
 pub(crate) fn syn_wait(n: u32, linear_timeouts: u32) -> Option<Duration> {
     let doublings = (n - 1).saturating_sub(linear_timeouts);
     (doublings <= SYN_RETRIES).then(|| Duration::from_secs(1 << doublings))

@@ -12,7 +12,7 @@ use crate::sweep::{Depth, Loss, Played};
 pub(super) enum Request {
     /// How long a run may take of the wall's time. Not answered.
     Watchdog(Duration),
-    /// What a series plays: a scenario of which each seed draws a plan, or one plan. Not answered.
+    /// What a series plays: a scenario, from which each seed draws a plan, or one plan. Not answered.
     Open { series: usize, capsule: String, drawn: bool },
     /// One run.
     Play { series: usize, seed: Seed, depth: Depth },

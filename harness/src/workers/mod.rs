@@ -34,7 +34,7 @@ pub(crate) struct Crew<'a> {
     stillborn: AtomicUsize,
 }
 
-/// So many workers that do not begin are enough to give up.
+/// After this many workers that do not begin, the command gives up.
 const STILLBORN: usize = 3;
 
 impl<'a> Crew<'a> {

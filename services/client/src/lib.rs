@@ -30,9 +30,10 @@
 //! | a connect or an upgrade is not answered | 10 s |
 //! | no hello after the upgrade | 10 s |
 //!
-//! All of these are configuration. A loss has one handler, whoever noticed it, and a close code: the peer's, 1005 if
-//! its Close frame had none, 1006 if there was no such frame. [`Client::ending`] has it from the moment of the loss until
-//! the next connection is established, whoever closed; what follows after each code is the table of [`closing`].
+//! All of these are configuration. A loss has one handler, for every way to notice it, and a close code: the peer's,
+//! 1005 if its Close frame had none, 1006 if there was no such frame. [`Client::ending`] has it from the moment of the
+//! loss until the next connection is established, whichever end closed; what follows after each code is the table of
+//! [`closing`].
 //!
 //! # What is guaranteed
 //!

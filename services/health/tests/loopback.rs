@@ -113,7 +113,7 @@ async fn the_key_goes_with_the_request() {
     assert_eq!(request, expected + "authorization: Bearer k\r\n\r\n");
 }
 
-/// So many attempts, close to each other; none of them is short of time, however slow the machine.
+/// The given number of attempts, close to each other; none of them is short of time, however slow the machine.
 fn patient(attempts: u32) -> ProbeConfig {
     ProbeConfig { attempts, interval: Duration::from_millis(1), timeout: Duration::from_secs(60) }
 }

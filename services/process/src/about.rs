@@ -23,7 +23,7 @@ pub struct About {
     pub config_variable: &'static str,
     /// Variables that are still read under an older name: the flag's id (`log_format`) and that name.
     pub former_variables: &'static [(&'static str, &'static str)],
-    /// A log target that exists, for whoever wrote a filter that cannot be understood.
+    /// A log target that exists, for the author of a filter that cannot be understood.
     pub log_target: &'static str,
     /// The first thing to try; all that `-h` shows beside the flags. Whole lines, without the last line's end.
     pub try_it: &'static str,

@@ -80,7 +80,7 @@ mod tests {
 
     #[derive(Debug, Args)]
     struct Own {
-        /// Where to listen.
+        /// The address to listen on.
         #[arg(long, env = "HALFOPEN_PROCESS_TEST_LISTEN")]
         listen: Option<String>,
     }

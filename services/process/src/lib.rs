@@ -183,7 +183,7 @@ fn supervised<S: Service>(service: S, config: S::Config, voice: &Voice) -> u8 {
         Err(error) => return voice.complain(&format!("failed to start a runtime: {error}"), FAILED),
     };
     let ended = runtime.block_on(async {
-        // Before the service binds: whoever sees the port open may already send a signal.
+        // Before the service binds: a supervisor that sees the port open may already send a signal.
         let mut signals = Signals::watch()?;
         let shutdown = CancellationToken::new();
         let running = service.run(config, Process { shutdown: shutdown.clone(), voice: voice.clone() });
@@ -207,7 +207,7 @@ fn last_words(ended: &Ended, voice: &Voice, cut: &str) -> u8 {
     }
 }
 
-/// Whoever prints into a file has to know that it is whole.
+/// A user who prints into a file has to know that it is whole.
 fn print(voice: &Voice, text: &str) -> u8 {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {

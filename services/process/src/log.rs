@@ -100,7 +100,7 @@ pub(crate) fn install(about: &About, directives: Option<&str>, format: LogFormat
         .with_env_filter(always_heard(filter, about.kind))
         .with_writer(io::stderr)
         .log_internal_errors(false);
-    // It fails only if whoever called this has a log already, which then is the one to be used.
+    // It fails only if the caller has a log already, which then is the one to be used.
     let _present = match format {
         LogFormat::Text => log.with_ansi(io::stderr().is_terminal() && colours()).finish().try_init(),
         LogFormat::Json => log.json().with_ansi(false).finish().try_init(),

@@ -17,7 +17,7 @@ const SLOTS: usize = 32;
 #[repr(C)]
 pub(crate) struct Beacon {
     now_nanos: AtomicU64,
-    /// One more than the slot of whoever is speaking; 0 for the harness itself.
+    /// One more than the slot of the host that is running; 0 for the harness itself.
     speaking: AtomicU32,
     slots: [Slot; SLOTS],
 }
@@ -116,7 +116,7 @@ impl Beacon {
         self.speaking.store(slot.map_or(0, |slot| slot as u32 + 1), Ordering::Relaxed);
     }
 
-    /// The name of whoever is speaking; empty for the harness itself.
+    /// The name of the host that is running; empty for the harness itself.
     pub(super) fn name(&self) -> Name {
         let mut bytes = [0; NAME_BYTES];
         let Some(slot) = (self.speaking.load(Ordering::Relaxed) as usize).checked_sub(1) else {

@@ -57,7 +57,7 @@ pub(super) fn tell(call: &str) {
         }
         None => format!("{call} was called by nobody whose name is on the stack"),
     };
-    // Whoever has closed stderr wants to know nothing.
+    // A process that has closed stderr asks for no report.
     let _ = writeln!(std::io::stderr(), "halfopen: {sentence}");
 }
 

@@ -1,10 +1,10 @@
 //! The threads of a run take turns: exactly one of them runs at a time, and who is next is decided by the run and never
 //! by the machine.
 //!
-//! A thread that a run's thread starts belongs to the run. It begins when its turn comes, which is not before the one who
-//! started it waits, or has ended the poll of a task. A turn ends when its thread waits (for a lock, a channel, a time, the
-//! end of a thread), yields or ends; then whoever has been ready longest has the next. When nobody is ready, virtual time
-//! goes on to the earliest time that anybody waits for.
+//! A thread that a run's thread starts belongs to the run. It begins when its turn comes, which is not before the one
+//! who started it waits, or has ended the poll of a task. A turn ends when its thread waits (for a lock, a channel, a
+//! time, the end of a thread), yields or ends; then the thread that has been ready longest has the next. When nobody is
+//! ready, virtual time goes on to the earliest time that anybody waits for.
 
 use std::cell::Cell;
 use std::collections::{BTreeSet, VecDeque};
@@ -213,7 +213,7 @@ pub(super) fn wait(shared: &Shared, waiting: Waiting) -> Woken {
     lock(shared).members[me].woken
 }
 
-/// Whoever is ready runs before this thread goes on.
+/// Threads that are ready run before this thread goes on.
 #[inline]
 pub(crate) fn give_way(shared: &Shared) {
     if shared.crew.helpers.load(Ordering::Relaxed) > 0 {
@@ -325,7 +325,7 @@ impl State {
         }
     }
 
-    /// Whoever waits at a word that has changed is ready: a thread that is not of the run has changed it.
+    /// A thread that waits at a word that has changed is ready: a thread that is not of the run has changed it.
     fn notice(&mut self) {
         for number in 0..self.members.len() {
             if matches!(&self.members[number].doing, Doing::Waits(Waiting { word: Some(word), .. }) if word.has_changed())
@@ -343,7 +343,7 @@ impl Word {
     }
 }
 
-/// Gives the turn to whoever is next, and waits for the next turn of `me`.
+/// Gives the turn to the next thread, and waits for the next turn of `me`.
 fn hand_over<'a>(shared: &'a Shared, mut state: MutexGuard<'a, State>, me: Option<usize>) {
     let mut waited = 0;
     let next = loop {

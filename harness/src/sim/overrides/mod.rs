@@ -14,7 +14,7 @@
 //! - `counter`: the processor's own clock;
 //! - `syscalls`: sockets, names, processes, the end of the process; `callers`: whose call it was;
 //! - `belongings`: what the whole process has one of: its environment, its working directory, its program;
-//! - `beacon`: who is speaking, for whoever finds the process dead;
+//! - `beacon`: which host is running, for the process that finds this one dead;
 //! - `worker`: what a process needs to play runs for another.
 
 mod beacon;
@@ -60,9 +60,9 @@ compile_error!("halfopen's `sim` feature needs a dynamically linked libc: remove
 /// What the threads of one run share.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    /// Which run it is, for whoever has nothing else to say it by.
+    /// Which run it is, for callers that cannot tell otherwise.
     run: String,
-    /// Who speaks, for whoever finds the process dead.
+    /// The host that is running, for the process that finds this one dead.
     pub(crate) beacon: &'static Beacon,
     /// The life that the beacon's last slot names.
     named: AtomicU32,
@@ -137,11 +137,11 @@ const NOBODY: u32 = u32::MAX;
 /// Something that the engine has to take down.
 #[derive(Debug)]
 pub(crate) struct Told {
-    /// When.
+    /// The virtual time.
     pub(crate) at: Duration,
-    /// Of whom.
+    /// The process that it belongs to.
     pub(crate) whose: Whose,
-    /// What.
+    /// The record to write.
     pub(crate) what: RecordKind,
 }
 
@@ -281,7 +281,7 @@ impl Shared {
         }
     }
 
-    /// Tells of whoever's code this thread runs.
+    /// Tells of the host whose code this thread runs.
     pub(crate) fn tell(&self, what: RecordKind) {
         self.tell_of(self.life().map_or(Whose::Nobodys, Whose::Life), what);
     }

@@ -239,7 +239,7 @@ fn end_process(status: c_int) -> ! {
     }
 }
 
-/// Says who ended the process, in pieces: whoever aborts may be in no state to allocate.
+/// Says who ended the process, in pieces: a process that aborts may be unable to allocate.
 fn tell_end(shared: &Shared, what: &[u8]) {
     let name = shared.beacon.name();
     let speaker: &[u8] = if name.is_empty() { b"somebody" } else { name.as_bytes() };

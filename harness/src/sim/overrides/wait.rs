@@ -15,7 +15,8 @@ use super::{SHARED, SYSCALL, Shared, fill, seeded};
 /// How long the thread of a run is waited for once it has said that its run is over.
 const LAST_STEPS: Duration = Duration::from_secs(10);
 
-/// How often whoever waits for a run's thread looks whether the run has been given up, so that the thread will never end.
+/// How often a thread that waits for a run's thread looks whether the run has been given up, so that the thread will
+/// never end.
 const COURSE_LOOK: Duration = Duration::from_millis(50);
 
 thread_local! {
@@ -133,9 +134,10 @@ fn failed(errno: c_int) -> c_long {
 ///
 /// The runtime's wait for its timers always has a timeout; one without is for a lock that another thread holds. Virtual
 /// time goes on to the deadline, or only to the network's next arrival. std believes the kernel that the time is up;
-/// `parking_lot` (which tokio waits with when it has that feature) looks at the clock, sees that its deadline has not come,
-/// and waits again. Whoever waits again is let go by letting it see its deadline: as many looks at the clock as it has been
-/// sent away before, which is one for a loop that looks once a round. What looks next is tokio, and sees the time.
+/// `parking_lot` (which tokio waits with when it has that feature) looks at the clock, sees that its deadline has not
+/// come, and waits again. A thread that waits again is let go by letting it see its deadline: as many looks at the
+/// clock as it has been sent away before, which is one for a loop that looks once a round. What looks next is tokio,
+/// and sees the time.
 fn wait(shared: &Shared, word: Word, until: Option<u64>) -> Woken {
     let word = Some(word);
     let (Some(deadline), Some(next)) = (until, WAIT.get()) else {
@@ -188,7 +190,7 @@ pub(super) fn wait_for_word(address: usize, value: u32, nanos: Option<u64>) -> b
     unsafe { real_syscall(libc::SYS_futex, address, operation, value as usize, timeout, 0, 0) == 0 }
 }
 
-/// Really wakes whoever waits for a word.
+/// Really wakes the threads that wait for a word.
 pub(super) fn wake_word(word: &AtomicU32) {
     let operation = (libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG) as usize;
     // SAFETY: the address is that of an atomic number that lives on.

@@ -64,7 +64,7 @@ fn map(file: RawFd) -> io::Result<*const Beacon> {
     if address == libc::MAP_FAILED { Err(io::Error::last_os_error()) } else { Ok(address.cast_const().cast()) }
 }
 
-/// A file without a name that lives in memory. What is written to it is written at its end, whoever writes.
+/// A file without a name that lives in memory. What is written to it is written at its end, by every writer.
 pub(crate) fn memory_file() -> io::Result<File> {
     // SAFETY: the name is a NUL-terminated string.
     let descriptor = unsafe { libc::memfd_create(c"halfopen".as_ptr(), libc::MFD_CLOEXEC) };

@@ -123,7 +123,7 @@ pub enum ConfigError {
     Url {
         /// As configured.
         url: String,
-        /// What is wrong.
+        /// The reason, in words.
         problem: &'static str,
     },
     /// A language is no BCP 47 tag.
@@ -277,7 +277,7 @@ mod tests {
             let config: Config = toml::from_str(text).expect("well-formed");
             let error = config.validate().unwrap_err();
             assert_eq!(error.to_string(), message);
-            // Whoever is shown the line of one of these in a file finds what to change.
+            // A user who is shown the line of one of these in a file finds what to change.
             let written = |name: &String| text.contains(name.rsplit('.').next().unwrap_or_default());
             assert!(error.settings().iter().any(written), "{text} is refused for {:?}", error.settings());
         }

@@ -360,7 +360,7 @@ impl Core {
         self.lost(ending, now)
     }
 
-    /// The one handler of losses, whoever noticed.
+    /// The one handler of losses, for every way to notice one.
     fn lost(&mut self, ending: Ending, now: Instant) -> Result<(), Bug> {
         let action = close_action(&ending);
         let (session_id, loss) = match &self.phase {

@@ -12,7 +12,7 @@ pub enum Outcome {
     },
     /// The scheduler says that it failed.
     Failed {
-        /// Why.
+        /// The reason as a code.
         code: FailureCode,
         /// A sentence.
         message: String,

@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 /// Opens streams. Every attempt of the client opens one; the client bounds how long that takes.
 pub trait Connector: Send + Sync + 'static {
-    /// What is opened.
+    /// The stream that a connect returns.
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
     /// Opens a stream to a host (a name or a literal address) and port.

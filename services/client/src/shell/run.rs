@@ -36,7 +36,7 @@ pub enum RunError {
     /// Another connection owns the session (close code 4001).
     #[error("the session was taken over by another connection")]
     Replaced,
-    /// The input has ended, and so many sentences have a failure for an answer.
+    /// The input has ended, and this number of sentences have a failure for an answer.
     #[error("{0} of the sentences could not be translated")]
     Unanswered(u64),
 }
@@ -83,7 +83,7 @@ where
     while let Some(event) = events.next().await {
         console.notice(&event).await;
     }
-    // Whoever stops the program still learns what became of the sentences that were under way.
+    // A user who stops the program still learns what became of the sentences that were under way.
     while let Some((number, outcome)) = console.open.next().await {
         let told = console.answer(number, &outcome).await;
         if ended.is_ok() {

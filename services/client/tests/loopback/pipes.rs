@@ -179,7 +179,7 @@ async fn a_peer_that_sends_and_does_not_read_gets_one_ack_for_all() {
     }
 }
 
-/// A client over pipes that hold so many bytes.
+/// A client over pipes that hold the given number of bytes.
 fn start(capacity: usize) -> (Client, Scheduler) {
     let (give, pipes) = mpsc::unbounded_channel();
     let faulty = Arc::new(AtomicBool::new(false));

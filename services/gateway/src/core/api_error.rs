@@ -110,7 +110,7 @@ impl ApiError {
         &self.message
     }
 
-    /// What `Retry-After` says.
+    /// The value of `Retry-After`.
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }

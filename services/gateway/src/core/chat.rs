@@ -87,7 +87,7 @@ fn prompt(members: &Map<String, Value>) -> Result<String, ApiError> {
     Ok(last.map(|message| text(&message["content"])).unwrap_or_default())
 }
 
-/// A message's content is a string, or a list of parts, some of which have a text.
+/// A message's content is a string, or a list of parts, and some parts have a text.
 fn text(content: &Value) -> String {
     match content {
         Value::String(text) => text.clone(),

@@ -43,13 +43,13 @@ pub struct RelayLimits {
 /// What a complete answer consists of, as the request ordered it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Order {
-    /// The number of choices, each of which must finish.
+    /// The number of choices. Each must finish.
     pub choices: usize,
     /// Whether a usage chunk belongs to the answer.
     pub include_usage: bool,
 }
 
-/// What happened.
+/// The inputs of the relay.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
     /// The upstream sent bytes.

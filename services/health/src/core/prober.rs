@@ -26,7 +26,7 @@ enum Phase {
     Decided,
 }
 
-/// What happened.
+/// The inputs of the relay.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
     /// The attempt that was asked for has ended.

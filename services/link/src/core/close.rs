@@ -71,7 +71,7 @@ impl fmt::Display for By {
 pub struct Ending {
     /// The close code, including 1005 and 1006, which never travel.
     pub close_code: u16,
-    /// Who ended it.
+    /// The end that closed, or the network.
     pub by: By,
     /// For people; without addresses or anything else that varies from run to run.
     pub detail: String,

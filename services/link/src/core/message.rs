@@ -104,7 +104,7 @@ pub enum ToSession {
         seq: u64,
         /// The job.
         job_id: String,
-        /// Why.
+        /// The reason as a code.
         code: FailureCode,
         /// A sentence.
         message: String,

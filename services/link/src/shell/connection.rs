@@ -33,7 +33,7 @@ use crate::safe_close::safe_close;
 /// The owner's side of an open WebSocket.
 #[derive(Debug)]
 pub struct Connection {
-    /// What goes out.
+    /// The queue of outgoing messages.
     pub outbox: Outbox,
     /// What comes in, and in the end how it ended.
     pub inbox: Inbox,

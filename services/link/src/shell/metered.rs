@@ -18,7 +18,7 @@ pub struct Metered<S> {
     written: Meter,
 }
 
-/// The count, shared with whoever watches over progress.
+/// The count, shared with the task that watches over progress.
 #[derive(Clone, Debug, Default)]
 pub struct Meter(Arc<AtomicU64>);
 

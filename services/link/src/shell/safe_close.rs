@@ -4,10 +4,10 @@
 //! has not read yet. So: send Close, flush, keep reading and discarding, end the writing side, drain, drop. All of it
 //! within one bound, because a peer need not answer and a client's stream stays pending for ever if it does not.
 //!
-//! Whoever wants a socket closed asks its driver through [`Outbox::close`](crate::connection::Outbox::close), as often and
-//! from as many tasks as they like: the first request counts, and the driver, which alone has the socket, closes it here,
-//! once. A peer that is gone already, by a reset, a broken pipe or an end without a Close frame, and one that does not
-//! answer in time are expected, and logged at debug; anything else is a warning.
+//! A task that wants a socket closed asks its driver through [`Outbox::close`](crate::connection::Outbox::close), as
+//! often and from as many tasks as they like: the first request counts, and the driver, which alone has the socket,
+//! closes it here, once. A peer that is gone already, by a reset, a broken pipe or an end without a Close frame, and
+//! one that does not answer in time are expected, and logged at debug; anything else is a warning.
 
 use std::io;
 use std::time::Duration;
@@ -34,8 +34,8 @@ pub enum Closed {
     AlreadyGone,
 }
 
-/// Closes `socket` within `bound` and drops it. Harmless on one that is closed or broken already, and whoever closed it:
-/// a Close frame goes out only if none has.
+/// Closes `socket` within `bound` and drops it. Harmless on one that is closed or broken already, whichever end closed
+/// it: a Close frame goes out only if none has.
 ///
 /// `frame` is `None` for a Close without a code, as in answer to the peer's own. A code that must not travel is
 /// replaced by 1000.
@@ -234,7 +234,7 @@ mod tests {
         }
     }
 
-    /// Closes a socket of which every call fails.
+    /// Closes a socket whose every call fails.
     async fn close_broken(kind: io::ErrorKind) -> (Closed, Vec<Level>) {
         let socket = WebSocketStream::from_raw_socket(Broken(kind), Role::Client, None).await;
         observed(safe_close(socket, Some(goodbye(1000)), BOUND)).await
