@@ -67,11 +67,12 @@ impl Capsule {
     ///
     /// The first mistake in it; a format that this version does not read is one.
     pub fn from_toml(text: &str, file: &Path) -> Result<Self, ScenarioError> {
-        let document = Node::parse(text, file)?;
+        let document = Node::parse(text, file).map_err(|mistakes| mistakes.first(file))?;
         let section = Section::any(&document, "a capsule")?;
         check_format(&section)?;
         section.only(&["format", "seed", "failure", "versions", "fault", "scenario"])?;
-        let versions = Section::open(section.node("versions")?, "`versions`", &["halfopen"])?;
+        let versions = Section::any(section.node("versions")?, "`versions`")?;
+        versions.only(&["halfopen"])?;
         let scenario = scenario::in_document(section.node("scenario")?)?;
         let faults = scenario::faults(&document, &scenario)?;
         Ok(Self {

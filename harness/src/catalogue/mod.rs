@@ -192,9 +192,14 @@ impl Catalogue {
     }
 
     /// Checks that everything that a scenario names is registered.
-    pub(crate) fn accepts(&self, scenario: &Scenario) -> Result<(), ScenarioError> {
-        scenario.check_runs(&self.host_names(), &self.actor_names())?;
-        scenario.check_own_checks(&self.own)
+    ///
+    /// # Errors
+    /// One for each name that is not.
+    pub(crate) fn accepts(&self, scenario: &Scenario) -> Result<(), Vec<ScenarioError>> {
+        let runs = scenario.check_runs(&self.host_names(), &self.actor_names());
+        let checks = scenario.check_own_checks(&self.own);
+        let mistakes: Vec<_> = [runs, checks].into_iter().filter_map(Result::err).flatten().collect();
+        if mistakes.is_empty() { Ok(()) } else { Err(mistakes) }
     }
 
     /// The scenario of this name.

@@ -158,8 +158,13 @@ fn tell_mistakes(folder: &Folder) -> u8 {
 /// The scenario of a name, or the sentence that says which there are, or what is wrong with its file.
 #[cfg(feature = "sim")]
 fn find(catalogue: &Catalogue, folder: &Folder, name: &str) -> Result<Scenario, CommandError> {
-    let told = |mistakes: Vec<ScenarioError>| mistakes.iter().map(ToString::to_string).collect::<Vec<_>>();
-    catalogue.find(folder, name).map_err(|mistakes| CommandError(told(mistakes).join("\nhalfopen: ")))
+    catalogue.find(folder, name).map_err(|mistakes| every(&mistakes))
+}
+
+/// All mistakes of a file, one a line.
+#[cfg(feature = "sim")]
+fn every(mistakes: &[ScenarioError]) -> CommandError {
+    CommandError(mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\nhalfopen: "))
 }
 
 /// Warns of mistakes in files that the command was not asked to play.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::arguments::Replay;
-use super::{BROKEN, CommandError, HELD, artefacts, find, play, say};
+use super::{BROKEN, CommandError, HELD, artefacts, every, find, play, say};
 use crate::capsule::Capsule;
 use crate::catalogue::Catalogue;
 use crate::plan::Plan;
@@ -56,6 +56,6 @@ fn plan_of_capsule(catalogue: &Catalogue, arguments: &Replay) -> Result<Plan, Co
     }
     let capsule = Capsule::load(Path::new(&arguments.what))?;
     let plan = capsule.plan;
-    catalogue.accepts(&plan.scenario)?;
+    catalogue.accepts(&plan.scenario).map_err(|mistakes| every(&mistakes))?;
     Ok(plan)
 }

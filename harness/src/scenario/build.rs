@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::document::Lines;
-use super::read::first;
-use super::validate;
+use super::error::Mistakes;
+use super::validate::{self, Places};
 use super::{FaultRule, HostSpec, Network, Role, Scenario, ScenarioError};
 use crate::check::Expectations;
 use crate::name::HostName;
@@ -69,17 +69,17 @@ impl Scenario {
     /// The first mistake.
     pub fn checked(self) -> Result<Self, ScenarioError> {
         let file = self.file().map_or_else(|| PathBuf::from(&self.name), Path::to_path_buf);
-        self.checked_whole().map_err(|mistakes| first(mistakes, &file))
+        let places = Places::of(&self);
+        self.checked_at(&places).map_err(|mistakes| mistakes.first(&file))
     }
 
-    /// The same, with the first mistake of each part.
-    pub(super) fn checked_whole(mut self) -> Result<Self, Vec<ScenarioError>> {
+    /// The same, with every mistake. `places` says where its parts stand in their lists.
+    pub(super) fn checked_at(mut self, places: &Places) -> Result<Self, Mistakes> {
         self.hosts.sort_by(|one, other| (one.role, &one.name).cmp(&(other.role, &other.name)));
-        let flaws = validate::scenario(&self);
-        if flaws.is_empty() {
-            return Ok(self);
-        }
-        Err(flaws.into_iter().map(|flaw| self.lines.error(flaw, &self.name)).collect())
+        let mut mistakes = Mistakes::default();
+        let flaws = validate::scenario(&self, places);
+        mistakes.extend(flaws.into_iter().map(|flaw| self.lines.error(flaw, &self.name)));
+        mistakes.unless(self)
     }
 
     /// The same, with the place of each rule's table in its file.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::error::{Flaw, ScenarioError};
+use super::error::{Flaw, Mistakes, ScenarioError};
 
 /// A file and a line in it, from 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,9 +54,16 @@ pub(crate) struct Entry {
 
 impl Node {
     /// Reads a file's text.
-    pub(crate) fn parse(text: &str, file: &Path) -> Result<Self, ScenarioError> {
+    ///
+    /// # Errors
+    ///
+    /// Every place at which it is no TOML.
+    pub(crate) fn parse(text: &str, file: &Path) -> Result<Self, Mistakes> {
         let source = Source { text, file: Arc::from(file) };
-        let table = DeTable::parse(text).map_err(|error| source.syntax_error(&error))?;
+        let (table, errors) = DeTable::parse_recoverable(text);
+        let mut mistakes = Mistakes::default();
+        mistakes.extend(errors.iter().map(|error| source.syntax_error(error)));
+        mistakes.unless(())?;
         let (span, table) = (table.span(), table.into_inner());
         Ok(Self { place: source.place(&span), value: source.table(&table)? })
     }

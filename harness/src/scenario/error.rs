@@ -23,6 +23,59 @@ impl ScenarioError {
     }
 }
 
+/// The mistakes of a part of a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Mistakes(Vec<ScenarioError>);
+
+impl From<ScenarioError> for Mistakes {
+    fn from(mistake: ScenarioError) -> Self {
+        Self(vec![mistake])
+    }
+}
+
+impl Extend<ScenarioError> for Mistakes {
+    fn extend<I: IntoIterator<Item = ScenarioError>>(&mut self, mistakes: I) {
+        self.0.extend(mistakes);
+    }
+}
+
+impl Mistakes {
+    /// What was read, or nothing and its mistakes added to these.
+    pub(crate) fn keep<T, E: Into<Self>>(&mut self, read: Result<T, E>) -> Option<T> {
+        read.map_err(|mistakes| self.0.extend(mistakes.into().0)).ok()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What was read, if there is no mistake.
+    pub(crate) fn unless<T>(self, read: T) -> Result<T, Self> {
+        if self.is_empty() { Ok(read) } else { Err(self) }
+    }
+
+    /// Each mistake once, those of a file in the order of its lines; `file` comes before the bases that it stands on.
+    pub(crate) fn sorted(mut self, file: &Path) -> Vec<ScenarioError> {
+        self.0.sort_by(|one, other| {
+            let key = |error: &ScenarioError| (error.file != file, error.line);
+            key(one).cmp(&key(other)).then_with(|| one.file.cmp(&other.file))
+        });
+        let mut sorted: Vec<ScenarioError> = Vec::new();
+        for mistake in self.0 {
+            if !sorted.contains(&mistake) {
+                sorted.push(mistake);
+            }
+        }
+        sorted
+    }
+
+    /// The first of [`sorted`](Self::sorted).
+    pub(crate) fn first(self, file: &Path) -> ScenarioError {
+        let first = self.sorted(file).into_iter().next();
+        first.unwrap_or_else(|| ScenarioError::whole(file, "the file has a mistake"))
+    }
+}
+
 /// What is wrong with a part of a typed scenario, whose line is not known here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Flaw {

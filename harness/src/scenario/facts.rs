@@ -3,7 +3,8 @@
 use toml::Value;
 
 use super::document::Node;
-use super::error::{ScenarioError, unknown};
+use super::error::{Mistakes, ScenarioError, unknown};
+use super::language::facts::ORIGINS;
 use super::pattern;
 use super::rule::link;
 use super::section::Section;
@@ -26,28 +27,34 @@ fn word(unit: UnitKind) -> &'static str {
     }
 }
 
+/// The words of the units.
+pub(super) fn unit_words() -> Vec<&'static str> {
+    UNITS.map(word).to_vec()
+}
+
 /// Reads a `[[facts]]`.
-pub(crate) fn read(node: &Node) -> Result<FactSource, ScenarioError> {
+pub(crate) fn read(node: &Node) -> Result<FactSource, Mistakes> {
     let section = Section::any(node, "a source of facts")?;
-    let origins = ["event", "unit", "connection"];
-    let given: Vec<_> = origins.into_iter().filter(|origin| section.get(origin).is_some()).collect();
-    let from = match given[..] {
-        ["event"] => Origin::Event(event(&section)?),
-        ["unit"] => Origin::Unit(unit(&section)?),
-        ["connection"] => Origin::Connection(connection(&section)?),
+    let given: Vec<_> = ORIGINS.iter().filter(|origin| section.get(origin.word).is_some()).collect();
+    let origin = match given[..] {
+        [origin] => origin,
         [first, second, ..] => {
-            let sentence = format!("a fact is read from one thing, not from `{first}` and `{second}`");
-            return Err(section.place_of(second).error(sentence));
+            let sentence = format!("a fact is read from one thing, not from `{}` and `{}`", first.word, second.word);
+            return Err(section.place_of(second.word).error(sentence).into());
         }
-        _ => return Err(section.place.error("a fact is read from an `event`, a `unit` or a `connection`")),
+        [] => return Err(section.place.error("a fact is read from an `event`, a `unit` or a `connection`").into()),
+    };
+    section.check(origin.keys.iter()).unless(())?;
+    let from = match origin.word {
+        "event" => Origin::Event(event(&section)?),
+        "unit" => Origin::Unit(unit(&section)?),
+        "connection" => Origin::Connection(connection(&section)?),
+        unlisted => unreachable!("`{unlisted}` is listed as an origin of facts and is not read"),
     };
     Ok(FactSource { kind: section.required("fact")?, from, optional: section.or("optional", false)? })
 }
 
 fn event(section: &Section) -> Result<EventOrigin, ScenarioError> {
-    section.only(&[
-        "fact", "event", "host", "target", "where", "key", "as", "numbered", "value", "from", "to", "optional",
-    ])?;
     let key = match section.optional::<Value>("key")? {
         None => Vec::new(),
         Some(Value::String(name)) => vec![name],
@@ -74,7 +81,6 @@ fn event(section: &Section) -> Result<EventOrigin, ScenarioError> {
 }
 
 fn connection(section: &Section) -> Result<ConnectionOrigin, ScenarioError> {
-    section.only(&["fact", "connection", "link", "at", "as", "numbered", "optional"])?;
     let wanted: String = section.required("connection")?;
     let words = ConnectionMoment::ALL.map(ConnectionMoment::word);
     let Some(event) = ConnectionMoment::ALL.into_iter().find(|happening| happening.word() == wanted) else {
@@ -99,7 +105,6 @@ fn connection(section: &Section) -> Result<ConnectionOrigin, ScenarioError> {
 }
 
 fn unit(section: &Section) -> Result<UnitOrigin, ScenarioError> {
-    section.only(&["fact", "unit", "link", "direction", "at", "where", "key", "value", "from", "to", "optional"])?;
     let wanted: String = section.required("unit")?;
     let Some(unit) = UNITS.into_iter().find(|unit| word(*unit) == wanted) else {
         let error = unknown(format!("there is no unit `{wanted}`"), &wanted, UNITS.map(word));

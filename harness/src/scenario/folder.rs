@@ -5,28 +5,13 @@ use std::path::{Path, PathBuf};
 
 use super::Scenario;
 use super::document::{Node, Value};
-use super::error::{ScenarioError, unknown};
+use super::error::{Mistakes, ScenarioError, unknown};
+use super::language::tables::BASE;
 use super::section::Section;
 use super::typed;
 
 /// The names that a folder of bases may have, beside the scenarios or above them; the first sorts before every family.
 const BASE_FOLDERS: [&str; 2] = ["_base", "base"];
-
-/// What a base may hold. A scenario's own name, sentence, faults and specimens are nobody else's.
-const KEYS: [&str; 12] = [
-    "base",
-    "starts_at",
-    "time_limit",
-    "settle",
-    "network",
-    "host",
-    "actor",
-    "link",
-    "moment",
-    "verbs",
-    "facts",
-    "checks",
-];
 
 /// The scenarios of a folder, and the files in it that are none because of a mistake.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -66,11 +51,11 @@ impl Folder {
 
     /// Keeps the scenarios that a test passes; the files of the others are faulty.
     #[must_use]
-    pub(crate) fn checked(mut self, check: impl Fn(&Scenario) -> Result<(), ScenarioError>) -> Self {
+    pub(crate) fn checked(mut self, check: impl Fn(&Scenario) -> Result<(), Vec<ScenarioError>>) -> Self {
         self.scenarios.retain(|scenario| {
-            let Err(mistake) = check(scenario) else { return true };
-            let file = scenario.file().map_or_else(|| mistake.file.clone(), Path::to_path_buf);
-            self.faulty.push(FaultyFile { file, mistakes: vec![mistake] });
+            let Err(mistakes) = check(scenario) else { return true };
+            let file = scenario.file().map(Path::to_path_buf).unwrap_or_default();
+            self.faulty.push(FaultyFile { file, mistakes });
             false
         });
         self.faulty.sort_by(|one, other| one.file.cmp(&other.file));
@@ -143,23 +128,32 @@ pub(crate) fn text_of(path: &Path) -> Result<String, ScenarioError> {
 }
 
 /// Lays a scenario's document over that of the base which it names.
-pub(super) fn with_base(own: Node, path: &Path) -> Result<Node, ScenarioError> {
-    over_bases(own, path, &mut BTreeSet::new())
+///
+/// # Errors
+///
+/// If there is no such base, or it is no TOML. What a base may not hold is left out and told in `mistakes`.
+pub(super) fn with_base(own: Node, path: &Path, mistakes: &mut Mistakes) -> Result<Node, Mistakes> {
+    over_bases(own, path, &mut BTreeSet::new(), mistakes)
 }
 
 /// A base may stand on another; `below` are the files that are being read already.
-fn over_bases(own: Node, path: &Path, below: &mut BTreeSet<PathBuf>) -> Result<Node, ScenarioError> {
+fn over_bases(
+    own: Node,
+    path: &Path,
+    below: &mut BTreeSet<PathBuf>,
+    mistakes: &mut Mistakes,
+) -> Result<Node, Mistakes> {
     let Some(name) = own.get("base") else { return Ok(own) };
-    let (base, file) = load_base(name, path)?;
+    let (base, file) = load_base(name, path, mistakes)?;
     if !below.insert(file.clone()) {
-        return Err(name.place.error("this base stands on itself"));
+        return Err(name.place.error("this base stands on itself").into());
     }
-    let base = over_bases(base, &file, below)?;
+    let base = over_bases(base, &file, below, mistakes)?;
     let merged = own.clone().over(without_overridden_links(base, &own));
     Ok(without_dropped_checks(merged))
 }
 
-fn load_base(name: &Node, path: &Path) -> Result<(Node, PathBuf), ScenarioError> {
+fn load_base(name: &Node, path: &Path, mistakes: &mut Mistakes) -> Result<(Node, PathBuf), Mistakes> {
     let word: String = typed::read(name)?;
     let folders: Vec<_> =
         path.ancestors().skip(1).flat_map(|folder| BASE_FOLDERS.map(|bases| folder.join(bases))).collect();
@@ -171,10 +165,14 @@ fn load_base(name: &Node, path: &Path) -> Result<(Node, PathBuf), ScenarioError>
         }
         let known: BTreeSet<_> = files.iter().filter_map(|file| file.file_stem()?.to_str()).collect();
         let sentence = format!("there is no base `{word}` in a folder `_base` (or `base`) beside or above this file");
-        return Err(name.place.error_meaning(unknown(sentence, &word, known)));
+        return Err(name.place.error_meaning(unknown(sentence, &word, known)).into());
     };
-    let base = Node::parse(&text_of(&file)?, &file)?;
-    Section::open(&base, "a base", &KEYS)?;
+    let mut base = Node::parse(&text_of(&file)?, &file)?;
+    let keys: Vec<_> = BASE.keys().map(|key| key.name).collect();
+    mistakes.extend(Section::any(&base, BASE.what)?.strangers(&keys));
+    if let Value::Table(entries) = &mut base.value {
+        entries.retain(|entry| keys.contains(&entry.key.as_str()));
+    }
     Ok((base, file))
 }
 

@@ -108,6 +108,7 @@ mod duration;
 mod error;
 mod facts;
 mod folder;
+mod language;
 mod names;
 mod pattern;
 mod read;
@@ -124,6 +125,7 @@ use std::time::Duration;
 
 pub use error::ScenarioError;
 pub use folder::{FaultyFile, Folder, load_dir, load_folder};
+pub use language::{base_schema, reference, schema};
 pub use rule::{FaultRule, When};
 
 #[cfg(test)]
@@ -131,6 +133,7 @@ pub(crate) mod arbitrary;
 
 pub(crate) use document::Node;
 pub(crate) use error::nearest;
+use error::{Flaw, Mistakes};
 pub(crate) use folder::text_of;
 pub(crate) use read::{faults, in_document};
 pub(crate) use section::Section;
@@ -354,18 +357,23 @@ impl Scenario {
     ///
     /// The first mistake in it.
     pub fn from_toml(text: &str, path: &Path) -> Result<Self, ScenarioError> {
-        Self::whole_from_toml(text, path).map_err(|mistakes| read::first(mistakes, path))
+        Self::whole_from_toml(text, path).map_err(|mistakes| mistakes.first(path))
     }
 
-    /// As [`load`](Self::load), with every mistake that can be found beside the others.
+    /// As [`load`](Self::load), with every mistake.
     fn load_whole(path: &Path) -> Result<Self, Vec<ScenarioError>> {
-        Self::whole_from_toml(&text_of(path).map_err(|error| vec![error])?, path)
+        let text = text_of(path).map_err(|error| vec![error])?;
+        Self::whole_from_toml(&text, path).map_err(|mistakes| mistakes.sorted(path))
     }
 
-    fn whole_from_toml(text: &str, path: &Path) -> Result<Self, Vec<ScenarioError>> {
+    fn whole_from_toml(text: &str, path: &Path) -> Result<Self, Mistakes> {
         let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
-        let whole = Node::parse(text, path).and_then(|own| folder::with_base(own, path));
-        read::scenario(&whole.map_err(|error| vec![error])?, stem.as_deref())
+        let mut mistakes = Mistakes::default();
+        let whole = folder::with_base(Node::parse(text, path)?, path, &mut mistakes)?;
+        match mistakes.keep(read::scenario(&whole, stem.as_deref())) {
+            Some(scenario) => mistakes.unless(scenario),
+            None => Err(mistakes),
+        }
     }
 
     /// The scenario as a file that says the same, whole: without a base, with every default written out.
@@ -416,18 +424,25 @@ impl Scenario {
     ///
     /// # Errors
     ///
-    /// The first check that is not, or is not so.
-    pub fn check_own_checks(&self, own: &OwnChecks) -> Result<(), ScenarioError> {
-        validate::own_checks(self, own).map_err(|flaw| self.lines.error(flaw, &self.name))
+    /// One for each check that is not, or is not so.
+    pub fn check_own_checks(&self, own: &OwnChecks) -> Result<(), Vec<ScenarioError>> {
+        self.without_flaws(validate::own_checks(self, own))
     }
 
     /// Checks that everything that is run, specimens included, is in a catalogue of these hosts and actors.
     ///
     /// # Errors
     ///
-    /// The first `run` that is not.
-    pub fn check_runs(&self, hosts: &[&str], actors: &[&str]) -> Result<(), ScenarioError> {
-        validate::runs(self, hosts, actors).map_err(|flaw| self.lines.error(flaw, &self.name))
+    /// One for each `run` that is not.
+    pub fn check_runs(&self, hosts: &[&str], actors: &[&str]) -> Result<(), Vec<ScenarioError>> {
+        self.without_flaws(validate::runs(self, hosts, actors))
+    }
+
+    fn without_flaws(&self, flaws: Vec<Flaw>) -> Result<(), Vec<ScenarioError>> {
+        if flaws.is_empty() {
+            return Ok(());
+        }
+        Err(flaws.into_iter().map(|flaw| self.lines.error(flaw, &self.name)).collect())
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use toml::Value;
 
 use super::document::{Node, Place, Value as Written};
-use super::error::{ScenarioError, unknown};
+use super::error::{Mistakes, ScenarioError, unknown};
 use super::section::Section;
 use super::typed::kind;
 use super::{rule, trigger, verb};
@@ -27,23 +27,18 @@ struct Moment<'a> {
 
 impl<'a> Names<'a> {
     /// Reads what a scenario names, and every mistake in it.
-    pub(crate) fn read(scenario: &Section<'a>) -> (Self, Vec<ScenarioError>) {
-        let (mut names, mut mistakes) = (Self::default(), Vec::new());
+    pub(crate) fn read(scenario: &Section<'a>) -> (Self, Mistakes) {
+        let (mut names, mut mistakes) = (Self::default(), Mistakes::default());
         for (name, node) in named(scenario, "moment", &mut mistakes) {
-            match moment(node) {
-                Ok(moment) => _ = names.moments.insert(name, moment),
-                Err(mistake) => mistakes.push(mistake),
-            }
+            names.moments.extend(mistakes.keep(moment(node)).map(|moment| (name, moment)));
         }
         for (name, node) in named(scenario, "verbs", &mut mistakes) {
-            let read = Section::items_of(node, name).and_then(|items| match items {
-                [] => Err(node.place.error(format!("`{name}` lists no verb"))),
-                some => verb::read_each(some),
-            });
-            match read {
-                Ok(_) => _ = names.verbs.insert(name, node),
-                Err(mistake) => mistakes.push(mistake),
-            }
+            let read = match mistakes.keep(Section::items_of(node, name)) {
+                None => None,
+                Some([]) => mistakes.keep(Err(node.place.error(format!("`{name}` lists no verb")))),
+                Some(some) => mistakes.keep(verb::read_each(some)),
+            };
+            names.verbs.extend(read.map(|_| (name, node)));
         }
         (names, mistakes)
     }
@@ -114,18 +109,18 @@ impl<'a> Names<'a> {
 }
 
 /// The entries of a table of names.
-fn named<'a>(scenario: &Section<'a>, key: &str, mistakes: &mut Vec<ScenarioError>) -> Vec<(&'a str, &'a Node)> {
+fn named<'a>(scenario: &Section<'a>, key: &str, mistakes: &mut Mistakes) -> Vec<(&'a str, &'a Node)> {
     let Some(node) = scenario.get(key) else { return Vec::new() };
     match &node.value {
         Written::Table(entries) => entries.iter().map(|entry| (entry.key.as_str(), &entry.node)).collect(),
         Written::Scalar(_) | Written::Array(_) => {
-            mistakes.push(node.place.error(format!("`{key}` is a table of names, not {}", kind(node))));
+            mistakes.extend([node.place.error(format!("`{key}` is a table of names, not {}", kind(node)))]);
             Vec::new()
         }
     }
 }
 
-fn moment(node: &Node) -> Result<Moment<'_>, ScenarioError> {
+fn moment(node: &Node) -> Result<Moment<'_>, Mistakes> {
     let section = Section::any(node, "a moment")?;
     let link = section.get("link").map(|_| rule::link(&section)).transpose()?;
     let trigger = section.without(&["link"]);

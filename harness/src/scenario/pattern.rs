@@ -27,7 +27,8 @@ pub(crate) fn read(node: &Node, what: &str) -> Result<Pattern, ScenarioError> {
 fn wanted(node: &Node, key: &str) -> Result<Wanted, ScenarioError> {
     if let Written::Table(_) = &node.value {
         let what = format!("`{key}`");
-        let section = Section::open(node, &what, &["present"])?;
+        let section = Section::any(node, &what)?;
+        section.only(&["present"])?;
         return Ok(if section.required("present")? { Wanted::Present } else { Wanted::Absent });
     }
     match node.plain() {

@@ -1,117 +1,84 @@
 //! A scenario from its document.
 
-use std::path::Path;
 use std::time::Duration;
 
 use super::date::Date;
-use super::document::{Entry, Lines, Node, Place, Value};
+use super::document::{Entry, Lines, Node, Value};
 use super::duration::Millis;
-use super::error::{ScenarioError, list, nearest};
+use super::error::{Mistakes, ScenarioError, list, nearest};
+use super::language::Table;
+use super::language::checks::{LAWS, SIGN};
+use super::language::tables;
 use super::names::Names;
 use super::section::Section;
 use super::typed;
-use super::{FaultRule, HostSpec, LinkParameters, LinkSpec, Network, Role, Scenario, Specimen, facts, rule, validate};
+use super::validate::{self, Places};
+use super::{FaultRule, HostSpec, LinkParameters, LinkSpec, Network, Role, Scenario, Specimen, facts, rule};
 use crate::check::{Expectations, Sign, current_name};
 use crate::fault::{Fault, Middlebox};
 
-const KEYS: [&str; 16] = [
-    "name",
-    "proves",
-    "base",
-    "starts_at",
-    "time_limit",
-    "settle",
-    "network",
-    "host",
-    "actor",
-    "link",
-    "moment",
-    "verbs",
-    "fault",
-    "facts",
-    "checks",
-    "specimen",
-];
+/// Stands for a sentence or a name that could not be read, so that it is not told to be missing as well.
+const UNREAD: &str = "unread";
 
 /// Reads and checks a scenario that is the whole of a document. `stem` is its name when it gives itself none.
 ///
 /// # Errors
 ///
-/// Every mistake that can be found beside the others, in the order in which they are looked for.
-pub(crate) fn scenario(node: &Node, stem: Option<&str>) -> Result<Scenario, Vec<ScenarioError>> {
-    let section = Section::any(node, "a scenario").map_err(|error| vec![error])?;
-    let mut mistakes = Mistakes(Vec::new());
-    let strangers = mistakes.keep(section.only(&KEYS)).is_none();
-    let name = match (mistakes.keep(section.optional("name")).flatten(), stem) {
+/// Every mistake of every part; what depends on a part that could not be read is not looked at.
+pub(crate) fn scenario(node: &Node, stem: Option<&str>) -> Result<Scenario, Mistakes> {
+    let section = Section::any(node, tables::SCENARIO.what)?;
+    let mut mistakes = section.check(tables::SCENARIO.keys());
+    let name = match (section.optional("name").ok().flatten(), stem) {
         (Some(name), _) => name,
         (None, Some(stem)) => stem.to_owned(),
-        (None, None) => mistakes.keep(section.required("name")).unwrap_or_default(),
+        (None, None) => mistakes.keep(section.required("name")).unwrap_or_else(|| UNREAD.to_owned()),
     };
-    // An unknown key is probably the missing one, misspelt.
-    let proves = match section.get("proves") {
-        None if strangers => String::new(),
-        Some(_) | None => mistakes.keep(section.required("proves")).unwrap_or_default(),
-    };
+    let proves = section.required("proves").unwrap_or_else(|_| UNREAD.to_owned());
     let mut scenario = Scenario::new(name, proves).written_at(Lines::of(node));
-    let usual = Date(scenario.starts_at);
-    scenario.starts_at = mistakes.keep(section.or("starts_at", usual)).unwrap_or(usual).0;
-    let time = |mistakes: &mut Mistakes, key, usual| {
-        mistakes.keep(section.or(key, Millis(usual))).map_or(usual, |time| time.0)
-    };
-    scenario.time_limit = time(&mut mistakes, "time_limit", scenario.time_limit);
-    scenario.settle = time(&mut mistakes, "settle", scenario.settle);
+    scenario.starts_at = section.or("starts_at", Date(scenario.starts_at)).map_or(scenario.starts_at, |date| date.0);
+    let time = |key, usual| section.or(key, Millis(usual)).map_or(usual, |time| time.0);
+    scenario.time_limit = time("time_limit", scenario.time_limit);
+    scenario.settle = time("settle", scenario.settle);
     if let Some(node) = section.get("network") {
         scenario.network = mistakes.keep(network(node)).unwrap_or_default();
     }
     scenario.hosts = hosts(&section, &mut mistakes);
-    scenario.links = mistakes.keep_each(section.items("link"), link);
+    let mut places = Places::default();
+    (scenario.links, places.links) = each(&mut mistakes, section.items("link"), link);
     let (names, wrong_names) = Names::read(&section);
-    let has_names = wrong_names.is_empty();
-    mistakes.0.extend(wrong_names);
     // A name that could not be read is missing wherever it is used.
-    if has_names {
-        let rules = mistakes.keep_each(section.items("fault"), |node| rule::read(node, &names));
-        let tables = rules.iter().enumerate().flat_map(|(table, rules)| rules.iter().map(move |_| table)).collect();
-        scenario = scenario.with_fault_tables(tables);
-        scenario.rules = rules.concat();
-    }
-    scenario.facts = mistakes.keep_each(section.items("facts"), facts::read);
+    let faults = if wrong_names.is_empty() { section.items("fault") } else { Ok(&[][..]) };
+    mistakes.keep(wrong_names.unless(()));
+    let (rules, tables) = each(&mut mistakes, faults, |node| rule::read(node, &names));
+    let tables = tables.iter().zip(&rules).flat_map(|(table, rules)| rules.iter().map(|_| *table)).collect();
+    scenario = scenario.with_fault_tables(tables);
+    scenario.rules = rules.concat();
+    (scenario.facts, places.facts) = each(&mut mistakes, section.items("facts"), facts::read);
     if let Some(node) = section.get("checks") {
-        scenario.checks = mistakes.keep(checks(node, &scenario.rules)).unwrap_or_default();
+        scenario.checks = checks(node, &scenario.rules, &mut mistakes);
     }
-    scenario.specimens = mistakes.keep_each(section.items("specimen"), specimen);
-    // What is not read leaves gaps that would be told as mistakes.
-    if mistakes.0.is_empty() { scenario.checked_whole() } else { Err(mistakes.0) }
+    (scenario.specimens, places.specimens) = each(&mut mistakes, section.items("specimen"), specimen);
+    places.are_all = mistakes.is_empty();
+    let checked = scenario.checked_at(&places);
+    match mistakes.keep(checked) {
+        Some(scenario) => mistakes.unless(scenario),
+        None => Err(mistakes),
+    }
 }
 
-/// The first of some mistakes; `file` is what is meant when there is none.
-pub(crate) fn first(mistakes: Vec<ScenarioError>, file: &Path) -> ScenarioError {
-    mistakes.into_iter().next().unwrap_or_else(|| ScenarioError::whole(file, "the file has a mistake"))
-}
-
-/// The mistakes of a document that have been found so far.
-struct Mistakes(Vec<ScenarioError>);
-
-impl Mistakes {
-    /// What was read, or nothing and one mistake more.
-    fn keep<T>(&mut self, read: Result<T, ScenarioError>) -> Option<T> {
-        read.map_err(|mistake| self.0.push(mistake)).ok()
-    }
-
-    /// What could be read of some tables.
-    fn keep_each<'a, T>(
-        &mut self,
-        tables: Result<&'a [Node], ScenarioError>,
-        read: impl Fn(&'a Node) -> Result<T, ScenarioError>,
-    ) -> Vec<T> {
-        let tables = self.keep(tables).unwrap_or_default();
-        tables.iter().filter_map(|table| self.keep(read(table))).collect()
-    }
+/// What could be read of a list of tables, with the place of each in the list.
+fn each<'a, T>(
+    mistakes: &mut Mistakes,
+    tables: Result<&'a [Node], ScenarioError>,
+    read: impl Fn(&'a Node) -> Result<T, Mistakes>,
+) -> (Vec<T>, Vec<usize>) {
+    let tables = mistakes.keep(tables).unwrap_or_default();
+    tables.iter().enumerate().filter_map(|(place, table)| Some((mistakes.keep(read(table))?, place))).unzip()
 }
 
 /// Reads and checks a scenario that is one table of a document.
 pub(crate) fn in_document(node: &Node) -> Result<Scenario, ScenarioError> {
-    scenario(node, None).map_err(|mistakes| first(mistakes, &node.place.file))
+    scenario(node, None).map_err(|mistakes| mistakes.first(&node.place.file))
 }
 
 /// Reads and checks the `[[fault]]` tables of a plan's document. In a plan nothing is left open.
@@ -120,7 +87,8 @@ pub(crate) fn faults(document: &Node, scenario: &Scenario) -> Result<Vec<Fault>,
     let tables = Section::any(document, "a plan")?.items("fault")?;
     let mut faults = Vec::new();
     for (place, table) in tables.iter().enumerate() {
-        for rule in rule::read(table, &Names::default())? {
+        let rules = rule::read(table, &Names::default()).map_err(|mistakes| mistakes.first(&table.place.file))?;
+        for rule in rules {
             let checked = validate::rule(&rule, &format!("fault/{place}"), scenario);
             checked.map_err(|flaw| lines.error(flaw, &scenario.name))?;
             let open = || table.place.error("a plan leaves nothing open, and this fault is still to be drawn");
@@ -130,12 +98,8 @@ pub(crate) fn faults(document: &Node, scenario: &Scenario) -> Result<Vec<Fault>,
     Ok(faults)
 }
 
-/// What `[network]` and `[[link]]` say of packets and buffers.
-const LINK: [&str; 6] =
-    ["latency", "send_buffer_bytes", "receive_buffer_bytes", "tcp_syn_linear_timeouts", "idle_timeout", "forgets"];
-
-fn network(node: &Node) -> Result<Network, ScenarioError> {
-    let section = Section::open(node, "the network", &[&LINK[..], &["interleaved", "arrivals"]].concat())?;
+fn network(node: &Node) -> Result<Network, Mistakes> {
+    let section = Section::open(node, &tables::NETWORK)?;
     let usual = Network::default();
     Ok(Network {
         link: LinkParameters {
@@ -150,26 +114,27 @@ fn network(node: &Node) -> Result<Network, ScenarioError> {
     })
 }
 
+/// A host that could not be read is there all the same: that others name it is no mistake.
 fn hosts(section: &Section, mistakes: &mut Mistakes) -> Vec<HostSpec> {
     let mut hosts = Vec::new();
-    for (key, what, role) in [("host", "a host", Role::Host), ("actor", "an actor", Role::Actor)] {
-        for (name, place, node) in mistakes.keep(section.named(key)).unwrap_or_default() {
-            hosts.extend(mistakes.keep(host(name, place, node, what, role)));
+    for (key, table, role) in [("host", &tables::HOST, Role::Host), ("actor", &tables::ACTOR, Role::Actor)] {
+        for (name, _, node) in mistakes.keep(section.named(key)).unwrap_or_default() {
+            let read = mistakes.keep(host(name, node, table, role));
+            hosts.push(read.unwrap_or_else(|| HostSpec { role, ..HostSpec::host(name, UNREAD) }));
         }
     }
     hosts
 }
 
-fn host(name: &str, place: &Place, node: &Node, what: &str, role: Role) -> Result<HostSpec, ScenarioError> {
-    let section = Section::open(node, what, &["run", "start", "config", "tells"])?;
+fn host(name: &str, node: &Node, table: &Table, role: Role) -> Result<HostSpec, Mistakes> {
+    let section = Section::open(node, table)?;
     let config = match section.get("config").map(Node::plain) {
         None => toml::Table::new(),
         Some(toml::Value::Table(config)) => config,
-        Some(_) => return Err(section.place_of("config").error(format!("the `config` of `{name}` is a table"))),
+        Some(_) => {
+            return Err(section.place_of("config").error(format!("the `config` of `{name}` is a table")).into());
+        }
     };
-    if section.get("run").is_none() {
-        return Err(place.error(format!("{what} needs `run`: what `{name}` runs")));
-    }
     Ok(HostSpec {
         name: name.into(),
         run: section.required("run")?,
@@ -180,11 +145,12 @@ fn host(name: &str, place: &Place, node: &Node, what: &str, role: Role) -> Resul
     })
 }
 
-fn link(node: &Node) -> Result<LinkSpec, ScenarioError> {
-    let section = Section::open(node, "a link", &[&["between"], &LINK[..]].concat())?;
-    if LINK.iter().all(|key| section.get(key).is_none()) {
-        let keys = list(LINK);
-        return Err(section.place.error(format!("a link says in what it is another than the network: {keys}")));
+fn link(node: &Node) -> Result<LinkSpec, Mistakes> {
+    let section = Section::open(node, &tables::LINK)?;
+    let mut parameters = tables::OF_A_LINK.iter().map(|key| key.name);
+    if parameters.clone().all(|key| section.get(key).is_none()) {
+        let keys = list(&mut parameters);
+        return Err(section.place.error(format!("a link overrides at least one of {keys}")).into());
     }
     Ok(LinkSpec {
         between: rule::between(&section)?,
@@ -209,34 +175,63 @@ fn middlebox(section: &Section) -> Result<Option<Middlebox>, ScenarioError> {
     }
 }
 
-/// A check that has no name of ours may be the catalogue's own, unless it looks like one of ours misspelt.
-fn checks(node: &Node, rules: &[FaultRule]) -> Result<Expectations, ScenarioError> {
-    let Value::Table(entries) = &node.value else { return typed::read(node) };
-    let is_ours = |entry: &&Entry| Expectations::NAMES.contains(&entry.key.as_str());
-    let (mut ours, mut each): (Vec<_>, _) = (entries.iter().filter(is_ours).cloned().collect(), false);
+/// The checks that have no mistake. A check that has no name of ours may be the catalogue's own, unless it looks like one
+/// of ours misspelt.
+fn checks(node: &Node, rules: &[FaultRule], mistakes: &mut Mistakes) -> Expectations {
+    let Value::Table(entries) = &node.value else {
+        return mistakes.keep(typed::read(node)).unwrap_or_default();
+    };
+    let (ours, own): (Vec<_>, Vec<_>) =
+        entries.iter().partition(|entry| Expectations::NAMES.contains(&entry.key.as_str()));
+    let (mut ours, mut each): (Vec<Entry>, _) = (ours.into_iter().cloned().collect(), false);
     for entry in ours.iter_mut().filter(|entry| entry.key == "sometimes") {
-        each |= take_each(&mut entry.node)?;
+        each |= mistakes.keep(take_each(&mut entry.node)).unwrap_or(false);
     }
-    let mut expectations: Expectations = typed::read(&Node { value: Value::Table(ours), place: node.place.clone() })?;
+    ours.retain(|entry| mistakes.keep(check(entry, node)).is_some());
+    let whole = Node { value: Value::Table(ours), place: node.place.clone() };
+    let mut expectations: Expectations = mistakes.keep(typed::read(&whole)).unwrap_or_default();
     if each {
         let of = |rule: &FaultRule| rule.verbs.iter().map(|verb| Sign::of(verb, &rule.target)).collect::<Vec<_>>();
         expectations.sometimes.get_or_insert_default().0.extend(rules.iter().flat_map(of));
     }
-    for entry in entries.iter().filter(|entry| !is_ours(entry)) {
-        let name = &entry.key;
-        if let Some(near) = nearest(name, Expectations::NAMES) {
-            return Err(entry.place.error_meaning((format!("there is no check `{name}`"), Some(near))));
+    for entry in own {
+        if let Some(config) = mistakes.keep(own_check(entry)) {
+            expectations.own.insert(entry.key.clone(), config);
         }
-        let toml::Value::Table(config) = entry.node.plain() else {
-            return Err(entry.place.error(format!("a check is a table: write [checks.{name}]")));
-        };
-        expectations.own.insert(name.clone(), config);
     }
-    Ok(expectations)
+    expectations
+}
+
+/// Finds the mistakes in a check of this crate: first those that its keys tell, then what no single key shows.
+fn check(entry: &Entry, checks: &Node) -> Result<(), Mistakes> {
+    if let Some(law) = LAWS.iter().find(|law| law.word == entry.key) {
+        let what = format!("the check `{}`", law.word);
+        Section::any(&entry.node, &what)?.check(law.keys.iter()).unless(())?;
+    } else if let Value::Table(states) = &entry.node.value {
+        let mut mistakes = Mistakes::default();
+        for state in states {
+            mistakes.keep(Section::open(&state.node, &SIGN));
+        }
+        mistakes.unless(())?;
+    }
+    let alone = Node { value: Value::Table(vec![entry.clone()]), place: checks.place.clone() };
+    typed::read::<Expectations>(&alone)?;
+    Ok(())
+}
+
+fn own_check(entry: &Entry) -> Result<toml::Table, ScenarioError> {
+    let name = &entry.key;
+    if let Some(near) = nearest(name, Expectations::NAMES) {
+        return Err(entry.place.error_meaning((format!("there is no check `{name}`"), Some(near))));
+    }
+    match entry.node.plain() {
+        toml::Value::Table(config) => Ok(config),
+        _ => Err(entry.place.error(format!("a check is a table: write [checks.{name}]"))),
+    }
 }
 
 /// What stands for a state of each verb that a fault may draw, on what the fault strikes.
-const EACH: &str = "each verb of each fault";
+pub(super) const EACH: &str = "each verb of each fault";
 
 /// Takes the sentence that stands for many states out of what is said of `sometimes`; says whether it was there.
 fn take_each(node: &mut Node) -> Result<bool, ScenarioError> {
@@ -263,8 +258,8 @@ fn is_each(node: &Node) -> Result<(), ScenarioError> {
     }
 }
 
-fn specimen(node: &Node) -> Result<Specimen, ScenarioError> {
-    let section = Section::open(node, "a specimen", &["name", "host", "run", "convicted_by"])?;
+fn specimen(node: &Node) -> Result<Specimen, Mistakes> {
+    let section = Section::open(node, &tables::SPECIMEN)?;
     Ok(Specimen {
         name: section.required("name")?,
         host: section.required("host")?,

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::document::{Node, Value};
-use super::error::ScenarioError;
+use super::error::{Mistakes, ScenarioError};
+use super::language::verbs::FAULT;
 use super::names::Names;
 use super::section::Section;
 use super::{trigger, verb};
@@ -103,21 +104,28 @@ impl When {
     }
 }
 
-/// The keys of a fault that are no parameters of its verb.
-const BESIDE: [&str; 5] = ["link", "connection", "between", "host", "when"];
-
 /// Reads a `[[fault]]`, which is a fault for each of the connections that it names.
-pub(crate) fn read<'a>(node: &'a Node, names: &Names<'a>) -> Result<Vec<FaultRule>, ScenarioError> {
-    let section = Section::any(node, "a fault")?;
-    let of_moment = section.get("when").map_or(Ok(None), |when| names.link(when))?;
-    let targets = targets(&section, of_moment)?;
-    let verbs = verb::read(section.clone(), &BESIDE, names)?;
-    let link = match targets.first() {
+pub(crate) fn read<'a>(node: &'a Node, names: &Names<'a>) -> Result<Vec<FaultRule>, Mistakes> {
+    let section = Section::any(node, FAULT.what)?;
+    let mut mistakes = Mistakes::default();
+    mistakes.extend(section.missing(FAULT.keys()));
+    mistakes.extend(section.misread(FAULT.keys()));
+    let when = section.get("when");
+    let of_moment = mistakes.keep(when.map_or(Ok(None), |when| names.link(when)));
+    let targets = of_moment.and_then(|of_moment| mistakes.keep(targets(&section, of_moment)));
+    let verbs = section.get("do").and_then(|_| mistakes.keep(verb::read(section.clone(), names)));
+    let link = match targets.as_ref().and_then(|targets| targets.first()) {
         Some(Target::Link { link, .. }) => Some(link),
         Some(Target::Between(..) | Target::Host(_)) | None => None,
     };
-    let when = trigger::read(section.node("when")?, link, names)?;
-    Ok(targets.into_iter().map(|target| FaultRule { target, when: when.clone(), verbs: verbs.clone() }).collect())
+    let when = match (when, &targets) {
+        (Some(when), Some(_)) => mistakes.keep(trigger::read(when, link, names)),
+        // What a trigger says of the ends of a link cannot be judged without the link.
+        (Some(_), None) | (None, _) => None,
+    };
+    let (Some(targets), Some(verbs), Some(when)) = (targets, verbs, when) else { return Err(mistakes) };
+    let rule = |target| FaultRule { target, when: when.clone(), verbs: verbs.clone() };
+    mistakes.unless(targets.into_iter().map(rule).collect())
 }
 
 /// What a fault strikes. A fault that does not say it strikes the link of its moment.

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::de::DeserializeOwned;
 
 use super::document::{Node, Place, Value};
-use super::error::{ScenarioError, unknown};
+use super::error::{Mistakes, ScenarioError, nearest, unknown};
+use super::language::{Key, Presence, Table};
 use super::typed::{kind, read};
 
 /// A table of which only known keys are read. Built so that an unknown key is found before a missing one: it is
@@ -30,20 +31,62 @@ impl<'a> Section<'a> {
         Ok(Self { place: &node.place, what, entries })
     }
 
-    /// Opens a table that has these keys and no other.
-    pub(crate) fn open(node: &'a Node, what: &'a str, keys: &[&str]) -> Result<Self, ScenarioError> {
-        let section = Self::any(node, what)?;
-        section.only(keys)?;
-        Ok(section)
+    /// Opens a table of the language.
+    ///
+    /// # Errors
+    ///
+    /// Every key that it does not have, every key that it lacks, and every value that its key does not take.
+    pub(crate) fn open(node: &'a Node, table: &Table) -> Result<Self, Mistakes> {
+        let section = Self::any(node, table.what)?;
+        section.check(table.keys()).unless(section)
+    }
+
+    /// Every mistake that can be told by the keys alone.
+    pub(crate) fn check<'k>(&self, keys: impl Iterator<Item = &'k Key> + Clone) -> Mistakes {
+        let mut mistakes = Mistakes::default();
+        let names: Vec<_> = keys.clone().map(|key| key.name).collect();
+        mistakes.extend(self.strangers(&names));
+        mistakes.extend(self.missing(keys.clone()));
+        mistakes.extend(self.misread(keys));
+        mistakes
     }
 
     /// Refuses keys other than these.
     pub(crate) fn only(&self, keys: &[&str]) -> Result<(), ScenarioError> {
-        let stranger =
-            self.entries.iter().filter(|(key, _)| !keys.contains(*key)).min_by_key(|(_, (place, _))| place.line);
-        let Some((key, (place, _))) = stranger else { return Ok(()) };
-        let known = keys.iter().copied();
-        Err(place.error_meaning(unknown(format!("{} has no key `{key}`", self.what), key, known)))
+        self.strangers(keys).into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// One mistake for each key that is none of these, in the order of the lines.
+    pub(crate) fn strangers(&self, keys: &[&str]) -> Vec<ScenarioError> {
+        let unknown_keys = self.unknown_keys(keys).into_iter();
+        let tell = |(key, place): (&str, &Place)| {
+            place.error_meaning(unknown(format!("{} has no key `{key}`", self.what), key, keys.iter().copied()))
+        };
+        unknown_keys.map(tell).collect()
+    }
+
+    /// The keys that are none of these, in the order of the lines.
+    pub(crate) fn unknown_keys(&self, keys: &[&str]) -> Vec<(&'a str, &'a Place)> {
+        let entries = self.entries.iter().filter(|(key, _)| !keys.contains(*key));
+        let mut unknown: Vec<_> = entries.map(|(key, (place, _))| (*key, *place)).collect();
+        unknown.sort_by_key(|(_, place)| place.line);
+        unknown
+    }
+
+    /// One mistake for each key that the table lacks, but for those that are there misspelt.
+    pub(crate) fn missing<'k>(&self, keys: impl Iterator<Item = &'k Key> + Clone) -> Vec<ScenarioError> {
+        let names: Vec<_> = keys.clone().map(|key| key.name).collect();
+        let misspelt: Vec<_> =
+            self.unknown_keys(&names).into_iter().filter_map(|(key, _)| nearest(key, names.iter().copied())).collect();
+        let missing = keys.filter(|key| key.presence == Presence::Required && self.get(key.name).is_none());
+        let told = missing.filter(|key| misspelt.iter().all(|name| name != key.name));
+        told.map(|key| self.place.error(format!("{} needs `{}`", self.what, key.name))).collect()
+    }
+
+    /// One mistake for each value that its key does not take.
+    pub(crate) fn misread<'k>(&self, keys: impl Iterator<Item = &'k Key>) -> Vec<ScenarioError> {
+        let given = keys.filter_map(|key| Some((key, self.get(key.name)?)));
+        given.filter_map(|(key, node)| key.check(node).map_err(|error| about(key.name, error)).err()).collect()
     }
 
     /// The same table under another name, for what is said about a part of its keys.
@@ -99,7 +142,7 @@ impl<'a> Section<'a> {
     /// The tables of `{ one_of = [...] }`; `None` for a value of another form.
     pub(crate) fn choices(node: &'a Node, what: &'a str) -> Result<Option<&'a [Node]>, ScenarioError> {
         let Some(choices) = node.get("one_of") else { return Ok(None) };
-        Self::open(node, what, &["one_of"])?;
+        Self::any(node, what)?.only(&["one_of"])?;
         match Self::items_of(choices, "one_of")? {
             [] => Err(choices.place.error("`one_of` lists nothing to draw from")),
             some => Ok(Some(some)),
@@ -159,7 +202,11 @@ impl<'a> Section<'a> {
     }
 }
 
-/// Names the key in what is said about its value.
 fn read_as<T: DeserializeOwned>(node: &Node, key: &str) -> Result<T, ScenarioError> {
-    read(node).map_err(|error| ScenarioError { sentence: format!("`{key}`: {}", error.sentence), ..error })
+    read(node).map_err(|error| about(key, error))
+}
+
+/// Names the key in what is said about its value.
+pub(crate) fn about(key: &str, error: ScenarioError) -> ScenarioError {
+    ScenarioError { sentence: format!("`{key}`: {}", error.sentence), ..error }
 }

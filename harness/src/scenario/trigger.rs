@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use toml::Value;
 
-use super::document::{Node, Value as Written};
+use super::document::{Node, Place, Value as Written};
 use super::duration::{Millis, written};
-use super::error::{ScenarioError, list, nearest, unknown};
+use super::error::{Mistakes, ScenarioError, list, nearest, unknown};
+use super::language::triggers::{NUMBERS, TIMES, TRIGGERS};
+use super::language::{Form, Table};
 use super::names::Names;
 use super::pattern;
 use super::rule::When;
@@ -17,65 +19,71 @@ use crate::fault::{Edge, Trigger};
 use crate::name::{Direction, HostName, Link};
 use crate::pattern::Pattern;
 
-/// Every trigger with its parameters. The first key of each holds what the trigger counts, but for `frame` and `event`,
-/// where `n` does, and for what `message` and `sse_event` mean by what it says.
-pub(super) const TRIGGERS: [(&str, &[&str]); 11] = [
-    ("at", &[]),
-    ("message", &["n", "direction", "to", "edge"]),
-    ("frame", &["n", "direction", "to", "edge"]),
-    ("sse_event", &["n", "direction", "to", "edge"]),
-    ("chunk", &["direction", "to", "edge"]),
-    ("line", &["direction", "to", "edge"]),
-    ("bytes", &["direction", "to"]),
-    ("http_head", &["direction", "to", "edge"]),
-    ("event", &["host", "where", "n", "after"]),
-    ("connect", &[]),
-    ("idle", &[]),
-];
-
 /// Reads the triggers of a fault, of which one is drawn. `link` is what the fault strikes, if that is a link; a string is
 /// a moment's name.
-pub(crate) fn read(node: &Node, link: Option<&Link>, names: &Names) -> Result<Vec<When>, ScenarioError> {
+pub(crate) fn read(node: &Node, link: Option<&Link>, names: &Names) -> Result<Vec<When>, Mistakes> {
     let choices = Section::choices(node, "`when`")?.unwrap_or(std::slice::from_ref(node));
+    let mut mistakes = Mistakes::default();
     let mut whens = Vec::new();
     for choice in choices {
         if let Written::Scalar(Value::String(name)) = &choice.value {
-            whens.extend(read_section(names.trigger(name, &choice.place)?, link)?);
+            let moment = mistakes.keep(names.trigger(name, &choice.place));
+            let read = moment.and_then(|moment| mistakes.keep(read_section(moment, link)));
+            whens.extend(read.into_iter().flatten());
             continue;
         }
-        for section in Section::any(choice, "`when`")?.combinations()? {
-            whens.extend(read_section(names.resolved(section)?, link)?);
+        let combinations = Section::any(choice, "`when`").and_then(Section::combinations);
+        for section in mistakes.keep(combinations).unwrap_or_default() {
+            let resolved = mistakes.keep(names.resolved(section));
+            let read = resolved.and_then(|section| mistakes.keep(read_section(section, link)));
+            whens.extend(read.into_iter().flatten());
         }
     }
-    Ok(whens)
+    mistakes.unless(whens)
 }
 
 /// Reads the triggers of one table.
-pub(crate) fn read_section(section: Section, link: Option<&Link>) -> Result<Vec<When>, ScenarioError> {
-    section.combinations()?.iter().map(|section| one(section, link)).collect()
+pub(crate) fn read_section(section: Section, link: Option<&Link>) -> Result<Vec<When>, Mistakes> {
+    let mut mistakes = Mistakes::default();
+    let sections = section.combinations()?;
+    let whens: Vec<_> = sections.iter().filter_map(|section| mistakes.keep(one(section, link))).collect();
+    mistakes.unless(whens)
 }
 
-fn one(section: &Section, link: Option<&Link>) -> Result<When, ScenarioError> {
-    let names = TRIGGERS.map(|(name, _)| name);
-    let named: Vec<_> = TRIGGERS.iter().filter(|(name, _)| section.get(name).is_some()).collect();
-    let (name, parameters) = match named[..] {
-        [(name, parameters)] => (*name, *parameters),
-        [(one, _), (other, _), ..] => {
-            return Err(section.place_of(other).error(format!("a trigger is one thing, not `{one}` and `{other}`")));
+fn one(section: &Section, link: Option<&Link>) -> Result<When, Mistakes> {
+    let names = TRIGGERS.iter().map(|trigger| trigger.word);
+    let named: Vec<_> = TRIGGERS.iter().filter(|trigger| section.get(trigger.word).is_some()).collect();
+    let form = match named[..] {
+        [form] => form,
+        [one, other, ..] => {
+            let sentence = format!("a trigger is one thing, not `{}` and `{}`", one.word, other.word);
+            return Err(section.place_of(other.word).error(sentence).into());
         }
         [] => {
-            let beside = |key: &&str| TRIGGERS.iter().any(|(_, parameters)| parameters.contains(key));
-            let suggestion = section.keys().filter(|key| !beside(key)).find_map(|key| nearest(key, names));
+            let beside = |key: &&str| TRIGGERS.iter().any(|trigger| trigger.names().contains(key));
+            let suggestion = section.keys().filter(|key| !beside(key)).find_map(|key| nearest(key, names.clone()));
             let error = (format!("{} names no trigger; there are {}", section.what(), list(names)), suggestion);
-            return Err(section.place.error_meaning(error));
+            return Err(section.place.error_meaning(error).into());
         }
     };
-    if let Some(key) = section.keys().find(|key| *key != name && !parameters.contains(key)) {
+    let mut mistakes = Mistakes::default();
+    mistakes.extend(strangers(section, form));
+    mistakes.extend(section.missing(form.keys.iter()));
+    mistakes.extend(section.misread(form.keys.iter()));
+    mistakes.unless(())?;
+    Ok(parse(section, form.word, link)?)
+}
+
+/// One mistake for each key that is no parameter of the trigger.
+fn strangers(section: &Section, form: &Form) -> Vec<ScenarioError> {
+    let known = form.names();
+    let parameters: Vec<_> = known.iter().copied().filter(|key| *key != form.word).collect();
+    let tell = |(key, place): (&str, &Place)| {
         let suggestion = nearest(key, parameters.iter().copied());
-        let error = (format!("the trigger `{name}` takes no `{key}`; {}", takes(parameters)), suggestion);
-        return Err(section.place_of(key).error_meaning(error));
-    }
-    parse(section, name, link)
+        let sentence = format!("the trigger `{}` takes no `{key}`; {}", form.word, takes(&parameters));
+        place.error_meaning((sentence, suggestion))
+    };
+    section.unknown_keys(&known).into_iter().map(tell).collect()
 }
 
 fn parse(section: &Section, name: &str, link: Option<&Link>) -> Result<When, ScenarioError> {
@@ -225,7 +233,7 @@ fn numbers(node: &Node, key: &str) -> Result<(u64, Option<u64>), ScenarioError> 
             .map(|number| (number, None))
             .map_err(|error| ScenarioError { sentence: format!("`{key}`: {}", error.sentence), ..error }),
         Some(_) => {
-            let range = Section::open(node, "a range", &["from", "to"])?;
+            let range = range(node, &NUMBERS)?;
             Ok((range.required("from")?, Some(range.required("to")?)))
         }
     }
@@ -238,10 +246,14 @@ fn times(node: &Node, key: &str) -> Result<(Duration, Option<Duration>), Scenari
             .map(|time| (time.0, None))
             .map_err(|error| ScenarioError { sentence: format!("`{key}`: {}", error.sentence), ..error }),
         Some(_) => {
-            let range = Section::open(node, "a range", &["from", "to"])?;
+            let range = range(node, &TIMES)?;
             Ok((range.required::<Millis>("from")?.0, Some(range.required::<Millis>("to")?.0)))
         }
     }
+}
+
+fn range<'a>(node: &'a Node, table: &Table) -> Result<Section<'a>, ScenarioError> {
+    Section::open(node, table).map_err(|mistakes| mistakes.first(&node.place.file))
 }
 
 /// A time in whole milliseconds; files hold no time that overflows.

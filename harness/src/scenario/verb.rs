@@ -3,50 +3,17 @@
 use serde::Serialize;
 use toml::Value;
 
-use super::document::Node;
+use super::document::{Node, Place};
 use super::duration::{Millis, written};
-use super::error::{ScenarioError, list, nearest, unknown};
+use super::error::{Mistakes, ScenarioError, list, nearest, unknown};
+use super::language::Form;
+use super::language::verbs::{self, FAULT, VERBS, VerbForm};
 use super::names::Names;
 use super::section::Section;
 use crate::fault::{IoCall, LookupError, Upstream, Verb};
 use crate::name::{Direction, Side};
 
-/// Every verb with its parameters.
-pub(super) const VERBS: [(&str, &[&str]); 31] = [
-    ("reset", &["to"]),
-    ("drop", &["to"]),
-    ("close", &["code", "reason", "to"]),
-    ("half_close", &["by"]),
-    ("half_open", &["kind", "direction", "heal_after"]),
-    ("illegal", &["kind", "to"]),
-    ("cut", &["ending"]),
-    ("truncate_clean", &[]),
-    ("freeze", &["thaw_after"]),
-    ("partition", &["one_way", "heal_after"]),
-    ("refuse", &["lasting"]),
-    ("connect_hang", &["lasting"]),
-    ("handshake_stall", &["lasting"]),
-    ("accept_then_reset", &["lasting"]),
-    ("lookup_fails", &["kind", "lasting"]),
-    ("lookup_moves", &["to", "lasting"]),
-    ("buffer", &["bytes", "flush_after", "direction", "lasting"]),
-    ("delay", &["by", "lasting"]),
-    ("jitter", &["up_to", "lasting"]),
-    ("throttle", &["bytes_per_second", "direction", "lasting"]),
-    ("drip", &["bytes", "every", "direction", "lasting"]),
-    ("split", &["bytes", "direction", "lasting"]),
-    ("corrupt", &[]),
-    ("duplicate_message", &["copies"]),
-    ("reorder_messages", &["by"]),
-    ("upstream", &["kind", "status", "by", "message", "heal_after"]),
-    ("io_error", &["call", "kind", "nth", "side", "lasting"]),
-    ("crash", &["restart_after"]),
-    ("power_loss", &["restart_after"]),
-    ("clock_jump", &["forward", "back"]),
-    ("restart", &["pause"]),
-];
-
-/// What an upstream does wrong, with the parameters beside `kind`.
+/// The parameters of each kind of `upstream`, beside `kind`.
 pub(super) const UPSTREAM: [(&str, &[&str]); 5] = [
     ("status", &["status"]),
     ("slow_head", &["by"]),
@@ -55,45 +22,61 @@ pub(super) const UPSTREAM: [(&str, &[&str]); 5] = [
     ("stall", &["heal_after"]),
 ];
 
-/// Reads the verbs of a fault, of which one is drawn. `beside` are the keys of the fault that are no parameters.
-pub(crate) fn read<'a>(fault: Section<'a>, beside: &[&str], names: &Names<'a>) -> Result<Vec<Verb>, ScenarioError> {
+/// Reads the verbs of a fault, of which one is drawn.
+pub(crate) fn read<'a>(fault: Section<'a>, names: &Names<'a>) -> Result<Vec<Verb>, Mistakes> {
+    let beside: Vec<_> = FAULT.keys().map(|key| key.name).collect();
     let node = fault.node("do")?;
+    let mut mistakes = Mistakes::default();
     let Some(one_of) = node.get("one_of") else {
-        return fault.without(beside).combinations()?.iter().map(|fault| one(fault, beside)).collect();
+        let beside: Vec<_> = beside.into_iter().filter(|key| *key != "do").collect();
+        let faults = fault.without(&beside).combinations()?;
+        let verbs: Vec<_> = faults.iter().filter_map(|fault| mistakes.keep(one(fault, &beside))).collect();
+        return mistakes.unless(verbs);
     };
-    Section::open(node, "`do`", &["one_of"])?;
-    fault.only(&[beside, &["do"]].concat())?;
-    read_each(names.choices(one_of)?)
+    mistakes.extend(Section::any(node, "`do`")?.strangers(&["one_of"]));
+    mistakes.extend(fault.strangers(&beside));
+    let verbs = mistakes.keep(names.choices(one_of)).and_then(|choices| mistakes.keep(read_each(choices)));
+    mistakes.unless(verbs.unwrap_or_default())
 }
 
 /// Reads tables of verbs, each of which may stand for several.
-pub(crate) fn read_each<'a>(choices: impl IntoIterator<Item = &'a Node>) -> Result<Vec<Verb>, ScenarioError> {
+pub(crate) fn read_each<'a>(choices: impl IntoIterator<Item = &'a Node>) -> Result<Vec<Verb>, Mistakes> {
+    let mut mistakes = Mistakes::default();
     let mut verbs = Vec::new();
     for choice in choices {
-        for choice in Section::any(choice, "a choice")?.combinations()? {
-            verbs.push(one(&choice, &[])?);
+        let combinations = Section::any(choice, "a choice").and_then(Section::combinations);
+        for choice in mistakes.keep(combinations).unwrap_or_default() {
+            verbs.extend(mistakes.keep(one(&choice, &[])));
         }
     }
-    Ok(verbs)
+    mistakes.unless(verbs)
 }
 
-fn one(section: &Section, beside: &[&str]) -> Result<Verb, ScenarioError> {
+fn one(section: &Section, beside: &[&str]) -> Result<Verb, Mistakes> {
     let word: String = section.required("do")?;
-    let Some((_, parameters)) = VERBS.iter().find(|(verb, _)| *verb == word) else {
-        let error = unknown(format!("there is no verb `{word}`"), &word, VERBS.map(|(verb, _)| verb));
-        return Err(section.place_of("do").error_meaning(error));
+    let Some(VerbForm { form, .. }) = verbs::verb(&word) else {
+        let error = unknown(format!("there is no verb `{word}`"), &word, VERBS.iter().map(|verb| verb.form.word));
+        return Err(section.place_of("do").error_meaning(error).into());
     };
-    check_parameters(section, &word, parameters, beside)?;
     let quoted = format!("`{word}`");
-    parse(&section.called(&quoted, section.place_of("do")), &word)
+    let verb = section.called(&quoted, section.place_of("do"));
+    let mut mistakes = Mistakes::default();
+    mistakes.extend(strangers(section, form, beside));
+    mistakes.extend(verb.missing(form.keys.iter()));
+    mistakes.extend(verb.misread(form.keys.iter()));
+    mistakes.unless(())?;
+    Ok(parse(&verb, &word)?)
 }
 
-fn check_parameters(section: &Section, word: &str, parameters: &[&str], beside: &[&str]) -> Result<(), ScenarioError> {
-    let is_known = |key: &str| key == "do" || beside.contains(&key) || parameters.contains(&key);
-    let Some(key) = section.keys().find(|key| !is_known(key)) else { return Ok(()) };
-    let suggestion = nearest(key, parameters.iter().chain(beside).copied());
-    let error = (format!("`{word}` takes no `{key}`; {}", takes(parameters)), suggestion);
-    Err(section.place_of(key).error_meaning(error))
+/// One mistake for each key that is neither a parameter of the verb nor a key of the fault.
+fn strangers(section: &Section, form: &Form, beside: &[&str]) -> Vec<ScenarioError> {
+    let parameters = form.names();
+    let known = [&["do"], beside, &parameters[..]].concat();
+    let tell = |(key, place): (&str, &Place)| {
+        let suggestion = nearest(key, parameters.iter().chain(beside).copied());
+        place.error_meaning((format!("`{}` takes no `{key}`; {}", form.word, takes(&parameters)), suggestion))
+    };
+    section.unknown_keys(&known).into_iter().map(tell).collect()
 }
 
 /// The parameters of a verb or trigger, as the second half of a sentence.

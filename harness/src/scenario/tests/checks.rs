@@ -47,7 +47,7 @@ fn a_check_of_the_catalogues_own_is_read_written_and_may_convict_specimens() {
 fn what_is_wrong_with_a_check_of_ones_own_is_told() {
     let error = |table: &str, own: &OwnChecks| {
         let scenario = Scenario::from_toml(&with(table), Path::new("idle.toml"))?;
-        scenario.check_own_checks(own)
+        scenario.check_own_checks(own).map_err(|mistakes| mistakes[0].clone())
     };
     let told = |table: &str, own: &OwnChecks| error(table, own).expect_err("a mistake").to_string();
     let mistakes = [

@@ -2,55 +2,67 @@
 
 use std::collections::BTreeSet;
 
-use super::{Checked, Scenario, known};
+use super::{Checked, Places, Scenario, known};
 use crate::check::{Expectations, GaugeLaw, NoCheck, OwnChecks};
 use crate::fact::FactKind;
 use crate::fault::{Verb, spelling};
 use crate::name::HostName;
 use crate::scenario::error::{Flaw, unknown};
 
-/// Finds the first mistake in what the checks of this crate are told.
-pub(super) fn checks(scenario: &Scenario) -> Checked {
-    scenario.checks.needs().into_iter().try_for_each(|(check, kind)| is_told(check, kind, scenario))?;
+/// Finds the mistakes in what the checks of this crate are told.
+pub(super) fn checks(scenario: &Scenario, places: &Places) -> Vec<Flaw> {
+    let mut flaws = Vec::new();
+    if places.are_all {
+        let needs = scenario.checks.needs().into_iter();
+        flaws.extend(needs.filter_map(|(check, kind)| is_told(check, kind, scenario).err()));
+        flaws.extend(chosen_faults(scenario));
+    }
     if scenario.checks.broadcast.as_ref().is_some_and(|broadcast| broadcast.receivers.is_empty()) {
-        let sentence = "`receivers` names nobody: a broadcast that nobody is to receive proves nothing";
-        return Err(Flaw::new("checks/broadcast/receivers", sentence));
+        let sentence = "`receivers` is empty: a broadcast without a receiver proves nothing";
+        flaws.push(Flaw::new("checks/broadcast/receivers", sentence));
     }
-    let mut chosen = scenario.checks.detect.iter().flat_map(|detect| &detect.faults);
-    let is_missing = |fault: &&u32| usize::try_from(**fault).is_ok_and(|fault| fault >= scenario.rules.len());
-    if let Some(fault) = chosen.find(is_missing) {
-        let faults = scenario.rules.len();
-        let sentence = format!("there is no fault {fault}: the scenario has {faults}, and they are counted from 0");
-        return Err(Flaw::new("checks/detect/faults", sentence));
-    }
-    named_hosts(&scenario.checks).into_iter().try_for_each(|(path, host)| known(host, path, scenario))?;
+    let named = named_hosts(&scenario.checks).into_iter();
+    flaws.extend(named.filter_map(|(path, host)| known(host, path, scenario).err()));
     let signs = scenario.checks.sometimes.iter().flat_map(|sometimes| &sometimes.0);
     let verbs = signs.filter_map(|(state, sign)| Some((state, sign.fault.as_deref()?)));
-    verbs.into_iter().try_for_each(|(state, verb)| {
-        if Verb::NAMES.contains(&verb) {
-            return Ok(());
-        }
+    flaws.extend(verbs.filter(|(_, verb)| !Verb::NAMES.contains(verb)).map(|(state, verb)| {
         let sentence = unknown(format!("`{verb}` is no verb"), verb, Verb::NAMES);
-        Err(Flaw::unknown(format!("checks/sometimes/{state}/fault"), sentence))
-    })
+        Flaw::unknown(format!("checks/sometimes/{state}/fault"), sentence)
+    }));
+    flaws
 }
 
-/// Finds the first check that is neither of this crate nor the catalogue's own, or is told what it does not understand.
-pub(crate) fn own_checks(scenario: &Scenario, own: &OwnChecks) -> Checked {
+/// Finds the faults that `detect` names and that are not there.
+fn chosen_faults(scenario: &Scenario) -> Vec<Flaw> {
+    let faults = scenario.rules.len();
+    let chosen = scenario.checks.detect.iter().flat_map(|detect| &detect.faults);
+    let missing = chosen.filter(|fault| usize::try_from(**fault).is_ok_and(|fault| fault >= faults));
+    let tell = |fault: &u32| {
+        let sentence = format!("there is no fault {fault}: the scenario has {faults}, and they are counted from 0");
+        Flaw::new("checks/detect/faults", sentence)
+    };
+    missing.map(tell).collect()
+}
+
+/// Finds each check that is neither of this crate nor the catalogue's own, or is told what it does not understand.
+pub(crate) fn own_checks(scenario: &Scenario, own: &OwnChecks) -> Vec<Flaw> {
+    let mut flaws = Vec::new();
     for (name, config) in &scenario.checks.own {
         let path = format!("checks/{name}");
         match own.make(name, config) {
             Err(NoCheck::Unknown) => {
                 let known: Vec<_> = Expectations::NAMES.into_iter().chain(own.names()).collect();
-                return Err(Flaw::unknown(path, unknown(format!("there is no check `{name}`"), name, known)));
+                flaws.push(Flaw::unknown(path, unknown(format!("there is no check `{name}`"), name, known)));
             }
             Err(misconfigured @ NoCheck::Misconfigured(_)) => {
-                return Err(Flaw::new(path, misconfigured.sentence(name)));
+                flaws.push(Flaw::new(path, misconfigured.sentence(name)));
             }
-            Ok(check) => check.needs().into_iter().try_for_each(|kind| is_told(name, kind, scenario))?,
+            Ok(check) => {
+                flaws.extend(check.needs().into_iter().filter_map(|kind| is_told(name, kind, scenario).err()));
+            }
         }
     }
-    Ok(())
+    flaws
 }
 
 fn is_told(check: &str, kind: FactKind, scenario: &Scenario) -> Checked {

@@ -10,8 +10,9 @@ use std::time::Duration;
 use super::duration;
 use super::error::{Flaw, list, unknown};
 use super::{Role, Scenario};
+use crate::fault::Middlebox;
 use crate::mapping::Origin;
-use crate::name::HostName;
+use crate::name::{HostName, Link};
 pub(crate) use check::own_checks;
 pub(crate) use fault::rule;
 
@@ -20,18 +21,46 @@ const ALWAYS: [&str; 4] = ["integrity", "survival", "stops", "took_effect"];
 
 type Checked = Result<(), Flaw>;
 
-/// Finds the first mistake of each part of a scenario.
-pub(crate) fn scenario(scenario: &Scenario) -> Vec<Flaw> {
-    let parts = [name(&scenario.name, "name"), sentence(scenario), hosts(scenario), times(scenario), links(scenario)];
-    let mut flaws: Vec<_> = parts.into_iter().filter_map(Result::err).collect();
+/// Where the parts of a scenario stand in the lists of its file, when not all of them could be read.
+#[derive(Debug, Default)]
+pub(crate) struct Places {
+    pub(crate) links: Vec<usize>,
+    pub(crate) facts: Vec<usize>,
+    pub(crate) specimens: Vec<usize>,
+    /// Whether all of the scenario could be read: only then is it known what one part lacks of another.
+    pub(crate) are_all: bool,
+}
+
+impl Places {
+    /// Those of a whole scenario.
+    pub(crate) fn of(scenario: &Scenario) -> Self {
+        Self {
+            links: (0..scenario.links.len()).collect(),
+            facts: (0..scenario.facts.len()).collect(),
+            specimens: (0..scenario.specimens.len()).collect(),
+            are_all: true,
+        }
+    }
+}
+
+/// Finds the mistakes of each part of a scenario.
+pub(crate) fn scenario(scenario: &Scenario, places: &Places) -> Vec<Flaw> {
+    let mut flaws = Vec::new();
+    flaws.extend(name(&scenario.name, "name").err());
+    flaws.extend(sentence(scenario).err());
+    flaws.extend(hosts(scenario));
+    flaws.extend(times(scenario, places));
+    flaws.extend(links(scenario, places));
     let rules = scenario.rules.iter().enumerate();
     let rules: Vec<_> =
         rules.filter_map(|(place, fault)| rule(fault, &format!("fault/{place}"), scenario).err()).collect();
-    if rules.is_empty() {
+    if rules.is_empty() && places.are_all {
         flaws.extend(clash::clashes(scenario).err());
     }
     flaws.extend(rules);
-    flaws.extend([facts(scenario), check::checks(scenario), specimens(scenario)].into_iter().filter_map(Result::err));
+    flaws.extend(facts(scenario, places));
+    flaws.extend(check::checks(scenario, places));
+    flaws.extend(specimens(scenario, places));
     flaws
 }
 
@@ -42,17 +71,17 @@ fn sentence(scenario: &Scenario) -> Checked {
     Ok(())
 }
 
-/// Finds the first `run` that a catalogue does not have.
-pub(crate) fn runs(scenario: &Scenario, hosts: &[&str], actors: &[&str]) -> Checked {
-    for host in &scenario.hosts {
+/// Finds each `run` that a catalogue does not have.
+pub(crate) fn runs(scenario: &Scenario, hosts: &[&str], actors: &[&str]) -> Vec<Flaw> {
+    let of_hosts = scenario.hosts.iter().map(|host| {
         let path = format!("{}/{}/run", key(host.role), host.name);
-        run(&host.run, host.role, path, hosts, actors)?;
-    }
-    for (place, specimen) in scenario.specimens.iter().enumerate() {
+        run(&host.run, host.role, path, hosts, actors)
+    });
+    let of_specimens = scenario.specimens.iter().enumerate().map(|(place, specimen)| {
         let role = scenario.host_named(&specimen.host).map_or(Role::Host, |host| host.role);
-        run(&specimen.run, role, format!("specimen/{place}/run"), hosts, actors)?;
-    }
-    Ok(())
+        run(&specimen.run, role, format!("specimen/{place}/run"), hosts, actors)
+    });
+    of_hosts.chain(of_specimens).filter_map(Result::err).collect()
 }
 
 fn run(run: &str, role: Role, path: String, hosts: &[&str], actors: &[&str]) -> Checked {
@@ -86,52 +115,60 @@ fn name(name: &str, path: impl Into<String>) -> Checked {
     Err(Flaw::new(path, format!("`{name}` cannot be a name: names are made of letters, digits, `_` and `-`")))
 }
 
-fn hosts(scenario: &Scenario) -> Checked {
+fn hosts(scenario: &Scenario) -> Vec<Flaw> {
+    let mut flaws = Vec::new();
     let mut names = BTreeSet::new();
     for host in &scenario.hosts {
         let path = format!("{}/{}", key(host.role), host.name);
-        name(host.name.as_str(), &path)?;
+        flaws.extend(name(host.name.as_str(), &path).err());
         if !names.insert(&host.name) {
-            return Err(Flaw::new(path, format!("two hosts are named `{}`; actors are hosts, too", host.name)));
+            flaws.push(Flaw::new(path, format!("two hosts are named `{}`; actors are hosts, too", host.name)));
         }
     }
     if scenario.hosts.iter().all(|host| host.role == Role::Host) {
-        return Err(Flaw::new(
-            "",
-            "nobody acts: a run ends when its actors have, so a scenario needs an `[actor.NAME]`",
-        ));
+        let sentence = "the scenario has no actor: a run ends when its actors have, so it needs an `[actor.NAME]`";
+        flaws.push(Flaw::new("", sentence));
     }
-    Ok(())
+    flaws
 }
 
-fn times(scenario: &Scenario) -> Checked {
-    let starts = scenario.hosts.iter().map(|host| (format!("{}/{}/start", key(host.role), host.name), host.start));
-    let links = scenario.links.iter().enumerate();
-    let links = links.filter_map(|(n, link)| Some((format!("link/{n}/latency"), link.latency?)));
-    let boxes = scenario.links.iter().enumerate();
-    let boxes = boxes.filter_map(|(n, link)| Some((format!("link/{n}/idle_timeout"), link.middlebox?)));
-    let usual = scenario.network.link.middlebox.map(|middlebox| ("network/idle_timeout".to_owned(), middlebox));
-    for (path, middlebox) in boxes.chain(usual) {
-        virtual_time(middlebox.idle_timeout, &path)?;
-        if middlebox.idle_timeout.is_zero() {
-            return Err(Flaw::new(path, "a connection is idle for at least 1ms before it is forgotten"));
-        }
+fn times(scenario: &Scenario, places: &Places) -> Vec<Flaw> {
+    let usual = scenario.network.link;
+    let links = || places.links.iter().zip(&scenario.links);
+    let mut flaws = Vec::new();
+    let mut time = |path: &str, time: Duration| flaws.extend(virtual_time(time, path).err());
+    time("time_limit", scenario.time_limit);
+    time("settle", scenario.settle);
+    time("network/latency", usual.latency);
+    for (place, link) in links() {
+        link.latency.into_iter().for_each(|latency| time(&format!("link/{place}/latency"), latency));
     }
-    let fixed = [
-        ("network/latency".to_owned(), scenario.network.link.latency),
-        ("time_limit".to_owned(), scenario.time_limit),
-        ("settle".to_owned(), scenario.settle),
-    ];
-    fixed.into_iter().chain(starts).chain(links).try_for_each(|(path, time)| virtual_time(time, &path))?;
-    let late = scenario.hosts.iter().find(|host| host.start >= scenario.time_limit);
-    late.map_or(Ok(()), |host| {
+    for host in &scenario.hosts {
+        time(&format!("{}/{}/start", key(host.role), host.name), host.start);
+    }
+    flaws.extend(usual.middlebox.and_then(|middlebox| idle_timeout("network", middlebox).err()));
+    for (place, link) in links() {
+        let flaw = link.middlebox.and_then(|middlebox| idle_timeout(&format!("link/{place}"), middlebox).err());
+        flaws.extend(flaw);
+    }
+    for host in scenario.hosts.iter().filter(|host| host.start >= scenario.time_limit) {
         let [start, limit] = [host.start, scenario.time_limit].map(humantime::format_duration);
         let sentence = format!(
             "`{}` starts at {start}, and the run is over at {limit}: let it start earlier, or raise `time_limit`",
             host.name
         );
-        Err(Flaw::new(format!("{}/{}/start", key(host.role), host.name), sentence))
-    })
+        flaws.push(Flaw::new(format!("{}/{}/start", key(host.role), host.name), sentence));
+    }
+    flaws
+}
+
+fn idle_timeout(path: &str, middlebox: Middlebox) -> Checked {
+    let path = format!("{path}/idle_timeout");
+    virtual_time(middlebox.idle_timeout, &path)?;
+    if middlebox.idle_timeout.is_zero() {
+        return Err(Flaw::new(path, "a connection is idle for at least 1ms before it is forgotten"));
+    }
+    Ok(())
 }
 
 fn virtual_time(time: Duration, path: &str) -> Checked {
@@ -141,30 +178,29 @@ fn virtual_time(time: Duration, path: &str) -> Checked {
     }
 }
 
-fn links(scenario: &Scenario) -> Checked {
+fn links(scenario: &Scenario, places: &Places) -> Vec<Flaw> {
     let usual = scenario.network.link;
-    buffers("network", Some(usual.send_buffer_bytes), Some(usual.receive_buffer_bytes))?;
-    syns("network", Some(usual.tcp_syn_linear_timeouts))?;
-    for (place, link) in scenario.links.iter().enumerate() {
-        buffers(&format!("link/{place}"), link.send_buffer_bytes, link.receive_buffer_bytes)?;
-        syns(&format!("link/{place}"), link.tcp_syn_linear_timeouts)?;
+    let mut flaws = buffers("network", Some(usual.send_buffer_bytes), Some(usual.receive_buffer_bytes));
+    flaws.extend(syns("network", Some(usual.tcp_syn_linear_timeouts)).err());
+    for (nth, (place, link)) in places.links.iter().zip(&scenario.links).enumerate() {
+        flaws.extend(buffers(&format!("link/{place}"), link.send_buffer_bytes, link.receive_buffer_bytes));
+        flaws.extend(syns(&format!("link/{place}"), link.tcp_syn_linear_timeouts).err());
         let path = format!("link/{place}/between");
         let (one, other) = &link.between;
-        pair(one, other, &path, scenario)?;
-        if scenario.links[..place].iter().any(|earlier| earlier.joins(one, other)) {
-            return Err(Flaw::new(path, format!("the link between `{one}` and `{other}` is described twice")));
+        flaws.extend(pair(one, other, &path, scenario).err());
+        if scenario.links[..nth].iter().any(|earlier| earlier.joins(one, other)) {
+            flaws.push(Flaw::new(path, format!("the link between `{one}` and `{other}` is described twice")));
         }
     }
-    Ok(())
+    flaws
 }
 
-fn buffers(path: &str, send: Option<u32>, receive: Option<u32>) -> Checked {
-    for (key, bytes) in [("send_buffer_bytes", send), ("receive_buffer_bytes", receive)] {
-        if bytes == Some(0) {
-            return Err(Flaw::new(format!("{path}/{key}"), "a buffer of 0 bytes lets nothing pass: it has at least 1"));
-        }
-    }
-    Ok(())
+fn buffers(path: &str, send: Option<u32>, receive: Option<u32>) -> Vec<Flaw> {
+    let buffers = [("send_buffer_bytes", send), ("receive_buffer_bytes", receive)];
+    let empty = buffers.into_iter().filter(|(_, bytes)| *bytes == Some(0));
+    empty
+        .map(|(key, _)| Flaw::new(format!("{path}/{key}"), "a buffer of 0 bytes lets nothing pass: it has at least 1"))
+        .collect()
 }
 
 /// Linux's own bound.
@@ -194,50 +230,43 @@ fn pair(one: &HostName, other: &HostName, path: &str, scenario: &Scenario) -> Ch
     Ok(())
 }
 
-fn facts(scenario: &Scenario) -> Checked {
-    for (place, source) in scenario.facts.iter().enumerate() {
+fn facts(scenario: &Scenario, places: &Places) -> Vec<Flaw> {
+    let sources = places.facts.iter().zip(&scenario.facts);
+    let checked = sources.map(|(place, source)| {
+        let on_link = |link: &Link| pair(&link.client, &link.server, &format!("facts/{place}/link"), scenario);
         match &source.from {
             Origin::Event(event) => {
-                if let Some(host) = &event.host {
-                    known(host, &format!("facts/{place}/host"), scenario)?;
-                }
+                event.host.iter().try_for_each(|host| known(host, &format!("facts/{place}/host"), scenario))
             }
-            Origin::Unit(unit) => {
-                if let Some(link) = &unit.link {
-                    pair(&link.client, &link.server, &format!("facts/{place}/link"), scenario)?;
-                }
-            }
-            Origin::Connection(connection) => {
-                if let Some(link) = &connection.link {
-                    pair(&link.client, &link.server, &format!("facts/{place}/link"), scenario)?;
-                }
-            }
+            Origin::Unit(unit) => unit.link.iter().try_for_each(on_link),
+            Origin::Connection(connection) => connection.link.iter().try_for_each(on_link),
         }
-    }
-    Ok(())
+    });
+    checked.filter_map(Result::err).collect()
 }
 
-fn specimens(scenario: &Scenario) -> Checked {
+fn specimens(scenario: &Scenario, places: &Places) -> Vec<Flaw> {
     let checks = scenario.checks.checks();
     let own = scenario.checks.own.keys().map(String::as_str);
     let expected: Vec<&str> = checks.iter().map(|check| check.name()).chain(own).collect();
-    for (place, specimen) in scenario.specimens.iter().enumerate() {
+    let always = ALWAYS.into_iter().filter(|check| !expected.contains(check));
+    let judges: Vec<&str> = expected.iter().copied().chain(always).collect();
+    let mut flaws = Vec::new();
+    for (nth, (place, specimen)) in places.specimens.iter().zip(&scenario.specimens).enumerate() {
         let path = format!("specimen/{place}");
-        name(&specimen.name, format!("{path}/name"))?;
-        if scenario.specimens[..place].iter().any(|earlier| earlier.name == specimen.name) {
-            return Err(Flaw::new(format!("{path}/name"), format!("two specimens are named `{}`", specimen.name)));
+        flaws.extend(name(&specimen.name, format!("{path}/name")).err());
+        if scenario.specimens[..nth].iter().any(|earlier| earlier.name == specimen.name) {
+            flaws.push(Flaw::new(format!("{path}/name"), format!("two specimens are named `{}`", specimen.name)));
         }
-        known(&specimen.host, &format!("{path}/host"), scenario)?;
+        flaws.extend(known(&specimen.host, &format!("{path}/host"), scenario).err());
         let convicted_by = format!("{path}/convicted_by");
         if specimen.convicted_by.is_empty() {
-            return Err(Flaw::new(convicted_by, "a specimen that no check convicts proves nothing"));
+            flaws.push(Flaw::new(&convicted_by, "a specimen that no check convicts proves nothing"));
         }
-        let judges = || expected.iter().copied().chain(ALWAYS.into_iter().filter(|check| !expected.contains(check)));
-        if let Some(check) = specimen.convicted_by.iter().find(|check| !judges().any(|judge| judge == *check)) {
+        for check in specimen.convicted_by.iter().filter(|check| places.are_all && !judges.contains(&check.as_str())) {
             let sentence = format!("the scenario is not judged by a check `{check}`");
-            let judges: Vec<_> = judges().collect();
-            return Err(Flaw::unknown(convicted_by, unknown(sentence, check, judges)));
+            flaws.push(Flaw::unknown(&convicted_by, unknown(sentence, check, judges.iter().copied())));
         }
     }
-    Ok(())
+    flaws
 }

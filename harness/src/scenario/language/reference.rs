@@ -1,0 +1,174 @@
+//! The reference of the language, in Markdown: `docs/scenarios.md`.
+
+use super::key::{Form, Key, Presence, Shape, Table};
+use super::tables::{ACTOR, HOST, LINK, NETWORK, SCENARIO, SPECIMEN};
+use super::triggers::{NUMBERS, TRIGGERS};
+use super::verbs::{FAULT, VERBS};
+use super::{checks, facts};
+
+const BEGINNING: &str = "\
+# The language of scenarios
+
+A scenario is a TOML file. This page lists every table and key that the parser reads; it is made from the tables that the
+parser itself uses, and a test fails when it is stale (`INSTA_UPDATE=always cargo test -p halfopen --lib language` writes it).
+The same tables give [scenario.schema.json](scenario.schema.json) and [base.schema.json](base.schema.json), JSON schemas for
+editors: put `#:schema ../docs/scenario.schema.json` (with your path) in the first line of a scenario and an editor with
+taplo completes and checks it.
+
+Durations are strings with a unit, in whole milliseconds of virtual time: `\"20ms\"`, `\"5s\"`, `\"1h 30min\"`. Names are made of
+letters, digits, `_` and `-`. A link is written `\"alice -> scheduler\"`: the client, then the server. Unknown keys are mistakes,
+and all mistakes of a file are told, each with its line.
+
+```toml
+proves = \"an idle close is noticed and the client comes back\"
+
+[host.chat]
+run = \"chat\"
+
+[actor.alice]
+run = \"talker\"
+tells = [\"detected\", \"recovered\"]
+
+[[fault]]
+link = \"alice -> chat\"
+when = { at = { from = \"5min\", to = \"11min\" } }
+do = \"close\"
+code = [1000, 1001]
+
+[checks.recover]
+within = \"2s\"
+observers = [\"alice\"]
+```
+
+A **base** is a file in a folder `_base` (or `base`) beside or above a scenario, and may have a `base` itself. It has no `proves`,
+`name`, `fault` or `specimen`. Keys in the scenario override the base; lists are replaced, except `[[facts]]` and `[[link]]`, which
+are appended. A `[[link]]` for the same two hosts replaces the base's. `checks.NAME = false` drops a check of the base.
+
+What a seed **draws** is written as a list (`code = [1000, 1001]`: one of these) or as a range (`{ from = 1, to = 9 }`: in what a
+trigger counts). `when = { one_of = [...] }` and `do = { one_of = [...] }` draw one of several whole tables. Of several lists each
+combination is as likely as any other.
+";
+
+const TRIGGERS_SAY: &str = "\
+A trigger is a table with the key that names it and the keys beside that. `to` names the host that receives, in place of
+`direction`. `[moment.NAME]` holds a trigger, perhaps with the `link` on which it counts: `when = \"first_result\"` is the moment
+of that name, and `when = { moment = \"first_result\", edge = \"before\" }` the moment with other keys. A fault that names no `link`
+strikes its moment's.
+
+What a message says (`wanted`) is a table of JSON pointers or of fields of the whole, each with a value, with `\"!x\"` (any value
+but `x`), or with `{ present = true }` or `{ present = false }`. A table with `from` and `to` is a range of numbers, so fields of these
+names are written `/from` and `/to`.";
+
+const SOMETIMES_SAY: &str = "\
+States that some run of a sweep must reach, by name. No single run is judged by them. `sometimes = \"each verb of each fault\"`
+stands for a state of each verb that a fault may draw, on what it strikes.";
+
+/// The reference of the language of scenarios, in Markdown, made from the tables that the parser uses.
+pub fn reference() -> String {
+    let mut page = Page(BEGINNING.to_owned());
+    page.table("The file", "The keys outside of any table, and the tables.", &SCENARIO);
+    page.table("`[network]`", "What the network between the hosts is like.", &NETWORK);
+    page.table("`[host.NAME]`", "A service: it runs until it is stopped.", &HOST);
+    page.table("`[actor.NAME]`", "A script: when all actors have ended, the run ends.", &ACTOR);
+    page.table(
+        "`[[link]]`",
+        "Overrides the network's parameters between two hosts. It sets at least one of them.",
+        &LINK,
+    );
+    let says = "What breaks. A fault has one of `link`, `between` and `host`; which one, its verb says.";
+    page.table("`[[fault]]`", says, &FAULT);
+    page.section("Triggers: `when`", TRIGGERS_SAY);
+    TRIGGERS.iter().for_each(|trigger| page.form(trigger, ""));
+    page.section("Verbs: `do`", "A verb is a word under `do`; its parameters stand beside it in the `[[fault]]`.");
+    for verb in &VERBS {
+        page.form(&verb.form, &format!(" Strikes what `{}` names.", verb.strikes));
+    }
+    page.section(
+        "`[[facts]]`",
+        "Where facts come from that no actor tells: from one of `event`, `unit` and `connection`.",
+    );
+    facts::ORIGINS.iter().for_each(|origin| page.form(origin, ""));
+    let says = "The laws that must hold. A name that is none of these is a check of the catalogue's own.";
+    page.section("`[checks.NAME]`", says);
+    checks::LAWS.iter().for_each(|law| page.form(law, ""));
+    page.section("`[checks.sometimes]`", SOMETIMES_SAY);
+    page.keys(checks::SIGN.keys());
+    page.table(
+        "`[[specimen]]`",
+        "A defective service, which the checks must convict under the same plan and seed.",
+        &SPECIMEN,
+    );
+    page.section("Tables inside values", "What the pages above call by these names.");
+    for table in [&checks::ALLOWED_LOSS, &checks::HEALTH, &checks::BOUNDS, &checks::SOCKETS, &NUMBERS] {
+        page.push(&format!("\n### {}\n", capital(table.what)));
+        page.keys(table.keys());
+    }
+    page.0
+}
+
+struct Page(String);
+
+impl Page {
+    fn push(&mut self, text: &str) {
+        self.0.push_str(text);
+    }
+
+    fn section(&mut self, title: &str, says: &str) {
+        self.push(&format!("\n## {title}\n\n{says}\n"));
+    }
+
+    fn table(&mut self, title: &str, says: &str, table: &Table) {
+        self.section(title, says);
+        self.keys(table.keys());
+    }
+
+    fn form(&mut self, form: &Form, more: &str) {
+        self.push(&format!("\n### `{}`\n\n{}{more}\n", form.word, form.says));
+        self.keys(form.keys.iter());
+    }
+
+    fn keys(&mut self, keys: impl Iterator<Item = &'static Key> + Clone) {
+        if keys.clone().next().is_none() {
+            return;
+        }
+        self.push("\n| key | holds | without it | | example |\n|---|---|---|---|---|\n");
+        for key in keys {
+            let without = match key.presence {
+                Presence::Required => "required".to_owned(),
+                Presence::Default(default) => format!("`{default}`"),
+                Presence::Without(holds) => holds.to_owned(),
+            };
+            let holds = holds(&key.shape);
+            self.push(&format!("| `{}` | {holds} | {without} | {} | `{}` |\n", key.name, key.says, key.example));
+        }
+    }
+}
+
+/// What a value is, in words.
+fn holds(shape: &Shape) -> String {
+    match shape {
+        Shape::Text => "string".to_owned(),
+        Shape::Host => "name".to_owned(),
+        Shape::Link => "link".to_owned(),
+        Shape::Flag => "true or false".to_owned(),
+        Shape::Whole(i64::MIN, _) => "whole number".to_owned(),
+        Shape::Whole(least, most) if *most >= u64::from(u32::MAX) => format!("whole number from {least}"),
+        Shape::Whole(least, most) => format!("whole number from {least} to {most}"),
+        Shape::Duration => "duration".to_owned(),
+        Shape::Date => "date in UTC".to_owned(),
+        Shape::Words(words) => words().iter().map(|word| format!("`\"{word}\"`")).collect::<Vec<_>>().join(", "),
+        Shape::Scalar => "string, whole number, true or false".to_owned(),
+        Shape::Range => "range (`\"2..=7\"`)".to_owned(),
+        Shape::List(item) => format!("list: {}", holds(item)),
+        Shape::Named(value) => format!("table of names: {}", holds(value)),
+        Shape::Table(table) => format!("table ({})", table.what),
+        Shape::Free => "table".to_owned(),
+        Shape::Either(shapes) => shapes.iter().map(holds).collect::<Vec<_>>().join(", or "),
+        Shape::Section(name) => format!("see {name}"),
+    }
+}
+
+fn capital(words: &str) -> String {
+    let mut letters = words.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
