@@ -83,7 +83,7 @@ pub struct Lookup {
 }
 
 impl Lookup {
-    /// An answer that nobody waits for.
+    /// An answer without a waiting caller.
     pub fn at_once(answer: io::Result<Vec<SocketAddr>>) -> Self {
         Self { takes: Duration::ZERO, answer }
     }

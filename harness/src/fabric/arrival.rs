@@ -68,7 +68,7 @@ impl Fabric {
         }
     }
 
-    /// Nobody is there: what was sent is sent again until somebody answers or the sender's kernel gives up.
+    /// No host is there: what was sent is sent again until a host answers or the sender's kernel gives up.
     fn lose_to_dead_machine(&mut self, index: ConnectionIndex, direction: Direction, packet: Packet) {
         if !matches!(packet, Packet::Data { owed: 1.., .. } | Packet::Fin { .. }) {
             return;
@@ -100,7 +100,7 @@ impl Fabric {
         }
     }
 
-    /// Nobody will read it: the kernel of a process that closed its socket answers RST.
+    /// It will not be read: the kernel of a process that closed its socket answers RST.
     pub(super) fn refuse_data(&mut self, index: ConnectionIndex, direction: Direction) {
         if self.connection_mut(index).end_mut(sender(direction).peer()).tcp.refuse_data() {
             self.put(index, direction.reverse(), Packet::Rst { forged: None });

@@ -41,7 +41,7 @@ impl Fabric {
         self.maybe_end(socket.connection);
     }
 
-    /// An endpoint's own RST: a silent path swallows it for good, because nobody sends an RST twice.
+    /// An endpoint's own RST: a silent path swallows it for good, because an RST is not sent twice.
     pub(super) fn send_rst(&mut self, index: ConnectionIndex, direction: Direction) {
         match self.connection(index).path(direction).mode {
             Mode::Pass => {
@@ -67,7 +67,7 @@ impl Fabric {
     /// The process of a life has died: its kernel closes every socket it held, in the order they were made.
     pub(crate) fn close_sockets_of(&mut self, life: LifeId, fault: Option<FaultIndex>) {
         let sockets = self.sockets_of(life);
-        // Listeners first: what nobody has accepted is reset.
+        // Listeners first: connections that were not accepted are reset.
         self.close_listeners_of(life, true);
         for socket in sockets {
             self.close(socket);
@@ -140,7 +140,7 @@ impl Fabric {
         }
     }
 
-    /// Stops listening; connections that nobody accepted are reset.
+    /// Stops listening; connections that were not accepted are reset.
     pub(crate) fn close_listener(&mut self, number: u32) {
         self.close_listener_quietly(number, true);
     }

@@ -34,7 +34,7 @@ impl Fabric {
         }
     }
 
-    /// `ETIMEDOUT` to a direction's sender. Nobody is told of it on the wire.
+    /// `ETIMEDOUT` to a direction's sender. Nothing is sent for it.
     fn give_up(&mut self, index: ConnectionIndex, direction: Direction, why: GaveUpOn) {
         let path = self.connection_mut(index).path_mut(direction);
         path.forget_lost();
@@ -113,7 +113,7 @@ impl Fabric {
         self.schedule.push(next, Due::KeepAlive(index, direction));
     }
 
-    /// A probe or its answer: nobody repeats it, so that a silent path swallows it for good.
+    /// A probe or its answer: it is not repeated, so that a silent path swallows it for good.
     fn send_probe(&mut self, index: ConnectionIndex, direction: Direction, packet: Packet) {
         self.plane.carried(index.into(), self.now);
         match self.connection(index).path(direction).mode {

@@ -212,7 +212,7 @@ impl Fabric {
     }
 
     /// Schedules the acknowledgement of `acknowledged` bytes and the reopening of `window` bytes to the sender of
-    /// `direction`. Nobody is woken for it unless somebody waits.
+    /// `direction`. No task is woken for it unless one waits.
     pub(super) fn schedule_return(
         &mut self,
         index: ConnectionIndex,

@@ -31,9 +31,9 @@ pub(crate) struct Engine {
     pub(crate) events_trigger: bool,
     budget: Budget,
     pub(super) speaking: Cell<Option<LifeId>>,
-    /// Whose entropy is in place; `None`: nobody's.
+    /// The incarnation whose entropy is in place, if any.
     drawing: Cell<Option<LifeId>>,
-    /// Nobody's entropy, while somebody's is in place.
+    /// The thread's own entropy, while that of an incarnation is in place.
     entropy_of_nobody: Cell<EntropyState>,
     owners: RefCell<Owners>,
     /// Virtual time since the start of the run, as of the last time that the runtime waited: between two waits it stands.

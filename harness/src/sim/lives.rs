@@ -172,7 +172,8 @@ impl Engine {
         let panics = std::mem::take(&mut *self.panics.borrow_mut());
         for (life, root, message) in panics {
             let Some(life) = life else {
-                // Nobody's task: the network's own. tokio keeps such a panic to itself, and nothing would move any more.
+                // A task of no host: the network's own. tokio keeps such a panic to itself, and nothing would move any
+                // more.
                 *self.defect.borrow_mut() = Some(SimError::Defect { message });
                 self.end(RunEnd::Finished);
                 continue;

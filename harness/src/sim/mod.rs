@@ -97,7 +97,7 @@ pub enum SimError {
     /// The runtime waited in a way that the simulation does not see, so that virtual time cannot go on.
     #[error("failed to see tokio wait: std did not wait through libc's `syscall`")]
     Unseen,
-    /// Everything has ended, and what is left of it waits for what nobody will release.
+    /// Everything has ended, and what is left of it waits for a lock that no thread will release.
     #[error("failed to finish `{scenario}` with seed {seed}: a destructor waits for ever for {what}")]
     Stuck {
         /// The scenario.

@@ -34,12 +34,12 @@ compile_error!(
      in .cargo/config.toml; a RUSTFLAGS variable in the environment replaces that file, so add the cfg there as well"
 );
 
-/// The wall time that one run may take before it is given up, when nobody says.
+/// The wall time that one run may take before it is given up, by default.
 const WATCHDOG: Duration = Duration::from_secs(60);
 /// The virtual time that blocking jobs have to end in when everything else has.
 const LAST_JOBS: Duration = Duration::from_secs(5);
 
-/// The same as somebody has said, milliseconds; 0 when nobody has.
+/// The same as configured, in milliseconds; 0 when it is not.
 static WATCHDOG_MILLIS: AtomicU64 = AtomicU64::new(0);
 
 /// Gives each run of this process so much wall time.
@@ -82,7 +82,7 @@ pub(crate) fn execute(catalogue: &Catalogue, plan: &Plan) -> Result<RunOutput, S
 /// its course. How many threads it has left behind.
 fn warm_up(catalogue: &Catalogue, plan: &Plan) -> Result<usize, SimError> {
     static WARM: Mutex<BTreeMap<String, Result<usize, Speaking>>> = Mutex::new(BTreeMap::new());
-    // Held while the warm-up runs: nobody's first counted run of a scenario may overtake it.
+    // Held while the warm-up runs: no first counted run of a scenario may overtake it.
     let mut warm = lock(&WARM);
     let name = format!("{}/{}", plan.scenario.name, plan.variant());
     // One that did not end is not tried again, at the price of another watchdog.
@@ -191,7 +191,7 @@ fn on_this_thread(
     // What the runtime's end does is in tokio's own order, so nothing of it may be recorded.
     let raw = sampled.map(|last| seal(&engine, round, last));
     overrides::set_last_words(Some(words_after_the_end(plan, told)));
-    // What a panic while tasks are dropped throws is nobody's any more.
+    // No host is left to answer for a panic while tasks are dropped.
     let _ = catch_unwind(AssertUnwindSafe(|| runtime.shutdown_timeout(LAST_JOBS)));
     set_fact_sink(None);
     drop(recorder);

@@ -193,7 +193,7 @@ pub(crate) enum How {
 }
 
 impl Loss {
-    /// Whether it has cost so much time that nobody wants another like it.
+    /// Whether it has cost too much time to play another like it.
     pub(crate) fn is_costly(&self) -> bool {
         matches!(self.how, How::Stalled { .. } | How::OutOfMemory { .. })
     }

@@ -16,7 +16,7 @@ pub(super) const WORKER: &str = "HALFOPEN_WORKER";
 /// A worker's exit code when it cannot be heard any more.
 pub(super) const MUTE: u8 = 97;
 
-/// How long a worker may take to begin, and to end once nobody asks it any more.
+/// How long a worker may take to begin, and to end once it is asked for no more runs.
 const GRACE: Duration = Duration::from_secs(20);
 /// Runs that one request may take: the warm-up, the run, and the run again.
 const RUNS_A_REQUEST: u32 = 3;
@@ -181,7 +181,7 @@ impl Worker {
 }
 
 impl Drop for Worker {
-    /// Nobody asks any more, so it ends by itself.
+    /// No more runs are asked for, so it ends by itself.
     fn drop(&mut self) {
         drop(self.requests.take());
         let deadline = Instant::now() + GRACE;

@@ -21,7 +21,7 @@ pub(crate) fn is_worker() -> bool {
     std::env::var_os(WORKER).is_some()
 }
 
-/// Plays what is asked for until nobody asks any more.
+/// Plays runs until no more are asked for.
 pub(crate) fn serve(catalogue: &Catalogue) -> ExitCode {
     let Some((requests, mut replies)) = sim::become_worker() else {
         // Somebody has set the variable by hand.

@@ -13,7 +13,7 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, SubscriberExt};
 
-/// More than the kernel's buffers of a connection hold: nobody gets rid of it unless the peer reads.
+/// More than the kernel's buffers of a connection hold: it cannot all be sent unless the peer reads.
 const LARGE: usize = 32 << 20;
 
 #[tokio::test]

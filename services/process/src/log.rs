@@ -22,8 +22,8 @@ pub enum LogFormat {
     Json,
 }
 
-/// How a process speaks of itself: in text as `name: line`, among JSON as one of the objects. Nobody listening is no
-/// reason to end.
+/// How a process speaks of itself: in text as `name: line`, among JSON as one of the objects. A closed standard error
+/// is no reason to end.
 #[derive(Clone, Debug)]
 pub struct Voice {
     name: &'static str,

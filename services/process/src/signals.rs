@@ -31,7 +31,7 @@ pub(crate) enum Ended {
     Panicked,
 }
 
-/// Runs a service to its end. `next_signal` is asked again and again; a signal that comes while nobody asks must not be
+/// Runs a service to its end. `next_signal` is asked again and again; a signal that comes between two calls must not be
 /// lost. `stopping` is told the first one, before `shutdown` is cancelled.
 pub(crate) async fn supervise(
     running: impl Future<Output = Result<Option<String>, Failure>>,

@@ -87,7 +87,7 @@ pub(super) fn seen_nanos(shared: &Shared) -> u64 {
         return foreseen_nanos(shared);
     }
     if shared.is_spoken_on() {
-        // One thread of a run runs at a time: a number that nobody else changes.
+        // One thread of a run runs at a time: a number that no other thread changes.
         let looks = shared.looks.load(Ordering::Relaxed) + 1;
         shared.looks.store(looks, Ordering::Relaxed);
         if looks > FREE_LOOKS {

@@ -99,7 +99,7 @@ mod answered {
         registers[libc::REG_RIP as usize] += length;
     }
 
-    /// One thread of a run runs at a time: numbers that nobody else changes.
+    /// One thread of a run runs at a time: numbers that no other thread changes.
     fn next_count(shared: &Shared) -> u64 {
         let (last, now) = (shared.counter.load(Ordering::Relaxed), shared.now_nanos());
         let count = now.max(last + 1 + u64::from(shared.counter_noise.next() >> 24));
@@ -111,8 +111,8 @@ mod answered {
     unsafe fn go_on(before: &libc::sigaction, signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
         match before.sa_sigaction {
             libc::SIG_DFL | libc::SIG_IGN => {
-                // The instruction is executed again, and faults again, and nobody handles it.
-                // SAFETY: puts back what was there.
+                // The instruction is executed again, and faults again, without a handler. SAFETY: puts back what was
+                // there.
                 unsafe { libc::sigaction(signal, before, std::ptr::null_mut()) };
             }
             handler if before.sa_flags & libc::SA_SIGINFO != 0 => {

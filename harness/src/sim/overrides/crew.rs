@@ -3,8 +3,8 @@
 //!
 //! A thread that a run's thread starts belongs to the run. It begins when its turn comes, which is not before the one
 //! who started it waits, or has ended the poll of a task. A turn ends when its thread waits (for a lock, a channel, a
-//! time, the end of a thread), yields or ends; then the thread that has been ready longest has the next. When nobody is
-//! ready, virtual time goes on to the earliest time that anybody waits for.
+//! time, the end of a thread), yields or ends; then the thread that has been ready longest has the next. When no thread
+//! is ready, virtual time goes on to the earliest time that anybody waits for.
 
 use std::cell::Cell;
 use std::collections::{BTreeSet, VecDeque};
@@ -14,8 +14,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use super::Shared;
 use super::wait::{pause_really, real_nanos, wait_for_word, wake_word};
 
-/// How long nobody is ready, and nobody waits for a time, before the run is given up: another thread of the process (the
-/// test's own, or that of a run beside this one) may still release what is waited for.
+/// How long no thread is ready, and none waits for a time, before the run is given up: another thread of the process
+/// (the test's own, or that of a run beside this one) may still release what is waited for.
 const PATIENCE_NANOS: u64 = 5_000_000_000;
 /// The same in a process in which a run has been given up: the next one waits for the same thing.
 const LITTLE_PATIENCE_NANOS: u64 = 250_000_000;
@@ -72,7 +72,7 @@ struct Member {
     woken: Woken,
     /// `None` when it has been joined, and for the run's first thread.
     thread: Option<libc::pthread_t>,
-    /// Whose it is; of the run's first thread nobody's for ever, because all hosts share it.
+    /// The host that it belongs to; the run's first thread belongs to none, because all hosts share it.
     life: Option<u32>,
 }
 
@@ -239,7 +239,7 @@ pub(crate) fn helpers(shared: &Shared) -> usize {
 
 /// Whether another thread than the first has had a turn since the last time that somebody asked.
 pub(crate) fn has_helped(shared: &Shared) -> bool {
-    // One thread of a run runs at a time: nobody else changes it between the two.
+    // One thread of a run runs at a time: no other thread changes it between the two.
     let helped = shared.crew.helped.load(Ordering::Relaxed);
     shared.crew.helped.store(false, Ordering::Relaxed);
     helped
@@ -382,7 +382,7 @@ fn hand_over<'a>(shared: &'a Shared, mut state: MutexGuard<'a, State>, me: Optio
     }
     let mine = me.map(|me| state.members[me].turn);
     let turn = state.members[next].turn;
-    // Free before the other runs: nobody ever waits for this lock.
+    // Free before the other runs: no thread ever waits for this lock.
     drop(state);
     turn.store(1, Ordering::SeqCst);
     wake_word(turn);

@@ -131,7 +131,7 @@ struct Life {
     wall: Wall,
 }
 
-/// Nobody speaks.
+/// No host is running.
 const NOBODY: u32 = u32::MAX;
 
 /// Something that the engine has to take down.
@@ -148,7 +148,7 @@ pub(crate) struct Told {
 /// Of whom something is told.
 #[derive(Debug)]
 pub(crate) enum Whose {
-    /// Nobody that is known.
+    /// No known host.
     Nobodys,
     /// A life, by its number.
     Life(u32),
@@ -192,7 +192,7 @@ impl Shared {
         }
     }
 
-    /// Time goes on. One thread of a run runs at a time, so nobody else changes these numbers meanwhile.
+    /// Time goes on. One thread of a run runs at a time, so no other thread changes these numbers meanwhile.
     fn wait_until(&self, nanos: u64) {
         if self.now_nanos() < nanos {
             self.now_nanos.store(nanos, Ordering::Relaxed);
@@ -319,7 +319,8 @@ impl Shared {
         self.course.store(course, Ordering::Release);
     }
 
-    /// A thread of the run waits for what nobody will release: the run is over, and its threads stay where they are.
+    /// A thread of the run waits for a lock that no thread will release: the run is over, and its threads stay where
+    /// they are.
     fn give_up(&self) -> ! {
         GIVEN_UP_BEFORE.store(true, Ordering::Relaxed);
         if crew::is_first() {

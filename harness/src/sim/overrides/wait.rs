@@ -49,7 +49,8 @@ pub(crate) fn join(thread: JoinHandle<()>, within: Duration, shared: &Shared) ->
     loop {
         let slice = left.min(COURSE_LOOK);
         let until = real_nanos(libc::FUTEX_CLOCK_REALTIME).saturating_add(slice.as_nanos() as u64);
-        // SAFETY: the thread is joinable, because its handle was, nobody else has the handle, and it was not joined yet.
+        // SAFETY: the thread is joinable, because its handle was, no other code has the handle, and it was not joined
+        // yet.
         if unsafe { libc::pthread_timedjoin_np(thread, std::ptr::null_mut(), &timespec(until)) } == 0 {
             return true;
         }
@@ -200,7 +201,7 @@ pub(super) fn wake_word(word: &AtomicU32) {
 /// Really sleeps.
 pub(super) fn pause_really(nanos: u64) {
     let time = timespec(nanos);
-    // SAFETY: `time` is valid; nobody wants to know the rest.
+    // SAFETY: `time` is valid; the remaining time is not asked for.
     unsafe { real_syscall(libc::SYS_nanosleep, &raw const time as usize, 0, 0, 0, 0, 0) };
 }
 

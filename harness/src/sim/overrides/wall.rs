@@ -12,7 +12,7 @@ use crate::trace::{FaultEvent, RecordKind};
 pub(super) struct Wall {
     /// How far it is ahead, nanoseconds.
     ahead: i64,
-    /// What set it, as long as nobody has looked at it since.
+    /// What set it, as long as no host has looked at it since.
     unseen: Option<FaultIndex>,
 }
 

@@ -51,7 +51,7 @@ impl Page {
 
 impl Drop for Page {
     fn drop(&mut self) {
-        // SAFETY: the mapping is this one's, and nobody else has its address.
+        // SAFETY: the mapping is this one's, and no other code has its address.
         unsafe { libc::munmap(self.beacon.cast_mut().cast(), size_of::<Beacon>()) };
     }
 }
@@ -71,7 +71,7 @@ pub(crate) fn memory_file() -> io::Result<File> {
     if descriptor < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the descriptor is new and nobody else's.
+    // SAFETY: the descriptor is new and has no other owner.
     let file = unsafe { File::from_raw_fd(descriptor) };
     // SAFETY: the descriptor is open.
     if unsafe { libc::fcntl(descriptor, libc::F_SETFL, libc::O_APPEND) } < 0 {
@@ -130,6 +130,6 @@ pub(crate) fn become_worker() -> Option<(File, File)> {
     let beacon = map(PAGE).ok()?;
     // SAFETY: mapped for ever, aligned, and all zeros are a valid beacon.
     Beacon::show(unsafe { &*beacon });
-    // SAFETY: open, as was just seen, and nobody else's: this is called once, before any run.
+    // SAFETY: open, as was just seen, and without another owner: this is called once, before any run.
     Some(unsafe { (File::from_raw_fd(REQUESTS), File::from_raw_fd(REPLIES)) })
 }

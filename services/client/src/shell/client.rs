@@ -216,7 +216,7 @@ impl Future for JobHandle {
     type Output = Outcome;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
-        // A client that was dropped tells nobody anything.
+        // A client that was dropped tells nothing.
         Pin::new(&mut self.outcome).poll(cx).map(|outcome| outcome.unwrap_or(Outcome::Unknown))
     }
 }
