@@ -6,100 +6,14 @@
 //!
 //! # The file
 //!
-//! Durations are strings with a unit, in whole milliseconds of virtual time. Names are made of letters, digits, `_` and
-//! `-`. Unknown keys are mistakes.
-//!
-//! | table | keys |
-//! |---|---|
-//! | (top) | `proves`; `name` (else the file's stem), `base`, `starts_at` (a date in UTC), `time_limit`, `settle` |
-//! | `[network]` | `latency` (one way), `send_buffer_bytes`, `receive_buffer_bytes`, `tcp_syn_linear_timeouts`, `idle_timeout` (with `forgets`), `interleaved`, `arrivals` |
-//! | `[host.NAME]`, `[actor.NAME]` | `run`; `start`, `tells` (kinds of facts), `config` (any table) |
-//! | `[[link]]` | `between` (two hosts); `latency`, `send_buffer_bytes`, `receive_buffer_bytes`, `tcp_syn_linear_timeouts`, `idle_timeout` (with `forgets`) |
-//! | `[[fault]]` | `link` (`"alice -> chat"`; `connection`, from 1), `between` or `host`; `when`; `do` and its parameters |
-//! | `[moment.NAME]` | `link`, and a trigger with what stands beside it |
-//! | `[verbs]` | a list of verbs for each name |
-//! | `[[facts]]` | `fact`; `event` (`host`, `target`), `unit` (`link`, `direction`, `at`) or `connection` (`link`, `at`); `where`, `key`, `as`, `numbered`, `value`, `from`, `to`, `optional` |
-//! | `[checks.NAME]` | those of the [check](crate::check), or of a [check of the catalogue's own](crate::Catalogue::own_check) |
-//! | `[[specimen]]` | `name`, `host`, `run`, `convicted_by` |
-//!
-//! | trigger (`when`) | beside it |
-//! |---|---|
-//! | `at` | |
-//! | `message` (a number, or what it says) | `direction` or `to`; `n` (of those that say it), `edge` |
-//! | `http_head` | `direction` or `to`; `edge` |
-//! | `frame` (a kind of frame) | `direction` or `to`; `n`, `edge` |
-//! | `sse_event` (a number, or what its data says) | `n` (of those that say it), `edge` |
-//! | `chunk`, `line` (of HTTP bodies) | `direction` (without: `"to_client"`) or `to`; `edge` |
-//! | `bytes` | `direction` or `to` |
-//! | `event` (a message) | `host`, `where`, `n`, `after` |
-//! | `connect = true` | |
-//! | `idle` (a time) | |
-//!
-//! An `edge` is `"before"`, `"after"` (also without one) or `{ inside = K }`. `to` names the host that receives, in place of
-//! `direction`. What a message says is written as under `where`: `message = { type = "result" }`; the fields `from` and `to` of
-//! a message as `/from` and `/to`, because a table with `from` and `to` is a range of numbers.
-//!
-//! `when = "first_result"` is the moment of that name, and `when = { moment = "first_result", edge = "before" }` that moment with
-//! something different about it. A fault that names no `link` strikes its moment's. `do = { one_of = "breaks" }` is the list of
-//! that name under `[verbs]`; a list of choices may hold names of lists, too.
-//!
-//! A `connection` may be a list (`[2, 4]`) or a range (`"2..=7"`): then the table is a fault for each of them, and the seed
-//! draws for each by itself.
-//!
-//! | verb (`do`) | parameters |
-//! |---|---|
-//! | `reset`, `drop` | `to` |
-//! | `close` | `code` (without: an empty Close frame), `reason`, `to` |
-//! | `half_close` | `by` |
-//! | `half_open` | `kind`; `direction`, `heal_after` |
-//! | `illegal` | `kind`; `to` |
-//! | `cut` | `ending` |
-//! | `truncate_clean` | |
-//! | `refuse`, `connect_hang`, `handshake_stall`, `accept_then_reset` | `lasting` |
-//! | `lookup_fails` | `kind` (without: `"no_such_name"`), `lasting` |
-//! | `lookup_moves` | `to` (a host); `lasting` |
-//! | `buffer` | `bytes`; `flush_after`, `direction`, `lasting` |
-//! | `throttle` | `bytes_per_second`; `direction`, `lasting` |
-//! | `drip` | `every`; `bytes`, `direction`, `lasting` |
-//! | `split` | `bytes`; `direction`, `lasting` |
-//! | `corrupt` | |
-//! | `duplicate_message` | `copies` |
-//! | `reorder_messages` | `by` |
-//! | `upstream` | `kind` and what that takes: `status` (`status`), `slow_head` (`by`), `missing_done`, `error_event` (`message`), `stall` (`heal_after`) |
-//! | `delay`, `jitter` | `by` or `up_to`; `lasting` |
-//! | `io_error` | `call`, `kind`, `side` (not for `accept` and `connect`); `nth`, `lasting` |
-//! | `partition` (`between`) | `one_way`, `heal_after` |
-//! | `freeze` (`host`) | `thaw_after` |
-//! | `crash`, `power_loss` (`host`) | `restart_after` |
-//! | `clock_jump` (`host`) | `forward` or `back` |
-//! | `restart` (`host`) | `pause` |
-//!
-//! A seed draws one item wherever a trigger or a verb has a list for a value, one table of `{ one_of = [...] }` as a
-//! whole `when` or `do`, and a number or time of `{ from = A, to = B }` in what a trigger counts. Of several lists each
-//! combination is as likely as any other.
-//!
-//! A `base` is a file in a folder `_base` (or `base`) beside or above the scenario, and may have a `base` itself. It has no faults
-//! and no specimens. Where both files say something the scenario counts, key by key, and a list takes the place of the
-//! base's list. But its `[[facts]]` and `[[link]]`s are added to those of the base, of which a link between the same two
-//! hosts goes, and `checks.NAME = false` drops a check of the base.
-//!
-//! The key of a mapped fact: `key` names the fields of an event (or the pointer into a unit) that hold it, `as` gives it;
-//! without either it is the event's message, the unit's connection, the connection's link. `numbered = true` adds the
-//! number of the occurrence on its host, or of the connection. A `connection` is `attempted` (as `retried`: but for the
-//! first of its link), `established`, `refused`, `timed_out`, `finished`, `reset`, `given_up` or `closed`.
-//!
-//! Under `where` stand the fields that must have a value; in `[[facts]]`, and in what a message says, `"!x"` is any value but
-//! `x`. Of a unit they are JSON pointers or the names of fields of the whole, and `{ present = true }` wants any value,
-//! `{ present = false }` none.
-//!
-//! `sometimes = "each verb of each fault"` under `[checks]` stands for a state of each verb that a fault may draw, on what
-//! it strikes.
+//! `docs/scenarios.md` lists every table and key, with its type, its default and an example; [`reference()`] writes it, and
+//! [`schema()`] writes the JSON schema that editors use. Both are made from the tables by which the parser reads.
 //!
 //! # The code
 //!
 //! From text to scenario: `document` (TOML with lines), `section` and `typed` (tables and values), `verb`, `trigger`,
-//! `pattern`, `names`, `rule`, `facts` and `read` (the words), `validate` (what no single word shows). `folder` finds files and bases,
-//! `build` is for Rust, `write` goes the other way.
+//! `pattern`, `names`, `rule`, `facts` and `read` (the words; `language` holds their keys), `validate` (what no single word
+//! shows). `folder` finds files and bases, `build` is for Rust, `write` goes the other way.
 
 mod build;
 mod date;

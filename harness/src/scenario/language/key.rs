@@ -6,6 +6,9 @@ use crate::scenario::document::Node;
 use crate::scenario::error::ScenarioError;
 use crate::scenario::typed;
 
+/// Finds the mistake in a value.
+type Check = fn(&Node) -> Result<(), ScenarioError>;
+
 /// A key of a table.
 #[derive(Clone, Copy)]
 pub(crate) struct Key {
@@ -19,7 +22,7 @@ pub(crate) struct Key {
     pub(crate) example: &'static str,
     /// Reads the value as its type and throws the result away: what is left is the mistake. `None` where a reader of its own
     /// checks the value.
-    check: Option<fn(&Node) -> Result<(), ScenarioError>>,
+    check: Option<Check>,
 }
 
 /// Whether a table must have a key.

@@ -407,3 +407,81 @@ fn a_source_of_facts_has_one_origin_and_one_key() {
     ];
     insta::assert_snapshot!(errors(&mistakes));
 }
+
+#[test]
+fn every_mistake_of_a_file_is_told_once_in_the_order_of_its_lines() {
+    let text = r#"proves = "several parts are wrong"
+settle = 60
+
+[network]
+latency = "20"
+latncy = "20ms"
+
+[host.chat]
+run = "chat"
+strat = "1s"
+
+[actor.alice]
+tells = ["offerd"]
+
+[[link]]
+between = ["alice", "chta"]
+latency = "5ms"
+
+[[fault]]
+link = "alice -> bob"
+when = { message = 1, direction = "to_sever", egde = "before" }
+do = "half_open"
+kind = "blackhol"
+heals_after = "3s"
+
+[[fault]]
+host = "chat"
+connection = [1, 1]
+when = { at = "5s" }
+do = "crash"
+restart_after = 3
+
+[[facts]]
+fact = "recieved"
+event = "result delivered"
+keys = "job_id"
+
+[checks.delivery]
+law = "exactly_twice"
+ordered = true
+
+[checks.detect]
+observers = ["alice"]
+"#;
+    let mistakes = Scenario::whole_from_toml(text, Path::new("idle.toml")).expect_err("mistakes");
+    let told: Vec<_> = mistakes.sorted(Path::new("idle.toml")).iter().map(ToString::to_string).collect();
+    insta::assert_snapshot!(told.join("\n"), @"
+    idle.toml:2: `settle`: `60` has no unit; durations are written as 20ms, 5s or 30min
+    idle.toml:5: `latency`: `20` has no unit; durations are written as 20ms, 5s or 30min
+    idle.toml:6: the network has no key `latncy`; did you mean `latency`?
+    idle.toml:10: a host has no key `strat`; did you mean `start`?
+    idle.toml:12: an actor needs `run`
+    idle.toml:13: `tells`: there is no `offerd` here; did you mean `offered`?
+    idle.toml:16: there is no host `chta`; did you mean `chat`?
+    idle.toml:21: the trigger `message` takes no `egde`; its parameters are `n`, `direction`, `to` and `edge`; did you mean `edge`?
+    idle.toml:21: `direction`: there is no `to_sever` here; did you mean `to_server`?
+    idle.toml:23: `kind`: there is no `blackhol` here; did you mean `blackhole`?
+    idle.toml:24: `half_open` takes no `heals_after`; its parameters are `kind`, `direction` and `heal_after`; did you mean `heal_after`?
+    idle.toml:28: only a fault on a `link` has a `connection`
+    idle.toml:31: `restart_after`: `3` has no unit; durations are written as 20ms, 5s or 30min
+    idle.toml:34: `fact`: there is no `recieved` here; did you mean `received`?
+    idle.toml:36: a source of facts has no key `keys`; did you mean `key`?
+    idle.toml:39: `law`: there is no `exactly_twice` here; did you mean `exactly_once`?
+    idle.toml:40: the check `delivery` has no key `ordered`; did you mean `order`?
+    idle.toml:42: the check `detect` needs `within`
+    ");
+}
+
+#[test]
+fn every_place_at_which_a_file_is_no_toml_is_told() {
+    let text = "proves = \"x\"\nsettle = \n[actor.alice]\nrun = \n";
+    let mistakes = Scenario::whole_from_toml(text, Path::new("idle.toml")).expect_err("mistakes");
+    let lines: Vec<_> = mistakes.sorted(Path::new("idle.toml")).iter().map(|mistake| mistake.line).collect();
+    assert_eq!(lines, [2, 4]);
+}
