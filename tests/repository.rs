@@ -28,6 +28,25 @@ fn no_file_names_a_path_of_somebodys_machine() {
     assert!(named.is_empty(), "{}", named.join("\n"));
 }
 
+/// What a core may not touch is written once, in clippy.toml, and proved by a build for a target without sockets and clocks.
+#[test]
+fn every_core_is_held_to_its_contract() {
+    let ci = fs::read_to_string(root().join(".ci/run")).expect("the CI's script");
+    let services = fs::read_dir(root().join("services")).expect("the services");
+    let folders = services.map(|entry| entry.expect("a folder").path()).filter(|path| path.join("src/core").is_dir());
+    let mut cores = 0;
+    for folder in folders {
+        cores += 1;
+        let read = |file: &str| fs::read_to_string(folder.join(file)).expect(file);
+        let name = folder.file_name().expect("a name").to_str().expect("in ASCII");
+        let is_denied = read("src/lib.rs").contains("#![deny(clippy::disallowed_methods)]");
+        assert!(is_denied, "services/{name}/src/lib.rs does not deny what clippy.toml lists");
+        assert!(read("Cargo.toml").contains("\nshell = ["), "services/{name} has a core and no feature `shell`");
+        assert!(ci.contains(&format!("--package halfopen-{name}")), ".ci/run does not build the core of {name}");
+    }
+    assert!(cores >= 4, "{cores} cores");
+}
+
 #[test]
 fn every_scenario_says_in_a_sentence_what_it_proves() {
     let mut seen = BTreeSet::new();

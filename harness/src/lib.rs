@@ -22,6 +22,8 @@
 //! - `sim` (default): the simulated network. Needs `--cfg tokio_unstable`, and Linux with glibc.
 //! - `cli` (default): `cli::main`, the command line over a catalogue.
 
+#![deny(clippy::disallowed_macros, clippy::disallowed_methods)]
+
 pub mod capsule;
 pub mod catalogue;
 pub mod check;
@@ -48,16 +50,20 @@ mod error;
 mod fabric;
 
 #[cfg(feature = "cli")]
+#[expect(clippy::disallowed_methods, reason = "it says how long a sweep took")]
 pub mod cli;
 #[cfg(feature = "sim")]
 pub mod settings;
 #[cfg(feature = "sim")]
+#[expect(clippy::disallowed_methods, reason = "it runs what has clocks, threads and tasks")]
 pub mod sim;
 #[cfg(feature = "sim")]
 mod suspects;
 #[cfg(feature = "sim")]
+#[expect(clippy::disallowed_methods, reason = "it says how long a run took, and runs several at a time")]
 pub mod sweep;
 #[cfg(all(feature = "sim", feature = "cli"))]
+#[expect(clippy::disallowed_methods, reason = "it waits for processes")]
 mod workers;
 
 pub use catalogue::{BoxError, Catalogue, HostContext};

@@ -1,5 +1,7 @@
 //! Hosts, tasks, packets and time.
 
+#![expect(clippy::disallowed_types, reason = "the owners of tasks are never iterated")]
+
 use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};

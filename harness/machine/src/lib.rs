@@ -59,13 +59,18 @@
 //! # Ok::<(), Bug>(())
 //! ```
 
+#![deny(clippy::disallowed_methods)]
+
 mod bug;
 #[cfg(feature = "shell")]
+#[expect(clippy::disallowed_methods, reason = "a shell has the clock and the tasks")]
 mod polled;
 #[cfg(feature = "shell")]
+#[expect(clippy::disallowed_methods, reason = "a shell has the clock and the tasks")]
 pub mod shell;
 mod split_mix;
 #[cfg(any(test, feature = "testing"))]
+#[expect(clippy::disallowed_methods, reason = "a test needs a time to start from")]
 pub mod testing;
 
 pub use bug::{Bug, OrBug, ensure};

@@ -1,5 +1,10 @@
 //! Whose a task is.
 
+#![expect(
+    clippy::disallowed_types,
+    reason = "it is asked at every poll; its hasher is constant, and it is never iterated"
+)]
+
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 

@@ -159,8 +159,7 @@ fn on_this_thread(
     let seeds = SeedTree::new(plan.seed);
     let hosts = HostSetups::new(catalogue, plan)?;
     overrides::enter(shared, EntropyState::of(&seeds.child("harness")));
-    // std draws a thread's hash keys once. Drawn here, they shift no host's stream.
-    let _ = std::hash::RandomState::new();
+    draw_hash_keys();
     let network = network(plan, &seeds.child("network"));
     let run = RUNS.fetch_add(1, Ordering::Relaxed);
     let engine = Rc::new(Engine::new(network, shared, seeds.clone(), run, &plan.faults));
@@ -206,6 +205,12 @@ fn on_this_thread(
         return Err(defect);
     }
     raw.map(|raw| RunOutput { left, ..late_panics(&engine, raw) })
+}
+
+/// std draws a thread's hash keys once. Drawn here, they shift no host's stream.
+#[expect(clippy::disallowed_types, reason = "what is drawn is thrown away")]
+fn draw_hash_keys() {
+    let _ = std::hash::RandomState::new();
 }
 
 /// Tells of destructors that panicked while the run was taken apart. Which came first is tokio's own affair, so they are

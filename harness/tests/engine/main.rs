@@ -16,6 +16,8 @@
 //! - `budgets`, `panics`: runs that end badly;
 //! - `own_check`: a check that a catalogue brings itself.
 
+#![expect(clippy::disallowed_types, reason = "services may use hash maps, and their order is the run's own")]
+
 mod between;
 mod blocking;
 mod budgets;

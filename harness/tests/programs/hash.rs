@@ -1,5 +1,7 @@
 //! Prints the hash of a run in which much happens, for the test that compares builds. Argument: the seed.
 
+#![expect(clippy::disallowed_types, reason = "services may use hash maps, and their order is the run's own")]
+
 use std::error::Error;
 
 #[path = "../engine/busy.rs"]

@@ -44,8 +44,11 @@
 //! sent again, under the same id. If the client gives up, is closed, or is dropped, open handles resolve
 //! [`Outcome::Unknown`]: the job may or may not have been done.
 
+#![deny(clippy::disallowed_methods)]
+
 pub mod core;
 #[cfg(feature = "shell")]
+#[expect(clippy::disallowed_methods, reason = "a shell has the clock and the tasks")]
 mod shell;
 
 pub use self::core::config::{Config, ConfigError};

@@ -107,7 +107,7 @@ begin with \"--\". Connections that are lost are made again, and no sentence is 
     }
 
     fn check(config: &Config) -> Result<(), Refusal> {
-        config.validate().map_err(|error| Refusal::new(chain(&error), error.settings()))
+        config.validate().map_err(|error| Refusal::new(failed_to(&error), error.settings()))
     }
 
     async fn run(self, config: Config, process: Process) -> Result<Option<String>, Failure> {
@@ -121,8 +121,13 @@ begin with \"--\". Connections that are lost are made again, and no sentence is 
         } else {
             run(config, process.shutdown).await
         };
-        ended.map(|()| None).map_err(|error| Failure::new(exit_code(&error), chain(&error)))
+        ended.map(|()| None).map_err(|error| Failure::new(exit_code(&error), failed_to(&error)))
     }
+}
+
+/// Errors of this crate complete "failed to".
+fn failed_to(error: &dyn std::error::Error) -> String {
+    format!("failed to {}", chain(error))
 }
 
 fn exit_code(error: &RunError) -> u8 {

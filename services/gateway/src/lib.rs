@@ -30,8 +30,11 @@
 //! | `call`, `in_flight` | an accepted request, its cancellation, its log lines; how many there are |
 //! | `write_progress` | gives up on a client that takes nothing |
 
+#![deny(clippy::disallowed_methods)]
+
 mod core;
 #[cfg(feature = "shell")]
+#[expect(clippy::disallowed_methods, reason = "a shell has the clock and the tasks")]
 mod shell;
 
 pub use self::core::api_error::{self, ApiError};

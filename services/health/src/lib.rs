@@ -35,8 +35,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#![deny(clippy::disallowed_methods)]
+
 mod core;
 #[cfg(feature = "shell")]
+#[expect(clippy::disallowed_methods, reason = "a shell has the clock and the tasks")]
 mod shell;
 
 pub use self::core::config::{BadProbe, ProbeConfig};

@@ -65,7 +65,7 @@ async fn a_service_that_starts_is_waited_for_and_nothing_is_logged_above_debug()
     ])
     .await;
     assert_eq!(wait_until_ready(&service.target(), &patient(15)).await, Verdict::Ready { attempts: 7 });
-    assert_eq!(levels.highest(), Some(Level::DEBUG), "it tells each miss, and to nobody who has not asked");
+    assert_eq!(levels.highest(), Some(Level::DEBUG), "it tells each miss, and only at debug");
 }
 
 #[tokio::test]
@@ -108,7 +108,7 @@ async fn the_key_goes_with_the_request() {
     let key = hyper::header::HeaderValue::from_static("Bearer k");
     let target = service.target().with_authorization(Some(key));
     assert!(wait_until_ready(&target, &patient(1)).await.is_ready());
-    let request = service.requests.lock().expect("nobody panics with it").join("");
+    let request = service.requests.lock().expect("no panic while it is held").join("");
     let expected = format!("GET /health HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n", service.address);
     assert_eq!(request, expected + "authorization: Bearer k\r\n\r\n");
 }
@@ -179,7 +179,7 @@ async fn serve(mut stream: TcpStream, answer: Answer, heard: &Mutex<Vec<String>>
     while !request.ends_with(b"\r\n\r\n") {
         request.push(stream.read_u8().await.expect("a request"));
     }
-    heard.lock().expect("nobody panics with it").push(String::from_utf8(request).expect("ASCII"));
+    heard.lock().expect("no panic while it is held").push(String::from_utf8(request).expect("ASCII"));
     let text = match answer {
         Answer::Text(text) => text,
         Answer::Reset => {
@@ -209,14 +209,14 @@ struct Levels(Arc<Mutex<Vec<Level>>>);
 impl Levels {
     fn highest(&self) -> Option<Level> {
         // In tracing's order a level is the smaller, the more it alarms.
-        self.0.lock().expect("nobody panics with it").iter().min().copied()
+        self.0.lock().expect("no panic while it is held").iter().min().copied()
     }
 }
 
 impl<S: Subscriber> Layer<S> for Levels {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         if event.metadata().target().starts_with("halfopen") {
-            self.0.lock().expect("nobody panics with it").push(*event.metadata().level());
+            self.0.lock().expect("no panic while it is held").push(*event.metadata().level());
         }
     }
 }

@@ -20,8 +20,11 @@
 //! tokio-tungstenite has no timer of its own: connecting, the hello, keepalive, progress of writes and the closing handshake are all bounded
 //! by its user. A connection bounds the last three; its owner bounds the first two.
 
+#![deny(clippy::disallowed_methods)]
+
 mod core;
 #[cfg(feature = "shell")]
+#[expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "a shell has the clock and the tasks")]
 mod shell;
 
 pub use self::core::close::{By, Ending};

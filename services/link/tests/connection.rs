@@ -235,7 +235,7 @@ async fn many_closers_and_a_lost_peer_are_one_ending_within_the_close_timeout() 
             closer.await.expect("no panic");
         }
         let ending = ended(&mut link).await;
-        assert_eq!(driver.await.expect("the driver"), ending, "one ending, whoever asks");
+        assert_eq!(driver.await.expect("the driver"), ending, "one ending, whichever asks");
         assert!(started.elapsed() <= config.close_timeout, "{:?}", started.elapsed());
         assert_eq!(link.outbox.try_send("late"), Err(SendError::Closed));
         link.outbox.close(1000, "after the end");

@@ -115,11 +115,11 @@ impl Default for Reconnect {
     }
 }
 
-/// What is wrong with a configuration.
+/// Why a configuration is refused. The texts complete "failed to".
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
     /// The endpoint cannot be used.
-    #[error("url {url:?} {problem}")]
+    #[error("accept url = {url:?}: it {problem}")]
     Url {
         /// As configured.
         url: String,
@@ -127,7 +127,7 @@ pub enum ConfigError {
         problem: &'static str,
     },
     /// A language is no BCP 47 tag.
-    #[error("{setting} must be a BCP 47 tag such as \"zh\" or \"pt-BR\", not {value:?}")]
+    #[error("accept {setting} = {value:?}: it must be a BCP 47 tag such as \"zh\" or \"pt-BR\"")]
     Language {
         /// The setting's name as it stands in a file.
         setting: &'static str,
@@ -135,10 +135,10 @@ pub enum ConfigError {
         value: String,
     },
     /// A setting is out of range.
-    #[error(transparent)]
+    #[error("accept the settings")]
     Setting(#[from] BadSetting),
     /// One of the connection's settings is out of range.
-    #[error("link.{0}")]
+    #[error("accept the settings of [link]")]
     Link(#[source] BadSetting),
 }
 
@@ -226,6 +226,8 @@ fn is_language(tag: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::error::Error;
+
     use super::*;
 
     #[test]
@@ -260,24 +262,34 @@ mod tests {
     #[test]
     fn a_bad_setting_is_named_with_its_rule() {
         let cases = [
-            ("url = \"http://x/\"", "url \"http://x/\" must start with ws://"),
-            ("url = \"wss://x/\"", "url \"wss://x/\" asks for TLS, which this client does not speak; use ws://"),
-            ("url = \"::\"", "url \"::\" is not a URL"),
-            ("hello_timeout = \"0s\"", "hello_timeout must be between 1ms and 1day"),
-            ("open_jobs = 0", "open_jobs must be between 1 and 10000"),
-            ("[reconnect]\nattempts = 0", "reconnect.attempts must be at least 1"),
-            ("[reconnect]\njitter_percent = 11", "reconnect.jitter_percent must be at most 10"),
-            ("[reconnect]\nfirst_delay = \"31s\"", "reconnect.longest_delay must be at least first_delay"),
-            ("[link]\nqueue = 0", "link.queue must be at least 1"),
-            ("src_lang = \"\"", "src_lang must be a BCP 47 tag such as \"zh\" or \"pt-BR\", not \"\""),
-            ("tgt_lang = \"en_US\"", "tgt_lang must be a BCP 47 tag such as \"zh\" or \"pt-BR\", not \"en_US\""),
-            ("monitor_interval = \"0s\"", "monitor_interval must be between 1ms and 1day"),
+            ("url = \"http://x/\"", "accept url = \"http://x/\": it must start with ws://"),
+            (
+                "url = \"wss://x/\"",
+                "accept url = \"wss://x/\": it asks for TLS, which this client does not speak; use ws://",
+            ),
+            ("url = \"::\"", "accept url = \"::\": it is not a URL"),
+            ("hello_timeout = \"0s\"", "accept the settings: hello_timeout must be between 1ms and 1day"),
+            ("open_jobs = 0", "accept the settings: open_jobs must be between 1 and 10000"),
+            ("[reconnect]\nattempts = 0", "accept the settings: reconnect.attempts must be at least 1"),
+            ("[reconnect]\njitter_percent = 11", "accept the settings: reconnect.jitter_percent must be at most 10"),
+            (
+                "[reconnect]\nfirst_delay = \"31s\"",
+                "accept the settings: reconnect.longest_delay must be at least first_delay",
+            ),
+            ("[link]\nqueue = 0", "accept the settings of [link]: queue must be at least 1"),
+            ("src_lang = \"\"", "accept src_lang = \"\": it must be a BCP 47 tag such as \"zh\" or \"pt-BR\""),
+            (
+                "tgt_lang = \"en_US\"",
+                "accept tgt_lang = \"en_US\": it must be a BCP 47 tag such as \"zh\" or \"pt-BR\"",
+            ),
+            ("monitor_interval = \"0s\"", "accept the settings: monitor_interval must be between 1ms and 1day"),
         ];
         for (text, message) in cases {
             let config: Config = toml::from_str(text).expect("well-formed");
             let error = config.validate().unwrap_err();
-            assert_eq!(error.to_string(), message);
-            // A user who is shown the line of one of these in a file finds what to change.
+            let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+            assert_eq!(format!("{error}{cause}"), message);
+            // The line in a file of one of these shows what to change.
             let written = |name: &String| text.contains(name.rsplit('.').next().unwrap_or_default());
             assert!(error.settings().iter().any(written), "{text} is refused for {:?}", error.settings());
         }

@@ -17,22 +17,22 @@ const EACH_ID_HAS_ITS_JOB: &str = "an open job has one id and one place";
 /// A job as the application hands it in. Its place among the utterances is the client's to give.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewJob {
-    /// `job-` and 128 bits.
+    /// `job-` and 128 bits in hex.
     pub job_id: String,
     /// In every log line about the job.
     pub trace_id: String,
-    /// The sentence.
+    /// The sentence to be translated.
     pub text: String,
-    /// BCP 47 tag.
+    /// The language of the sentence, a BCP 47 tag.
     pub src_lang: String,
-    /// BCP 47 tag.
+    /// The language of the translation, a BCP 47 tag.
     pub tgt_lang: String,
 }
 
 /// A handle that is to resolve now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settled {
-    /// The job.
+    /// The job whose handle it is.
     pub job_id: String,
     /// The job's trace.
     pub trace_id: String,

@@ -14,7 +14,7 @@ pub enum Outcome {
     Failed {
         /// The reason as a code.
         code: FailureCode,
-        /// A sentence.
+        /// What happened, in a sentence.
         message: String,
     },
     /// The scheduler twice in a row closed the connection over this job; it is not sent a third time.

@@ -84,25 +84,25 @@ pub struct Client {
     tasks: Mutex<JoinSet<()>>,
 }
 
-/// Why a sentence was not taken.
+/// Why a sentence was not taken. The texts complete "failed to".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SubmitError {
     /// As many jobs as configured are without an outcome.
-    #[error("{open_jobs} jobs are open already")]
+    #[error("take the sentence: {open_jobs} jobs are open already")]
     Full {
-        /// The limit.
+        /// The most that is allowed.
         open_jobs: usize,
     },
     /// The message would be larger than the protocol allows.
-    #[error("the message has {bytes} bytes, {most} are allowed")]
+    #[error("send {bytes} bytes in one message: {most} are allowed")]
     TooLarge {
         /// Its size on the wire.
         bytes: usize,
-        /// The limit.
+        /// The most that is allowed.
         most: usize,
     },
     /// The client has been closed, replaced or has given up.
-    #[error("the client is closed")]
+    #[error("take the sentence: the client is closed")]
     Closed,
 }
 
@@ -141,6 +141,7 @@ impl Client {
 
     /// A stream of events. The first one asked for starts with the client's first event, later ones with the present.
     pub fn events(&self) -> Events {
+        // Poisoned only by a panic between two lines of ours; what it guards is whole all the same.
         let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take();
         Events::new(first.or_else(|| self.listeners.upgrade().map(|events| events.subscribe())))
     }

@@ -133,6 +133,7 @@ impl<C: Connector> Shell<Core> for Hands<C> {
         loop {
             let outbox = self.outbox();
             tokio::select! {
+                // Legal: the client was dropped, which is a close.
                 command = self.commands.recv() => return self.commanded(command.unwrap_or(Command::Close)),
                 arrival = arrival(&mut self.link) => return self.arrived(arrival),
                 () = send_first(outbox, self.unsent.front()) => drop(self.unsent.pop_front()),

@@ -18,26 +18,26 @@ use crate::config::{Config, ConfigError};
 use crate::event::{Event, State};
 use crate::outcome::Outcome;
 
-/// Why the program ended other than well.
+/// Why the program ended other than well. The texts complete "failed to".
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The configuration is wrong; nothing was opened.
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// Sentences could not be read.
-    #[error("failed to read sentences")]
+    #[error("read sentences")]
     Read(#[source] io::Error),
     /// Answers could not be written.
-    #[error("failed to write answers")]
+    #[error("write answers")]
     Write(#[source] io::Error),
     /// The scheduler could not be reached any more.
-    #[error("the connection was given up")]
+    #[error("reach the scheduler: every attempt was spent")]
     GaveUp,
     /// Another connection owns the session (close code 4001).
-    #[error("the session was taken over by another connection")]
+    #[error("keep the session: another connection has taken it over")]
     Replaced,
     /// The input has ended, and this number of sentences have a failure for an answer.
-    #[error("{0} of the sentences could not be translated")]
+    #[error("translate {0} of the sentences")]
     Unanswered(u64),
 }
 

@@ -165,7 +165,10 @@ fn what_is_complained_of_among_json_is_json() {
         let output = command().args(["--url", "http://x"]).env(name, value).output().expect("the program");
         assert_eq!(output.status.code(), Some(2), "{output:?}");
         let line: serde_json::Value = serde_json::from_slice(&output.stderr).expect("one object");
-        assert_eq!(line["fields"]["message"], "url \"http://x\" must start with ws://", "{name}");
+        assert_eq!(
+            line["fields"]["message"], "failed to accept url = \"http://x\": it must start with ws://",
+            "{name}"
+        );
     }
 }
 

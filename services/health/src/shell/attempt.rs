@@ -10,6 +10,7 @@ use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
+use halfopen_machine::OrBug;
 use halfopen_net::TcpStream;
 use halfopen_net::hyper::Connector;
 use http_body_util::{BodyExt, Empty};
@@ -68,8 +69,10 @@ fn request(target: &Target) -> Result<Request<Empty<Bytes>>, Miss> {
     if let Some(authorization) = target.authorization() {
         request = request.header(AUTHORIZATION, authorization.clone());
     }
-    // A target that was parsed makes a request; if not, it cannot be asked.
-    request.body(Empty::new()).map_err(|_| Miss::Unreachable)
+    request.body(Empty::new()).ok().or_bug("a target that was parsed makes a request").map_err(|bug| {
+        tracing::error!(target: "halfopen_health", %bug, "a bug of this service");
+        Miss::Unreachable
+    })
 }
 
 /// Ends the writing side and reads to the end of the other. A connection that is already gone is closed as well.

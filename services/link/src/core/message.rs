@@ -32,16 +32,16 @@ pub enum FromSession {
     Submit(Submit),
     /// Everything up to this `seq` has been settled by the client.
     Ack {
-        /// Cumulative.
+        /// The highest `seq` that is settled; every lower one is as well.
         upto_seq: u64,
     },
     /// The client leaves for good; open jobs end with `SESSION_CLOSED`.
     SessionClose,
     /// Something the sender disliked, for logs.
     Error {
-        /// A short code.
+        /// What happened, as a short code.
         code: String,
-        /// A sentence.
+        /// What happened, in a sentence.
         message: String,
     },
 }
@@ -55,9 +55,9 @@ pub struct Submit {
     pub utterance_index: u64,
     /// What is to be translated.
     pub text: String,
-    /// BCP 47 tag.
+    /// The language of the text, a BCP 47 tag.
     pub src_lang: String,
-    /// BCP 47 tag.
+    /// The language of the translation, a BCP 47 tag.
     pub tgt_lang: String,
     /// In every log line about the job, on every service.
     pub trace_id: String,
@@ -69,7 +69,7 @@ pub struct Submit {
 pub enum ToSession {
     /// The answer to the hello: the session is Ready.
     SessionInitAck {
-        /// The session.
+        /// The session that is up.
         session_id: String,
         /// For a later resume.
         token: String,
@@ -106,16 +106,16 @@ pub enum ToSession {
         job_id: String,
         /// The reason as a code.
         code: FailureCode,
-        /// A sentence.
+        /// What happened, in a sentence.
         message: String,
     },
     /// The scheduler ends the session.
     SessionClose,
     /// Something the scheduler disliked; the connection stays.
     Error {
-        /// A short code.
+        /// What happened, as a short code.
         code: String,
-        /// A sentence.
+        /// What happened, in a sentence.
         message: String,
     },
 }
@@ -177,27 +177,27 @@ pub enum FromNode {
         /// Jobs that it works on at a time.
         capacity: u32,
     },
-    /// Every 5 s.
+    /// A sign of life, every 5 s.
     NodeHeartbeat,
     /// The node has taken the attempt.
     JobAck {
         /// The job.
         job_id: String,
-        /// The attempt.
+        /// The attempt at the job.
         attempt_id: String,
     },
     /// The node is still at work; every 10 s.
     JobProgress {
         /// The job.
         job_id: String,
-        /// The attempt.
+        /// The attempt at the job.
         attempt_id: String,
     },
     /// The attempt's end.
     JobResult {
         /// The job.
         job_id: String,
-        /// The attempt.
+        /// The attempt at the job.
         attempt_id: String,
         /// Whether `text` is the translation (else it is the error).
         ok: bool,
@@ -220,7 +220,7 @@ pub enum ToNode {
         /// This scheduler process.
         epoch: String,
     },
-    /// Work.
+    /// A job for the node to work on.
     JobAssign {
         /// The job.
         job_id: String,
@@ -228,9 +228,9 @@ pub enum ToNode {
         attempt_id: String,
         /// What is to be translated.
         text: String,
-        /// BCP 47 tag.
+        /// The language of the text, a BCP 47 tag.
         src_lang: String,
-        /// BCP 47 tag.
+        /// The language of the translation, a BCP 47 tag.
         tgt_lang: String,
         /// In every log line about the job.
         trace_id: String,
@@ -239,23 +239,23 @@ pub enum ToNode {
     JobCancel {
         /// The job.
         job_id: String,
-        /// The attempt.
+        /// The attempt at the job.
         attempt_id: String,
     },
     /// The node may forget this result.
     ResultAck {
         /// The job.
         job_id: String,
-        /// The attempt.
+        /// The attempt at the job.
         attempt_id: String,
         /// Whether it became the job's outcome.
         accepted: bool,
     },
     /// Something the scheduler disliked; the connection stays.
     Error {
-        /// A short code.
+        /// What happened, as a short code.
         code: String,
-        /// A sentence.
+        /// What happened, in a sentence.
         message: String,
     },
 }

@@ -61,14 +61,14 @@ pub struct Outbox {
     goodbye: watch::Sender<Option<CloseFrame>>,
 }
 
-/// Why a message was not queued.
+/// Why a message was not queued. The texts complete "failed to".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
     /// The peer reads more slowly than it is written to.
-    #[error("the connection's queue is full")]
+    #[error("queue a message: the connection's queue is full")]
     Full,
     /// The connection is closing or gone.
-    #[error("the connection is closed")]
+    #[error("queue a message: the connection is closed")]
     Closed,
 }
 
@@ -143,7 +143,7 @@ pub struct Inbox {
 pub enum Incoming {
     /// A text message.
     Text(Utf8Bytes),
-    /// The end; nothing follows.
+    /// How the connection ended; nothing follows.
     Ended(Ending),
 }
 

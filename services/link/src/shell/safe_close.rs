@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_peer_that_is_gone_is_nobodys_business_and_any_other_failure_is_a_warning() {
+    async fn a_peer_that_is_gone_is_told_at_debug_and_any_other_failure_is_a_warning() {
         use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, PermissionDenied, TimedOut};
         for kind in [BrokenPipe, ConnectionReset, ConnectionAborted, NotConnected, TimedOut] {
             let (outcome, levels) = close_broken(kind).await;
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_end_without_a_close_frame_and_a_peer_without_an_answer_are_nobodys_business() {
+    async fn an_end_without_a_close_frame_and_a_peer_without_an_answer_are_told_at_debug() {
         let (client, server) = pair().await;
         drop(server);
         let (_silent, far) = pair().await;
