@@ -13,8 +13,15 @@
 //! - `server`: the port, the WebSockets, and the task that drives the broker.
 //! - `node`: the WebSocket to the scheduler, and the workers.
 
+#![deny(clippy::disallowed_methods)]
+
 mod core;
 #[cfg(feature = "shell")]
+#[expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a shell has the clock, the tasks and the system's randomness"
+)]
 mod shell;
 
 pub use self::core::broker;

@@ -1,6 +1,5 @@
 //! Everything that can go wrong with an upstream call, and how the client is told.
 
-use http::StatusCode;
 use thiserror::Error;
 
 use crate::core::api_error::ApiError;
@@ -123,15 +122,6 @@ impl Fault {
             | Self::TooLarge
             | Self::Panicked => self,
         }
-    }
-
-    /// The answer of a backend that refuses.
-    pub(crate) fn from_status(status: StatusCode, body: &[u8]) -> Self {
-        let message = serde_json::from_slice::<serde_json::Value>(body)
-            .ok()
-            .and_then(|value| Some(error_message(value.get("error")?)))
-            .unwrap_or_else(|| status.canonical_reason().unwrap_or("no reason given").to_owned());
-        Self::Status { status: status.as_u16(), message }
     }
 }
 
