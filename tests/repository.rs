@@ -4,8 +4,12 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use halfopen::fault::{IllegalKind, IoCall, Upstream, Verb};
+use halfopen::fault::{Act, Entry, Holds, Registry};
+use halfopen::scenario::FaultRule;
 use halfopen_scenarios::catalogue;
+
+/// The keys whose every value is a fault of its own.
+const KINDS: [(&str, &str); 3] = [("illegal", "kind"), ("upstream", "kind"), ("io_error", "call")];
 
 /// What lies in the repository's folders and is not the repository's own.
 const FOREIGN: [&str; 3] = [".git", "target", "node_modules"];
@@ -97,23 +101,46 @@ fn beat(header: &str) -> u8 {
 #[test]
 fn every_verb_and_each_of_its_kinds_strikes_in_a_scenario() {
     let scenarios = catalogue().scenarios().expect("the catalogue has no mistakes");
-    let verbs: Vec<_> = scenarios.iter().flat_map(|scenario| &scenario.rules).flat_map(|rule| &rule.verbs).collect();
-    let missing: Vec<_> = Verb::NAMES.iter().filter(|name| verbs.iter().all(|verb| verb.name() != **name)).collect();
-    assert!(missing.is_empty(), "no scenario has {missing:?}");
-    for kind in IllegalKind::ALL {
-        let has = |verb: &&Verb| matches!(verb, Verb::Illegal { kind: has, .. } if *has == kind);
-        assert!(verbs.iter().any(has), "no scenario has illegal {kind:?}");
+    let acts: Vec<_> = scenarios.iter().flat_map(|scenario| &scenario.rules).flat_map(FaultRule::acts).collect();
+    let has = |word: &str, key: &str, value: &str| {
+        let says = |act: &Act| act.verb().keys().iter().any(|(name, is)| *name == key && is.as_str() == Some(value));
+        acts.iter().any(|act| act.word() == word && says(act))
+    };
+    for entry in Registry::default().entries() {
+        let word = entry.word();
+        assert!(acts.iter().any(|act| act.word() == word), "no scenario has {word}");
+        // Of these each value is a fault of its own.
+        for key in entry.keys().iter().filter(|key| KINDS.contains(&(word, key.name))) {
+            let Holds::Word(values) = key.holds else { panic!("`{}` of {word} is no word", key.name) };
+            let missing: Vec<_> = values.iter().filter(|value| !has(word, key.name, value)).collect();
+            assert!(missing.is_empty(), "no scenario has {word} with the {} {missing:?}", key.name);
+        }
     }
-    for name in Upstream::NAMES {
-        let has = |verb: &&Verb| matches!(verb, Verb::Upstream(upstream) if upstream.name() == name);
-        assert!(verbs.iter().any(has), "no scenario has upstream {name}");
+    let one_way = |act: &Act| matches!(act, Act::Pair { verb, .. } if verb.is_one_way());
+    assert!(acts.iter().copied().any(one_way), "no scenario has a partition that is one way");
+}
+
+#[test]
+fn the_readme_lists_every_verb_by_the_place_where_it_strikes() {
+    let registry = Registry::default();
+    let mut table = String::from("| where it strikes | `do` |\n|---|---|\n");
+    let mut places: Vec<&str> = registry.entries().iter().map(Entry::strikes).collect();
+    places.dedup();
+    let mut seen = BTreeSet::new();
+    for place in places.into_iter().filter(|place| seen.insert(*place)) {
+        let entries = registry.entries().iter().filter(|entry| entry.strikes() == place);
+        let words: Vec<_> = entries.map(|entry| format!("`{}`", entry.word())).collect();
+        table.push_str(&format!("| {place} | {} |\n", words.join(", ")));
     }
-    for call in IoCall::ALL {
-        let has = |verb: &&Verb| matches!(verb, Verb::IoError { call: has, .. } if *has == call);
-        assert!(verbs.iter().any(has), "no scenario has a local {call:?} that fails");
+    let (begin, end) = ("<!-- the verbs, from the registry -->\n", "<!-- end of the verbs -->");
+    let readme = read("README.md");
+    let (before, rest) = readme.split_once(begin).expect("README.md has the table of verbs");
+    let (kept, after) = rest.split_once(end).expect("README.md has the table's end");
+    if std::env::var("INSTA_UPDATE").is_ok_and(|update| update == "always") {
+        fs::write(root().join("README.md"), [before, begin, &table, end, after].concat()).expect("it can be written");
+        return;
     }
-    let one_way = |verb: &&Verb| matches!(verb, Verb::Partition { one_way: true, .. });
-    assert!(verbs.iter().any(one_way), "no scenario has a partition that is one way");
+    assert_eq!(kept, table, "README.md's table of verbs is stale: run this test with INSTA_UPDATE=always");
 }
 
 /// A law that cannot convict is no law: each file with a check has a test that builds a run and has it convicted

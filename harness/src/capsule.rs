@@ -8,6 +8,7 @@ use std::path::Path;
 use toml::Value;
 
 use crate::check::Signature;
+use crate::fault::Registry;
 use crate::plan::Plan;
 use crate::scenario::{self, Node, ScenarioError, Section};
 use crate::seed::Seed;
@@ -58,7 +59,16 @@ impl Capsule {
     ///
     /// If it cannot be read, or what [`from_toml`](Self::from_toml) finds.
     pub fn load(path: &Path) -> Result<Self, ScenarioError> {
-        Self::from_toml(&scenario::text_of(path)?, path)
+        Self::load_with(path, &Registry::default())
+    }
+
+    /// The same, with these verbs: those of a catalogue that has [some of its own](crate::Catalogue::own_fault).
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read, or what [`from_toml`](Self::from_toml) finds.
+    pub fn load_with(path: &Path, registry: &Registry) -> Result<Self, ScenarioError> {
+        Self::from_toml_with(&scenario::text_of(path)?, path, registry)
     }
 
     /// Reads a capsule from its file's text.
@@ -67,14 +77,23 @@ impl Capsule {
     ///
     /// The first mistake in it; a format that this version does not read is one.
     pub fn from_toml(text: &str, file: &Path) -> Result<Self, ScenarioError> {
+        Self::from_toml_with(text, file, &Registry::default())
+    }
+
+    /// The same, with these verbs: those of a catalogue that has [some of its own](crate::Catalogue::own_fault).
+    ///
+    /// # Errors
+    ///
+    /// The first mistake in it.
+    pub fn from_toml_with(text: &str, file: &Path, registry: &Registry) -> Result<Self, ScenarioError> {
         let document = Node::parse(text, file).map_err(|mistakes| mistakes.first(file))?;
         let section = Section::any(&document, "a capsule")?;
         check_format(&section)?;
         section.only(&["format", "seed", "failure", "versions", "fault", "scenario"])?;
         let versions = Section::any(section.node("versions")?, "`versions`")?;
         versions.only(&["halfopen"])?;
-        let scenario = scenario::in_document(section.node("scenario")?)?;
-        let faults = scenario::faults(&document, &scenario)?;
+        let scenario = scenario::in_document(section.node("scenario")?, registry)?;
+        let faults = scenario::faults(&document, &scenario, registry)?;
         Ok(Self {
             plan: Plan { scenario, seed: section.required::<Seed>("seed")?, faults },
             failure: section.optional("failure")?,

@@ -123,7 +123,7 @@ mod tests {
     use crate::check::trace_builder::TraceBuilder;
     use crate::check::{Delivery, DeliveryLaw, Detect, Expectations, Recover, RecoverySince};
     use crate::fact::FactKind::{Accepted, ClaimedDelivered, Detected, Offered, Received, Recovered};
-    use crate::fault::{Ends, FrameKind, Verb};
+    use crate::fault::{Close, Ends, FrameKind};
     use crate::name::{Direction, Side};
     use crate::trace::ConnectionEvent::{Attempted, Closed, Established, Fin, Rst};
     use crate::trace::{Level, Unit};
@@ -198,7 +198,7 @@ mod tests {
             run = frame(run, 20_000 * n, Direction::ToServer, FrameKind::Ping, None);
             run = frame(run, 20_000 * n + 4, Direction::ToClient, FrameKind::Pong, None);
         }
-        let close = Verb::Close { code: Some(1000), reason: "idle".to_owned(), to: Ends::Both };
+        let close = Close { code: Some(1000), reason: "idle".to_owned(), to: Ends::Both };
         run = run.struck(603_000, "alice", "chat", close);
         run = frame(run, 603_001, Direction::ToClient, FrameKind::Close, Some((1000, "idle")))
             .connection(603_002, "alice", "chat", 1, Fin { by: Side::Server, forged: true })

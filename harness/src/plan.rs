@@ -30,16 +30,12 @@ impl Plan {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use halfopen::fault::{Fault, Target, Trigger, Verb};
+    /// use halfopen::fault::{Fault, Freeze, Trigger};
     /// use halfopen::plan::Plan;
     /// use halfopen::scenario::{HostSpec, Scenario};
     /// use halfopen::seed::Seed;
     ///
-    /// let freeze = Fault {
-    ///     target: Target::Host("chat".into()),
-    ///     trigger: Trigger::At(Duration::from_secs(1)),
-    ///     verb: Verb::Freeze { thaw_after: None },
-    /// };
+    /// let freeze = Fault::new("chat", Trigger::At(Duration::from_secs(1)), Freeze { thaw_after: None });
     /// let scenario = Scenario::new("freeze", "a frozen host is noticed")
     ///     .with_host(HostSpec::host("chat", "chat"))
     ///     .with_host(HostSpec::actor("alice", "talker"))

@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use halfopen::fault::{
-    Edge, Ending, Ends, Fault, FrameKind, HalfOpenKind, IllegalKind, IoCall, IoErrorKind, Target, Trigger, Verb,
+    AcceptThenReset, Act, AnyVerb, Buffer, Close, ConnectError, ConnectHang, Connections, Crash, Cut, Delay, Drip,
+    Drop, DuplicateMessage, Edge, Ending, Ends, Fault, FrameKind, Freeze, HalfClose, HalfOpen, HalfOpenKind,
+    HandshakeStall, Illegal, IllegalKind, IoError, IoErrorKind, Jitter, Partition, PowerLoss, Refuse, ReorderMessages,
+    Reset, Restart, Split, StreamCall, Target, Throttle, Trigger, Verb,
 };
-use halfopen::name::{Direction, HostName, Link, Side};
+use halfopen::name::{Direction, HostName, Side};
 use halfopen::pattern::{Pattern, Wanted};
 use proptest::option;
 use proptest::prelude::*;
@@ -29,90 +32,70 @@ pub(crate) struct Shape {
 /// Any fault that leaves the scheduler reachable in the end.
 pub(crate) fn any(shape: Shape) -> impl Strategy<Value = Fault> {
     let dialers: Vec<_> = shape.talkers.iter().chain(shape.nodes).copied().collect();
-    let on_link = (select(dialers.clone()), option::of(1..=3_u32), verb_and_trigger())
-        .prop_map(|(client, connection, (verb, trigger))| Fault { target: link(client, connection), trigger, verb })
+    let on_link = (select(dialers.clone()), option::of(1..=3_u32), act_and_trigger())
+        .prop_map(|(client, nth, (act, trigger))| Fault { trigger, act: on(act, client, nth) })
         .boxed();
     let pair = (select(dialers.clone()), proptest::bool::ANY);
     let pair = pair.prop_map(|(one, from)| if from { (one, SCHEDULER) } else { (SCHEDULER, one) });
     let between =
-        (pair, moment(), proptest::bool::ANY, lasting()).prop_map(|((one, other), trigger, one_way, heal_after)| {
-            Fault {
-                target: Target::Between(one.into(), other.into()),
-                trigger,
-                verb: Verb::Partition { one_way, heal_after: Some(heal_after) },
-            }
+        (pair, moment(), proptest::bool::ANY, lasting()).prop_map(|((one, other), at, one_way, heal_after)| {
+            Fault::new((one.into(), other.into()), at, Partition { one_way, heal_after: Some(heal_after) })
         });
-    let frozen =
-        (select([&dialers[..], &[SCHEDULER]].concat()), moment(), lasting()).prop_map(|(host, trigger, thaw_after)| {
-            Fault { target: Target::Host(host.into()), trigger, verb: Verb::Freeze { thaw_after: Some(thaw_after) } }
-        });
-    let scheduler = (moment(), death(lasting().prop_map(Some).boxed())).prop_map(|(trigger, verb)| Fault {
-        target: Target::Host(SCHEDULER.into()),
-        trigger,
-        verb,
-    });
-    let node = (select(shape.nodes), moment(), death(option::of(lasting()).boxed()))
-        .prop_map(|(node, trigger, verb)| Fault { target: Target::Host(node.into()), trigger, verb });
+    let frozen = (select([&dialers[..], &[SCHEDULER]].concat()), moment(), lasting())
+        .prop_map(|(host, at, thaw_after)| Fault::new(host, at, Freeze { thaw_after: Some(thaw_after) }));
+    let scheduler = death(Just(SCHEDULER).boxed(), lasting().prop_map(Some).boxed());
+    let node = death(select(shape.nodes).boxed(), option::of(lasting()).boxed());
     prop_oneof![8 => on_link, 1 => between, 1 => frozen, 2 => scheduler, 2 => node]
 }
 
 /// Whether the fault strikes the scheduler's own process.
 pub(crate) fn is_on_scheduler(fault: &Fault) -> bool {
-    matches!(&fault.target, Target::Host(host) if host.as_str() == SCHEDULER)
+    matches!(&fault.act, Act::Host { host, .. } if host.as_str() == SCHEDULER)
 }
 
 /// Whether the fault strikes a talker's leg and nothing else, briefly, and without blaming it for anything.
 pub(crate) fn is_brief_on(fault: &Fault, talker: &str) -> bool {
     let named = |host: &HostName| host.as_str() == talker;
-    let on_leg = match &fault.target {
-        Target::Link { link, .. } => named(&link.client),
-        Target::Between(one, _) => named(one),
-        Target::Host(_) => false,
-    };
-    let brief = |lasting: &Option<Duration>| lasting.is_none_or(|lasting| lasting.as_millis() <= BRIEF_MS);
-    on_leg
-        && match &fault.verb {
-            Verb::Close { code, .. } => matches!(code, None | Some(1000 | 1001 | 1011 | 1012 | 1013)),
-            Verb::Delay { lasting, .. }
-            | Verb::Buffer { lasting, .. }
-            | Verb::Jitter { lasting, .. }
-            | Verb::Throttle { lasting, .. }
-            | Verb::Drip { lasting, .. }
-            | Verb::Split { lasting, .. }
-            | Verb::Refuse { lasting }
-            | Verb::ConnectHang { lasting }
-            | Verb::HandshakeStall { lasting }
-            | Verb::AcceptThenReset { lasting } => brief(lasting),
-            Verb::Partition { heal_after, .. } => brief(heal_after),
-            Verb::Reset { .. }
-            | Verb::Drop { .. }
-            | Verb::HalfClose { .. }
-            | Verb::HalfOpen { .. }
-            | Verb::Cut { .. }
-            | Verb::DuplicateMessage { .. }
-            | Verb::ReorderMessages { .. }
-            | Verb::IoError { call: IoCall::Read | IoCall::Write | IoCall::Flush, .. } => true,
-            Verb::IoError { call: IoCall::Connect, lasting, .. } => brief(lasting),
-            Verb::IoError { .. }
-            | Verb::LookupFails { .. }
-            | Verb::LookupMoves { .. }
-            | Verb::Illegal { .. }
-            | Verb::Corrupt
-            | Verb::Upstream(_)
-            | Verb::TruncateClean
-            | Verb::Freeze { .. }
-            | Verb::Crash { .. }
-            | Verb::PowerLoss { .. }
-            | Verb::ClockJump { .. }
-            | Verb::Restart { .. } => false,
-        }
+    let brief = fault.act.lasts().is_none_or(|lasting| lasting.as_millis() <= BRIEF_MS);
+    match &fault.act {
+        Act::Connection { on, verb } => named(&on.link.client) && !blames(&**verb),
+        Act::Path { on, .. } | Act::Attempt { on, .. } => named(&on.link.client) && brief,
+        Act::Pair { one, .. } => named(one) && brief,
+        Act::Lookup { .. } | Act::Listener { .. } | Act::Host { .. } => false,
+    }
 }
 
-fn link(client: &str, connection: Option<u32>) -> Target {
-    Target::Link { link: Link { client: client.into(), server: SCHEDULER.into() }, connection }
+/// Whether what is done to a connection looks like a mistake of its ends, or takes something from them for long.
+fn blames(verb: &dyn AnyVerb) -> bool {
+    let usual = |close: &Close| matches!(close.code, None | Some(1000 | 1001 | 1011 | 1012 | 1013));
+    let is_long = verb.duration().is_some_and(|lasting| lasting.as_millis() > BRIEF_MS);
+    match verb.word() {
+        "close" => !verb.downcast_ref::<Close>().is_some_and(usual),
+        "buffer" => is_long,
+        "io_error" => verb.downcast_ref::<IoError>().is_none_or(|error| error.call == StreamCall::Shutdown),
+        word => matches!(word, "illegal" | "corrupt" | "upstream" | "truncate_clean"),
+    }
 }
 
-fn verb_and_trigger() -> BoxedStrategy<(Verb, Trigger)> {
+/// The same act, on connections of this client.
+fn on(act: Act, client: &str, nth: Option<u32>) -> Act {
+    let on = Connections { nth, ..Connections::of(client, SCHEDULER) };
+    match act {
+        Act::Connection { verb, .. } => Act::Connection { on, verb },
+        Act::Path { verb, .. } => Act::Path { on, verb },
+        Act::Attempt { verb, .. } => Act::Attempt { on, verb },
+        Act::Listener { verb, .. } => Act::Listener { on, verb },
+        Act::Lookup { .. } | Act::Pair { .. } | Act::Host { .. } => act,
+    }
+}
+
+/// A verb of links, on nobody's connections yet.
+fn act(verb: impl Verb) -> Act {
+    let nobody = Connections::of("nobody", SCHEDULER).link;
+    Act::at(Target::Link { link: &nobody, connection: None }, verb).expect("a verb of links")
+}
+
+fn act_and_trigger() -> BoxedStrategy<(Act, Trigger)> {
     prop_oneof![
         6 => (anywhere_verb(), prop_oneof![moment(), on_the_wire()]),
         2 => (close(), prop_oneof![moment(), on_the_wire()]),
@@ -124,85 +107,85 @@ fn verb_and_trigger() -> BoxedStrategy<(Verb, Trigger)> {
     .boxed()
 }
 
-fn anywhere_verb() -> BoxedStrategy<Verb> {
+fn anywhere_verb() -> BoxedStrategy<Act> {
     let half_open = (
         select(vec![HalfOpenKind::Blackhole, HalfOpenKind::Stall, HalfOpenKind::Discard]),
         option::of(direction()),
         option::of(lasting()),
     );
     prop_oneof![
-        ends().prop_map(|to| Verb::Reset { to }),
-        ends().prop_map(|to| Verb::Drop { to }),
-        half_open.prop_map(|(kind, direction, heal_after)| Verb::HalfOpen { kind, direction, heal_after }),
-        select(vec![Side::Client, Side::Server]).prop_map(|by| Verb::HalfClose { by }),
-        select(vec![Ending::Fin, Ending::Rst, Ending::Silence]).prop_map(|ending| Verb::Cut { ending }),
+        ends().prop_map(|to| act(Reset { to })),
+        ends().prop_map(|to| act(Drop { to })),
+        half_open.prop_map(|(kind, direction, heal_after)| act(HalfOpen { kind, direction, heal_after })),
+        select(vec![Side::Client, Side::Server]).prop_map(|by| act(HalfClose { by })),
+        select(vec![Ending::Fin, Ending::Rst, Ending::Silence]).prop_map(|ending| act(Cut { ending })),
         io_error(),
     ]
     .boxed()
 }
 
-fn attempt_verb() -> BoxedStrategy<Verb> {
+fn attempt_verb() -> BoxedStrategy<Act> {
     let kinds = select(vec![IoErrorKind::NetworkUnreachable, IoErrorKind::HostUnreachable, IoErrorKind::TimedOut]);
     (option::of(lasting()), 0..5, kinds)
         .prop_map(|(lasting, which, kind)| match which {
-            0 => Verb::Refuse { lasting },
-            1 => Verb::ConnectHang { lasting },
-            2 => Verb::HandshakeStall { lasting },
-            3 => Verb::IoError { call: IoCall::Connect, kind, nth: 1, side: Side::Client, lasting },
-            _ => Verb::AcceptThenReset { lasting },
+            0 => act(Refuse { lasting }),
+            1 => act(ConnectHang { lasting }),
+            2 => act(HandshakeStall { lasting }),
+            3 => act(ConnectError { kind, nth: 1, lasting }),
+            _ => act(AcceptThenReset { lasting }),
         })
         .boxed()
 }
 
 /// What changes the order and number of messages and not what they say.
-fn message_verb() -> BoxedStrategy<Verb> {
+fn message_verb() -> BoxedStrategy<Act> {
     prop_oneof![
-        (1..4_u32).prop_map(|copies| Verb::DuplicateMessage { copies }),
-        (1..4_u32).prop_map(|by| Verb::ReorderMessages { by }),
+        (1..4_u32).prop_map(|copies| act(DuplicateMessage { copies })),
+        (1..4_u32).prop_map(|by| act(ReorderMessages { by })),
     ]
     .boxed()
 }
 
-fn illegal() -> impl Strategy<Value = Verb> {
-    (select(IllegalKind::ALL.to_vec()), ends()).prop_map(|(kind, to)| Verb::Illegal { kind, to })
+fn illegal() -> impl Strategy<Value = Act> {
+    (select(IllegalKind::ALL.to_vec()), ends()).prop_map(|(kind, to)| act(Illegal { kind, to }))
 }
 
-fn lasting_verb() -> BoxedStrategy<Verb> {
+fn lasting_verb() -> BoxedStrategy<Act> {
     let drip = (1..100_u32, 1..50_u64, option::of(direction()), lasting());
     let split = (1..20_u32, option::of(direction()), lasting());
     let buffer = (1..5_000_u32, option::of(1..5_000_u64), option::of(direction()), lasting());
     prop_oneof![
         (50..5_000_u64, option::of(direction()), lasting()).prop_map(|(bytes_per_second, direction, lasting)| {
-            Verb::Throttle { bytes_per_second, direction, lasting: Some(lasting) }
+            act(Throttle { bytes_per_second, direction, lasting: Some(lasting) })
         }),
         drip.prop_map(|(bytes, every, direction, lasting)| {
-            Verb::Drip { bytes, every: millis(every), direction, lasting: Some(lasting) }
+            act(Drip { bytes, every: millis(every), direction, lasting: Some(lasting) })
         }),
-        buffer.prop_map(|(bytes, flush, direction, lasting)| Verb::Buffer {
+        buffer.prop_map(|(bytes, flush, direction, lasting)| act(Buffer {
             bytes,
             flush_after: flush.map(millis),
             direction,
             lasting: Some(lasting),
-        }),
-        split.prop_map(|(bytes, direction, lasting)| Verb::Split { bytes, direction, lasting: Some(lasting) }),
-        (1..20_000_u64, lasting()).prop_map(|(by, lasting)| Verb::Delay { by: millis(by), lasting: Some(lasting) }),
+        })),
+        split.prop_map(|(bytes, direction, lasting)| act(Split { bytes, direction, lasting: Some(lasting) })),
+        (1..20_000_u64, lasting()).prop_map(|(by, lasting)| act(Delay { by: millis(by), lasting: Some(lasting) })),
         (1..3_000_u64, lasting())
-            .prop_map(|(up_to, lasting)| Verb::Jitter { up_to: millis(up_to), lasting: Some(lasting) }),
+            .prop_map(|(up_to, lasting)| act(Jitter { up_to: millis(up_to), lasting: Some(lasting) })),
     ]
     .boxed()
 }
 
 /// The usual codes, those that blame a message, and the application's own, which the network has no business sending.
-fn close() -> impl Strategy<Value = Verb> {
+fn close() -> impl Strategy<Value = Act> {
     let code = prop_oneof![
         4 => select(vec![1000, 1001, 1011, 1012, 1013]),
         1 => select(vec![1002, 1003, 1007, 1008, 1009, 3000, 4001, 4003, 4008, 4999]),
     ];
-    (code, ends()).prop_map(|(code, to)| Verb::Close { code: Some(code), reason: "forged".to_owned(), to })
+    (code, ends()).prop_map(|(code, to)| act(Close { code: Some(code), reason: "forged".to_owned(), to }))
 }
 
-fn io_error() -> impl Strategy<Value = Verb> {
-    let call = select(vec![IoCall::Read, IoCall::Write, IoCall::Flush, IoCall::Shutdown]);
+fn io_error() -> impl Strategy<Value = Act> {
+    let call = select(vec![StreamCall::Read, StreamCall::Write, StreamCall::Flush, StreamCall::Shutdown]);
     let kind = select(vec![
         IoErrorKind::ConnectionReset,
         IoErrorKind::ConnectionAborted,
@@ -210,21 +193,26 @@ fn io_error() -> impl Strategy<Value = Verb> {
         IoErrorKind::BrokenPipe,
         IoErrorKind::TimedOut,
     ]);
-    (call, kind, 1..4_u32, select(vec![Side::Client, Side::Server])).prop_map(|(call, kind, nth, side)| Verb::IoError {
-        call,
-        kind,
-        nth,
-        side,
-        lasting: None,
-    })
+    (call, kind, 1..4_u32, select(vec![Side::Client, Side::Server]))
+        .prop_map(|(call, kind, nth, side)| act(IoError { call, kind, nth, side, lasting: None }))
 }
 
-fn death(restart_after: BoxedStrategy<Option<Duration>>) -> impl Strategy<Value = Verb> {
+fn death(host: BoxedStrategy<&'static str>, restart_after: BoxedStrategy<Option<Duration>>) -> BoxedStrategy<Fault> {
+    let at = (host, moment());
     prop_oneof![
-        restart_after.clone().prop_map(|restart_after| Verb::Crash { restart_after }),
-        restart_after.prop_map(|restart_after| Verb::PowerLoss { restart_after }),
-        lasting().prop_map(|pause| Verb::Restart { pause }),
+        (at.clone(), restart_after.clone()).prop_map(|((host, at), restart_after)| Fault::new(
+            host,
+            at,
+            Crash { restart_after }
+        )),
+        (at.clone(), restart_after).prop_map(|((host, at), restart_after)| Fault::new(
+            host,
+            at,
+            PowerLoss { restart_after }
+        )),
+        (at, lasting()).prop_map(|((host, at), pause)| Fault::new(host, at, Restart { pause })),
     ]
+    .boxed()
 }
 
 /// A moment of virtual time, or one that a service's own log marks.

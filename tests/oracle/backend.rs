@@ -6,8 +6,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use halfopen::fault::{Fault, Target, Verb};
-use halfopen::name::Link;
+use halfopen::fault::Fault;
 use halfopen::plan::Plan;
 use halfopen::scenario::{Arrivals, HostSpec, Scenario};
 use halfopen::trace::RecordKind;
@@ -171,46 +170,7 @@ pub(crate) fn in_the_simulation(cell: &Cell, seed: u64, way: Way) -> Vec<String>
 
 /// What is seen in the simulation when a plan makes the fault.
 pub(crate) fn by_verb(cell: &Cell, by: &ByVerb, seed: u64, way: Way) -> Vec<String> {
-    let link = if by.peer.listens() {
-        Link { client: "observer".into(), server: "peer".into() }
-    } else {
-        Link { client: "peer".into(), server: "observer".into() }
-    };
-    let target = match by.verb {
-        Verb::Crash { .. }
-        | Verb::PowerLoss { .. }
-        | Verb::ClockJump { .. }
-        | Verb::Freeze { .. }
-        | Verb::Restart { .. } => Target::Host("peer".into()),
-        Verb::Partition { .. } => Target::Between("peer".into(), "observer".into()),
-        Verb::Reset { .. }
-        | Verb::Drop { .. }
-        | Verb::Close { .. }
-        | Verb::HalfClose { .. }
-        | Verb::LookupFails { .. }
-        | Verb::LookupMoves { .. }
-        | Verb::Buffer { .. }
-        | Verb::HalfOpen { .. }
-        | Verb::Illegal { .. }
-        | Verb::Cut { .. }
-        | Verb::TruncateClean
-        | Verb::Refuse { .. }
-        | Verb::ConnectHang { .. }
-        | Verb::HandshakeStall { .. }
-        | Verb::AcceptThenReset { .. }
-        | Verb::Delay { .. }
-        | Verb::Jitter { .. }
-        | Verb::Throttle { .. }
-        | Verb::Drip { .. }
-        | Verb::Split { .. }
-        | Verb::Corrupt
-        | Verb::DuplicateMessage { .. }
-        | Verb::ReorderMessages { .. }
-        | Verb::Upstream(_)
-        | Verb::IoError { .. } => Target::Link { link, connection: None },
-    };
-    let fault = Fault { target, trigger: by.trigger.clone(), verb: by.verb.clone() };
-    simulate(cell, &by.peer, vec![fault], seed, way)
+    simulate(cell, &by.peer, vec![by.fault.clone()], seed, way)
 }
 
 fn simulate(cell: &Cell, peer: &Peer, faults: Vec<Fault>, seed: u64, way: Way) -> Vec<String> {

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use halfopen::fault::{Trigger, Verb};
+use halfopen::fault::{Act, Fault, Place, Target, Trigger, Verb};
+use halfopen::name::{HostName, Link};
 
 use crate::client::Client;
 use crate::peer::Peer;
@@ -55,8 +56,7 @@ pub(crate) enum Observer {
 /// A fault of a plan on the connection between observer and peer.
 #[derive(Clone, Debug)]
 pub(crate) struct ByVerb {
-    pub(crate) trigger: Trigger,
-    pub(crate) verb: Verb,
+    pub(crate) fault: Fault,
     /// The peer that is well, where it is not the cell's without its last step.
     pub(crate) peer: Peer,
 }
@@ -83,13 +83,24 @@ impl Cell {
     }
 
     /// The same fault by a verb that strikes when the observer says so.
-    pub(crate) fn verb(self, verb: Verb, well: Peer) -> Self {
+    pub(crate) fn verb(self, verb: impl Verb, well: Peer) -> Self {
         self.verb_at(on_strike(), verb, well)
     }
 
     /// The same fault by a verb.
-    pub(crate) fn verb_at(mut self, trigger: Trigger, verb: Verb, well: Peer) -> Self {
-        self.verb = Some(ByVerb { trigger, verb, peer: well });
+    pub(crate) fn verb_at<V: Verb>(mut self, trigger: Trigger, verb: V, well: Peer) -> Self {
+        let [observer, peer] = ["observer", "peer"].map(HostName::from);
+        let link = match well.listens() {
+            true => Link { client: "observer".into(), server: "peer".into() },
+            false => Link { client: "peer".into(), server: "observer".into() },
+        };
+        let target = match <V::Place as Place<V>>::KEY {
+            "link" => Target::Link { link: &link, connection: None },
+            "between" => Target::Between(&peer, &observer),
+            _ => Target::Host(&peer),
+        };
+        let act = Act::at(target, verb).expect("the key names the place");
+        self.verb = Some(ByVerb { fault: Fault { trigger, act }, peer: well });
         self
     }
 

@@ -69,7 +69,7 @@ fn the_simulation_shows_it_when_a_verb_does_it() {
             .flat_map(|by| runs().map(move |run| (by, run)))
             .map(|(by, (seed, way))| {
                 let seen = backend::by_verb(cell, by, seed, way);
-                (format!("{} with seed {seed}, {way:?}", by.verb), Some(seen), cell.sees.clone())
+                (format!("{} with seed {seed}, {way:?}", by.fault.act.verb()), Some(seen), cell.sees.clone())
             })
             .collect()
     });

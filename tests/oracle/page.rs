@@ -1,9 +1,10 @@
 //! `docs/faults.md`, made from a run.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use halfopen::fault::{Upstream, Verb};
+use halfopen::fault::{Entry, Holds, Registry, Upstream, Without};
 
 use crate::backend::{self, Way};
 use crate::cell::{ByVerb, Cell, Observer};
@@ -28,14 +29,17 @@ fn the_page_is_what_a_run_shows() {
 }
 
 #[test]
-fn every_verb_is_on_the_page() {
+fn every_verb_is_on_the_page_with_each_of_its_upstream_kinds() {
     let cells = rows::all();
-    let verbs = || cells.iter().filter_map(|cell| cell.verb.as_ref()).map(|by| &by.verb);
-    let missing = Verb::NAMES.iter().filter(|name| verbs().all(|verb| verb.name() != **name));
-    assert_eq!(missing.collect::<Vec<_>>(), Vec::<&&str>::new());
-    let kinds = || verbs().filter_map(|verb| if let Verb::Upstream(kind) = verb { Some(kind.name()) } else { None });
-    let missing = Upstream::NAMES.iter().filter(|name| kinds().all(|kind| kind != **name));
-    assert_eq!(missing.collect::<Vec<_>>(), Vec::<&&str>::new());
+    let acts: Vec<_> = cells.iter().filter_map(|cell| cell.verb.as_ref()).map(|by| &by.fault.act).collect();
+    let registry = Registry::default();
+    let missing = registry.words().filter(|word| acts.iter().all(|act| act.word() != *word));
+    assert_eq!(missing.collect::<Vec<_>>(), Vec::<&str>::new());
+    let shown: BTreeSet<_> =
+        acts.iter().filter_map(|act| act.verb().downcast_ref::<Upstream>()).map(Upstream::name).collect();
+    let kinds = registry.entry("upstream").expect("it is ours").keys()[0].holds;
+    assert_eq!(kinds, Holds::Word(&["status", "slow_head", "missing_done", "error_event", "stall"]));
+    assert_eq!(shown.len(), 5, "{shown:?}");
 }
 
 /// What was seen in one place.
@@ -55,10 +59,10 @@ struct Line {
 fn page() -> String {
     let lines: Vec<_> = rows::all().into_iter().map(Line::of).collect();
     let mut page = INTRODUCTION.to_owned();
-    for name in Verb::NAMES {
+    for entry in Registry::default().entries() {
         let of_verb = lines.iter().filter_map(|line| Some((line, line.cell.verb.as_ref()?)));
-        let of_verb: Vec<_> = of_verb.filter(|(_, by)| by.verb.name() == name).collect();
-        write!(page, "\n### `{name}`\n").expect("a string takes all");
+        let of_verb: Vec<_> = of_verb.filter(|(_, by)| by.fault.act.word() == entry.word()).collect();
+        page.push_str(&described(entry));
         for (line, by) in of_verb {
             page.push_str(&line.by_verb(by));
         }
@@ -69,6 +73,33 @@ fn page() -> String {
     }
     page.push_str(LIMITS);
     page
+}
+
+/// What a verb does and takes, as the registry has it.
+fn described(entry: &Entry) -> String {
+    let (word, does) = (entry.word(), entry.does());
+    let mut text = format!("\n### `{word}`\n\nOn what `{}` names: {does}.\n", entry.place());
+    if !entry.keys().is_empty() {
+        text.push_str("\n| key | value | without | what it says |\n|---|---|---|---|\n");
+    }
+    for key in entry.keys() {
+        let holds = match key.holds {
+            Holds::Time => "a time".to_owned(),
+            Holds::Whole { least, most } if most >= u32::MAX.into() => format!("a whole number from {least}"),
+            Holds::Whole { least, most } => format!("a whole number from {least} to {most}"),
+            Holds::Text => "a string".to_owned(),
+            Holds::Flag => "`true` or `false`".to_owned(),
+            Holds::Host => "a host".to_owned(),
+            Holds::Word(words) => words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "),
+        };
+        let without = match key.without {
+            Without::Mistake => "a mistake".to_owned(),
+            Without::Default(value) => format!("`{value}`"),
+            Without::Absent(then) => then.to_owned(),
+        };
+        writeln!(text, "| `{}` | {holds} | {without} | {} |", key.name, key.means).expect("a string takes all");
+    }
+    text
 }
 
 impl Line {
@@ -91,7 +122,13 @@ impl Line {
     /// Its paragraph under a verb.
     fn by_verb(&self, by: &ByVerb) -> String {
         let seen = self.by_verb.as_deref().unwrap_or_default();
-        let head = format!("\n`{}` {}; to {}: {}", by.verb, by.trigger, observer(&self.cell), self.cell.fault);
+        let head = format!(
+            "\n`{}` {}; to {}: {}",
+            by.fault.act.verb(),
+            by.fault.trigger,
+            observer(&self.cell),
+            self.cell.fault
+        );
         match &self.linux {
             Shown::Seen(linux) if linux == seen => {
                 format!("{head}. In the simulation and on Linux:\n\n{}", block(seen))
@@ -171,7 +208,8 @@ up; errors are told by their kinds. `peer: heard` says which messages arrived at
 
 ## By verb
 
-A verb strikes bytes, packets or hosts, whatever protocol they carry; under each stand the observers for which it was tried.
+A verb strikes bytes, packets or hosts, whatever protocol they carry; under each stand its keys, and the observers for which
+it was tried.
 ";
 
 const ALL: &str = "

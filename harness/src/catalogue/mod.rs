@@ -24,6 +24,7 @@ pub use self::host_context::{ConfigError, HostContext};
 #[cfg(feature = "sim")]
 pub(crate) use self::host_context::{FactSink, set_fact_sink};
 use crate::check::{Check, OwnChecks};
+use crate::fault::{Registry, Verb};
 use crate::scenario::{Folder, Scenario, ScenarioError};
 
 /// The error of a host or actor.
@@ -56,6 +57,7 @@ pub struct Catalogue {
     actors: BTreeMap<String, Body>,
     own: OwnChecks,
     command: Option<String>,
+    faults: Registry,
 }
 
 impl Catalogue {
@@ -63,7 +65,8 @@ impl Catalogue {
     /// `env!("CARGO_MANIFEST_DIR")`).
     pub fn new(manifest_dir: &str, folder: &str) -> Self {
         let folder = PathBuf::from(manifest_dir).join(folder);
-        Self { folder, hosts: BTreeMap::new(), actors: BTreeMap::new(), own: OwnChecks::default(), command: None }
+        let (own, faults) = (OwnChecks::default(), Registry::default());
+        Self { folder, hosts: BTreeMap::new(), actors: BTreeMap::new(), own, faults, command: None }
     }
 
     /// Registers a service. `body` is called once per incarnation and should return when [`HostContext::shutdown`] is
@@ -158,6 +161,66 @@ impl Catalogue {
         &self.own
     }
 
+    /// Registers a verb of one's own: a scenario may then have it under `do`, like those of this crate. Its word and keys are
+    /// those of the type; it is drawn, told in stories, written in capsules and refused in the same words.
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use halfopen::Catalogue;
+    /// use halfopen::fault::{ConnectionVerb, Holds, Key, OnConnection, Verb};
+    /// use halfopen::name::Side;
+    /// use halfopen::plane::{Open, Struck};
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// /// A hop pings the client as if the server had.
+    /// #[derive(Clone, Debug, Serialize, Deserialize)]
+    /// struct ForgedPing {
+    ///     payload: String,
+    /// }
+    ///
+    /// impl Verb for ForgedPing {
+    ///     type Place = OnConnection;
+    ///     const WORD: &'static str = "forged_ping";
+    ///     const DOES: &'static str = "a ping that the server never sent";
+    ///     const KEYS: &'static [Key] = &[Key::required("payload", Holds::Text, "what the ping carries")];
+    /// }
+    ///
+    /// impl ConnectionVerb for ForgedPing {
+    ///     fn obstacle(&self, open: &Open<'_>) -> Option<&'static str> {
+    ///         (!open.is_websocket()).then_some("the connection is not a WebSocket")
+    ///     }
+    ///
+    ///     fn strike(&self, struck: &mut Struck<'_>) {
+    ///         let length = u8::try_from(self.payload.len()).unwrap_or(125).min(125);
+    ///         let frame = [&[0x89, length], &self.payload.as_bytes()[..length.into()]].concat();
+    ///         struck.send_between_frames(Side::Client, Bytes::from(frame));
+    ///     }
+    /// }
+    ///
+    /// // In a scenario:
+    /// //     [[fault]]
+    /// //     link = "alice -> chat"
+    /// //     when = { at = "5s" }
+    /// //     do = "forged_ping"
+    /// //     payload = "hello"
+    /// let catalogue = Catalogue::new(env!("CARGO_MANIFEST_DIR"), "scenarios").own_fault::<ForgedPing>();
+    /// assert!(catalogue.faults().entry("forged_ping").is_some());
+    /// ```
+    ///
+    /// # Panics
+    /// If the word is taken, is no word, or is so near to that of a verb of this crate that it would pass for that verb
+    /// misspelt.
+    #[must_use]
+    pub fn own_fault<V: Verb>(mut self) -> Self {
+        self.faults.add::<V>();
+        self
+    }
+
+    /// The verbs that scenarios of this catalogue may have.
+    pub fn faults(&self) -> &Registry {
+        &self.faults
+    }
+
     /// The names of the registered services.
     pub fn host_names(&self) -> Vec<&str> {
         self.hosts.keys().map(String::as_str).collect()
@@ -188,7 +251,7 @@ impl Catalogue {
     /// # Errors
     /// If the folder cannot be read.
     pub fn read_folder(&self) -> Result<Folder, ScenarioError> {
-        Ok(crate::scenario::load_folder(&self.folder)?.checked(|scenario| self.accepts(scenario)))
+        Ok(crate::scenario::load_folder_with(&self.folder, &self.faults)?.checked(|scenario| self.accepts(scenario)))
     }
 
     /// Checks that everything that a scenario names is registered.
@@ -247,6 +310,7 @@ impl fmt::Debug for Catalogue {
             .field("actors", &self.actor_names())
             .field("own_checks", &self.own)
             .field("command", &self.command)
+            .field("faults", &self.faults)
             .finish()
     }
 }

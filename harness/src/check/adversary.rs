@@ -8,7 +8,7 @@ use crate::fact::Fact;
 use crate::fact::FactKind::{
     Accepted, ClaimedDelivered, ClaimedFailed, Detected, Offered, Outcome, Received, Recovered, Refused, Retried,
 };
-use crate::fault::{Ends, HalfOpenKind, Verb};
+use crate::fault::{AcceptThenReset, ConnectHang, Ends, HalfOpen, HalfOpenKind, Reset};
 use crate::name::Side;
 use crate::trace::ConnectionEvent::{Attempted, Closed, Established, Fin, Rst};
 
@@ -31,7 +31,7 @@ fn all_are_judged(cases: &[(&str, TraceBuilder, &dyn Check, &str)]) {
 }
 
 fn reset(ms: u64) -> TraceBuilder {
-    TraceBuilder::new().struck(ms, "alice", "chat", Verb::Reset { to: Ends::Both })
+    TraceBuilder::new().struck(ms, "alice", "chat", Reset { to: Ends::Both })
 }
 
 fn up(run: TraceBuilder, ms: u64) -> TraceBuilder {
@@ -42,9 +42,9 @@ fn down(run: TraceBuilder, ms: u64) -> TraceBuilder {
     run.value(ms, "alice", Detected, "s", "1006")
 }
 
-fn silence(heal_after: Option<u64>) -> Verb {
+fn silence(heal_after: Option<u64>) -> HalfOpen {
     let heal_after = heal_after.map(Duration::from_secs);
-    Verb::HalfOpen { kind: HalfOpenKind::Blackhole, direction: None, heal_after }
+    HalfOpen { kind: HalfOpenKind::Blackhole, direction: None, heal_after }
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn whoever_does_not_notice_is_found_whatever_was_told_before() {
     let law = Detect { within: Duration::from_secs(10), observers: vec!["alice".into()], faults: Vec::new() };
     let (late, undecided) = ("detect: not noticed in time @ alice", "detect: undecided @ alice");
     let lost = |run: TraceBuilder, ms| run.connection(ms, "alice", "chat", 1, Fin { by: Side::Server, forged: false });
-    let struck = |run: TraceBuilder| run.struck(5000, "alice", "chat", Verb::Reset { to: Ends::Both }).ending(60_000);
+    let struck = |run: TraceBuilder| run.struck(5000, "alice", "chat", Reset { to: Ends::Both }).ending(60_000);
     let silent =
         |run: TraceBuilder| run.struck(5000, "alice", "chat", silence(None)).on_every_connection().ending(60_000);
     let trying = || {
@@ -120,21 +120,11 @@ fn whoever_does_not_notice_is_found_whatever_was_told_before() {
 fn whoever_hangs_in_an_attempt_is_found() {
     let law = Detect { within: Duration::from_secs(10), observers: vec!["alice".into()], faults: Vec::new() };
     let (late, undecided) = ("detect: not noticed in time @ alice", "detect: undecided @ alice");
-    let attempt = |verb: Verb| {
-        TraceBuilder::new()
-            .connection(1000, "alice", "chat", 1, Attempted)
-            .struck(1000, "alice", "chat", verb)
-            .ending(700_000)
-    };
-    let hang = || attempt(Verb::ConnectHang { lasting: None });
+    let attempt = || TraceBuilder::new().connection(1000, "alice", "chat", 1, Attempted);
+    let hang = || attempt().struck(1000, "alice", "chat", ConnectHang { lasting: None }).ending(700_000);
     let dead = || {
-        attempt(Verb::AcceptThenReset { lasting: None }).connection(
-            1040,
-            "alice",
-            "chat",
-            1,
-            Rst { to: Side::Client, forged: true },
-        )
+        let reset = attempt().struck(1000, "alice", "chat", AcceptThenReset { lasting: None }).ending(700_000);
+        reset.connection(1040, "alice", "chat", 1, Rst { to: Side::Client, forged: true })
     };
     all_are_judged(&[
         ("hangs", hang(), &law, late),

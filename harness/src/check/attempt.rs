@@ -8,7 +8,7 @@ use super::fault_timeline::{FaultTimeline, Moment};
 use super::process_timeline::ProcessTimeline;
 use super::service::Service;
 use crate::fact::FactKind;
-use crate::fault::{Target, Verb};
+use crate::fault::{Act, AttemptFate, Target};
 use crate::name::{ConnectionId, HostName, Link, Side};
 use crate::trace::{ConnectionEvent, Record, RecordKind};
 
@@ -32,8 +32,8 @@ pub(super) fn struck_at_the_beginning<'a>(
     evidence: &Evidence<'a>,
 ) -> Vec<Attempt<'a>> {
     let Some(fired) = timeline.fired else { return Vec::new() };
-    let Some(how) = timeline.at_the_beginning() else { return Vec::new() };
-    if let (Verb::LookupFails { .. }, Target::Link { link, .. }) = (&timeline.fault.verb, &timeline.fault.target) {
+    let Some(how) = timeline.fault.act.at_the_beginning() else { return Vec::new() };
+    if let Act::Lookup { link, .. } = &timeline.fault.act {
         let began = timeline.took_effect.unwrap_or(fired);
         let own = Attempt { link, connection: None, began, hangs: false };
         return (link.client == *observer).then_some(own).into_iter().collect();
@@ -62,13 +62,13 @@ pub(super) fn struck_on_the_way<'a>(
         .filter(|(moment, id)| moment.index >= since && id.link.client == *observer && strikes_link(timeline, id))
         .last()?;
     let over = before.iter().any(|record| ends_attempt(record, connection));
-    let hangs = !timeline.is_final();
+    let hangs = !timeline.fault.act.is_final();
     (!over).then_some(Attempt { link: &connection.link, connection: Some(connection), began: fired, hangs })
 }
 
 fn strikes_link(timeline: &FaultTimeline, id: &ConnectionId) -> bool {
     let (client, server) = (&id.link.client, &id.link.server);
-    match &timeline.fault.target {
+    match timeline.fault.act.target() {
         Target::Link { link, connection } => *link == id.link && connection.is_none_or(|nth| nth == id.nth),
         Target::Between(one, other) => (one, other) == (client, server) || (other, one) == (client, server),
         Target::Host(host) => host == server,
@@ -162,7 +162,8 @@ impl Attempt<'_> {
     /// one stays stalled.
     pub(super) fn goes_on_after(&self, timeline: &FaultTimeline, evidence: &Evidence) -> Option<Duration> {
         let established = || self.later(evidence, ConnectionEvent::Established).map(|moment| moment.at);
-        matches!(timeline.fault.verb, Verb::ConnectHang { .. }).then(established).flatten()
+        let hangs = matches!(&timeline.fault.act, Act::Attempt { verb, .. } if verb.fate() == AttemptFate::Hangs);
+        hangs.then(established).flatten()
     }
 
     fn later(&self, evidence: &Evidence, wanted: ConnectionEvent) -> Option<Moment> {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::Evidence;
-use super::fault_timeline::{FaultTimeline, Moment, timelines};
+use super::fault_timeline::{Moment, timelines};
 use super::process_timeline::ProcessTimeline;
 use super::ways::Pair;
 use crate::fault::Target;
@@ -169,7 +169,7 @@ fn closing(host: &HostName, index: usize, records: &[Record], processes: &Proces
 
 /// A fault under which nothing is heard on some connections, with the time for which that lasts.
 struct Silence<'a> {
-    target: &'a Target,
+    target: Target<'a>,
     /// The connections that the fault names, in words.
     on: BTreeSet<&'a str>,
     from: usize,
@@ -190,7 +190,7 @@ impl Silence<'_> {
 
 fn silences<'a>(evidence: &Evidence<'a>) -> Vec<Silence<'a>> {
     let timelines = timelines(evidence.records, evidence.faults);
-    let silent = timelines.into_iter().filter(FaultTimeline::silences);
+    let silent = timelines.into_iter().filter(|timeline| timeline.fault.act.silences());
     let silences = silent.filter_map(|timeline| {
         let from = timeline.fired?.index;
         let RecordKind::Fault { event: FaultEvent::Fired { on, .. }, .. } = &evidence.records[from].what else {
@@ -198,7 +198,7 @@ fn silences<'a>(evidence: &Evidence<'a>) -> Vec<Silence<'a>> {
         };
         let on = on.split(", ").collect();
         let to = timeline.healed.map(|healed| healed.index);
-        Some(Silence { target: &timeline.fault.target, on, from, to })
+        Some(Silence { target: timeline.fault.act.target(), on, from, to })
     });
     silences.collect()
 }

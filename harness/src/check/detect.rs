@@ -80,7 +80,7 @@ impl Check for Detect {
 impl Detect {
     fn is_meant(&self, timeline: &FaultTimeline, observer: &HostName, evidence: &Evidence) -> bool {
         let meant = match self.faults.as_slice() {
-            [] => timeline.takes_away() || timeline.at_the_beginning().is_some(),
+            [] => timeline.fault.act.takes_service_away() || timeline.fault.act.at_the_beginning().is_some(),
             chosen => chosen.contains(&timeline.number.0),
         };
         meant && timeline.concerns(observer, evidence.records)
@@ -129,10 +129,10 @@ fn cases<'a>(
     evidence: &Evidence<'a>,
 ) -> Vec<Case<'a>> {
     let Some(fired) = timeline.fired else { return Vec::new() };
-    let healed = timeline.healed.filter(|_| !timeline.is_final()).map(|healed| healed.at);
+    let healed = timeline.healed.filter(|_| !timeline.fault.act.is_final()).map(|healed| healed.at);
     let attempted =
         |attempt: Attempt<'a>, mended| Case { observer, began: attempt.began, attempt: Some(attempt), mended };
-    if timeline.at_the_beginning().is_some() {
+    if timeline.fault.act.at_the_beginning().is_some() {
         let struck = struck_at_the_beginning(timeline, observer, evidence).into_iter();
         return struck
             .map(|attempt| {

@@ -171,7 +171,7 @@ mod tests {
     use crate::check::trace_builder::TraceBuilder;
     use crate::check::{Delivery, DeliveryLaw};
     use crate::fact::FactKind::{Accepted, ClaimedFailed, Offered, Received};
-    use crate::fault::{HalfOpenKind, Verb};
+    use crate::fault::{HalfOpen, HalfOpenKind};
     use crate::trace::ConnectionEvent::{Attempted, Closed, Established, Fin, Forgotten, GaveUp, Rst};
     use crate::trace::GaveUpOn;
 
@@ -260,7 +260,7 @@ mod tests {
 
     #[test]
     fn a_process_that_gives_up_a_silenced_connection_has_lost_it() {
-        let silence = Verb::HalfOpen { kind: HalfOpenKind::Blackhole, direction: None, heal_after: None };
+        let silence = HalfOpen { kind: HalfOpenKind::Blackhole, direction: None, heal_after: None };
         let silenced = |healed: Option<u64>| {
             let run = TraceBuilder::new()
                 .connection(0, "bob", "news", 1, Attempted)

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Evidence;
 use super::fault_timeline::{FaultTimeline, Moment};
 use super::process_timeline::ProcessTimeline;
-use crate::fault::{Target, Trigger, Verb};
+use crate::fault::{Lacked, Target, Trigger};
 use crate::name::HostName;
 use crate::trace::{FaultEvent, Record, RecordKind, Seconds};
 
@@ -49,53 +49,25 @@ impl Diagnosis<'_, '_> {
 
     /// Why a fault that fired changed nothing.
     pub(super) fn why_nothing(&self, timeline: &FaultTimeline, fired: Moment) -> String {
-        if let (Verb::Crash { .. } | Verb::PowerLoss { .. } | Verb::Restart { .. }, Target::Host(host)) =
-            (&timeline.fault.verb, &timeline.fault.target)
-        {
+        if let (true, Target::Host(host)) = (timeline.fault.act.ends_process(), timeline.fault.act.target()) {
             return self.not_running(timeline, host, fired);
         }
         if let Some(other) = self.silent_already(timeline, fired) {
             let number = other.number.0 + 1;
-            return format!("fault {number} ({}) already kept everything there from passing", other.fault.verb);
+            return format!("fault {number} ({}) already kept everything there from passing", other.fault.act.verb());
         }
         let until = timeline.healed.map_or(self.evidence.last.at, |healed| healed.at);
         let window = format!("from {} to {}", exact(fired.at), exact(until));
         let on = place(&self.evidence.records[fired.index]);
-        match &timeline.fault.verb {
-            Verb::HalfOpen { .. }
-            | Verb::Freeze { .. }
-            | Verb::Partition { .. }
-            | Verb::HandshakeStall { .. }
-            | Verb::Delay { .. }
-            | Verb::Jitter { .. }
-            | Verb::Throttle { .. }
-            | Verb::Drip { .. }
-            | Verb::Split { .. }
-            | Verb::Buffer { .. }
-            | Verb::Upstream(_) => format!("nothing was sent {on} while it lasted, {window}"),
-            Verb::Refuse { .. } | Verb::ConnectHang { .. } | Verb::AcceptThenReset { .. } => {
-                format!("no host tried to connect {on} while it lasted, {window}")
+        match timeline.fault.act.lacked() {
+            Lacked::Packets => format!("nothing was sent {on} while it lasted, {window}"),
+            Lacked::Attempt => format!("no host tried to connect {on} while it lasted, {window}"),
+            Lacked::Lookup => format!("no host looked a name up {on} while it lasted, {window}"),
+            Lacked::Clock => format!("no host looked at the wall clock {on} from {} on", exact(fired.at)),
+            Lacked::Call(call, nth) => {
+                format!("the call that was to fail, {} number {nth}, was not made {on}", crate::fault::spelling(&call))
             }
-            Verb::LookupFails { .. } | Verb::LookupMoves { .. } => {
-                format!("no host looked a name up {on} while it lasted, {window}")
-            }
-            Verb::ClockJump { .. } => format!("no host looked at the wall clock {on} from {} on", exact(fired.at)),
-            Verb::IoError { call, nth, .. } => {
-                format!("the call that was to fail, {} number {nth}, was not made {on}", crate::fault::spelling(call))
-            }
-            Verb::Reset { .. }
-            | Verb::Drop { .. }
-            | Verb::Close { .. }
-            | Verb::Illegal { .. }
-            | Verb::HalfClose { .. }
-            | Verb::Cut { .. }
-            | Verb::TruncateClean
-            | Verb::Corrupt
-            | Verb::DuplicateMessage { .. }
-            | Verb::ReorderMessages { .. }
-            | Verb::Crash { .. }
-            | Verb::PowerLoss { .. }
-            | Verb::Restart { .. } => format!("no host was left {on} to see it"),
+            Lacked::Witness => format!("no host was left {on} to see it"),
         }
     }
 
@@ -105,13 +77,13 @@ impl Diagnosis<'_, '_> {
             let fired = timeline.fired?;
             let number = timeline.number.0 + 1;
             let on = place(&self.evidence.records[fired.index]);
-            if let Some(other) = self.silent_already(timeline, fired).filter(|_| timeline.silences()) {
+            if let Some(other) = self.silent_already(timeline, fired).filter(|_| timeline.fault.act.silences()) {
                 let at = exact(fired.at);
                 return Some(format!("fault {number} took over from fault {} {on} at {at}", other.number.0 + 1));
             }
             let same = |other: &&FaultTimeline| {
-                let fault = (&other.fault.target, &other.fault.trigger);
-                other.number < timeline.number && fault == (&timeline.fault.target, &timeline.fault.trigger)
+                let fault = (other.fault.act.target(), &other.fault.trigger);
+                other.number < timeline.number && fault == (timeline.fault.act.target(), &timeline.fault.trigger)
             };
             let twin = self.timelines.iter().find(same)?;
             Some(format!("fault {number}, which waits for the same as fault {}, struck {on}", twin.number.0 + 1))
@@ -121,7 +93,8 @@ impl Diagnosis<'_, '_> {
 
     /// Who had finished before a fault fired.
     pub(super) fn who_was_over(&self, timeline: &FaultTimeline, fired: usize) -> Option<String> {
-        let gone = hosts(&timeline.fault.target).into_iter().find(|host| self.processes.has_returned(host, fired))?;
+        let gone =
+            timeline.fault.act.target().hosts().into_iter().find(|host| self.processes.has_returned(host, fired))?;
         let at = self.evidence.records[self.processes.last_transition(gone, fired)?].at;
         Some(format!("{gone} had ended at {}", Seconds(at)))
     }
@@ -129,7 +102,7 @@ impl Diagnosis<'_, '_> {
     /// Which of the fault's hosts were not there at a time.
     fn absences(&self, timeline: &FaultTimeline, when: Duration) -> Vec<String> {
         let index = self.evidence.records.partition_point(|record| record.at <= when);
-        let absent = hosts(&timeline.fault.target).into_iter().filter_map(|host| {
+        let absent = timeline.fault.act.target().hosts().into_iter().filter_map(|host| {
             let Some(last) = self.processes.last_transition(host, index) else {
                 let start = self
                     .processes
@@ -154,11 +127,11 @@ impl Diagnosis<'_, '_> {
 
     /// The fault that had ended what this one was to strike.
     fn ended_before(&self, timeline: &FaultTimeline, when: Duration) -> Option<String> {
-        let Target::Link { link, .. } = &timeline.fault.target else { return None };
+        let link = timeline.fault.act.target().link()?;
         let other = self.timelines.iter().rev().find(|other| {
-            let same = matches!(&other.fault.target, Target::Link { link: struck, .. } if struck == link);
+            let same = other.fault.act.target().link() == Some(link);
             same && other.number != timeline.number
-                && other.is_final()
+                && other.fault.act.is_final()
                 && other.fired.is_some_and(|fired| fired.at <= when)
         })?;
         let fired = other.fired?;
@@ -166,7 +139,7 @@ impl Diagnosis<'_, '_> {
         Some(format!(
             "fault {} ({}) had ended what was there {on} at {}",
             other.number.0 + 1,
-            other.fault.verb,
+            other.fault.act.verb(),
             exact(fired.at)
         ))
     }
@@ -174,13 +147,15 @@ impl Diagnosis<'_, '_> {
     fn not_running(&self, timeline: &FaultTimeline, host: &HostName, fired: Moment) -> String {
         let struck = self.timelines.iter().rev().find(|other| {
             let earlier = other.fired.is_some_and(|other| other.index < fired.index);
-            let process =
-                matches!(other.fault.verb, Verb::Crash { .. } | Verb::PowerLoss { .. } | Verb::Restart { .. });
-            other.number != timeline.number && earlier && process && other.fault.target == timeline.fault.target
+            let process = other.fault.act.ends_process();
+            other.number != timeline.number
+                && earlier
+                && process
+                && other.fault.act.target() == timeline.fault.act.target()
         });
         let by = struck.map_or(String::new(), |other| {
             let at = other.fired.map_or(Duration::ZERO, |fired| fired.at);
-            format!(": fault {} ({}) had struck it at {}", other.number.0 + 1, other.fault.verb, exact(at))
+            format!(": fault {} ({}) had struck it at {}", other.number.0 + 1, other.fault.act.verb(), exact(at))
         });
         let state = if self.processes.last_transition(host, fired.index).is_none() {
             "had not started"
@@ -200,15 +175,15 @@ impl Diagnosis<'_, '_> {
         self.timelines.iter().find(|other| {
             let Some(earlier) = other.fired.filter(|earlier| earlier.index < fired.index) else { return false };
             let lasts = other.healed.is_none_or(|healed| healed.index > fired.index);
-            let covers = match &other.fault.target {
-                Target::Host(host) => hosts(&timeline.fault.target).contains(&host),
+            let covers = match other.fault.act.target() {
+                Target::Host(host) => timeline.fault.act.target().hosts().contains(&host),
                 Target::Between(one, other) => {
-                    let own = hosts(&timeline.fault.target);
+                    let own = timeline.fault.act.target().hosts();
                     own.contains(&one) && own.contains(&other)
                 }
                 Target::Link { .. } => on(earlier) == on(fired),
             };
-            other.number != timeline.number && other.silences() && lasts && covers
+            other.number != timeline.number && other.fault.act.silences() && lasts && covers
         })
     }
 
@@ -216,15 +191,6 @@ impl Diagnosis<'_, '_> {
         let judged = self.evidence.records.partition_point(|record| record.at <= self.evidence.last.at);
         let ends = self.evidence.actors.iter().filter_map(|actor| self.processes.last_transition(actor, judged));
         ends.max().map(|place| Seconds(self.evidence.records[place].at))
-    }
-}
-
-/// The hosts that a target names.
-fn hosts(target: &Target) -> Vec<&HostName> {
-    match target {
-        Target::Link { link, .. } => vec![&link.client, &link.server],
-        Target::Between(one, other) => vec![one, other],
-        Target::Host(host) => vec![host],
     }
 }
 

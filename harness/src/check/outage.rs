@@ -108,9 +108,9 @@ fn changes<'a>(observer: &HostName, timelines: &[FaultTimeline], evidence: &Evid
         .collect();
     for timeline in timelines.iter().filter(|timeline| timeline.concerns(observer, evidence.records)) {
         let Some(fired) = timeline.fired else { continue };
-        let effect = if timeline.is_final() {
+        let effect = if timeline.fault.act.is_final() {
             Effect::Ends
-        } else if timeline.takes_away() {
+        } else if timeline.fault.act.takes_service_away() {
             Effect::TakesAway { bars: timeline.connects(observer) }
         } else if timeline.strikes_attempts_of(observer) {
             Effect::Bars

@@ -124,7 +124,7 @@ mod tests {
     use super::*;
     use crate::check::trace_builder::TraceBuilder;
     use crate::fact::FactKind::{Detected, Recovered};
-    use crate::fault::{Ends, Verb};
+    use crate::fault::{ConnectHang, Drop, Ends, HalfOpen, Partition, Refuse, Reset};
 
     #[test]
     fn who_is_back_in_time_after_a_reset_holds() {
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn the_bound_counts_from_the_heal() {
-        let verb = Verb::Partition { one_way: false, heal_after: Some(Duration::from_secs(30)) };
+        let verb = Partition { one_way: false, heal_after: Some(Duration::from_secs(30)) };
         let run = TraceBuilder::new()
             .struck(5000, "alice", "chat", verb)
             .value(25_000, "alice", Detected, "s-1", "1006")
@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn who_is_refused_has_its_time_from_the_end_of_the_refusals() {
         let run = reset()
-            .struck(6000, "alice", "chat", Verb::Refuse { lasting: Some(Duration::from_secs(10)) })
+            .struck(6000, "alice", "chat", Refuse { lasting: Some(Duration::from_secs(10)) })
             .healed(16_000, 1)
             .fact(17_000, "alice", Recovered, "s-1");
         assert_eq!(run.held(&alice_within(2, RecoverySince::Heal)), "recovered +1.0s");
@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn the_bound_may_count_from_the_detection() {
-        let verb = Verb::HalfOpen { kind: crate::fault::HalfOpenKind::Blackhole, direction: None, heal_after: None };
+        let verb = HalfOpen { kind: crate::fault::HalfOpenKind::Blackhole, direction: None, heal_after: None };
         let run = TraceBuilder::new()
             .struck(5000, "alice", "chat", verb)
             .value(45_000, "alice", Detected, "s-1", "1006")
@@ -210,7 +210,7 @@ mod tests {
         let run = reset()
             .value(5040, "alice", Detected, "s-1", "1006")
             .fact(6000, "alice", Recovered, "s-1")
-            .struck(9000, "alice", "chat", Verb::Drop { to: Ends::Both })
+            .struck(9000, "alice", "chat", Drop { to: Ends::Both })
             .exited(9500, "alice", None)
             .ending(60_000);
         assert_eq!(run.held(&alice_within(2, RecoverySince::Heal)), "recovered +1.0s, 1 undecided");
@@ -220,7 +220,7 @@ mod tests {
     fn a_crash_excuses_the_life_that_it_ends_and_the_next_one_owes_its_return() {
         let crashed = || {
             let run = TraceBuilder::new().started(0, "alice").fact(100, "alice", Recovered, "s-1");
-            run.struck(5000, "alice", "chat", Verb::Reset { to: Ends::Both }).crashed(6000, "alice")
+            run.struck(5000, "alice", "chat", Reset { to: Ends::Both }).crashed(6000, "alice")
         };
         let law = alice_within(2, RecoverySince::Heal);
         assert_eq!(crashed().ending(60_000).held(&law), "no host had to come back");
@@ -238,20 +238,20 @@ mod tests {
 
     #[test]
     fn who_is_kept_from_ever_coming_into_service_is_convicted() {
-        let struck = || TraceBuilder::new().struck(1000, "alice", "chat", Verb::ConnectHang { lasting: None });
+        let struck = || TraceBuilder::new().struck(1000, "alice", "chat", ConnectHang { lasting: None });
         let law = alice_within(10, RecoverySince::Heal);
         let sleeper = struck().exited(600_000, "alice", None).ending(660_000);
         assert_eq!(sleeper.broken(&law), "recover: not back in time @ alice");
         assert_eq!(struck().fact(9000, "alice", Recovered, "s-1").held(&law), "recovered +8.0s");
         let second = TraceBuilder::new()
             .fact(500, "alice", Recovered, "s-1")
-            .struck(1000, "alice", "chat", Verb::ConnectHang { lasting: None })
+            .struck(1000, "alice", "chat", ConnectHang { lasting: None })
             .ending(60_000);
         assert_eq!(second.held(&law), "no host had to come back");
         let server = Recover { observers: vec!["chat".into()], ..law.clone() };
         assert_eq!(struck().ending(60_000).held(&server), "no host had to come back");
         let kind = crate::fault::HalfOpenKind::Blackhole;
-        let silence = || Verb::HalfOpen { kind, direction: None, heal_after: None };
+        let silence = || HalfOpen { kind, direction: None, heal_after: None };
         let unanswered = TraceBuilder::new().struck(1000, "alice", "chat", silence());
         assert_eq!(unanswered.clone().ending(60_000).broken(&law), "recover: not back in time @ alice");
         assert_eq!(unanswered.ending(60_000).held(&server), "no host had to come back");
@@ -264,6 +264,6 @@ mod tests {
     }
 
     fn reset() -> TraceBuilder {
-        TraceBuilder::new().struck(5000, "alice", "chat", Verb::Reset { to: Ends::Both })
+        TraceBuilder::new().struck(5000, "alice", "chat", Reset { to: Ends::Both })
     }
 }

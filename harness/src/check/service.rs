@@ -68,7 +68,7 @@ fn has_cause(
 ) -> bool {
     let since = recovered.unwrap_or(0);
     let struck = timelines.iter().filter(|timeline| timeline.concerns(observer, evidence.records)).any(|timeline| {
-        let lasts = !timeline.is_final() && timeline.healed.is_none_or(|healed| healed.index > since);
+        let lasts = !timeline.fault.act.is_final() && timeline.healed.is_none_or(|healed| healed.index > since);
         timeline.fired.is_some_and(|fired| fired.index < told && (fired.index >= since || lasts))
     });
     struck || evidence.records[since..told].iter().any(|record| is_an_end(record, observer))

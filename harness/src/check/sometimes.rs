@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Evidence;
 use crate::fact::FactKind;
-use crate::fault::{Target, Verb};
+use crate::fault::{Act, Target};
 use crate::name::HostName;
 use crate::trace::{FaultEvent, Record, RecordKind};
 
@@ -73,16 +73,18 @@ impl Sometimes {
 }
 
 impl Sign {
-    /// That a verb has struck a target, under a name that says so: `reset on alice -> chat`.
-    pub(crate) fn of(verb: &Verb, target: &Target) -> (String, Self) {
-        let on = match (target, verb) {
-            (Target::Link { link, .. }, _) => format!("{} -> {}", link.client, link.server),
-            (Target::Host(host), _) => host.to_string(),
-            (Target::Between(from, to), Verb::Partition { one_way: true, .. }) => format!("from {from} to {to}"),
-            (Target::Between(one, other), _) => format!("between {one} and {other}"),
+    /// That an act has struck its target, under a name that says so: `reset on alice -> chat`.
+    pub(crate) fn of(act: &Act) -> (String, Self) {
+        let on = match act.target() {
+            Target::Link { link, .. } => format!("{} -> {}", link.client, link.server),
+            Target::Host(host) => host.to_string(),
+            Target::Between(one, other) => match act {
+                Act::Pair { verb, .. } if verb.is_one_way() => format!("from {one} to {other}"),
+                _ => format!("between {one} and {other}"),
+            },
         };
-        let sign = Self { fault: Some(verb.name().to_owned()), on: Some(on.clone()), ..Self::default() };
-        (format!("{} on {on}", verb.name()), sign)
+        let sign = Self { fault: Some(act.word().to_owned()), on: Some(on.clone()), ..Self::default() };
+        (format!("{} on {on}", act.word()), sign)
     }
 
     /// A sign that names neither an event nor a fact nor a fault is shown by nothing.
@@ -128,7 +130,7 @@ mod tests {
 
     use super::*;
     use crate::check::trace_builder::TraceBuilder;
-    use crate::fault::{Fault, LookupError, Trigger};
+    use crate::fault::{Crash, Fault, Freeze, LookupError, LookupFails, Partition, Trigger};
     use crate::name::Link;
     use crate::plane::{Effect, Plane};
     use crate::trace::Level;
@@ -183,16 +185,16 @@ mod tests {
 
     #[test]
     fn each_fault_that_fires_shows_the_sign_that_stands_for_it_and_no_other() {
-        let link = || Target::Link { link: Link { client: "alice".into(), server: "chat".into() }, connection: None };
-        let between = || Target::Between("alice".into(), "chat".into());
+        let at = || Trigger::At(Duration::ZERO);
+        let pair = |one: &str, other: &str| (one.into(), other.into());
+        let link = Link { client: "alice".into(), server: "chat".into() };
         let faults = [
-            (link(), Verb::LookupFails { kind: LookupError::NoAnswer, lasting: None }),
-            (between(), Verb::Partition { one_way: false, heal_after: None }),
-            (Target::Between("chat".into(), "alice".into()), Verb::Partition { one_way: true, heal_after: None }),
-            (Target::Host("chat".into()), Verb::Freeze { thaw_after: None }),
-            (Target::Host("alice".into()), Verb::Crash { restart_after: None }),
+            Fault::new(link, at(), LookupFails { kind: LookupError::NoAnswer, lasting: None }),
+            Fault::new(pair("alice", "chat"), at(), Partition { one_way: false, heal_after: None }),
+            Fault::new(pair("chat", "alice"), at(), Partition { one_way: true, heal_after: None }),
+            Fault::new("chat", at(), Freeze { thaw_after: None }),
+            Fault::new("alice", at(), Crash { restart_after: None }),
         ];
-        let faults = faults.map(|(target, verb)| Fault { target, trigger: Trigger::At(Duration::ZERO), verb });
         let (mut plane, mut effects) = (Plane::new(&faults), Vec::new());
         plane.timeout(Duration::ZERO, &mut effects);
         let fired = effects.iter().filter_map(|effect| match effect {
@@ -202,7 +204,7 @@ mod tests {
         let fired: Vec<_> = fired.collect();
         assert_eq!(fired.len(), faults.len());
         for (nth, fault) in faults.iter().enumerate() {
-            let (name, sign) = Sign::of(&fault.verb, &fault.target);
+            let (name, sign) = Sign::of(&fault.act);
             for (other, on) in &fired {
                 assert_eq!(sign.is_on(on), *other == nth, "{name}: {on}");
             }

@@ -9,7 +9,7 @@ use super::fact_index::facts;
 use super::fault_timeline::timelines;
 use super::{Check, Evidence, Finding};
 use crate::fact::FactKind;
-use crate::fault::{IoCall, Target, Verb};
+use crate::fault::Act;
 use crate::name::{HostName, Incarnation};
 use crate::trace::{ConnectionEvent, ProcessEvent, Record, RecordKind, Seconds};
 
@@ -120,16 +120,12 @@ fn last_fault(records: &[Record]) -> Option<usize> {
 /// After an `accept` that a fault made fail, a later attempt is accepted.
 fn accepts_go_on(evidence: &Evidence) -> Result<(), Finding> {
     for timeline in timelines(evidence.records, evidence.faults) {
-        let (Verb::IoError { call: IoCall::Accept, .. }, Target::Link { link, .. }) =
-            (&timeline.fault.verb, &timeline.fault.target)
-        else {
-            continue;
-        };
+        let Act::Listener { on, .. } = &timeline.fault.act else { continue };
         let Some(fired) = timeline.fired else { continue };
         let (mut attempt, mut accepted) = (None, false);
         for (index, record) in evidence.records.iter().enumerate().skip(fired.index) {
             let RecordKind::Connection { id, event } = &record.what else { continue };
-            if id.link.server != link.server || record.at > evidence.last.at {
+            if id.link.server != on.link.server || record.at > evidence.last.at {
                 continue;
             }
             accepted |= *event == ConnectionEvent::Established;
@@ -138,7 +134,7 @@ fn accepts_go_on(evidence: &Evidence) -> Result<(), Finding> {
             }
         }
         let Some(attempt) = attempt.filter(|_| !accepted) else { continue };
-        let server = &link.server;
+        let server = &on.link.server;
         let sentence = format!("{server} accepted no connection after its accept had failed at {}.", Seconds(fired.at));
         return Err(Finding::new("accepts no more", sentence).witness([fired.index, attempt]).role(Some(server)));
     }
@@ -182,8 +178,7 @@ mod tests {
     use super::*;
     use crate::check::trace_builder::TraceBuilder;
     use crate::fact::FactKind::Gauge;
-    use crate::fault::{Ends, IoErrorKind};
-    use crate::name::Side;
+    use crate::fault::{AcceptError, Ends, IoErrorKind, Reset};
     use crate::trace::ConnectionEvent::{Attempted, Established};
 
     #[test]
@@ -194,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_panic_in_any_task_is_convicted() {
-        let run = TraceBuilder::new().struck(1000, "app", "gateway", Verb::Reset { to: Ends::Both }).process(
+        let run = TraceBuilder::new().struck(1000, "app", "gateway", Reset { to: Ends::Both }).process(
             1001,
             "gateway",
             ProcessEvent::Panicked { message: "writing to a reader that left".to_owned(), root: false },
@@ -215,13 +210,7 @@ mod tests {
 
     #[test]
     fn a_listener_that_dies_of_a_failed_accept_is_convicted() {
-        let verb = Verb::IoError {
-            call: IoCall::Accept,
-            kind: IoErrorKind::TooManyOpenFiles,
-            nth: 1,
-            side: Side::Server,
-            lasting: None,
-        };
+        let verb = AcceptError { kind: IoErrorKind::TooManyOpenFiles, nth: 1, lasting: None };
         let deaf =
             TraceBuilder::new().struck(1000, "app", "gateway", verb).connection(2000, "app", "gateway", 2, Attempted);
         assert_eq!(deaf.broken(&Survival::default()), "survival: accepts no more @ gateway");
@@ -233,7 +222,7 @@ mod tests {
     fn a_host_that_does_not_answer_after_a_fault_is_convicted() {
         let health = Health { gauge: "gateway".to_owned(), good: "200".to_owned(), within: Duration::from_secs(5) };
         let law = Survival { health: Some(health), ..Survival::default() };
-        let run = TraceBuilder::new().struck(1000, "app", "gateway", Verb::Reset { to: Ends::Both });
+        let run = TraceBuilder::new().struck(1000, "app", "gateway", Reset { to: Ends::Both });
         let sick = run.clone().value(3000, "app", Gauge, "gateway", "503").ending(20_000);
         assert_eq!(sick.broken(&law), "survival: not healthy");
         let well = run.value(3000, "app", Gauge, "gateway", "200").ending(20_000);

@@ -6,7 +6,7 @@ use super::fault_timeline::{FaultTimeline, Moment, timelines};
 use super::inert::Diagnosis;
 use super::process_timeline::ProcessTimeline;
 use super::{Check, Evidence, Finding};
-use crate::fault::{Target, Trigger, Verb};
+use crate::fault::{Target, Trigger};
 use crate::name::{ConnectionId, HostName, Side};
 use crate::trace::{ConnectionEvent, FaultEvent, Record, RecordKind, Seconds};
 
@@ -91,9 +91,7 @@ fn restarted(
     processes: &ProcessTimeline,
     evidence: &Evidence,
 ) -> Result<(), Finding> {
-    let (Verb::Restart { .. }, Target::Host(host)) = (&timeline.fault.verb, &timeline.fault.target) else {
-        return Ok(());
-    };
+    let Some(host) = timeline.fault.act.restarts() else { return Ok(()) };
     let judged = |place: &usize| evidence.records[*place].at <= evidence.last.at;
     let told = processes.asked_after(host, fired.index).filter(judged);
     let ended = told.and_then(|told| processes.over_after(host, told)).filter(judged);
@@ -114,7 +112,7 @@ fn restarted(
 }
 
 fn role<'a>(timeline: &FaultTimeline<'a>) -> Option<&'a HostName> {
-    match &timeline.fault.target {
+    match timeline.fault.act.target() {
         Target::Link { link, .. } => Some(&link.client),
         Target::Between(host, _) | Target::Host(host) => Some(host),
     }
@@ -122,7 +120,7 @@ fn role<'a>(timeline: &FaultTimeline<'a>) -> Option<&'a HostName> {
 
 /// Whether what the fault strikes had come to its own end before it fired.
 fn is_over(timeline: &FaultTimeline, fired: usize, processes: &ProcessTimeline, records: &[Record]) -> bool {
-    match &timeline.fault.target {
+    match timeline.fault.act.target() {
         Target::Link { link, .. } => {
             processes.has_returned(&link.client, fired)
                 || processes.has_returned(&link.server, fired)
@@ -151,7 +149,7 @@ mod tests {
 
     use super::*;
     use crate::check::trace_builder::{TraceBuilder, connection};
-    use crate::fault::{Ends, Fault, Trigger};
+    use crate::fault::{Crash, Ends, Fault, Partition, Reset, Restart, Trigger};
 
     #[test]
     fn a_fault_that_fires_and_changes_a_packet_takes_effect() {
@@ -163,7 +161,7 @@ mod tests {
 
     #[test]
     fn a_fault_that_never_fires_is_convicted() {
-        let run = TraceBuilder::new().planned("alice", "chat", Verb::Reset { to: Ends::Both });
+        let run = TraceBuilder::new().planned("alice", "chat", Reset { to: Ends::Both });
         insta::assert_snapshot!(run.unfired(0, "no such connection was attempted").failure(&TookEffect));
     }
 
@@ -174,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_fault_that_waits_for_idle_connections_need_not_strike_and_need_not_change_anything() {
-        let reset = Verb::Reset { to: Ends::Both };
+        let reset = Reset { to: Ends::Both };
         let none = TraceBuilder::new().planned("alice", "chat", reset.clone()).when_idle();
         let sentence =
             "fired 0 of 1 faults, each took effect; no connection was idle for so long that fault 1 struck it";
@@ -189,12 +187,12 @@ mod tests {
     #[test]
     fn a_fault_on_a_finished_target_is_convicted() {
         let over = TraceBuilder::new().started(0, "alice").exited(4000, "alice", None);
-        let run = over.struck(5000, "alice", "chat", Verb::Reset { to: Ends::Both });
+        let run = over.struck(5000, "alice", "chat", Reset { to: Ends::Both });
         assert_eq!(run.broken(&TookEffect), "took_effect: fired too late @ alice");
         let closed = TraceBuilder::new()
             .connection(4000, "alice", "chat", 1, ConnectionEvent::Closed { by: Side::Client })
             .connection(4001, "alice", "chat", 1, ConnectionEvent::Closed { by: Side::Server })
-            .struck(5000, "alice", "chat", Verb::Reset { to: Ends::Both });
+            .struck(5000, "alice", "chat", Reset { to: Ends::Both });
         assert_eq!(closed.broken(&TookEffect), "took_effect: fired too late @ alice");
     }
 
@@ -202,7 +200,7 @@ mod tests {
     fn a_restart_that_restarts_nothing_is_convicted() {
         let pause = Duration::from_secs(1);
         let told = || {
-            let run = TraceBuilder::new().started(0, "chat").struck_host(25_000, "chat", Verb::Restart { pause });
+            let run = TraceBuilder::new().started(0, "chat").struck_host(25_000, "chat", Restart { pause });
             run.stopping(25_000, "chat").felt(25_100, 0, "alice", "read: eof")
         };
         insta::assert_snapshot!(told().ending(60_000).failure(&TookEffect));
@@ -212,14 +210,13 @@ mod tests {
         assert_eq!(late.clone().ending(1_200_500).broken(&TookEffect), "took_effect: not restarted @ chat");
         assert_eq!(late.ending(1_000_000).broken(&TookEffect), "took_effect: not restarted @ chat");
         let gone = TraceBuilder::new().started(0, "chat").crashed(20_000, "chat");
-        let gone =
-            gone.struck_host(25_000, "chat", Verb::Restart { pause }).felt(25_100, 0, "alice", "connect: refused");
+        let gone = gone.struck_host(25_000, "chat", Restart { pause }).felt(25_100, 0, "alice", "connect: refused");
         assert_eq!(gone.ending(60_000).broken(&TookEffect), "took_effect: not restarted @ chat");
     }
 
     #[test]
     fn a_fault_without_effect_says_what_kept_it_from_having_one() {
-        let silence = |heal_after| Verb::Partition { one_way: false, heal_after };
+        let silence = |heal_after| Partition { one_way: false, heal_after };
         let quiet = |run: TraceBuilder| run.struck(10_100, "alice", "chat", silence(Some(Duration::from_millis(20))));
         let told = |run: TraceBuilder| {
             let verdict = TookEffect.judge(&run.evidence());
@@ -234,7 +231,7 @@ mod tests {
             TraceBuilder::new().struck(5000, "alice", "chat", silence(None)).felt(5500, 0, "alice", "read: TimedOut");
         let covered = told(quiet(held));
         assert!(covered.ends_with("fault 1 (partition) already kept everything there from passing."), "{covered}");
-        let crash = || Verb::Crash { restart_after: None };
+        let crash = || Crash { restart_after: None };
         let twice = TraceBuilder::new()
             .started(0, "chat")
             .struck_host(10_000, "chat", crash())
@@ -250,11 +247,11 @@ mod tests {
     #[test]
     fn a_fault_that_never_fires_says_who_was_not_there() {
         let told = |run: TraceBuilder| {
-            let planned = Fault {
-                target: Target::Link { link: connection("alice", "chat", 1).link, connection: None },
-                trigger: Trigger::At(Duration::from_secs(10)),
-                verb: Verb::Reset { to: Ends::Both },
-            };
+            let planned = Fault::new(
+                connection("alice", "chat", 1).link,
+                Trigger::At(Duration::from_secs(10)),
+                Reset { to: Ends::Both },
+            );
             let number = u32::try_from(run.faults.len()).expect("a handful of faults");
             let mut run = run.unfired(number, "no connection was open");
             run.faults.push(planned);
@@ -273,12 +270,12 @@ mod tests {
         assert!(gone.ends_with("no connection was open; alice had ended at 7.0s."), "{gone}");
         let down = told(both().started(0, "chat").crashed(8000, "chat").ending(20_000));
         assert!(down.ends_with("no connection was open; chat was down since 8.0s."), "{down}");
-        let ended = both().started(0, "chat").struck(10_000, "alice", "chat", Verb::Reset { to: Ends::Both });
+        let ended = both().started(0, "chat").struck(10_000, "alice", "chat", Reset { to: Ends::Both });
         let ended = told(ended.felt(10_020, 0, "alice", "read: ConnectionReset").ending(20_000));
         assert!(ended.ends_with("fault 1 (reset) had ended what was there on alice->chat#1 at 10s."), "{ended}");
     }
 
     fn reset() -> TraceBuilder {
-        TraceBuilder::new().struck(5000, "alice", "chat", Verb::Reset { to: Ends::Both })
+        TraceBuilder::new().struck(5000, "alice", "chat", Reset { to: Ends::Both })
     }
 }

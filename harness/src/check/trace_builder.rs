@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Check, Evidence};
 use crate::fact::{Fact, FactKind};
-use crate::fault::{Fault, FaultIndex, Target, Trigger, Verb};
+use crate::fault::{Act, Fault, FaultIndex, Place, Target, Trigger, Verb};
 use crate::mapping::{EventOrigin, FactSource, Origin};
 use crate::name::{ConnectionId, HostName, Incarnation, Link, Side};
 use crate::story;
@@ -119,9 +119,14 @@ impl TraceBuilder {
     }
 
     /// A fault that is in the plan.
-    pub(crate) fn planned(mut self, client: &str, server: &str, verb: Verb) -> Self {
-        let target = Target::Link { link: connection(client, server, 1).link, connection: Some(1) };
-        self.faults.push(Fault { target, trigger: Trigger::Connect, verb });
+    pub(crate) fn planned<V: Verb>(mut self, client: &str, server: &str, verb: V) -> Self {
+        let link = connection(client, server, 1).link;
+        let target = match <V::Place as Place<V>>::KEY {
+            "between" => Target::Between(&link.client, &link.server),
+            _ => Target::Link { link: &link, connection: Some(1) },
+        };
+        let act = Act::at(target, verb).expect("a verb of links or pairs");
+        self.faults.push(Fault { trigger: Trigger::Connect, act });
         self
     }
 
@@ -132,27 +137,26 @@ impl TraceBuilder {
     }
 
     /// A fault that is in the plan and fires.
-    pub(crate) fn struck(self, ms: u64, client: &str, server: &str, verb: Verb) -> Self {
+    pub(crate) fn struck(self, ms: u64, client: &str, server: &str, verb: impl Verb) -> Self {
         let on = connection(client, server, 1).to_string();
-        let text = verb.to_string();
         let run = self.planned(client, server, verb);
         let number = u32::try_from(run.faults.len()).expect("a handful of faults") - 1;
-        run.fault(ms, number, FaultEvent::Fired { on, verb: text })
+        let verb = run.faults.last().expect("it was planned").act.verb().to_string();
+        run.fault(ms, number, FaultEvent::Fired { on, verb })
     }
 
     /// The fault that was planned last strikes whichever connection of its link.
     pub(crate) fn on_every_connection(mut self) -> Self {
-        if let Some(Fault { target: Target::Link { connection, .. }, .. }) = self.faults.last_mut() {
-            *connection = None;
-        }
+        self.faults.last_mut().expect("a fault").act.connections().nth = None;
         self
     }
 
     /// A fault on a host that is in the plan and fires.
-    pub(crate) fn struck_host(mut self, ms: u64, host: &str, verb: Verb) -> Self {
+    pub(crate) fn struck_host(mut self, ms: u64, host: &str, verb: impl Verb) -> Self {
         let number = u32::try_from(self.faults.len()).expect("a handful of faults");
-        let event = FaultEvent::Fired { on: format!("host {host}"), verb: verb.to_string() };
-        self.faults.push(Fault { target: Target::Host(host.into()), trigger: Trigger::Connect, verb });
+        let act = Act::at(Target::Host(&host.into()), verb).expect("a verb of hosts");
+        let event = FaultEvent::Fired { on: format!("host {host}"), verb: act.verb().to_string() };
+        self.faults.push(Fault { trigger: Trigger::Connect, act });
         self.fault(ms, number, event)
     }
 

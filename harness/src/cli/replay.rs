@@ -54,7 +54,7 @@ fn plan_of_capsule(catalogue: &Catalogue, arguments: &Replay) -> Result<Plan, Co
     if arguments.seed.is_some() {
         return Err(CommandError("a capsule brings its own seed: leave `--seed` out".to_owned()));
     }
-    let capsule = Capsule::load(Path::new(&arguments.what))?;
+    let capsule = Capsule::load_with(Path::new(&arguments.what), catalogue.faults())?;
     let plan = capsule.plan;
     catalogue.accepts(&plan.scenario).map_err(|mistakes| every(&mistakes))?;
     Ok(plan)

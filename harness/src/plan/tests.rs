@@ -1,7 +1,6 @@
 use std::path::Path;
 
 use super::*;
-use crate::fault::Verb;
 use crate::scenario::arbitrary;
 
 #[test]
@@ -47,18 +46,15 @@ fn another_seed_draws_another_plan_and_every_choice_is_drawn_sometimes() {
     let scenario = arbitrary::scenario();
     let mut verbs = std::collections::BTreeSet::new();
     for seed in 0..100 {
-        verbs.extend(Plan::draw(&scenario, Seed(seed)).faults.into_iter().map(|fault| match fault.verb {
-            Verb::HalfOpen { kind, .. } => format!("{kind:?}"),
-            other => format!("{other:?}"),
-        }));
+        verbs.extend(Plan::draw(&scenario, Seed(seed)).faults.iter().map(|fault| fault.act.verb().to_string()));
     }
     let drawn: Vec<_> = verbs.iter().map(String::as_str).collect();
     let all = [
-        "Blackhole",
-        "Crash { restart_after: Some(2s) }",
-        "Freeze { thaw_after: None }",
-        "PowerLoss { restart_after: None }",
-        "Stall",
+        "crash(restarts after 2s)",
+        "freeze",
+        "half_open(blackhole, heals after 30s)",
+        "half_open(stall, heals after 30s)",
+        "power_loss",
     ];
     assert_eq!(drawn, all);
 }

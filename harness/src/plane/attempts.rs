@@ -1,4 +1,4 @@
-//! What befalls connections before they are established.
+//! Faults that strike an attempt to connect.
 
 use std::time::Duration;
 
@@ -7,57 +7,32 @@ use super::firing::Site;
 use super::plane::{Due, Plane};
 use super::planned::Strikes;
 use super::{ConnectVerdict, ConnectionKey, Effect};
-use crate::fault::{FaultIndex, HalfOpenKind, IoCall, IoErrorKind, Trigger, Verb};
+use crate::fault::{Act, AttemptFate, FaultIndex, HalfOpenKind, Trigger};
 use crate::name::{ConnectionId, Direction};
 
-/// What a verb does to an attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mishap {
-    Refuse,
-    Hang,
-    Stall,
-    Reset,
-    /// The call itself: no SYN is sent.
-    Fail(IoErrorKind),
+/// What an act does to attempts, if it strikes any.
+fn fate_by(act: &Act) -> Option<AttemptFate> {
+    match act {
+        Act::Attempt { verb, .. } => Some(verb.fate()),
+        Act::Connection { .. }
+        | Act::Path { .. }
+        | Act::Lookup { .. }
+        | Act::Listener { .. }
+        | Act::Pair { .. }
+        | Act::Host { .. } => None,
+    }
 }
 
-impl Mishap {
-    /// What a verb does to attempts, and for how long it strikes them, if it does.
-    fn of(verb: &Verb) -> Option<(Self, Option<Duration>)> {
-        match verb {
-            Verb::Refuse { lasting } => Some((Self::Refuse, *lasting)),
-            Verb::ConnectHang { lasting } => Some((Self::Hang, *lasting)),
-            Verb::HandshakeStall { lasting } => Some((Self::Stall, *lasting)),
-            Verb::AcceptThenReset { lasting } => Some((Self::Reset, *lasting)),
-            Verb::IoError { call: IoCall::Connect, kind, lasting, .. } => Some((Self::Fail(*kind), *lasting)),
-            Verb::Reset { .. }
-            | Verb::Drop { .. }
-            | Verb::Close { .. }
-            | Verb::HalfClose { .. }
-            | Verb::LookupFails { .. }
-            | Verb::LookupMoves { .. }
-            | Verb::Buffer { .. }
-            | Verb::HalfOpen { .. }
-            | Verb::Illegal { .. }
-            | Verb::Cut { .. }
-            | Verb::TruncateClean
-            | Verb::Freeze { .. }
-            | Verb::Partition { .. }
-            | Verb::Delay { .. }
-            | Verb::Jitter { .. }
-            | Verb::Throttle { .. }
-            | Verb::Drip { .. }
-            | Verb::Split { .. }
-            | Verb::Corrupt
-            | Verb::DuplicateMessage { .. }
-            | Verb::ReorderMessages { .. }
-            | Verb::Upstream(_)
-            | Verb::IoError { .. }
-            | Verb::Crash { .. }
-            | Verb::PowerLoss { .. }
-            | Verb::ClockJump { .. }
-            | Verb::Restart { .. } => None,
-        }
+/// Whether an act, once it strikes attempts, strikes this one: the nth it names, or one after that.
+fn strikes_attempt(act: &Act, id: &ConnectionId) -> bool {
+    match act {
+        Act::Attempt { on, .. } => on.link == id.link && on.nth.is_none_or(|nth| nth <= id.nth),
+        Act::Connection { .. }
+        | Act::Path { .. }
+        | Act::Lookup { .. }
+        | Act::Listener { .. }
+        | Act::Pair { .. }
+        | Act::Host { .. } => false,
     }
 }
 
@@ -72,16 +47,16 @@ impl Plane {
     ) -> ConnectVerdict {
         self.count_attempt(id);
         let verdict = match self.befall(id, now, out) {
-            Some((fault, Mishap::Refuse)) => ConnectVerdict::Refuse(fault),
-            Some((fault, Mishap::Fail(kind))) => ConnectVerdict::Fail(fault, kind),
-            Some((fault, Mishap::Hang)) => {
+            Some((fault, AttemptFate::Refused)) => ConnectVerdict::Refuse(fault),
+            Some((fault, AttemptFate::Fails(kind))) => ConnectVerdict::Fail(fault, kind),
+            Some((fault, AttemptFate::Hangs)) => {
                 self.hung.insert(key, fault);
                 ConnectVerdict::Hang(fault)
             }
-            mishap => {
+            fate => {
                 self.take_up(key, id, now);
-                match mishap {
-                    Some((fault, mishap)) => self.spoil(key, fault, mishap, out),
+                match fate {
+                    Some((fault, fate)) => self.spoil(key, fault, fate, out),
                     None => self.note_attempt(key, id, now, out),
                 }
                 ConnectVerdict::Proceed
@@ -101,14 +76,14 @@ impl Plane {
     ) -> ConnectVerdict {
         let lasting = self.indices().find(|fault| {
             let planned = self.planned(*fault);
-            planned.strikes == Strikes::All && planned.strikes_attempt(id)
+            planned.strikes == Strikes::All && strikes_attempt(&planned.fault.act, id)
         });
-        let mishap = lasting.and_then(|fault| Some((fault, Mishap::of(&self.planned(fault).fault.verb)?.0)));
+        let fate = lasting.and_then(|fault| Some((fault, fate_by(&self.planned(fault).fault.act)?)));
         // A call that has returned cannot fail any more.
-        let mishap = mishap.filter(|(_, mishap)| !matches!(mishap, Mishap::Fail(_)));
-        match (mishap, self.hung.get(&key)) {
-            (Some((fault, Mishap::Hang)), _) => ConnectVerdict::Hang(fault),
-            (Some((fault, Mishap::Refuse)), _) => ConnectVerdict::Refuse(fault),
+        let fate = fate.filter(|(_, fate)| !matches!(fate, AttemptFate::Fails(_)));
+        match (fate, self.hung.get(&key)) {
+            (Some((fault, AttemptFate::Hangs)), _) => ConnectVerdict::Hang(fault),
+            (Some((fault, AttemptFate::Refused)), _) => ConnectVerdict::Refuse(fault),
             // It was the only one that was to hang, and does so to its end.
             (_, Some(fault)) if self.is_single(*fault) => ConnectVerdict::Hang(*fault),
             (_, Some(_)) => {
@@ -131,18 +106,19 @@ impl Plane {
     }
 
     /// The fault that strikes an attempt, and what it does, if one does.
-    fn befall(&mut self, id: &ConnectionId, now: Duration, out: &mut Vec<Effect>) -> Option<(FaultIndex, Mishap)> {
+    fn befall(&mut self, id: &ConnectionId, now: Duration, out: &mut Vec<Effect>) -> Option<(FaultIndex, AttemptFate)> {
         for fault in self.indices() {
             let planned = self.planned(fault);
-            let Some((mishap, lasting)) = Mishap::of(&planned.fault.verb) else { continue };
+            let Some(fate) = fate_by(&planned.fault.act) else { continue };
+            let lasting = planned.fault.act.lasts();
             let strikes = match planned.strikes {
-                Strikes::All if planned.strikes_attempt(id) => {
+                Strikes::All if strikes_attempt(&planned.fault.act, id) => {
                     if self.is_turn(fault) {
-                        return Some((fault, mishap));
+                        return Some((fault, fate));
                     }
                     continue;
                 }
-                Strikes::Next => planned.strikes_attempt(id),
+                Strikes::Next => strikes_attempt(&planned.fault.act, id),
                 Strikes::All | Strikes::None => {
                     self.is_armed(fault) && planned.fault.trigger == Trigger::Connect && planned.aims_at(id)
                 }
@@ -154,7 +130,7 @@ impl Plane {
                     self.planned_mut(fault).strikes = Strikes::All;
                     self.set_deadline(now + lasting, Due::Heal(fault));
                 }
-                return Some((fault, mishap));
+                return Some((fault, fate));
             }
         }
         None
@@ -163,7 +139,8 @@ impl Plane {
     /// Whether a fault that strikes the nth call has come to it with this one.
     fn is_turn(&mut self, fault: FaultIndex) -> bool {
         let planned = self.planned_mut(fault);
-        let Verb::IoError { nth, .. } = planned.fault.verb else { return true };
+        let Act::Attempt { verb, .. } = &planned.fault.act else { return true };
+        let nth = verb.nth();
         planned.calls = planned.calls.saturating_add(1);
         planned.calls >= nth
     }
@@ -174,7 +151,7 @@ impl Plane {
             self.disarm(fault);
             self.planned_mut(fault).strikes = Strikes::Next;
         } else {
-            let on = self.planned(fault).fault.target.to_string();
+            let on = self.planned(fault).fault.act.target().to_string();
             self.fire(fault, on, out);
             self.planned_mut(fault).strikes = Strikes::All;
             self.heal_after(fault, now);
@@ -183,16 +160,17 @@ impl Plane {
 
     /// Whether a fault strikes one attempt only.
     fn is_single(&self, fault: FaultIndex) -> bool {
-        matches!(Mishap::of(&self.planned(fault).fault.verb), Some((_, None)))
+        let act = &self.planned(fault).fault.act;
+        fate_by(act).is_some() && act.lasts().is_none()
     }
 
     /// What a connection suffers whose SYN still gets through.
-    fn spoil(&mut self, key: ConnectionKey, fault: FaultIndex, mishap: Mishap, out: &mut Vec<Effect>) {
+    fn spoil(&mut self, key: ConnectionKey, fault: FaultIndex, fate: AttemptFate, out: &mut Vec<Effect>) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         for direction in Direction::BOTH {
             connection.silence(direction, HalfOpenKind::Stall, fault, out);
         }
-        connection.stillborn = (mishap == Mishap::Reset).then_some(fault);
+        connection.stillborn = (fate == AttemptFate::Reset).then_some(fault);
         self.changes += 1;
     }
 

@@ -8,7 +8,7 @@ use super::connection::Connection;
 use super::edit::event_units;
 use super::encode::{self, TERMINAL_CHUNK, chunk_head, error_response};
 use super::http::{Body, Chunk};
-use super::verbs::Point;
+use super::struck::Point;
 use crate::fault::FaultIndex;
 use crate::name::{Direction, Side};
 use crate::trace::Unit;

@@ -12,7 +12,7 @@ use super::leg::{Fate, Halt, Leg};
 use super::reasons::Speech;
 use super::watch::{Due, Seen, Watch};
 use super::{ConnectionKey, Effect, Mode};
-use crate::fault::{Fault, FaultIndex, HalfOpenKind, Trigger, Verb};
+use crate::fault::{Fault, FaultIndex, HalfOpenKind, Trigger};
 use crate::name::{ConnectionId, Direction, Side};
 
 /// How long an end that was sent a Close frame may take to answer with its own: the default of Python's `websockets` is
@@ -407,7 +407,7 @@ impl Connection {
 
 /// Whether a fault has to know where chunks, lines or whole messages of HTTP begin and end.
 fn wants_fine_marks(fault: &Fault) -> bool {
-    matches!(fault.verb, Verb::Buffer { .. }) || matches!(fault.trigger, Trigger::Chunk { .. } | Trigger::Line { .. })
+    fault.act.needs_messages() || matches!(fault.trigger, Trigger::Chunk { .. } | Trigger::Line { .. })
 }
 
 /// Who sends in a direction.

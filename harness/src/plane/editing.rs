@@ -8,69 +8,11 @@ use super::edit::{self, Frames};
 use super::encode::{chunk, chunk_head};
 use super::http::Body;
 use super::mark::What;
-use super::verbs::Point;
+use super::struck::{Edit, Point};
 use super::{ConnectionKey, Effect};
-use crate::fault::{FaultIndex, Upstream, Verb};
+use crate::fault::FaultIndex;
 use crate::name::Direction;
 use crate::trace::Unit;
-
-/// How a fault changes a message or event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Edit {
-    /// One character becomes another.
-    Corrupt,
-    /// It arrives so often more.
-    Repeat(u32),
-    /// It arrives behind so many that follow it.
-    Behind(u32),
-    /// It does not arrive.
-    LeaveOut,
-}
-
-impl Edit {
-    /// What a verb does to single messages, if it does.
-    pub(super) fn of(verb: &Verb) -> Option<Self> {
-        match verb {
-            Verb::Corrupt => Some(Self::Corrupt),
-            Verb::DuplicateMessage { copies } => Some(Self::Repeat(*copies)),
-            Verb::ReorderMessages { by } => Some(Self::Behind(*by)),
-            Verb::Upstream(Upstream::MissingDone) => Some(Self::LeaveOut),
-            Verb::Upstream(
-                Upstream::Status { .. }
-                | Upstream::SlowHead { .. }
-                | Upstream::ErrorEvent { .. }
-                | Upstream::Stall { .. },
-            )
-            | Verb::Reset { .. }
-            | Verb::Drop { .. }
-            | Verb::Close { .. }
-            | Verb::HalfClose { .. }
-            | Verb::LookupFails { .. }
-            | Verb::LookupMoves { .. }
-            | Verb::Buffer { .. }
-            | Verb::HalfOpen { .. }
-            | Verb::Illegal { .. }
-            | Verb::Cut { .. }
-            | Verb::TruncateClean
-            | Verb::Freeze { .. }
-            | Verb::Partition { .. }
-            | Verb::Refuse { .. }
-            | Verb::ConnectHang { .. }
-            | Verb::HandshakeStall { .. }
-            | Verb::AcceptThenReset { .. }
-            | Verb::Delay { .. }
-            | Verb::Jitter { .. }
-            | Verb::Throttle { .. }
-            | Verb::Drip { .. }
-            | Verb::Split { .. }
-            | Verb::IoError { .. }
-            | Verb::Crash { .. }
-            | Verb::PowerLoss { .. }
-            | Verb::ClockJump { .. }
-            | Verb::Restart { .. } => None,
-        }
-    }
-}
 
 /// The message or event that a fault changes.
 struct Original {

@@ -27,7 +27,7 @@ pub(super) fn close_frame(code: Option<u16>, reason: &str, direction: Direction)
 }
 
 /// Bytes that no sender of that direction may write.
-pub(super) fn illegal_bytes(kind: IllegalKind, direction: Direction) -> Bytes {
+pub(crate) fn illegal_bytes(kind: IllegalKind, direction: Direction) -> Bytes {
     let masked = direction == Direction::ToServer;
     match kind {
         IllegalKind::Close1005 => close_frame(Some(1005), "", direction),
@@ -95,7 +95,7 @@ pub(super) fn error_response(status: u16) -> Bytes {
 }
 
 /// The event with which an upstream tells of an error in the middle of a stream, in OpenAI's envelope.
-pub(super) fn error_event(message: &str) -> Bytes {
+pub(crate) fn error_event(message: &str) -> Bytes {
     Bytes::from(format!("data: {}\n\n", error_body(message, "server_error")))
 }
 

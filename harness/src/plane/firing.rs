@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::connection::CLOSE_ANSWER;
+use super::connection::{CLOSE_ANSWER, Connection};
 use super::plane::{Due, Plane};
 use super::planned::Strikes;
 use super::reasons::{Hindrance, NOTHING_OPEN};
-use super::verbs::Point;
-use super::{Answer, ConnectionKey, Effect, Hold, HostAct};
-use crate::fault::{Fault, FaultIndex, IoCall, Target, Trigger, Upstream, Verb};
+use super::struck::{Done, Point};
+use super::{Answer, ConnectionKey, Effect, Hold, HostAct, Open, Shaping, Struck};
+use crate::fault::{Act, AttemptFate, ConnectionVerb, Fault, FaultIndex, HostBlow, Keep, Trigger};
 use crate::name::{Direction, HostName, Link};
 
 /// Where a trigger has come true.
@@ -30,97 +30,49 @@ impl Plane {
         }
         let planned = self.planned_mut(fault);
         planned.fired = true;
-        let verb = planned.fault.verb.to_string();
+        let verb = planned.fault.act.verb().to_string();
         out.push(Effect::Fired { fault, on, verb });
     }
 
     /// A trigger has come true.
     pub(super) fn come_true(&mut self, fault: FaultIndex, site: Site, now: Duration, out: &mut Vec<Effect>) {
         self.changes += 1;
-        let Fault { target, verb, .. } = self.planned(fault).fault.clone();
+        let act = self.planned(fault).fault.act.clone();
         if let Site::On(key, Some(point)) = site
-            && !verb.rewrites()
+            && act.keeps() == Keep::Nothing
             && let Some(connection) = self.connections.get_mut(key)
         {
             connection.leg(point.direction).pass(point.at, out);
         }
-        match (&verb, target) {
-            (Verb::Freeze { .. }, Target::Host(host)) => self.hold(fault, Hold::Host(host), now, out),
-            (Verb::Partition { one_way, .. }, Target::Between(one, other)) => {
-                self.hold(fault, between(one, other, *one_way), now, out);
+        match act {
+            Act::Connection { verb, .. } => self.strike(fault, &Blow::Verb(&*verb), site, now, out),
+            Act::Path { verb, .. } => {
+                self.strike(fault, &Blow::Shape(verb.direction(), verb.shaping()), site, now, out);
             }
-            (Verb::Partition { one_way, .. }, Target::Link { link, .. }) => {
-                self.hold(fault, between(link.client, link.server, *one_way), now, out);
-            }
-            (Verb::Crash { .. }, Target::Host(host)) => self.act(fault, host, HostAct::Crash, now, out),
-            (Verb::PowerLoss { .. }, Target::Host(host)) => self.act(fault, host, HostAct::PowerLoss, now, out),
-            (Verb::ClockJump { by, back }, Target::Host(host)) => {
-                self.act(fault, host, HostAct::JumpClock { by: *by, back: *back }, now, out);
-            }
-            (Verb::Restart { pause }, Target::Host(host)) => {
-                self.act(fault, host, HostAct::Restart { pause: *pause }, now, out);
-            }
-            (Verb::Partition { .. }, Target::Host(_)) => self.give_up(fault, "a partition needs two hosts", now),
-            (
-                Verb::Freeze { .. }
-                | Verb::Crash { .. }
-                | Verb::PowerLoss { .. }
-                | Verb::ClockJump { .. }
-                | Verb::Restart { .. },
-                _,
-            ) => {
-                self.give_up(fault, "the target is not a host", now);
-            }
-            (
-                Verb::Refuse { .. }
-                | Verb::ConnectHang { .. }
-                | Verb::HandshakeStall { .. }
-                | Verb::AcceptThenReset { .. }
-                | Verb::IoError { call: IoCall::Connect, .. },
-                _,
-            ) => self.await_attempts(fault, now, out),
-            (Verb::IoError { call: IoCall::Accept, kind, nth, lasting, .. }, Target::Link { link, .. }) => {
-                self.fire(fault, link.to_string(), out);
-                let lasting = lasting.is_some();
-                out.push(Effect::AcceptError { link, kind: *kind, nth: *nth, lasting, fault });
+            Act::Attempt { .. } => self.await_attempts(fault, now, out),
+            Act::Lookup { link, verb } => self.look_up(fault, link, verb.answer(), verb.is_once(), now, out),
+            Act::Listener { on, verb } => {
+                self.fire(fault, on.link.to_string(), out);
+                let (kind, nth, lasting) = (verb.error(), verb.nth(), verb.duration().is_some());
+                out.push(Effect::AcceptError { link: on.link, kind, nth, lasting, fault });
                 self.heal_after(fault, now);
             }
-            (Verb::LookupFails { kind, lasting }, Target::Link { link, .. }) => {
-                self.look_up(fault, link, Answer::Failure(*kind), lasting.is_none(), now, out);
+            Act::Pair { one, other, verb } => {
+                let held = match verb.is_one_way() {
+                    true => Hold::OneWay { from: one, to: other },
+                    false => Hold::Between(one, other),
+                };
+                self.hold(fault, held, now, out);
             }
-            (Verb::LookupMoves { to, .. }, Target::Link { link, .. }) => {
-                self.look_up(fault, link, Answer::AddressOf(to.clone()), false, now, out);
-            }
-            (Verb::LookupFails { .. } | Verb::LookupMoves { .. }, _) => {
-                self.give_up(fault, "a lookup is of a link", now);
-            }
-            (
-                Verb::Reset { .. }
-                | Verb::Drop { .. }
-                | Verb::Close { .. }
-                | Verb::HalfClose { .. }
-                | Verb::Buffer { .. }
-                | Verb::HalfOpen { .. }
-                | Verb::Illegal { .. }
-                | Verb::Cut { .. }
-                | Verb::TruncateClean
-                | Verb::Delay { .. }
-                | Verb::Jitter { .. }
-                | Verb::Throttle { .. }
-                | Verb::Drip { .. }
-                | Verb::Split { .. }
-                | Verb::Corrupt
-                | Verb::DuplicateMessage { .. }
-                | Verb::ReorderMessages { .. }
-                | Verb::Upstream(_)
-                | Verb::IoError { .. },
-                _,
-            ) => self.strike(fault, &verb, site, now, out),
+            Act::Host { host, verb } => match verb.blow() {
+                HostBlow::Hold => self.hold(fault, Hold::Host(host), now, out),
+                HostBlow::Act(act) => self.act(fault, host, act, now, out),
+            },
         }
     }
 
-    /// Strikes those connections that a verb can be done to.
-    fn strike(&mut self, fault: FaultIndex, verb: &Verb, site: Site, now: Duration, out: &mut Vec<Effect>) {
+    /// Strikes those connections to which it can be done.
+    fn strike(&mut self, fault: FaultIndex, blow: &Blow<'_>, site: Site, now: Duration, out: &mut Vec<Effect>) {
         let planned = &self.faults[fault.0 as usize];
         let (point, meant): (_, Vec<_>) = match site {
             Site::On(key, point) => (point, self.connections.get(key).into_iter().collect()),
@@ -129,7 +81,7 @@ impl Plane {
         let mut obstacle = NOTHING_OPEN;
         let (mut keys, mut on, mut hindered) = (Vec::new(), Vec::new(), Vec::new());
         for connection in meant {
-            match connection.obstacle(verb, point) {
+            match blow.obstacle(connection, point) {
                 _ if !connection.is_open() => {}
                 Some(reason) => {
                     obstacle = reason;
@@ -151,15 +103,16 @@ impl Plane {
         }
         self.fire(fault, on.join(", "), out);
         for key in &keys {
-            if let Some(connection) = self.connections.get_mut(*key) {
-                connection.strike(fault, verb, point, out);
-            }
-            if let Verb::Close { .. } = verb {
+            let Some(connection) = self.connections.get_mut(*key) else { continue };
+            let done = blow.strike(connection, fault, point, out);
+            self.planned_mut(fault).fails_calls |= done.fails_calls;
+            if done.closes {
                 self.set_deadline(now + CLOSE_ANSWER, Due::CloseAnswer(fault, *key));
             }
         }
         self.planned_mut(fault).struck.extend(&keys);
-        match (&self.planned(fault).fault.trigger, duration(verb)) {
+        let Fault { trigger, act } = &self.planned(fault).fault;
+        match (trigger, act.lasts()) {
             (_, None) => {}
             // One connection after another is struck, and each has its time.
             (Trigger::Idle(_), Some(delay)) => {
@@ -200,13 +153,8 @@ impl Plane {
         self.heal_after(fault, now);
     }
 
-    fn give_up(&mut self, fault: FaultIndex, obstacle: &'static str, now: Duration) {
-        self.disarm(fault);
-        self.planned_mut(fault).hindrance = Some(Hindrance { at: now, on: Vec::new(), obstacle });
-    }
-
     pub(super) fn heal_after(&mut self, fault: FaultIndex, now: Duration) {
-        if let Some(delay) = duration(&self.planned(fault).fault.verb) {
+        if let Some(delay) = self.planned(fault).fault.act.lasts() {
             self.set_deadline(now + delay, Due::Heal(fault));
         }
     }
@@ -225,23 +173,25 @@ impl Plane {
 
     fn heal_on(&mut self, fault: FaultIndex, struck: Vec<ConnectionKey>, now: Duration, out: &mut Vec<Effect>) {
         self.changes += 1;
-        let Fault { verb, target, .. } = &self.faults[fault.0 as usize].fault;
-        match (verb, target) {
-            (
-                Verb::Freeze { .. }
-                | Verb::Partition { .. }
-                | Verb::LookupFails { .. }
-                | Verb::LookupMoves { .. }
-                | Verb::IoError { .. },
-                _,
-            ) => out.push(Effect::Release { fault }),
-            (Verb::Crash { .. } | Verb::PowerLoss { .. }, Target::Host(host)) => {
-                out.push(Effect::Host { host: host.clone(), act: HostAct::Start, fault });
+        let planned = &self.faults[fault.0 as usize];
+        let ends = match &planned.fault.act {
+            Act::Pair { .. } | Act::Lookup { .. } | Act::Listener { .. } => Some(Effect::Release { fault }),
+            Act::Host { host, verb } => match verb.blow() {
+                HostBlow::Hold => Some(Effect::Release { fault }),
+                HostBlow::Act(HostAct::Crash | HostAct::PowerLoss) => {
+                    Some(Effect::Host { host: host.clone(), act: HostAct::Start, fault })
+                }
+                HostBlow::Act(HostAct::Restart { .. } | HostAct::JumpClock { .. } | HostAct::Start) => None,
+            },
+            Act::Attempt { verb, .. } => {
+                matches!(verb.fate(), AttemptFate::Fails(_)).then_some(Effect::Release { fault })
             }
-            _ => {}
-        }
+            Act::Connection { .. } => planned.fails_calls.then_some(Effect::Release { fault }),
+            Act::Path { .. } => None,
+        };
+        out.extend(ends);
+        let shaped = matches!(planned.fault.act, Act::Path { .. });
         self.planned_mut(fault).strikes = Strikes::None;
-        let shaped = shapes(&self.planned(fault).fault.verb);
         for key in &struck {
             let Some(connection) = self.connections.get_mut(*key) else { continue };
             connection.heal(fault, out);
@@ -258,53 +208,41 @@ impl Plane {
     }
 }
 
-fn between(from: HostName, to: HostName, one_way: bool) -> Hold {
-    if one_way { Hold::OneWay { from, to } } else { Hold::Between(from, to) }
+/// What is done to each connection that a fault strikes.
+enum Blow<'a> {
+    Verb(&'a dyn ConnectionVerb),
+    /// Its packets travel otherwise, one way or both.
+    Shape(Option<Direction>, Shaping),
 }
 
-/// How long a verb lasts, if it ends by itself.
-fn duration(verb: &Verb) -> Option<Duration> {
-    match verb {
-        Verb::HalfOpen { heal_after: time, .. }
-        | Verb::Freeze { thaw_after: time }
-        | Verb::Partition { heal_after: time, .. }
-        | Verb::Refuse { lasting: time }
-        | Verb::ConnectHang { lasting: time }
-        | Verb::HandshakeStall { lasting: time }
-        | Verb::AcceptThenReset { lasting: time }
-        | Verb::LookupFails { lasting: time, .. }
-        | Verb::LookupMoves { lasting: time, .. }
-        | Verb::Buffer { lasting: time, .. }
-        | Verb::IoError { lasting: time, .. }
-        | Verb::Delay { lasting: time, .. }
-        | Verb::Jitter { lasting: time, .. }
-        | Verb::Throttle { lasting: time, .. }
-        | Verb::Drip { lasting: time, .. }
-        | Verb::Split { lasting: time, .. }
-        | Verb::Upstream(Upstream::Stall { heal_after: time })
-        | Verb::Crash { restart_after: time }
-        | Verb::PowerLoss { restart_after: time } => *time,
-        Verb::Upstream(Upstream::SlowHead { by }) => Some(*by),
-        Verb::Reset { .. }
-        | Verb::Drop { .. }
-        | Verb::Close { .. }
-        | Verb::HalfClose { .. }
-        | Verb::Illegal { .. }
-        | Verb::Cut { .. }
-        | Verb::TruncateClean
-        | Verb::Corrupt
-        | Verb::DuplicateMessage { .. }
-        | Verb::ReorderMessages { .. }
-        | Verb::Upstream(Upstream::Status { .. } | Upstream::MissingDone | Upstream::ErrorEvent { .. })
-        | Verb::ClockJump { .. }
-        | Verb::Restart { .. } => None,
+impl Blow<'_> {
+    /// Why it cannot be done to a connection, if it cannot.
+    fn obstacle(&self, connection: &Connection, point: Option<Point>) -> Option<&'static str> {
+        match self {
+            Self::Verb(verb) => verb.obstacle(&Open { connection, point }),
+            Self::Shape(..) => None,
+        }
     }
-}
 
-/// Whether a verb changes how packets travel.
-fn shapes(verb: &Verb) -> bool {
-    matches!(
-        verb,
-        Verb::Delay { .. } | Verb::Jitter { .. } | Verb::Throttle { .. } | Verb::Drip { .. } | Verb::Split { .. }
-    )
+    fn strike(
+        &self,
+        connection: &mut Connection,
+        fault: FaultIndex,
+        point: Option<Point>,
+        out: &mut Vec<Effect>,
+    ) -> Done {
+        match self {
+            Self::Verb(verb) => {
+                let mut struck = Struck { connection, fault, point, out, done: Done::default() };
+                verb.strike(&mut struck);
+                struck.done
+            }
+            Self::Shape(way, shaping) => {
+                let (connection, shaping) = (connection.key, *shaping);
+                let ways = Direction::BOTH.into_iter().filter(|direction| way.is_none_or(|way| way == *direction));
+                out.extend(ways.map(|direction| Effect::Shape { connection, direction, shaping, fault }));
+                Done::default()
+            }
+        }
+    }
 }

@@ -8,7 +8,7 @@
 //! - `planned`: one fault and how far its life has come; `firing`: how faults fire and heal; `attempts`: what befalls
 //!   connections before they are any; `idle`: what befalls those that carry nothing;
 //! - `reasons`: why faults have not fired;
-//! - `verbs`: what each verb does to a connection; `buffer`: a hop that keeps what it is sent; `bodies`: to the body of a response; `editing` (with `edit`): to single
+//! - `struck`: what a verb sees of a connection and can do to it; `buffer`: a hop that keeps what it is sent; `bodies`: to the body of a response; `editing` (with `edit`): to single
 //!   messages and events;
 //! - `connection`: two legs, and what their protocols and faults share; `connections`: all of them;
 //! - `leg`: one direction: reads, lets pass, holds, throws away; `awaited`: the boundaries that faults wait for in it;
@@ -70,13 +70,15 @@ mod planned;
 mod protocol;
 mod reasons;
 mod sse;
-mod verbs;
+mod struck;
 mod watch;
 mod websocket;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use effect::{Answer, ConnectVerdict, ConnectionKey, Effect, Hold, HostAct, Mode, Passage, Shaping};
+pub(crate) use encode::{error_event, illegal_bytes};
 pub use machine::PlaneMachine;
 pub use plane::Plane;
+pub use struck::{Edit, Open, Struck};

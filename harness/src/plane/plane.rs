@@ -11,7 +11,7 @@ use super::firing::Site;
 use super::leg::Fate;
 use super::planned::Planned;
 use super::reasons::Traffic;
-use super::verbs::Point;
+use super::struck::Point;
 use super::watch;
 use super::{ConnectionKey, Effect, Passage};
 use crate::fault::{Fault, FaultIndex, Trigger};
@@ -22,17 +22,16 @@ use crate::trace::LogEvent;
 ///
 /// ```
 /// use std::time::Duration;
-/// use halfopen::fault::{Ends, Fault, Target, Trigger, Verb};
-/// use halfopen::name::{ConnectionId, Link};
+/// use halfopen::fault::{Connections, Ends, Fault, Reset, Trigger};
+/// use halfopen::name::ConnectionId;
 /// use halfopen::plane::{ConnectVerdict, ConnectionKey, Effect, Plane};
 ///
-/// let link = Link { client: "alice".into(), server: "chat".into() };
-/// let target = Target::Link { link: link.clone(), connection: None };
+/// let chats = Connections::of("alice", "chat");
 /// let at = Duration::from_secs(5);
-/// let mut plane = Plane::new(&[Fault { target, trigger: Trigger::At(at), verb: Verb::Reset { to: Ends::Both } }]);
+/// let mut plane = Plane::new(&[Fault::new(chats.clone(), Trigger::At(at), Reset { to: Ends::Both })]);
 ///
 /// let mut effects = Vec::new();
-/// let id = ConnectionId { link, nth: 1 };
+/// let id = ConnectionId { link: chats.link, nth: 1 };
 /// assert_eq!(plane.connect(ConnectionKey(0), &id, Duration::ZERO, &mut effects), ConnectVerdict::Proceed);
 /// assert_eq!(plane.next_deadline(), Some(at));
 /// plane.timeout(at, &mut effects);

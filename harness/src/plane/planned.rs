@@ -20,6 +20,8 @@ pub(super) struct Planned {
     pub(super) strikes: Strikes,
     /// The connections that feel it until it heals.
     pub(super) struck: Vec<ConnectionKey>,
+    /// Calls fail until it heals.
+    pub(super) fails_calls: bool,
     /// Why it did not fire although its trigger came true, the last time.
     pub(super) hindrance: Option<Hindrance>,
     /// The most that a connection which is over has seen of what the trigger counts.
@@ -49,6 +51,7 @@ impl Planned {
             calls: 0,
             strikes: Strikes::None,
             struck: Vec::new(),
+            fails_calls: false,
             hindrance: None,
             most: None,
             namesakes: 0,
@@ -57,22 +60,13 @@ impl Planned {
 
     /// Whether the fault may strike a connection.
     pub(super) fn aims_at(&self, id: &ConnectionId) -> bool {
-        match &self.fault.target {
+        match self.fault.act.target() {
             Target::Link { link, connection } => *link == id.link && connection.is_none_or(|nth| nth == id.nth),
             Target::Between(one, other) => {
                 let ends = (&id.link.client, &id.link.server);
                 ends == (one, other) || ends == (other, one)
             }
             Target::Host(host) => *host == id.link.client || *host == id.link.server,
-        }
-    }
-
-    /// Whether the fault, once it strikes attempts, strikes this one. A host's are those that come to it.
-    pub(super) fn strikes_attempt(&self, id: &ConnectionId) -> bool {
-        match &self.fault.target {
-            Target::Link { link, connection } => *link == id.link && connection.is_none_or(|nth| nth <= id.nth),
-            Target::Host(host) => *host == id.link.server,
-            Target::Between(..) => self.aims_at(id),
         }
     }
 

@@ -192,7 +192,7 @@ impl Plane {
     fn spoken_on(&self, planned: &Planned) -> BTreeSet<Speech> {
         let live = self.connections.iter().filter(|connection| planned.aims_at(&connection.id));
         let mut spoken: BTreeSet<_> = live.flat_map(|connection| connection.spoken()).collect();
-        if let Target::Link { link, .. } = &planned.fault.target
+        if let Target::Link { link, .. } = planned.fault.act.target()
             && let Some(traffic) = self.seen.get(link)
         {
             spoken.extend(&traffic.spoken);
@@ -202,8 +202,8 @@ impl Plane {
 
     /// A reason, with what there was of the connections that the fault aims at.
     fn with_traffic(&self, reason: String, planned: &Planned) -> String {
-        match &planned.fault.target {
-            Target::Link { link, connection } => format!("{reason}; {}", self.traffic(link, *connection)),
+        match planned.fault.act.target() {
+            Target::Link { link, connection } => format!("{reason}; {}", self.traffic(link, connection)),
             Target::Between(..) | Target::Host(_) => reason,
         }
     }

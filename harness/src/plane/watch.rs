@@ -2,7 +2,7 @@
 
 use super::encode::DONE;
 use super::mark::{Mark, What};
-use crate::fault::{Edge, Fault, FaultIndex, Trigger, Upstream, Verb};
+use crate::fault::{Edge, Fault, FaultIndex, Keep, Response, Trigger};
 use crate::name::Direction;
 use crate::pattern::Pattern;
 use crate::trace::Unit;
@@ -12,7 +12,7 @@ use crate::trace::Unit;
 pub(super) struct Watch {
     /// Whose.
     pub(super) fault: FaultIndex,
-    need: Need,
+    need: Keep,
     aim: Aim,
     due: Option<Due>,
 }
@@ -24,17 +24,6 @@ pub(super) struct Due {
     pub(super) at: u64,
     /// The first byte of the unit that the trigger counts.
     pub(super) from: u64,
-}
-
-/// What must not have left when the fault strikes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Need {
-    /// Nothing before the point.
-    Nothing,
-    /// The size of the chunk around the point.
-    ChunkSize,
-    /// The unit, and the size of the chunk in which it begins.
-    Unit,
 }
 
 #[derive(Debug)]
@@ -99,13 +88,13 @@ impl Watch {
             Trigger::Message { n, direction, edge, content } => (*direction, unit(What::Message, *n, *edge, content)),
             Trigger::Frame { kind, n, direction, edge } => (*direction, unit(What::Frame(*kind), *n, *edge, &any)),
             Trigger::SseEvent { n, edge, content } => (Direction::ToClient, unit(What::SseEvent, *n, *edge, content)),
-            Trigger::HttpHead { n, direction, edge } => (*direction, Aim::head(&fault.verb, *n, *edge)),
+            Trigger::HttpHead { n, direction, edge } => (*direction, Aim::head(fault.act.response(), *n, *edge)),
             Trigger::Chunk { n, direction, edge } => (*direction, unit(What::Chunk, *n, *edge, &any)),
             Trigger::Line { n, direction, edge } => (*direction, unit(What::Line, *n, *edge, &any)),
             Trigger::At(_) | Trigger::Idle(_) | Trigger::Event { .. } | Trigger::Connect => return None,
         };
         let due = matches!(aim, Aim::Bytes { left: 0 }).then_some(Due { at: 0, from: 0 });
-        let need = Need::of(&fault.verb);
+        let need = fault.act.keeps();
         (counted == direction).then_some(Self { fault: index, need, aim, due })
     }
 
@@ -126,7 +115,7 @@ impl Watch {
 
     /// Whether a chunk must be kept until it is known that the fault does not strike in it.
     pub(super) fn keeps_chunks(&self) -> bool {
-        self.need != Need::Nothing
+        self.need != Keep::Nothing
     }
 
     /// How many bytes may be read before the watch wants to look again.
@@ -145,7 +134,7 @@ impl Watch {
     /// From where on bytes must wait: the fault may strike there, and it is not yet known whether it does.
     pub(super) fn holds_from(&self) -> Option<u64> {
         match &self.aim {
-            Aim::Unit(Counter { track: Some(track), content, .. }) if self.need == Need::Unit => {
+            Aim::Unit(Counter { track: Some(track), content, .. }) if self.need == Keep::Unit => {
                 (content.is_any() || !track.waits_no_longer).then_some(track.start)
             }
             Aim::Unit(Counter { track: Some(track), .. }) if !track.recognised && !track.waits_no_longer => track.point,
@@ -211,7 +200,7 @@ impl Watch {
     pub(super) fn undecided_from(&self) -> Option<u64> {
         match &self.aim {
             Aim::Unit(Counter { track: Some(track), content, .. })
-                if !track.has_shown && (self.need != Need::Unit || !content.is_any()) =>
+                if !track.has_shown && (self.need != Keep::Unit || !content.is_any()) =>
             {
                 self.holds_from().map(|_| track.start)
             }
@@ -332,52 +321,12 @@ impl Counter {
 
 impl Aim {
     /// The trigger of a verb that is about a whole response names the response by its head.
-    fn head(verb: &Verb, n: u32, edge: Edge) -> Self {
+    fn head(named: Response, n: u32, edge: Edge) -> Self {
         let head = |edge| Self::Unit(Counter::new(What::Head, n, edge, Pattern::default()));
-        let Verb::Upstream(upstream) = verb else { return head(edge) };
-        match upstream {
-            Upstream::Status { .. } | Upstream::SlowHead { .. } => head(Edge::Before),
-            Upstream::MissingDone => Self::Done { n, heads: 0, event: None },
-            Upstream::ErrorEvent { .. } | Upstream::Stall { .. } => head(edge),
-        }
-    }
-}
-
-impl Need {
-    fn of(verb: &Verb) -> Self {
-        match verb {
-            Verb::TruncateClean | Verb::Upstream(Upstream::ErrorEvent { .. }) => Self::ChunkSize,
-            Verb::Corrupt
-            | Verb::DuplicateMessage { .. }
-            | Verb::ReorderMessages { .. }
-            | Verb::Upstream(Upstream::MissingDone) => Self::Unit,
-            Verb::Reset { .. }
-            | Verb::Drop { .. }
-            | Verb::Close { .. }
-            | Verb::HalfClose { .. }
-            | Verb::LookupFails { .. }
-            | Verb::LookupMoves { .. }
-            | Verb::Buffer { .. }
-            | Verb::HalfOpen { .. }
-            | Verb::Illegal { .. }
-            | Verb::Cut { .. }
-            | Verb::Freeze { .. }
-            | Verb::Partition { .. }
-            | Verb::Refuse { .. }
-            | Verb::ConnectHang { .. }
-            | Verb::HandshakeStall { .. }
-            | Verb::AcceptThenReset { .. }
-            | Verb::Delay { .. }
-            | Verb::Jitter { .. }
-            | Verb::Throttle { .. }
-            | Verb::Drip { .. }
-            | Verb::Split { .. }
-            | Verb::Upstream(Upstream::Status { .. } | Upstream::SlowHead { .. } | Upstream::Stall { .. })
-            | Verb::IoError { .. }
-            | Verb::Crash { .. }
-            | Verb::PowerLoss { .. }
-            | Verb::ClockJump { .. }
-            | Verb::Restart { .. } => Self::Nothing,
+        match named {
+            Response::Head => head(edge),
+            Response::Whole => head(Edge::Before),
+            Response::Done => Self::Done { n, heads: 0, event: None },
         }
     }
 }

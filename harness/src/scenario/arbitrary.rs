@@ -7,13 +7,14 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::Scenario;
-use crate::fault::{
-    Edge, Ending, Ends, Fault, FrameKind, HalfOpenKind, IllegalKind, IoCall, IoErrorKind, LookupError, Target, Trigger,
-    Upstream, Verb,
-};
-use crate::name::{Direction, HostName, Link, Side};
+use super::document::Node;
+use super::duration::written;
+use super::names::Names;
+use super::{FaultRule, Scenario, validate};
+use crate::fault::{Act, Edge, Fault, FrameKind, Holds, Registry, Trigger, Without};
+use crate::name::{Direction, HostName};
 use crate::pattern::{Pattern, Wanted};
+use crate::seed::{Draws, Seed, SeedTree};
 
 /// A scenario with the hosts `alice`, `bob`, `chat` and `elsewhere` and all that a file can say.
 pub(crate) fn scenario() -> Scenario {
@@ -113,71 +114,62 @@ convicted_by = ["truthful", "integrity"]
     Scenario::from_toml(text, Path::new("everything.toml")).expect("the scenario has no mistake")
 }
 
-/// A fault that the scenario may have.
+/// A fault that the scenario may have: any verb that fits a trigger, with any values that its keys may have.
 pub(crate) fn fault() -> impl Strategy<Value = Fault> {
-    let timed = || prop_oneof![duration().prop_map(Trigger::At), event()];
-    let on_host = (host(), timed(), host_verb()).prop_map(|(host, trigger, verb)| Fault {
-        target: Target::Host(host),
-        trigger,
-        verb,
-    });
-    let partition = (pair(), timed(), any::<bool>(), option::of(duration())).prop_map(
-        |((one, other), trigger, one_way, heal_after)| Fault {
-            target: Target::Between(one, other),
-            trigger,
-            verb: Verb::Partition { one_way, heal_after },
-        },
-    );
-    let on_link = (pair(), option::of(1..9_u32), trigger(), link_verb()).prop_map(
-        |((client, server), connection, trigger, verb)| Fault {
-            target: Target::Link { link: Link { client, server }, connection },
-            trigger,
-            verb,
-        },
-    );
-    let refusal = (pair(), option::of(1..9_u32), attempt_verb()).prop_map(|((client, server), connection, verb)| {
-        Fault { target: Target::Link { link: Link { client, server }, connection }, trigger: Trigger::Connect, verb }
-    });
-    let closing = (pair(), prop_oneof![timed(), websocket_unit()], frame_verb())
-        .prop_map(|(link, trigger, verb)| on(link, trigger, verb));
-    let truncation = (pair(), sse_event()).prop_map(|(link, trigger)| on(link, trigger, Verb::TruncateClean));
-    let editing = (pair(), whole_unit(), edit()).prop_map(|(link, trigger, verb)| on(link, trigger, verb));
-    let lookup = (pair(), timed(), lookup_verb()).prop_map(|(link, trigger, verb)| on(link, trigger, verb));
-    let upstream =
-        (pair(), upstream()).prop_map(|(link, (trigger, upstream))| on(link, trigger, Verb::Upstream(upstream)));
-    prop_oneof![on_host, partition, on_link, refusal, closing, truncation, editing, lookup, upstream]
-}
-
-fn on((client, server): (HostName, HostName), trigger: Trigger, verb: Verb) -> Fault {
-    Fault { target: Target::Link { link: Link { client, server }, connection: None }, trigger, verb }
-}
-
-fn attempt_verb() -> impl Strategy<Value = Verb> {
-    let kinds = select(IoErrorKind::ALL.to_vec());
-    (0..5_u8, option::of(duration()), kinds, 1_u32..).prop_map(|(which, lasting, kind, nth)| match which {
-        0 => Verb::Refuse { lasting },
-        1 => Verb::ConnectHang { lasting },
-        2 => Verb::HandshakeStall { lasting },
-        3 => Verb::IoError { call: IoCall::Connect, kind, nth, side: Side::Client, lasting },
-        _ => Verb::AcceptThenReset { lasting },
+    let trigger = prop_oneof![4 => trigger(), 1 => whole_unit(), 1 => response()];
+    let scenario = scenario();
+    (trigger, any::<u64>()).prop_map(move |(trigger, seed)| {
+        let mut draws = SeedTree::new(Seed(seed)).draws();
+        let fits = |rule: &FaultRule| validate::rule(rule, "fault", &scenario).is_ok();
+        let rules = std::iter::repeat_with(|| {
+            let act = act(&mut draws)?;
+            Some(FaultRule::from(Fault { trigger: trigger.clone(), act })).filter(fits)
+        });
+        let rule = rules.take(10_000).flatten().next().expect("some verb fits every trigger");
+        rule.fixed().expect("nothing is left open")
     })
 }
 
-/// Nobody moves to itself.
-fn lookup_verb() -> impl Strategy<Value = Verb> {
-    prop_oneof![
-        (select(LookupError::ALL.to_vec()), option::of(duration()))
-            .prop_map(|(kind, lasting)| Verb::LookupFails { kind, lasting }),
-        option::of(duration()).prop_map(|lasting| Verb::LookupMoves { to: "elsewhere".into(), lasting }),
-    ]
+/// A verb as a file might write it, with a target; `None` if that has a mistake.
+fn act(draws: &mut Draws) -> Option<Act> {
+    let registry = Registry::default();
+    let entry = draws.pick(registry.entries());
+    let (client, server) = draws.pick(&[("alice", "chat"), ("chat", "alice"), ("bob", "chat"), ("alice", "bob")]);
+    let mut text = match entry.place() {
+        "link" => format!("link = '{client} -> {server}'\n"),
+        "between" => format!("between = ['{client}', '{server}']\n"),
+        _ => format!("host = '{client}'\n"),
+    };
+    if entry.place() == "link" && draws.below(3) == 0 {
+        text.push_str(&format!("connection = {}\n", draws.range(1..=9)));
+    }
+    for key in entry.keys() {
+        if key.without != Without::Mistake && draws.below(2) == 0 {
+            continue;
+        }
+        text.push_str(&format!("{} = {}\n", key.name, value(key.holds, draws)));
+    }
+    let table = format!("{text}when = {{ at = '1s' }}\ndo = '{}'\n", entry.word());
+    let node = Node::parse(&table, Path::new("arbitrary.toml")).expect("it is TOML");
+    let rules = super::rule::read(&node, &Names::of(&registry)).ok()?;
+    rules.into_iter().flat_map(|rule| rule.acts).next()
 }
 
-fn frame_verb() -> impl Strategy<Value = Verb> {
-    prop_oneof![
-        (code(), ".{0,30}", ends()).prop_map(|(code, reason, to)| Verb::Close { code: Some(code), reason, to }),
-        ends().prop_map(|to| Verb::Close { code: None, reason: String::new(), to }),
-        (select(IllegalKind::ALL.to_vec()), ends()).prop_map(|(kind, to)| Verb::Illegal { kind, to }),
-    ]
+fn value(holds: Holds, draws: &mut Draws) -> toml::Value {
+    let text = |text: String| toml::Value::String(text);
+    match holds {
+        // Up to two years.
+        Holds::Time => written(Duration::from_millis(draws.below(63_000_000_000))),
+        Holds::Whole { least, most } => toml::Value::Integer(i64::try_from(draws.range(least..=most)).unwrap_or(1)),
+        Holds::Text => {
+            let letters = ['a', ' ', '"', '\'', '\\', '\n', '\u{e9}', '\u{1f50c}'];
+            let length = draws.below(30);
+            text((0..length).map(|_| *draws.pick(&letters)).collect())
+        }
+        Holds::Flag => toml::Value::Boolean(draws.below(2) == 0),
+        Holds::Host => text((*draws.pick(&["alice", "bob", "chat", "elsewhere"])).to_owned()),
+        Holds::Word(words) => text((*draws.pick(words)).to_owned()),
+    }
 }
 
 fn whole_unit() -> impl Strategy<Value = Trigger> {
@@ -188,31 +180,9 @@ fn whole_unit() -> impl Strategy<Value = Trigger> {
     ]
 }
 
-fn edit() -> impl Strategy<Value = Verb> {
-    prop_oneof![
-        Just(Verb::Corrupt),
-        (1_u32..).prop_map(|copies| Verb::DuplicateMessage { copies }),
-        (1_u32..).prop_map(|by| Verb::ReorderMessages { by }),
-    ]
-}
-
-fn upstream() -> impl Strategy<Value = (Trigger, Upstream)> {
-    let of_response = prop_oneof![
-        (500..600_u16).prop_map(|status| Upstream::Status { status }),
-        duration().prop_map(|by| Upstream::SlowHead { by }),
-        Just(Upstream::MissingDone),
-    ];
-    let behind_event = prop_oneof![
-        ".{0,30}".prop_map(|message| Upstream::ErrorEvent { message }),
-        option::of(duration()).prop_map(|heal_after| Upstream::Stall { heal_after }),
-    ];
-    prop_oneof![
-        (1_u32.., of_response).prop_map(|(n, upstream)| {
-            (Trigger::HttpHead { n, direction: Direction::ToClient, edge: Edge::After }, upstream)
-        }),
-        (1_u32.., content(), behind_event)
-            .prop_map(|(n, content, upstream)| (Trigger::SseEvent { n, edge: Edge::After, content }, upstream)),
-    ]
+/// The head of a response, which names the response.
+fn response() -> impl Strategy<Value = Trigger> {
+    (1_u32..).prop_map(|n| Trigger::HttpHead { n, direction: Direction::ToClient, edge: Edge::After })
 }
 
 fn trigger() -> impl Strategy<Value = Trigger> {
@@ -275,84 +245,16 @@ fn event() -> impl Strategy<Value = Trigger> {
     })
 }
 
-fn host_verb() -> impl Strategy<Value = Verb> {
-    prop_oneof![
-        option::of(duration()).prop_map(|thaw_after| Verb::Freeze { thaw_after }),
-        option::of(duration()).prop_map(|restart_after| Verb::Crash { restart_after }),
-        option::of(duration()).prop_map(|restart_after| Verb::PowerLoss { restart_after }),
-        duration().prop_map(|pause| Verb::Restart { pause }),
-        (duration(), any::<bool>()).prop_map(|(by, back)| Verb::ClockJump { by: by + Duration::from_millis(1), back }),
-    ]
-}
-
-fn link_verb() -> impl Strategy<Value = Verb> {
-    let kinds = select(vec![HalfOpenKind::Blackhole, HalfOpenKind::Stall, HalfOpenKind::Discard]);
-    let half_open = (kinds, option::of(direction()), option::of(duration()))
-        .prop_map(|(kind, direction, heal_after)| Verb::HalfOpen { kind, direction, heal_after });
-    let buffer = (1_u32.., option::of(duration()), option::of(direction()), option::of(duration()))
-        .prop_map(|(bytes, flush_after, direction, lasting)| Verb::Buffer { bytes, flush_after, direction, lasting });
-    let shape = (0..5_u8, 1_u32.., duration(), option::of(direction()), option::of(duration())).prop_map(
-        |(which, bytes, time, direction, lasting)| match which {
-            0 => Verb::Delay { by: time, lasting },
-            1 => Verb::Jitter { up_to: time, lasting },
-            2 => Verb::Throttle { bytes_per_second: bytes.into(), direction, lasting },
-            3 => Verb::Drip { bytes, every: time, direction, lasting },
-            _ => Verb::Split { bytes, direction, lasting },
-        },
-    );
-    prop_oneof![
-        ends().prop_map(|to| Verb::Reset { to }),
-        ends().prop_map(|to| Verb::Drop { to }),
-        select(vec![Ending::Fin, Ending::Rst, Ending::Silence]).prop_map(|ending| Verb::Cut { ending }),
-        half_open,
-        select(vec![Side::Client, Side::Server]).prop_map(|by| Verb::HalfClose { by }),
-        buffer,
-        shape,
-        io_error(),
-    ]
-}
-
-fn io_error() -> impl Strategy<Value = Verb> {
-    let calls = select(vec![
-        (IoCall::Read, Side::Client),
-        (IoCall::Write, Side::Server),
-        (IoCall::Flush, Side::Client),
-        (IoCall::Shutdown, Side::Server),
-        (IoCall::Accept, Side::Server),
-    ]);
-    let kinds = select(IoErrorKind::ALL.to_vec());
-    (calls, kinds, 1_u32.., option::of(duration())).prop_map(|((call, side), kind, nth, lasting)| Verb::IoError {
-        call,
-        kind,
-        nth,
-        side,
-        lasting,
-    })
-}
-
 fn host() -> impl Strategy<Value = HostName> {
     select(vec!["alice", "bob", "chat"]).prop_map(HostName::from)
-}
-
-fn pair() -> impl Strategy<Value = (HostName, HostName)> {
-    let pairs = vec![("alice", "chat"), ("chat", "alice"), ("bob", "chat"), ("alice", "bob")];
-    select(pairs).prop_map(|(one, other)| (one.into(), other.into()))
 }
 
 fn direction() -> impl Strategy<Value = Direction> {
     select(Direction::BOTH.to_vec())
 }
 
-fn ends() -> impl Strategy<Value = Ends> {
-    select(vec![Ends::Both, Ends::Client, Ends::Server])
-}
-
 fn edge() -> impl Strategy<Value = Edge> {
     prop_oneof![Just(Edge::Before), Just(Edge::After), (1..1_000_000_u64).prop_map(Edge::Inside)]
-}
-
-fn code() -> impl Strategy<Value = u16> {
-    prop_oneof![1000..=1003_u16, 1007..=1014_u16, 3000..=4999_u16]
 }
 
 /// Up to two years.

@@ -15,17 +15,17 @@ impl Scenario {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use halfopen::fault::{Ends, Fault, Target, Trigger, Verb};
+    /// use halfopen::fault::{Fault, Partition, Trigger};
     /// use halfopen::scenario::{HostSpec, Scenario};
     ///
     /// let scenario = Scenario::new("reset", "a reset is survived")
     ///     .with_host(HostSpec::host("chat", "chat"))
     ///     .with_host(HostSpec::actor("alice", "talker"))
-    ///     .with_rule(Fault {
-    ///         target: Target::Between("alice".into(), "chat".into()),
-    ///         trigger: Trigger::At(Duration::from_secs(3)),
-    ///         verb: Verb::Partition { one_way: false, heal_after: Some(Duration::from_secs(10)) },
-    ///     })
+    ///     .with_rule(Fault::new(
+    ///         ("alice".into(), "chat".into()),
+    ///         Trigger::At(Duration::from_secs(3)),
+    ///         Partition { one_way: false, heal_after: Some(Duration::from_secs(10)) },
+    ///     ))
     ///     .checked()
     ///     .unwrap();
     /// assert_eq!(scenario.hosts.len(), 2);

@@ -9,6 +9,7 @@ use super::error::{Mistakes, ScenarioError, unknown};
 use super::language::tables::BASE;
 use super::section::Section;
 use super::typed;
+use crate::fault::Registry;
 
 /// The names that a folder of bases may have, beside the scenarios or above them; the first sorts before every family.
 const BASE_FOLDERS: [&str; 2] = ["_base", "base"];
@@ -70,12 +71,21 @@ impl Folder {
 ///
 /// If a folder cannot be read.
 pub fn load_folder(path: &Path) -> Result<Folder, ScenarioError> {
+    load_folder_with(path, &Registry::default())
+}
+
+/// The same, with these verbs: those of a catalogue that has [some of its own](crate::Catalogue::own_fault).
+///
+/// # Errors
+///
+/// If a folder cannot be read.
+pub fn load_folder_with(path: &Path, registry: &Registry) -> Result<Folder, ScenarioError> {
     let mut files = Vec::new();
     collect(path, &mut files)?;
     let mut scenarios: BTreeMap<String, Scenario> = BTreeMap::new();
     let mut faulty = Vec::new();
     for file in files {
-        match Scenario::load_whole(&file) {
+        match Scenario::load_whole(&file, registry) {
             Err(mistakes) => faulty.push(FaultyFile { file, mistakes }),
             Ok(scenario) => {
                 if let Some(earlier) = scenarios.get(&scenario.name) {

@@ -38,7 +38,7 @@ use std::path::Path;
 use std::time::Duration;
 
 pub use error::ScenarioError;
-pub use folder::{FaultyFile, Folder, load_dir, load_folder};
+pub use folder::{FaultyFile, Folder, load_dir, load_folder, load_folder_with};
 pub use language::{base_schema, reference, schema};
 pub use rule::{FaultRule, When};
 
@@ -46,18 +46,21 @@ pub use rule::{FaultRule, When};
 pub(crate) mod arbitrary;
 
 pub(crate) use document::Node;
-pub(crate) use error::nearest;
+pub(crate) use duration::Millis;
 use error::{Flaw, Mistakes};
+pub(crate) use error::{nearest, unknown};
 pub(crate) use folder::text_of;
 pub(crate) use read::{faults, in_document};
+pub(crate) use rule::BESIDE_A_VERB;
 pub(crate) use section::Section;
+pub(crate) use verb::list_parameters;
 pub(crate) use write::{document, fault_tables};
 
 use serde::{Deserialize, Serialize};
 
 use crate::check::{Expectations, OwnChecks};
 use crate::fact::FactKind;
-use crate::fault::Middlebox;
+use crate::fault::{Middlebox, Registry};
 use crate::mapping::FactSource;
 use crate::name::HostName;
 use document::Lines;
@@ -271,20 +274,29 @@ impl Scenario {
     ///
     /// The first mistake in it.
     pub fn from_toml(text: &str, path: &Path) -> Result<Self, ScenarioError> {
-        Self::whole_from_toml(text, path).map_err(|mistakes| mistakes.first(path))
+        Self::from_toml_with(text, path, &Registry::default())
+    }
+
+    /// The same, with these verbs: those of a catalogue that has [some of its own](crate::Catalogue::own_fault).
+    ///
+    /// # Errors
+    ///
+    /// The first mistake in it.
+    pub fn from_toml_with(text: &str, path: &Path, registry: &Registry) -> Result<Self, ScenarioError> {
+        Self::whole_from_toml(text, path, registry).map_err(|mistakes| mistakes.first(path))
     }
 
     /// As [`load`](Self::load), with every mistake.
-    fn load_whole(path: &Path) -> Result<Self, Vec<ScenarioError>> {
+    fn load_whole(path: &Path, registry: &Registry) -> Result<Self, Vec<ScenarioError>> {
         let text = text_of(path).map_err(|error| vec![error])?;
-        Self::whole_from_toml(&text, path).map_err(|mistakes| mistakes.sorted(path))
+        Self::whole_from_toml(&text, path, registry).map_err(|mistakes| mistakes.sorted(path))
     }
 
-    fn whole_from_toml(text: &str, path: &Path) -> Result<Self, Mistakes> {
+    fn whole_from_toml(text: &str, path: &Path, registry: &Registry) -> Result<Self, Mistakes> {
         let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
         let mut mistakes = Mistakes::default();
         let whole = folder::with_base(Node::parse(text, path)?, path, &mut mistakes)?;
-        match mistakes.keep(read::scenario(&whole, stem.as_deref())) {
+        match mistakes.keep(read::scenario(&whole, stem.as_deref(), registry)) {
             Some(scenario) => mistakes.unless(scenario),
             None => Err(mistakes),
         }

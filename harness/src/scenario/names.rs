@@ -9,11 +9,13 @@ use super::error::{Mistakes, ScenarioError, unknown};
 use super::section::Section;
 use super::typed::kind;
 use super::{rule, trigger, verb};
+use crate::fault::Registry;
 use crate::name::Link;
 
 /// The moments and lists of verbs of a document.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Names<'a> {
+    registry: &'a Registry,
     moments: BTreeMap<&'a str, Moment<'a>>,
     verbs: BTreeMap<&'a str, &'a Node>,
 }
@@ -26,9 +28,19 @@ struct Moment<'a> {
 }
 
 impl<'a> Names<'a> {
+    /// No names, for faults that may have these verbs.
+    pub(crate) fn of(registry: &'a Registry) -> Self {
+        Self { registry, moments: BTreeMap::new(), verbs: BTreeMap::new() }
+    }
+
+    /// The verbs that faults may have.
+    pub(crate) fn registry(&self) -> &'a Registry {
+        self.registry
+    }
+
     /// Reads what a scenario names, and every mistake in it.
-    pub(crate) fn read(scenario: &Section<'a>) -> (Self, Mistakes) {
-        let (mut names, mut mistakes) = (Self::default(), Mistakes::default());
+    pub(crate) fn read(scenario: &Section<'a>, registry: &'a Registry) -> (Self, Mistakes) {
+        let (mut names, mut mistakes) = (Self::of(registry), Mistakes::default());
         for (name, node) in named(scenario, "moment", &mut mistakes) {
             names.moments.extend(mistakes.keep(moment(node)).map(|moment| (name, moment)));
         }
@@ -36,7 +48,7 @@ impl<'a> Names<'a> {
             let read = match mistakes.keep(Section::items_of(node, name)) {
                 None => None,
                 Some([]) => mistakes.keep(Err(node.place.error(format!("`{name}` lists no verb")))),
-                Some(some) => mistakes.keep(verb::read_each(some)),
+                Some(some) => mistakes.keep(verb::check_each(some, registry)),
             };
             names.verbs.extend(read.map(|_| (name, node)));
         }

@@ -15,7 +15,7 @@ use super::typed;
 use super::validate::{self, Places};
 use super::{FaultRule, HostSpec, LinkParameters, LinkSpec, Network, Role, Scenario, Specimen, facts, rule};
 use crate::check::{Expectations, Sign, current_name};
-use crate::fault::{Fault, Middlebox};
+use crate::fault::{Fault, Middlebox, Registry};
 
 /// Stands for a sentence or a name that could not be read, so that it is not told to be missing as well.
 const UNREAD: &str = "unread";
@@ -25,7 +25,7 @@ const UNREAD: &str = "unread";
 /// # Errors
 ///
 /// Every mistake of every part; what depends on a part that could not be read is not looked at.
-pub(crate) fn scenario(node: &Node, stem: Option<&str>) -> Result<Scenario, Mistakes> {
+pub(crate) fn scenario(node: &Node, stem: Option<&str>, registry: &Registry) -> Result<Scenario, Mistakes> {
     let section = Section::any(node, tables::SCENARIO.what)?;
     let mut mistakes = section.check(tables::SCENARIO.keys());
     let name = match (section.optional("name").ok().flatten(), stem) {
@@ -45,7 +45,7 @@ pub(crate) fn scenario(node: &Node, stem: Option<&str>) -> Result<Scenario, Mist
     scenario.hosts = hosts(&section, &mut mistakes);
     let mut places = Places::default();
     (scenario.links, places.links) = each(&mut mistakes, section.items("link"), link);
-    let (names, wrong_names) = Names::read(&section);
+    let (names, wrong_names) = Names::read(&section, registry);
     // A name that could not be read is missing wherever it is used.
     let faults = if wrong_names.is_empty() { section.items("fault") } else { Ok(&[][..]) };
     mistakes.keep(wrong_names.unless(()));
@@ -77,17 +77,17 @@ fn each<'a, T>(
 }
 
 /// Reads and checks a scenario that is one table of a document.
-pub(crate) fn in_document(node: &Node) -> Result<Scenario, ScenarioError> {
-    scenario(node, None).map_err(|mistakes| mistakes.first(&node.place.file))
+pub(crate) fn in_document(node: &Node, registry: &Registry) -> Result<Scenario, ScenarioError> {
+    scenario(node, None, registry).map_err(|mistakes| mistakes.first(&node.place.file))
 }
 
 /// Reads and checks the `[[fault]]` tables of a plan's document. In a plan nothing is left open.
-pub(crate) fn faults(document: &Node, scenario: &Scenario) -> Result<Vec<Fault>, ScenarioError> {
+pub(crate) fn faults(document: &Node, scenario: &Scenario, registry: &Registry) -> Result<Vec<Fault>, ScenarioError> {
     let lines = Lines::of(document);
     let tables = Section::any(document, "a plan")?.items("fault")?;
     let mut faults = Vec::new();
     for (place, table) in tables.iter().enumerate() {
-        let rules = rule::read(table, &Names::default()).map_err(|mistakes| mistakes.first(&table.place.file))?;
+        let rules = rule::read(table, &Names::of(registry)).map_err(|mistakes| mistakes.first(&table.place.file))?;
         for rule in rules {
             let checked = validate::rule(&rule, &format!("fault/{place}"), scenario);
             checked.map_err(|flaw| lines.error(flaw, &scenario.name))?;
@@ -191,7 +191,7 @@ fn checks(node: &Node, rules: &[FaultRule], mistakes: &mut Mistakes) -> Expectat
     let whole = Node { value: Value::Table(ours), place: node.place.clone() };
     let mut expectations: Expectations = mistakes.keep(typed::read(&whole)).unwrap_or_default();
     if each {
-        let of = |rule: &FaultRule| rule.verbs.iter().map(|verb| Sign::of(verb, &rule.target)).collect::<Vec<_>>();
+        let of = |rule: &FaultRule| rule.acts.iter().map(Sign::of).collect::<Vec<_>>();
         expectations.sometimes.get_or_insert_default().0.extend(rules.iter().flat_map(of));
     }
     for entry in own {

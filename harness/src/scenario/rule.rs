@@ -9,19 +9,17 @@ use super::language::verbs::FAULT;
 use super::names::Names;
 use super::section::Section;
 use super::{trigger, verb};
-use crate::fault::{Fault, Target, Trigger, Verb};
+use crate::fault::{Act, Connections, Fault, Target, Trigger};
 use crate::name::{HostName, Link};
 use crate::seed::SeedTree;
 
-/// A fault of which a seed still decides when it strikes, or what it does.
+/// A fault whose trigger or verb a seed still decides. It is read from a file, or made of a [`Fault`] and leaves nothing open.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FaultRule {
-    /// What it strikes.
-    pub target: Target,
-    /// When it strikes: one of these, each as likely as any other. Never empty in a valid scenario.
-    pub when: Vec<When>,
-    /// What it does: one of these, each as likely as any other. Never empty in a valid scenario.
-    pub verbs: Vec<Verb>,
+    /// When it strikes: one of these, each as likely as any other.
+    pub(crate) when: Vec<When>,
+    /// What it does: one of these, each as likely as any other. All strike the same target.
+    pub(crate) acts: Vec<Act>,
 }
 
 /// A trigger whose number may be drawn.
@@ -49,15 +47,23 @@ impl FaultRule {
             }
             None => trigger.trigger,
         };
-        Fault { target: self.target.clone(), trigger, verb: seeds.child("do").draws().pick(&self.verbs).clone() }
+        Fault { trigger, act: seeds.child("do").draws().pick(&self.acts).clone() }
+    }
+
+    /// What it may do, each as likely as any other.
+    pub fn acts(&self) -> &[Act] {
+        &self.acts
+    }
+
+    /// When it may strike, each as likely as any other.
+    pub fn when(&self) -> &[When] {
+        &self.when
     }
 
     /// The fault that this rule is if it leaves nothing open.
     pub fn fixed(&self) -> Option<Fault> {
-        match (&self.when[..], &self.verbs[..]) {
-            ([When { trigger, most: None }], [verb]) => {
-                Some(Fault { target: self.target.clone(), trigger: trigger.clone(), verb: verb.clone() })
-            }
+        match (&self.when[..], &self.acts[..]) {
+            ([When { trigger, most: None }], [act]) => Some(Fault { trigger: trigger.clone(), act: act.clone() }),
             _ => None,
         }
     }
@@ -65,7 +71,7 @@ impl FaultRule {
 
 impl From<Fault> for FaultRule {
     fn from(fault: Fault) -> Self {
-        Self { target: fault.target, when: vec![When { trigger: fault.trigger, most: None }], verbs: vec![fault.verb] }
+        Self { when: vec![When { trigger: fault.trigger, most: None }], acts: vec![fault.act] }
     }
 }
 
@@ -104,6 +110,9 @@ impl When {
     }
 }
 
+/// The keys of a fault that are no parameters of its verb.
+pub(crate) const BESIDE_A_VERB: [&str; 5] = ["link", "connection", "between", "host", "when"];
+
 /// Reads a `[[fault]]`, which is a fault for each of the connections that it names.
 pub(crate) fn read<'a>(node: &'a Node, names: &Names<'a>) -> Result<Vec<FaultRule>, Mistakes> {
     let section = Section::any(node, FAULT.what)?;
@@ -112,24 +121,50 @@ pub(crate) fn read<'a>(node: &'a Node, names: &Names<'a>) -> Result<Vec<FaultRul
     mistakes.extend(section.misread(FAULT.keys()));
     let when = section.get("when");
     let of_moment = mistakes.keep(when.map_or(Ok(None), |when| names.link(when)));
-    let targets = of_moment.and_then(|of_moment| mistakes.keep(targets(&section, of_moment)));
-    let verbs = section.get("do").and_then(|_| mistakes.keep(verb::read(section.clone(), names)));
-    let link = match targets.as_ref().and_then(|targets| targets.first()) {
-        Some(Target::Link { link, .. }) => Some(link),
-        Some(Target::Between(..) | Target::Host(_)) | None => None,
-    };
-    let when = match (when, &targets) {
+    let aims = of_moment.and_then(|of_moment| mistakes.keep(aims(&section, of_moment)));
+    let link = aims.as_ref().and_then(|aims| aims.first()).and_then(|aim| aim.target().link());
+    let when = match (when, &aims) {
         (Some(when), Some(_)) => mistakes.keep(trigger::read(when, link, names)),
         // What a trigger says of the ends of a link cannot be judged without the link.
         (Some(_), None) | (None, _) => None,
     };
-    let (Some(targets), Some(verbs), Some(when)) = (targets, verbs, when) else { return Err(mistakes) };
-    let rule = |target| FaultRule { target, when: when.clone(), verbs: verbs.clone() };
-    mistakes.unless(targets.into_iter().map(rule).collect())
+    let mut of_each = Vec::new();
+    for aim in aims.iter().flatten().filter(|_| section.get("do").is_some()) {
+        let acts = mistakes.keep(verb::read(section.clone(), aim.target(), names));
+        // The mistakes of one are those of all.
+        let Some(acts) = acts else { break };
+        let lookup = acts.iter().find(|act| matches!(act, Act::Lookup { .. }));
+        if let Some(act) = lookup.filter(|_| section.get("connection").is_some()) {
+            let sentence = format!("`{}` strikes lookups, which are of no `connection`", act.word());
+            mistakes.extend([section.place_of("connection").error(sentence)]);
+            break;
+        }
+        of_each.push(acts);
+    }
+    let Some(when) = when else { return Err(mistakes) };
+    let rule = |acts| FaultRule { when: when.clone(), acts };
+    mistakes.unless(of_each.into_iter().map(rule).collect())
+}
+
+/// What a fault strikes, as a file names it.
+enum Aim {
+    Link(Connections),
+    Between(HostName, HostName),
+    Host(HostName),
+}
+
+impl Aim {
+    fn target(&self) -> Target<'_> {
+        match self {
+            Self::Link(Connections { link, nth }) => Target::Link { link, connection: *nth },
+            Self::Between(one, other) => Target::Between(one, other),
+            Self::Host(host) => Target::Host(host),
+        }
+    }
 }
 
 /// What a fault strikes. A fault that does not say it strikes the link of its moment.
-fn targets(section: &Section, of_moment: Option<Link>) -> Result<Vec<Target>, ScenarioError> {
+fn aims(section: &Section, of_moment: Option<Link>) -> Result<Vec<Aim>, ScenarioError> {
     let mut given = ["link", "between", "host"].into_iter().filter(|key| section.get(key).is_some());
     let named = match (given.next(), &of_moment) {
         (Some(named), _) => named,
@@ -151,15 +186,15 @@ fn targets(section: &Section, of_moment: Option<Link>) -> Result<Vec<Target>, Sc
         }
         let Some(link) = own.or(of_moment) else { unreachable!("the fault or its moment has a link") };
         let connections = connections(section)?.into_iter();
-        return Ok(connections.map(|connection| Target::Link { link: link.clone(), connection }).collect());
+        return Ok(connections.map(|nth| Aim::Link(Connections { link: link.clone(), nth })).collect());
     }
     if section.get("connection").is_some() {
         return Err(section.place_of("connection").error("only a fault on a `link` has a `connection`"));
     }
     if named == "host" {
-        return Ok(vec![section.required("host").map(Target::Host)?]);
+        return Ok(vec![section.required("host").map(Aim::Host)?]);
     }
-    between(section).map(|(one, other)| vec![Target::Between(one, other)])
+    between(section).map(|(one, other)| vec![Aim::Between(one, other)])
 }
 
 /// More connections than this in one table are a mistake.

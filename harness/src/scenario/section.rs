@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use super::document::{Node, Place, Value};
 use super::error::{Mistakes, ScenarioError, nearest, unknown};
 use super::language::{Key, Presence, Table};
-use super::typed::{kind, read};
+use super::typed::{kind, read, read_fields};
 
 /// A table of which only known keys are read. Built so that an unknown key is found before a missing one: it is
 /// probably the missing one, misspelt.
@@ -124,6 +124,16 @@ impl<'a> Section<'a> {
 
     pub(crate) fn or<T: DeserializeOwned>(&self, key: &str, default: T) -> Result<T, ScenarioError> {
         Ok(self.optional(key)?.unwrap_or(default))
+    }
+
+    /// The values of these keys, as the fields of a type. A key without which there is a mistake must be here.
+    pub(crate) fn fields<T: DeserializeOwned>(&self, keys: &[crate::fault::Key]) -> Result<T, ScenarioError> {
+        let needed = crate::fault::Without::Mistake;
+        if let Some(key) = keys.iter().find(|key| key.without == needed && self.get(key.name).is_none()) {
+            self.node(key.name)?;
+        }
+        let fields: Vec<_> = keys.iter().filter_map(|key| Some((key.name, self.get(key.name)?))).collect();
+        read_fields(self.place, &fields)
     }
 
     /// The items of a list of tables, none when the key is missing.

@@ -14,7 +14,7 @@ use super::pattern;
 use super::rule::When;
 use super::section::Section;
 use super::typed;
-use super::verb::{spelt, takes};
+use super::verb::{list_parameters, spelt};
 use crate::fault::{Edge, Trigger};
 use crate::name::{Direction, HostName, Link};
 use crate::pattern::Pattern;
@@ -80,7 +80,7 @@ fn strangers(section: &Section, form: &Form) -> Vec<ScenarioError> {
     let parameters: Vec<_> = known.iter().copied().filter(|key| *key != form.word).collect();
     let tell = |(key, place): (&str, &Place)| {
         let suggestion = nearest(key, parameters.iter().copied());
-        let sentence = format!("the trigger `{}` takes no `{key}`; {}", form.word, takes(&parameters));
+        let sentence = format!("the trigger `{}` takes no `{key}`; {}", form.word, list_parameters(&parameters));
         place.error_meaning((sentence, suggestion))
     };
     section.unknown_keys(&known).into_iter().map(tell).collect()

@@ -19,6 +19,14 @@ pub(crate) fn read<T: DeserializeOwned>(node: &Node) -> Result<T, ScenarioError>
     })
 }
 
+/// Reads the values of a table's keys into the fields of a type. What is said of a value names its key.
+pub(crate) fn read_fields<T: DeserializeOwned>(place: &Place, fields: &[(&str, &Node)]) -> Result<T, ScenarioError> {
+    T::deserialize(Fields(fields)).map_err(|misread| {
+        let place = misread.place.as_ref().unwrap_or(place);
+        place.error_meaning((misread.sentence, misread.suggestion))
+    })
+}
+
 #[derive(Debug)]
 struct Misread {
     place: Option<Place>,
@@ -170,5 +178,50 @@ impl<'de> MapAccess<'de> for Pairs<'_> {
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Misread> {
         let entry = self.open.take().ok_or_else(|| Misread::custom("a value was asked for before its key"))?;
         seed.deserialize(Typed(&entry.node))
+    }
+}
+
+/// The keys of a table with their values, as the fields of a struct.
+struct Fields<'a>(&'a [(&'a str, &'a Node)]);
+
+impl<'de> Deserializer<'de> for Fields<'_> {
+    type Error = Misread;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misread> {
+        visitor.visit_map(Named { fields: self.0.iter(), open: None })
+    }
+
+    fn deserialize_unit_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Misread> {
+        visitor.visit_unit()
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit newtype_struct seq
+        tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
+struct Named<'a> {
+    fields: std::slice::Iter<'a, (&'a str, &'a Node)>,
+    /// The field whose key has been read and whose value has not.
+    open: Option<&'a (&'a str, &'a Node)>,
+}
+
+impl<'de> MapAccess<'de> for Named<'_> {
+    type Error = Misread;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Misread> {
+        self.open = self.fields.next();
+        let Some((key, node)) = self.open else { return Ok(None) };
+        let key = seed.deserialize(StrDeserializer::<Misread>::new(key));
+        key.map(Some).map_err(|misread| misread.at(&node.place))
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Misread> {
+        let (key, node) = self.open.take().ok_or_else(|| Misread::custom("a value was asked for before its key"))?;
+        seed.deserialize(Typed(node)).map_err(|misread| {
+            let sentence = format!("`{key}`: {}", misread.sentence);
+            Misread { sentence, ..misread.at(&node.place) }
+        })
     }
 }

@@ -8,8 +8,8 @@ use toml::{Table, Value};
 use super::duration::written;
 use super::facts::{self, written_link};
 use super::verb::spelt;
-use super::{FaultRule, HostSpec, LinkParameters, Network, Role, Scenario, When, trigger, verb};
-use crate::fault::{Fault, Middlebox, Target};
+use super::{FaultRule, HostSpec, LinkParameters, Network, Role, Scenario, When, trigger};
+use crate::fault::{Act, Fault, Middlebox, Target};
 
 type Keys = Vec<(&'static str, Value)>;
 
@@ -114,29 +114,31 @@ fn host(text: &mut String, prefix: &str, host: &HostSpec) {
 }
 
 fn fault_rule(text: &mut String, rule: &FaultRule) {
-    let mut keys: Keys = match &rule.target {
+    if let Some(act) = rule.acts.first() {
+        lines(text, target(act.target()));
+    }
+    whens(text, &rule.when);
+    match &rule.acts[..] {
+        [act] => lines(text, verb(act)),
+        several => one_of(text, "do", several.iter().map(verb)),
+    }
+}
+
+fn target(target: Target) -> Keys {
+    match target {
         Target::Link { link, connection } => {
             let nth = connection.map(|nth| ("connection", Value::Integer(nth.into())));
             [("link", written_link(link))].into_iter().chain(nth).collect()
         }
         Target::Between(one, other) => vec![("between", spelt(&[one, other]))],
         Target::Host(host) => vec![("host", spelt(host))],
-    };
-    if let [verb] = &rule.verbs[..] {
-        lines(text, std::mem::take(&mut keys));
-        whens(text, &rule.when);
-        lines(text, vec![("do", Value::String(verb.name().to_owned()))]);
-        lines(text, verb::parameters(verb));
-        return;
     }
-    lines(text, keys);
-    whens(text, &rule.when);
-    let choices = rule.verbs.iter().map(|verb| {
-        let mut choice = vec![("do", Value::String(verb.name().to_owned()))];
-        choice.extend(verb::parameters(verb));
-        choice
-    });
-    one_of(text, "do", choices);
+}
+
+fn verb(act: &Act) -> Keys {
+    let mut keys = vec![("do", Value::String(act.word().to_owned()))];
+    keys.extend(act.verb().keys());
+    keys
 }
 
 fn whens(text: &mut String, whens: &[When]) {

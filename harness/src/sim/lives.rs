@@ -7,7 +7,7 @@ use super::engine::Engine;
 use super::hosts::State;
 use super::overrides::EntropyState;
 use crate::fabric::{Due, HostId, HostOrder, LifeId, Power};
-use crate::fault::{FaultIndex, Verb};
+use crate::fault::FaultIndex;
 use crate::plane::HostAct;
 use crate::trace::{ProcessEvent, RecordKind, RunEnd};
 
@@ -117,14 +117,7 @@ impl Engine {
 
     /// Whether the plan starts the host again after this fault.
     fn starts_again(&self, fault: FaultIndex) -> bool {
-        self.faults.get(fault.0 as usize).is_some_and(|fault| {
-            matches!(
-                fault.verb,
-                Verb::Crash { restart_after: Some(_) }
-                    | Verb::PowerLoss { restart_after: Some(_) }
-                    | Verb::Restart { .. }
-            )
-        })
+        self.faults.get(fault.0 as usize).is_some_and(|fault| fault.act.starts_again())
     }
 
     fn stop_and_restart(&self, host: HostId, fault: FaultIndex, pause: Duration) {

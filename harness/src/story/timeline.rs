@@ -303,7 +303,7 @@ mod tests {
     use super::*;
     use crate::check::trace_builder::TraceBuilder;
     use crate::fact::FactKind::{Gauge, Offered, Outcome, Received, StreamEvent};
-    use crate::fault::{Ends, Verb};
+    use crate::fault::{Ends, Reset};
     use crate::trace::ConnectionEvent::{Attempted, Closed, Established, Refused};
 
     #[test]
@@ -317,7 +317,7 @@ mod tests {
                 &format!("m-{n}"),
             );
         }
-        run = run.struck(4000, "alice", "chat", Verb::Reset { to: Ends::Both });
+        run = run.struck(4000, "alice", "chat", Reset { to: Ends::Both });
         for n in 4..=5 {
             run = run.fact(1000 * n, "alice", Offered, &format!("m-{n}"));
         }

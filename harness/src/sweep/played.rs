@@ -64,6 +64,12 @@ impl<'a> Player<'a> {
         Self { catalogue, told: BTreeSet::new() }
     }
 
+    /// What it plays.
+    #[cfg(feature = "cli")]
+    pub(crate) fn catalogue(&self) -> &Catalogue {
+        self.catalogue
+    }
+
     /// Plays a plan of `series`, whose place is `place`.
     pub(crate) fn play(&mut self, series: &Series, place: usize, plan: &Plan, depth: Depth) -> Report {
         let started = Instant::now();

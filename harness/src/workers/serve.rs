@@ -71,7 +71,8 @@ impl Desk<'_> {
                 None
             }
             Request::Open { series, capsule, drawn } => {
-                let capsule = Capsule::from_toml(&capsule, Path::new("a worker's request"));
+                let faults = self.player.catalogue().faults();
+                let capsule = Capsule::from_toml_with(&capsule, Path::new("a worker's request"), faults);
                 self.open.insert(series, capsule.map(|capsule| (capsule, drawn)).map_err(|error| error.to_string()));
                 None
             }

@@ -1,6 +1,6 @@
 //! Runs that would not end, or would eat the machine.
 
-use halfopen::fault::Verb;
+use halfopen::fault::Crash;
 use halfopen::trace::RunEnd;
 use halfopen_net::{TcpListener, TcpStream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -120,7 +120,7 @@ fn an_actor_killed_for_good_does_not_keep_the_run_waiting() {
             std::future::pending::<()>().await;
             Ok(())
         })
-        .strike(s(3), "client", Verb::Crash { restart_after: None })
+        .strike(s(3), "client", Crash { restart_after: None })
         .time_limit(s(1000))
         .run();
     assert_eq!(outcome.last.ended, RunEnd::Finished);

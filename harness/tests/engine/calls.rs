@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use halfopen::FactKind;
 use halfopen::catalogue::{BoxError, HostContext};
-use halfopen::fault::{IoCall, IoErrorKind, LookupError, Target, Trigger, Verb};
-use halfopen::name::{Link, Side};
+use halfopen::fault::{AcceptError, ConnectError, IoErrorKind, LookupError, LookupFails, LookupMoves, Trigger};
+use halfopen::name::Link;
 use halfopen_net::{TcpListener, TcpStream, lookup_host};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, sleep};
@@ -36,7 +36,7 @@ fn a_lookup_fails_in_the_words_of_glibc_and_after_its_time() {
                 }
                 Ok(())
             })
-            .fault(Trigger::At(s(1)), link("server"), Verb::LookupFails { kind, lasting: None })
+            .fault(Trigger::At(s(1)), link("server"), LookupFails { kind, lasting: None })
             .run();
         let failed = format!("failed to lookup address information: {words}");
         assert_eq!(outcome.words("answer"), [failed, "found".to_owned()]);
@@ -47,7 +47,7 @@ fn a_lookup_fails_in_the_words_of_glibc_and_after_its_time() {
 
 #[test]
 fn a_failed_lookup_is_told_by_connect_as_well_and_literals_need_none() {
-    let fails = Verb::LookupFails { kind: LookupError::NoSuchName, lasting: Some(s(60)) };
+    let fails = LookupFails { kind: LookupError::NoSuchName, lasting: Some(s(60)) };
     let outcome = Stage::new("lookup_connect")
         .host("server", serve)
         .actor("client", async |cx| {
@@ -66,7 +66,7 @@ fn a_failed_lookup_is_told_by_connect_as_well_and_literals_need_none() {
 #[test]
 fn a_client_that_gives_up_at_the_first_failed_lookup_is_convicted_and_one_that_asks_again_is_not() {
     let run = |name: &str, tries: u32| {
-        let fails = Verb::LookupFails { kind: LookupError::ServerFailure, lasting: Some(s(30)) };
+        let fails = LookupFails { kind: LookupError::ServerFailure, lasting: Some(s(30)) };
         Stage::new(name)
             .host("server", serve)
             .actor("client", move |cx| ask_again(cx, tries))
@@ -94,7 +94,7 @@ fn a_name_moves_and_a_client_that_remembers_the_old_address_is_told_apart() {
             .actor("client", move |cx| async move { talk_twice(&cx, remembers).await })
             .tells("client", &[FactKind::Offered, FactKind::Received])
             .checks(EXACTLY_ONCE)
-            .fault(Trigger::At(s(10)), link("server"), Verb::LookupMoves { to: "other".into(), lasting: None })
+            .fault(Trigger::At(s(10)), link("server"), LookupMoves { to: "other".into(), lasting: None })
             .run()
             .broken()
     };
@@ -116,7 +116,7 @@ fn a_name_that_has_moved_comes_back() {
             }
             Ok(())
         })
-        .fault(Trigger::At(s(5)), link("server"), Verb::LookupMoves { to: "other".into(), lasting: Some(s(10)) })
+        .fault(Trigger::At(s(5)), link("server"), LookupMoves { to: "other".into(), lasting: Some(s(10)) })
         .run();
     let addresses = outcome.words("address");
     assert_eq!(addresses[0], addresses[2]);
@@ -175,13 +175,7 @@ fn while_a_network_is_down_every_connect_fails_and_who_waits_for_it_is_acquitted
 
 #[test]
 fn a_call_that_fails_for_a_while_fails_each_time() {
-    let verb = Verb::IoError {
-        call: IoCall::Accept,
-        kind: IoErrorKind::TooManyOpenFiles,
-        nth: 1,
-        side: Side::Server,
-        lasting: Some(s(5)),
-    };
+    let verb = AcceptError { kind: IoErrorKind::TooManyOpenFiles, nth: 1, lasting: Some(s(5)) };
     let outcome = Stage::new("accept_fails_for_a_while")
         .host("server", async |cx| {
             let listener = TcpListener::bind("0.0.0.0:80").await?;
@@ -210,12 +204,12 @@ fn a_call_that_fails_for_a_while_fails_each_time() {
     assert_eq!(outcome.words("accepted").len(), 1);
 }
 
-fn connect_fails(kind: IoErrorKind, nth: u32, lasting: Option<Duration>) -> Verb {
-    Verb::IoError { call: IoCall::Connect, kind, nth, side: Side::Client, lasting }
+fn connect_fails(kind: IoErrorKind, nth: u32, lasting: Option<Duration>) -> ConnectError {
+    ConnectError { kind, nth, lasting }
 }
 
-fn link(server: &str) -> Target {
-    Target::Link { link: Link { client: "client".into(), server: server.into() }, connection: None }
+fn link(server: &str) -> Link {
+    Link { client: "client".into(), server: server.into() }
 }
 
 async fn serve(cx: HostContext) -> Result<(), BoxError> {

@@ -3,7 +3,7 @@
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use halfopen::FactKind;
-use halfopen::fault::Verb;
+use halfopen::fault::{ClockJump, Crash};
 use halfopen_net::{TcpListener, TcpStream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::sleep;
@@ -155,9 +155,9 @@ fn a_wall_clock_jumps_alone_on_its_machine_and_for_the_process_after_this_one() 
             sleep(s(30)).await;
             Ok(())
         })
-        .strike(s(1), "one", Verb::ClockJump { by: s(3600), back: false })
-        .strike(s(3), "one", Verb::ClockJump { by: s(7200), back: true })
-        .strike(s(10), "one", Verb::Crash { restart_after: Some(s(1)) })
+        .strike(s(1), "one", ClockJump::Forward(s(3600)))
+        .strike(s(3), "one", ClockJump::Back(s(7200)))
+        .strike(s(10), "one", Crash { restart_after: Some(s(1)) })
         .run();
     assert_eq!(outcome.words("one 0"), ["3600000", "-3600000", "-3600000"]);
     assert_eq!(outcome.words("other 0"), ["0"; 3]);
@@ -196,7 +196,7 @@ fn a_session_that_lives_by_the_wall_clock_is_convicted_and_one_that_lives_by_the
         )
         .tells("client", &[FactKind::Offered, FactKind::Received])
         .checks("[delivery]\nlaw = \"exactly_once\"")
-        .strike(s(5), "server", Verb::ClockJump { by: s(3600), back: false })
+        .strike(s(5), "server", ClockJump::Forward(s(3600)))
         .run()
         .broken()
     };

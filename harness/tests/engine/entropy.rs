@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use halfopen::catalogue::HostContext;
-use halfopen::fault::Verb;
+use halfopen::fault::Crash;
 use halfopen_net::{TcpListener, TcpStream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::sleep;
@@ -23,18 +23,18 @@ fn a_draw_more_of_one_host_shifts_no_other() {
 #[test]
 fn a_fault_less_shifts_no_other_hosts_draws() {
     let calm = drawers(1).run();
-    let struck = drawers(1).strike(ms(1500), "left", Verb::Crash { restart_after: Some(s(1)) }).run();
+    let struck = drawers(1).strike(ms(1500), "left", Crash { restart_after: Some(s(1)) }).run();
     assert_eq!(calm.words("right"), struck.words("right"));
     assert_ne!(calm.words("left"), struck.words("left"));
 }
 
 #[test]
 fn each_life_and_each_host_has_a_stream_of_its_own() {
-    let outcome = drawers(1).strike(ms(1500), "left", Verb::Crash { restart_after: Some(s(1)) }).run();
+    let outcome = drawers(1).strike(ms(1500), "left", Crash { restart_after: Some(s(1)) }).run();
     let all: Vec<_> = ["left", "right"].into_iter().flat_map(|host| outcome.words(host)).collect();
     assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len(), "no two draws are the same");
     // How much the first life drew does not matter to the second.
-    let late = drawers(1).strike(ms(3500), "left", Verb::Crash { restart_after: Some(s(1)) }).run();
+    let late = drawers(1).strike(ms(3500), "left", Crash { restart_after: Some(s(1)) }).run();
     assert_eq!(outcome.words("left")[2], late.words("left")[4]);
 }
 

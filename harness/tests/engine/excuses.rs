@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use halfopen::FactKind;
 use halfopen::catalogue::{BoxError, HostContext};
-use halfopen::fault::{Ends, Target, Trigger, Verb};
-use halfopen::name::{Link, Side};
+use halfopen::fault::{Connections, Ends, PowerLoss, Reset, Trigger};
+use halfopen::name::Side;
 use halfopen::trace::{ConnectionEvent, GaveUpOn};
 use halfopen_net::{Keepalive, TcpListener, TcpStream};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -25,7 +25,7 @@ fn a_reader_whose_kernel_asks_is_excused_and_one_that_never_asks_is_not() {
     let struck = |name: &str, keepalive| {
         stage(name, keepalive, Some(s(1)))
             .part(s(15), ("client", "server"), Some(s(60)))
-            .strike(s(20), "server", Verb::PowerLoss { restart_after: Some(s(5)) })
+            .strike(s(20), "server", PowerLoss { restart_after: Some(s(5)) })
             .run()
     };
     let asks = struck("asks", Some(Keepalive { time: s(10), interval: s(5), retries: 3 }));
@@ -50,7 +50,7 @@ fn a_writer_whose_data_nobody_acknowledges_has_lost_its_connection() {
 
 #[test]
 fn a_reset_excuses_what_is_said_until_the_reader_is_back_and_nothing_more() {
-    let reset = Verb::Reset { to: Ends::Both };
+    let reset = Reset { to: Ends::Both };
     let back = stage("back", None, Some(s(25))).fault(Trigger::At(s(33)), link(), reset.clone()).run();
     assert_eq!(back.broken(), [""; 0], "{}", back.story());
     // It is back, and hears nothing, because it does not listen.
@@ -62,7 +62,7 @@ fn a_reset_excuses_what_is_said_until_the_reader_is_back_and_nothing_more() {
 fn a_reset_of_another_connection_excuses_nothing() {
     // The reader's connection is closed in good order, and it comes back too late, whatever befell the other.
     let broken = |name: &str, struck: &str| {
-        let target = Target::Link { link: Link { client: "client".into(), server: struck.into() }, connection: None };
+        let target = Connections::of("client", struck);
         Stage::new(name)
             .host("server", news)
             .host("metrics", async |cx| {
@@ -81,7 +81,7 @@ fn a_reset_of_another_connection_excuses_nothing() {
             .tells("server", &[FactKind::Offered])
             .tells("client", &[FactKind::Received])
             .checks(ALLOWED)
-            .fault(Trigger::At(s(33)), target, Verb::Reset { to: Ends::Both })
+            .fault(Trigger::At(s(33)), target, Reset { to: Ends::Both })
             .run()
             .broken()
     };
@@ -173,6 +173,6 @@ async fn tell_reader(stream: TcpStream, mut lines: broadcast::Receiver<String>) 
     }
 }
 
-fn link() -> Target {
-    Target::Link { link: Link { client: "client".into(), server: "server".into() }, connection: None }
+fn link() -> Connections {
+    Connections::of("client", "server")
 }

@@ -1,11 +1,14 @@
 //! What hops on the way do: middleboxes that forget idle connections, proxies that close one way, and such as buffer.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use halfopen::FactKind;
 use halfopen::catalogue::{BoxError, HostContext};
-use halfopen::fault::{Ends, Forgetting, HalfOpenKind, Middlebox, Target, Trigger, Verb};
-use halfopen::name::{Direction, Link, Side};
+use halfopen::fault::{
+    Act, Buffer, Connections, Ends, Forgetting, HalfClose, HalfOpen, HalfOpenKind, Middlebox, Reset, Trigger,
+};
+use halfopen::name::{Direction, Side};
 use halfopen::trace::ConnectionEvent;
 use halfopen_net::{Keepalive, TcpListener, TcpStream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -14,8 +17,8 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::stage::{LATENCY, Stage, Told, ms, pair, s, tell, word};
 
 const EXACTLY_ONCE: &str = "[delivery]\nlaw = \"exactly_once\"";
-const BLACKHOLE: Verb = Verb::HalfOpen { kind: HalfOpenKind::Blackhole, direction: None, heal_after: None };
-const RESET: Verb = Verb::Reset { to: Ends::Both };
+const BLACKHOLE: HalfOpen = HalfOpen { kind: HalfOpenKind::Blackhole, direction: None, heal_after: None };
+const RESET: Reset = Reset { to: Ends::Both };
 
 /// How a client keeps its connection between two questions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,10 +30,14 @@ enum Manner {
 
 #[test]
 fn who_keeps_a_connection_alive_is_acquitted_and_who_does_not_is_convicted() {
-    for (n, verb) in [BLACKHOLE, RESET].into_iter().enumerate() {
+    let acts = [
+        Act::Connection { on: link(), verb: Arc::new(BLACKHOLE) },
+        Act::Connection { on: link(), verb: Arc::new(RESET) },
+    ];
+    for (n, act) in acts.into_iter().enumerate() {
         let broken = |manner: Manner| {
             let name = format!("idle_{n}_{manner:?}");
-            two_questions(&name, manner).fault(Trigger::Idle(s(60)), link(), verb.clone()).run().broken()
+            two_questions(&name, manner).act(Trigger::Idle(s(60)), act.clone()).run().broken()
         };
         assert_eq!(broken(Manner::Pings), [""; 0]);
         assert_eq!(broken(Manner::Probes), [""; 0]);
@@ -77,7 +84,7 @@ fn two_hosts_of_one_machine_have_no_middlebox_between_them() {
 #[test]
 fn a_server_that_is_half_closed_answers_and_one_that_takes_it_for_the_end_is_convicted() {
     let run = |name: &str, hasty: bool| {
-        let verb = Verb::HalfClose { by: Side::Client };
+        let verb = HalfClose { by: Side::Client };
         pair(
             name,
             move |_, stream| answer_slowly(stream, hasty),
@@ -121,7 +128,7 @@ fn what_the_other_end_of_a_half_close_still_sends_goes_nowhere_and_is_acknowledg
             Ok(())
         },
     )
-    .fault(Trigger::At(s(1)), link(), Verb::HalfClose { by: Side::Server })
+    .fault(Trigger::At(s(1)), link(), HalfClose { by: Side::Server })
     .run();
     assert_eq!(outcome.only("client heard"), (s(1) + LATENCY, "Ok(0)".to_owned()));
     assert_eq!(outcome.only("write").1, "Ok(())");
@@ -131,7 +138,7 @@ fn what_the_other_end_of_a_half_close_still_sends_goes_nowhere_and_is_acknowledg
 
 #[test]
 fn a_hop_passes_on_what_it_has_kept_after_a_while_and_its_sender_is_acknowledged_at_once() {
-    let verb = Verb::Buffer { bytes: 1 << 16, flush_after: Some(s(3)), direction: None, lasting: None };
+    let verb = Buffer { bytes: 1 << 16, flush_after: Some(s(3)), direction: None, lasting: None };
     let outcome = pair("buffered", tell_each_second, read_lines).fault(Trigger::Connect, link(), verb).run();
     // Ten lines a second apart: three seconds after the last one the hop passes on all ten.
     let lines = outcome.told("line");
@@ -147,7 +154,7 @@ fn a_hop_passes_on_what_it_has_kept_after_a_while_and_its_sender_is_acknowledged
 #[test]
 fn a_reader_that_takes_a_buffering_hop_s_silence_for_the_end_is_convicted() {
     let run = |name: &str, patience: Duration| {
-        let verb = Verb::Buffer { bytes: 60, flush_after: None, direction: Some(Direction::ToClient), lasting: None };
+        let verb = Buffer { bytes: 60, flush_after: None, direction: Some(Direction::ToClient), lasting: None };
         pair(name, tell_each_second, move |cx, stream| read_to_the_end(cx, stream, patience))
             .tells("client", &[FactKind::Offered, FactKind::Received])
             .checks(EXACTLY_ONCE)
@@ -256,6 +263,6 @@ async fn ask_twice(cx: HostContext, mut stream: TcpStream, manner: Manner) -> Re
     Ok(())
 }
 
-fn link() -> Target {
-    Target::Link { link: Link { client: "client".into(), server: "server".into() }, connection: None }
+fn link() -> Connections {
+    Connections::of("client", "server")
 }

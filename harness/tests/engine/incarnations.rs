@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use halfopen::Outcome;
-use halfopen::fault::Verb;
+use halfopen::fault::{Crash, Restart};
 use halfopen::name::Incarnation;
 use halfopen::trace::{ConnectionEvent, ProcessEvent, RecordKind, RunEnd};
 use halfopen_net::{TcpListener, TcpStream, lookup_host};
@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::stage::{Stage, Told, ms, pair, s, tell, word};
 
-const CRASH: Verb = Verb::Crash { restart_after: None };
+const CRASH: Crash = Crash { restart_after: None };
 
 #[test]
 fn the_peer_of_a_crashed_process_sees_the_end_of_the_stream() {
@@ -197,7 +197,7 @@ fn a_panic_in_a_destructor_of_a_crashed_process_does_not_end_its_next_life() {
             sleep(s(10)).await;
             Ok(())
         })
-        .strike(s(1), "server", Verb::Crash { restart_after: Some(s(2)) })
+        .strike(s(1), "server", Crash { restart_after: Some(s(2)) })
         .run();
     assert_eq!(outcome.told("life"), [(s(0), "0".to_owned()), (s(3), "1".to_owned())]);
     assert!(outcome.broken().iter().any(|broken| broken.contains("panic")), "{:?}", outcome.broken());
@@ -205,14 +205,14 @@ fn a_panic_in_a_destructor_of_a_crashed_process_does_not_end_its_next_life() {
 
 #[test]
 fn a_client_with_a_cached_address_finds_the_next_life() {
-    let outcome = lives("crash_cached").strike(s(1), "server", Verb::Crash { restart_after: Some(s(2)) }).run();
+    let outcome = lives("crash_cached").strike(s(1), "server", Crash { restart_after: Some(s(2)) }).run();
     assert_eq!(outcome.words("served by"), ["0", "1"]);
     assert_eq!(outcome.told("life"), [(s(0), "0".to_owned()), (s(3), "1".to_owned())]);
 }
 
 #[test]
 fn a_restart_asks_politely_and_the_port_is_free_although_connections_linger() {
-    let outcome = lives("restart_cached").strike(s(1), "server", Verb::Restart { pause: s(2) }).run();
+    let outcome = lives("restart_cached").strike(s(1), "server", Restart { pause: s(2) }).run();
     assert_eq!(outcome.words("served by"), ["0", "1"]);
     assert_eq!(outcome.words("stopping"), ["0", "1"], "both were asked through their token");
     assert_eq!(outcome.told("life"), [(s(0), "0".to_owned()), (s(3), "1".to_owned())]);
@@ -222,7 +222,7 @@ fn a_restart_asks_politely_and_the_port_is_free_although_connections_linger() {
 fn a_host_can_crash_and_come_back_many_times() {
     let mut stage = lives("crash_often");
     for n in 0..5 {
-        stage = stage.strike(s(1 + 10 * n), "server", Verb::Crash { restart_after: Some(s(1)) });
+        stage = stage.strike(s(1 + 10 * n), "server", Crash { restart_after: Some(s(1)) });
     }
     let outcome = stage.run();
     let lives: Vec<_> = outcome.told("life").into_iter().map(|(at, life)| (at.as_secs(), life)).collect();

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use halfopen::catalogue::{BoxError, HostContext};
-use halfopen::fault::{Target, Trigger, Verb};
-use halfopen::name::{Direction, Link};
+use halfopen::fault::{
+    AcceptThenReset, ConnectHang, Connections, Drip, HandshakeStall, Partition, Split, Throttle, Trigger,
+};
+use halfopen::name::{Direction, HostName};
 use halfopen::trace::ConnectionEvent;
 use halfopen_net::{TcpListener, TcpStream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -14,7 +16,7 @@ use crate::stage::{LATENCY, Stage, Told, ms, pair, s, tell, word};
 
 #[test]
 fn a_throttled_line_carries_so_many_bytes_a_second() {
-    let throttle = Verb::Throttle { bytes_per_second: 1000, direction: None, lasting: None };
+    let throttle = Throttle { bytes_per_second: 1000, direction: None, lasting: None };
     let outcome = stream_of("throttle", 10_000).fault(Trigger::Connect, link(), throttle).run();
     // The first segment is here when it has been carried, the last after all ten thousand bytes.
     assert_eq!(outcome.only("first"), (4 * LATENCY + ms(1460), "1460".to_owned()));
@@ -23,21 +25,21 @@ fn a_throttled_line_carries_so_many_bytes_a_second() {
 
 #[test]
 fn a_line_that_is_fast_again_gives_everything_at_once() {
-    let throttle = Verb::Throttle { bytes_per_second: 1000, direction: None, lasting: Some(s(3)) };
+    let throttle = Throttle { bytes_per_second: 1000, direction: None, lasting: Some(s(3)) };
     let outcome = stream_of("throttle_ends", 10_000).fault(Trigger::Connect, link(), throttle).run();
     assert_eq!(outcome.only("all"), (s(3), "10000".to_owned()));
 }
 
 #[test]
 fn only_the_throttled_direction_is_slow() {
-    let throttle = Verb::Throttle { bytes_per_second: 10, direction: Some(Direction::ToServer), lasting: None };
+    let throttle = Throttle { bytes_per_second: 10, direction: Some(Direction::ToServer), lasting: None };
     let outcome = stream_of("throttle_one_way", 10_000).fault(Trigger::Connect, link(), throttle).run();
     assert_eq!(outcome.only("all"), (4 * LATENCY, "10000".to_owned()));
 }
 
 #[test]
 fn a_dripping_line_gives_a_few_bytes_at_a_time() {
-    let drip = Verb::Drip { bytes: 2, every: s(1), direction: None, lasting: None };
+    let drip = Drip { bytes: 2, every: s(1), direction: None, lasting: None };
     let outcome = stream_of("drip", 7).fault(Trigger::Connect, link(), drip).run();
     assert_eq!(outcome.words("piece"), ["2", "2", "2", "1"]);
     assert_eq!(outcome.only("all"), (4 * LATENCY + s(3), "7".to_owned()));
@@ -45,7 +47,7 @@ fn a_dripping_line_gives_a_few_bytes_at_a_time() {
 
 #[test]
 fn what_was_written_at_once_takes_several_reads() {
-    let split = Verb::Split { bytes: 3, direction: None, lasting: None };
+    let split = Split { bytes: 3, direction: None, lasting: None };
     let outcome = stream_of("split", 8).fault(Trigger::Connect, link(), split).run();
     assert_eq!(outcome.words("piece"), ["3", "3", "2"]);
     assert_eq!(outcome.only("all"), (4 * LATENCY + ms(2), "8".to_owned()));
@@ -53,7 +55,7 @@ fn what_was_written_at_once_takes_several_reads() {
 
 #[test]
 fn a_fin_comes_behind_what_drips() {
-    let drip = Verb::Drip { bytes: 1, every: s(1), direction: None, lasting: None };
+    let drip = Drip { bytes: 1, every: s(1), direction: None, lasting: None };
     let outcome = pair(
         "drip_fin",
         async |_, mut stream| {
@@ -75,7 +77,7 @@ fn a_fin_comes_behind_what_drips() {
 
 #[test]
 fn an_attempt_that_hangs_is_given_up_after_131_seconds() {
-    let outcome = attempts("hang", s(1)).fault(Trigger::Connect, link(), Verb::ConnectHang { lasting: None }).run();
+    let outcome = attempts("hang", s(1)).fault(Trigger::Connect, link(), ConnectHang { lasting: None }).run();
     assert_eq!(outcome.told("connect")[0], (s(131), "TimedOut".to_owned()));
     assert_eq!(outcome.told("connect")[1], (s(132) + 2 * LATENCY, "Ok(())".to_owned()));
 }
@@ -87,7 +89,7 @@ fn attempts_that_hang_for_a_time_go_on_with_the_next_syn() {
     let before = [(1_500, 3), (3_500, 7), (5_500, 7), (8_000, 15), (20_000, 31), (600_000, 127)];
     for (linear_timeouts, wanted) in [(4, since_6_5), (0, before)] {
         for (hangs, seconds) in wanted {
-            let hang = Verb::ConnectHang { lasting: Some(ms(hangs)) };
+            let hang = ConnectHang { lasting: Some(ms(hangs)) };
             let mut stage = attempts("hang_ends", s(1)).fault(Trigger::Connect, link(), hang);
             stage.link().tcp_syn_linear_timeouts = linear_timeouts;
             let (at, told) = stage.run().told("connect")[0].clone();
@@ -113,7 +115,7 @@ fn a_stalled_handshake_connects_and_says_nothing() {
             Ok(())
         },
     )
-    .fault(Trigger::Connect, link(), Verb::HandshakeStall { lasting: None })
+    .fault(Trigger::Connect, link(), HandshakeStall { lasting: None })
     .run();
     assert_eq!(outcome.words("write"), ["Ok(5)"]);
     assert_eq!([outcome.words("server"), outcome.words("client")], [["nothing"], ["nothing"]]);
@@ -133,7 +135,7 @@ fn what_is_accepted_is_reset_at_once() {
             Ok(())
         },
     )
-    .fault(Trigger::Connect, link(), Verb::AcceptThenReset { lasting: None })
+    .fault(Trigger::Connect, link(), AcceptThenReset { lasting: None })
     .run();
     assert_eq!(outcome.words("write"), ["Ok(5)"]);
     assert_eq!(outcome.only("client"), (4 * LATENCY, "ConnectionReset".to_owned()));
@@ -145,7 +147,7 @@ fn what_is_accepted_is_reset_at_once() {
 fn through_a_one_way_partition_only_one_end_is_heard() {
     for (from, to, heard) in [("client", "server", [false, true]), ("server", "client", [true, false])] {
         let outcome = letters(&format!("one_way_from_{from}"))
-            .fault(Trigger::At(s(1)), between(from, to), Verb::Partition { one_way: true, heal_after: None })
+            .fault(Trigger::At(s(1)), between(from, to), Partition { one_way: true, heal_after: None })
             .time_limit(s(2_000))
             .run();
         let ends = ["server", "client"].map(|end| outcome.words(end) == ["Ok(7)"]);
@@ -157,7 +159,7 @@ fn through_a_one_way_partition_only_one_end_is_heard() {
 #[test]
 fn acknowledgements_are_held_with_the_rest() {
     let outcome = letters("one_way_acknowledgements")
-        .fault(Trigger::At(s(1)), between("server", "client"), Verb::Partition { one_way: true, heal_after: None })
+        .fault(Trigger::At(s(1)), between("server", "client"), Partition { one_way: true, heal_after: None })
         .time_limit(s(2_000))
         .run();
     assert_eq!(outcome.words("server"), ["Ok(7)"], "the client's letter arrived");
@@ -169,23 +171,19 @@ fn acknowledgements_are_held_with_the_rest() {
 #[test]
 fn what_a_one_way_partition_held_comes_after_the_heal() {
     let outcome = letters("one_way_heals")
-        .fault(
-            Trigger::At(s(1)),
-            between("server", "client"),
-            Verb::Partition { one_way: true, heal_after: Some(s(60)) },
-        )
+        .fault(Trigger::At(s(1)), between("server", "client"), Partition { one_way: true, heal_after: Some(s(60)) })
         .time_limit(s(2_000))
         .run();
     assert_eq!(outcome.only("client"), (s(61) + LATENCY, "Ok(7)".to_owned()));
     assert_eq!(outcome.only("late"), (s(1_500), "Ok(1)".to_owned()), "the acknowledgements came too");
 }
 
-fn link() -> Target {
-    Target::Link { link: Link { client: "client".into(), server: "server".into() }, connection: Some(1) }
+fn link() -> Connections {
+    Connections::of("client", "server").nth(1)
 }
 
-fn between(from: &str, to: &str) -> Target {
-    Target::Between(from.into(), to.into())
+fn between(from: &str, to: &str) -> (HostName, HostName) {
+    (from.into(), to.into())
 }
 
 /// A server that writes the given number of bytes at once, and a client that tells of every read.

@@ -2,7 +2,7 @@
 
 use std::io::Read as _;
 
-use halfopen::fault::Verb;
+use halfopen::fault::Crash;
 use tokio::time::sleep;
 
 use crate::blocking::twice;
@@ -22,7 +22,7 @@ fn each_life_is_a_process_with_a_number_of_its_own() {
             sleep(s(3)).await;
             Ok(())
         })
-        .strike(s(1), "server", Verb::Crash { restart_after: Some(ms(100)) })
+        .strike(s(1), "server", Crash { restart_after: Some(ms(100)) })
         .run();
     let (server, client) = (outcome.words("server"), outcome.only("client").1);
     assert_eq!(outcome.words("thread"), server);

@@ -37,6 +37,7 @@ mod machine;
 mod options;
 mod outages;
 mod own_check;
+mod own_fault;
 mod panics;
 mod sockets;
 mod stage;

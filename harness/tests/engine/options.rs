@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use halfopen::fault::{HalfOpenKind, Target, Trigger, Verb};
-use halfopen::name::{Direction, Link, Side};
+use halfopen::fault::{Connections, HalfOpen, HalfOpenKind, PowerLoss, Trigger};
+use halfopen::name::{Direction, Side};
 use halfopen::trace::{ConnectionEvent, GaveUpOn};
 use halfopen_net::{Keepalive, TcpListener, TcpSocket, TcpStream, lookup_host};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -163,7 +163,7 @@ fn a_probe_that_reaches_a_restarted_machine_draws_a_reset() {
         tell(&cx, "read", word(&stream.read_u8().await));
         Ok(())
     })
-    .strike(s(5), "server", Verb::PowerLoss { restart_after: Some(s(5)) })
+    .strike(s(5), "server", PowerLoss { restart_after: Some(s(5)) })
     .run();
     let (at, read) = outcome.only("read");
     assert_eq!(read, "ConnectionReset");
@@ -260,16 +260,16 @@ where
     .time_limit(s(4000))
 }
 
-fn link() -> Target {
-    Target::Link { link: Link { client: "client".into(), server: "server".into() }, connection: None }
+fn link() -> Connections {
+    Connections::of("client", "server")
 }
 
 fn given_up(why: GaveUpOn) -> ConnectionEvent {
     ConnectionEvent::GaveUp { by: Side::Client, why }
 }
 
-fn blackhole(direction: Option<Direction>) -> Verb {
-    Verb::HalfOpen { kind: HalfOpenKind::Blackhole, direction, heal_after: None }
+fn blackhole(direction: Option<Direction>) -> HalfOpen {
+    HalfOpen { kind: HalfOpenKind::Blackhole, direction, heal_after: None }
 }
 
 /// The start of the run, seen from a client that has just connected.

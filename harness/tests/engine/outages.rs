@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use halfopen::Scenario;
-use halfopen::fault::{Ends, Target, Trigger, Verb};
-use halfopen::name::Link;
+use halfopen::fault::{Connections, Ends, Freeze, PowerLoss, Reset, Trigger};
 use halfopen::trace::ConnectionEvent;
 use halfopen_net::{TcpListener, TcpStream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -31,7 +30,7 @@ fn a_power_loss_is_heard_by_nobody_and_what_was_in_flight_is_gone() {
             Ok(())
         },
     )
-    .strike(s(1), "server", Verb::PowerLoss { restart_after: None })
+    .strike(s(1), "server", PowerLoss { restart_after: None })
     .run();
     assert_eq!(outcome.words("heard"), ["nothing"]);
 }
@@ -44,7 +43,7 @@ fn a_connect_during_an_outage_goes_on_when_the_machine_is_back() {
         tell(&cx, "connected", stream.read_u8().await?);
         Ok(())
     })
-    .strike(s(1), "server", Verb::PowerLoss { restart_after: Some(s(5)) })
+    .strike(s(1), "server", PowerLoss { restart_after: Some(s(5)) })
     .run();
     // A SYN each second; back since 6 s. The greeting follows the handshake.
     assert_eq!(outcome.only("connected"), (s(6) + 4 * LATENCY, "1".to_owned()));
@@ -58,7 +57,7 @@ fn an_attempt_that_an_outage_cut_off_is_a_new_one_to_the_restarted_machine() {
         tell(&cx, "connected", stream.read_u8().await?);
         Ok(())
     })
-    .strike(s(1), "server", Verb::PowerLoss { restart_after: Some(s(2)) })
+    .strike(s(1), "server", PowerLoss { restart_after: Some(s(2)) })
     .run();
     // SYNs at 0.995, 1.995 and 2.995 s; back since 3 s.
     assert_eq!(outcome.only("connected"), (ms(2995) + 4 * LATENCY, "1".to_owned()));
@@ -68,7 +67,7 @@ fn an_attempt_that_an_outage_cut_off_is_a_new_one_to_the_restarted_machine() {
 /// server's end was dead before it was born.
 #[test]
 fn a_reset_of_an_attempt_that_has_not_come_through_is_nobodys() {
-    let attempt = Target::Link { link: Link { client: "client".into(), server: "server".into() }, connection: Some(1) };
+    let attempt = Connections::of("client", "server").nth(1);
     let outcome = greeter("partition_attempt", |cx| async move {
         sleep(ms(1_100)).await;
         let connected = timeout(s(10), TcpStream::connect("server:80")).await;
@@ -76,7 +75,7 @@ fn a_reset_of_an_attempt_that_has_not_come_through_is_nobodys() {
         Ok(())
     })
     .part(s(1), ("client", "server"), Some(s(2)))
-    .fault(Trigger::At(ms(2_500)), attempt, Verb::Reset { to: Ends::Server })
+    .fault(Trigger::At(ms(2_500)), attempt, Reset { to: Ends::Server })
     .run();
     // SYNs at 1.1, 2.1 and 3.1 s; the partition ends at 3 s and lets the RST go.
     assert_eq!(outcome.only("connected"), (ms(3_100) + 2 * LATENCY, "true".to_owned()));
@@ -105,7 +104,7 @@ fn an_answer_that_died_with_its_machine_is_no_loss_of_the_next() {
         })
         // The SYN is on its way when the partition begins, and its answer is held.
         .part(ms(995), ("client", "server"), Some(ms(50)))
-        .strike(ms(1_020), "server", Verb::PowerLoss { restart_after: Some(ms(5)) })
+        .strike(ms(1_020), "server", PowerLoss { restart_after: Some(ms(5)) })
         .run();
     assert_eq!(outcome.words("write"), ["Ok(1)"]);
     assert_eq!(outcome.words("heard"), ["Ok(7)"]);
@@ -122,7 +121,7 @@ fn an_old_peers_first_write_after_the_restart_draws_a_reset() {
         tell(&cx, "again", word(&stream.write(b"?").await));
         Ok(())
     })
-    .strike(s(1), "server", Verb::PowerLoss { restart_after: Some(s(2)) })
+    .strike(s(1), "server", PowerLoss { restart_after: Some(s(2)) })
     .run();
     assert_eq!(outcome.only("write"), (s(4), "Ok(12)".to_owned()));
     assert_eq!(outcome.only("read"), (s(4) + 2 * LATENCY, "ConnectionReset".to_owned()));
@@ -139,7 +138,7 @@ fn what_was_written_during_an_outage_is_sent_again_and_draws_a_reset_after_it() 
         tell(&cx, "read", word(&stream.read_u8().await));
         Ok(())
     })
-    .strike(s(1), "server", Verb::PowerLoss { restart_after: Some(s(2)) })
+    .strike(s(1), "server", PowerLoss { restart_after: Some(s(2)) })
     .run();
     // Lost at 2.010 s; sent again 0.2, 0.6 and 1.4 s later, the last time to a machine that is back.
     assert_eq!(outcome.only("read"), (ms(2010 + 1400) + 2 * LATENCY, "ConnectionReset".to_owned()));
@@ -155,7 +154,7 @@ fn a_writer_to_a_machine_that_stays_dead_is_told_when_its_kernel_gives_up() {
         tell(&cx, "read", word(&stream.read_u8().await));
         Ok(())
     })
-    .strike(s(1), "server", Verb::PowerLoss { restart_after: None })
+    .strike(s(1), "server", PowerLoss { restart_after: None })
     .run();
     assert_eq!(outcome.only("read"), (s(2) + LATENCY + RETRY_BUDGET, "TimedOut".to_owned()));
     assert!(outcome.polls < 200, "{} polls: the retries double their distances", outcome.polls);
@@ -163,7 +162,7 @@ fn a_writer_to_a_machine_that_stays_dead_is_told_when_its_kernel_gives_up() {
 
 #[test]
 fn a_frozen_host_hears_and_says_everything_after_the_thaw() {
-    let outcome = echo("freeze").strike(s(1), "server", Verb::Freeze { thaw_after: Some(s(5)) }).run();
+    let outcome = echo("freeze").strike(s(1), "server", Freeze { thaw_after: Some(s(5)) }).run();
     assert_eq!(outcome.only("echo of 1"), (s(6) + 2 * LATENCY, "a".to_owned()));
     assert_eq!(outcome.only("echo of 2"), (s(6) + 2 * LATENCY, "b".to_owned()));
 }

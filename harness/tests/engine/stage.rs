@@ -5,7 +5,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use halfopen::catalogue::{BoxError, Catalogue, HostContext};
-use halfopen::fault::{Fault, Target, Trigger, Verb};
+use halfopen::fault::{Act, Fault, HostVerb, OnHost, Partition, Place, Trigger, Verb};
 use halfopen::plan::Plan;
 use halfopen::scenario::{Arrivals, HostSpec, LinkParameters, Scenario};
 use halfopen::sim::SimError;
@@ -55,18 +55,28 @@ impl Stage {
     }
 
     /// Adds a fault of a host.
-    pub(crate) fn strike(self, at: Duration, host: &str, verb: Verb) -> Self {
-        self.fault(Trigger::At(at), Target::Host(host.into()), verb)
+    pub(crate) fn strike<V: Verb<Place = OnHost> + HostVerb>(self, at: Duration, host: &str, verb: V) -> Self {
+        self.fault(Trigger::At(at), host, verb)
     }
 
     /// Adds a partition between two hosts.
     pub(crate) fn part(self, at: Duration, hosts: (&str, &str), heal_after: Option<Duration>) -> Self {
-        let target = Target::Between(hosts.0.into(), hosts.1.into());
-        self.fault(Trigger::At(at), target, Verb::Partition { one_way: false, heal_after })
+        let pair = (hosts.0.into(), hosts.1.into());
+        self.fault(Trigger::At(at), pair, Partition { one_way: false, heal_after })
     }
 
-    pub(crate) fn fault(mut self, trigger: Trigger, target: Target, verb: Verb) -> Self {
-        self.faults.push(Fault { target, trigger, verb });
+    pub(crate) fn fault<V: Verb>(
+        mut self,
+        trigger: Trigger,
+        on: impl Into<<V::Place as Place<V>>::On>,
+        verb: V,
+    ) -> Self {
+        self.faults.push(Fault::new(on, trigger, verb));
+        self
+    }
+
+    pub(crate) fn act(mut self, trigger: Trigger, act: Act) -> Self {
+        self.faults.push(Fault { trigger, act });
         self
     }
 

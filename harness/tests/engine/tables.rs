@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use halfopen::Outcome;
-use halfopen::fault::{HalfOpenKind, Target, Trigger, Verb};
+use halfopen::fault::{HalfOpen, HalfOpenKind, Trigger};
 use halfopen::name::{Link, Side};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::sleep;
@@ -42,8 +42,8 @@ fn what_is_on_its_way_or_not_read_stands_in_the_table() {
 fn what_a_silence_swallows_waits_until_the_kernel_gives_up() {
     let stage = |name: &str, wait: Duration| {
         let link = Link { client: "client".into(), server: "server".into() };
-        let verb = Verb::HalfOpen { kind: HalfOpenKind::Blackhole, direction: None, heal_after: None };
-        said(name, wait).fault(Trigger::At(ms(900)), Target::Link { link, connection: None }, verb)
+        let verb = HalfOpen { kind: HalfOpenKind::Blackhole, direction: None, heal_after: None };
+        said(name, wait).fault(Trigger::At(ms(900)), link, verb)
     };
     assert_eq!(send(&stage("swallowed", s(1)).run(), "client"), Some(5));
     assert_eq!(send(&stage("given_up", s(1000)).run(), "client"), Some(0));

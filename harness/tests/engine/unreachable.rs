@@ -3,23 +3,26 @@
 use halfopen::Outcome;
 use halfopen::catalogue::{BoxError, HostContext};
 use halfopen::check::Verdict;
-use halfopen::fault::{Edge, Ends, HalfOpenKind, Target, Trigger, Verb};
-use halfopen::name::{Direction, Link};
+use halfopen::fault::{
+    Close, Connections, Crash, Edge, Ends, HalfOpen, HalfOpenKind, IoError, Partition, Place, Refuse, Reset,
+    StreamCall, Trigger, Verb,
+};
+use halfopen::name::{Direction, HostName};
 use halfopen_net::{TcpListener, TcpStream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::stage::{Stage, ms, s};
 
-const RESET: Verb = Verb::Reset { to: Ends::Both };
+const RESET: Reset = Reset { to: Ends::Both };
 
 #[test]
 fn what_never_strikes_says_what_it_waited_for_and_what_there_was() {
     let bytes = Trigger::Bytes { n: 100_000, direction: Direction::ToServer };
     let message = Trigger::message(1, Direction::ToServer, Edge::After);
-    let close = Verb::Close { code: Some(1000), reason: String::new(), to: Ends::Both };
+    let close = Close { code: Some(1000), reason: String::new(), to: Ends::Both };
     let event = Trigger::Event { message: "no such event".into(), host: None, fields: Vec::new(), n: 1, after: s(0) };
-    let refuse = Verb::Refuse { lasting: None };
+    let refuse = Refuse { lasting: None };
     let told = [
         never("reversed", link("echo", "alice", None), Trigger::At(s(10)), RESET),
         never("ninth", link("alice", "echo", Some(9)), Trigger::Connect, refuse),
@@ -35,17 +38,17 @@ fn what_never_strikes_says_what_it_waited_for_and_what_there_was() {
 
 #[test]
 fn what_changes_nothing_says_what_it_would_have_changed() {
-    let between = Target::Between("alice".into(), "echo".into());
-    let blip = Verb::Partition { one_way: false, heal_after: Some(ms(20)) };
-    let io = Verb::IoError {
-        call: halfopen::fault::IoCall::Shutdown,
+    let between: (HostName, HostName) = ("alice".into(), "echo".into());
+    let blip = Partition { one_way: false, heal_after: Some(ms(20)) };
+    let io = IoError {
+        call: StreamCall::Shutdown,
         kind: halfopen::fault::IoErrorKind::NotConnected,
         nth: 1,
         side: halfopen::name::Side::Client,
         lasting: None,
     };
-    let crash = || Verb::Crash { restart_after: Some(s(5)) };
-    let echo = || Target::Host("echo".into());
+    let crash = || Crash { restart_after: Some(s(5)) };
+    let echo = || HostName::from("echo");
     let twice = session("twice").fault(Trigger::At(s(10)), echo(), crash()).fault(Trigger::At(s(12)), echo(), crash());
     let told = [
         never("no_traffic", between, Trigger::At(ms(10_100)), blip),
@@ -57,7 +60,7 @@ fn what_changes_nothing_says_what_it_would_have_changed() {
 
 #[test]
 fn what_strikes_beside_another_says_what_it_changed() {
-    let half_open = |kind, heal| Verb::HalfOpen { kind, direction: None, heal_after: Some(heal) };
+    let half_open = |kind, heal| HalfOpen { kind, direction: None, heal_after: Some(heal) };
     let overlap = session("overlap")
         .fault(Trigger::At(s(5)), link("alice", "echo", None), half_open(HalfOpenKind::Blackhole, s(10)))
         .fault(Trigger::At(s(6)), link("alice", "echo", None), half_open(HalfOpenKind::Stall, s(3)));
@@ -71,8 +74,8 @@ fn what_strikes_beside_another_says_what_it_changed() {
 }
 
 #[track_caller]
-fn never(name: &str, target: Target, trigger: Trigger, verb: Verb) -> String {
-    sentence(&session(name).fault(trigger, target, verb).run())
+fn never<V: Verb>(name: &str, on: impl Into<<V::Place as Place<V>>::On>, trigger: Trigger, verb: V) -> String {
+    sentence(&session(name).fault(trigger, on, verb).run())
 }
 
 /// The sentence of the broken `took_effect`.
@@ -130,6 +133,6 @@ async fn echo(cx: HostContext) -> Result<(), BoxError> {
     }
 }
 
-fn link(client: &str, server: &str, connection: Option<u32>) -> Target {
-    Target::Link { link: Link { client: client.into(), server: server.into() }, connection }
+fn link(client: &str, server: &str, connection: Option<u32>) -> Connections {
+    Connections { nth: connection, ..Connections::of(client, server) }
 }

@@ -1,11 +1,15 @@
 //! A fault that is armed and does not fire changes nothing: what the plane keeps until it knows better is acknowledged
 //! to its sender as it would have been, so the sender does not wait for it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use halfopen::Outcome;
-use halfopen::fault::{Edge, Ends, FrameKind, Target, Trigger, Verb};
-use halfopen::name::{Direction, Link};
+use halfopen::fault::{
+    Act, ConnectionVerb, Connections, Corrupt, DuplicateMessage, Edge, Ends, FrameKind, OnConnection, ReorderMessages,
+    Reset, Trigger, TruncateClean, Verb,
+};
+use halfopen::name::Direction;
 use halfopen::pattern::{Pattern, Wanted};
 use halfopen::trace::{FaultEvent, RecordKind};
 use halfopen_net::{TcpListener, TcpSocket, TcpStream, lookup_host};
@@ -27,7 +31,7 @@ struct Case {
     interleaved: bool,
     seed: u64,
     trigger: Trigger,
-    verb: Verb,
+    act: Act,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -73,7 +77,7 @@ fn the_beginning_of_a_comment_is_no_reason_to_wait() {
         interleaved: false,
         seed: 1,
         trigger: Trigger::sse_event(2, Edge::Before),
-        verb: Verb::Reset { to: Ends::Both },
+        act: act(Reset { to: Ends::Both }),
     };
     let outcome = play(&case, true);
     assert_eq!(told(&outcome), told(&play(&case, false)));
@@ -89,7 +93,7 @@ fn a_message_that_is_kept_whole_may_be_larger_than_every_buffer() {
         interleaved: false,
         seed: 1,
         trigger: Trigger::message(4, Direction::ToServer, Edge::After),
-        verb: Verb::Corrupt,
+        act: act(Corrupt),
     };
     let outcome = play(&case, true);
     assert_eq!(told(&outcome), told(&play(&case, false)));
@@ -110,7 +114,7 @@ fn a_large_message_that_says_something_else_may_be_larger_than_every_buffer() {
             edge: Edge::Before,
             content: Pattern::default().with("type", Wanted::Present),
         },
-        verb: Verb::Reset { to: Ends::Both },
+        act: act(Reset { to: Ends::Both }),
     };
     let outcome = play(&case, true);
     assert_eq!(told(&outcome), told(&play(&case, false)));
@@ -142,7 +146,7 @@ fn what_waited_for_a_fault_arrives_before_its_senders_reset() {
             });
         if fault {
             let trigger = Trigger::sse_event(1, Edge::Before);
-            stage = stage.fault(trigger, link(), Verb::Reset { to: Ends::Both });
+            stage = stage.fault(trigger, link(), Reset { to: Ends::Both });
         }
         stage.run().words("got")
     };
@@ -173,7 +177,7 @@ fn what_the_plane_keeps_is_not_acknowledged_by_a_peer_that_cannot_be_reached() {
             Ok(())
         })
         .part(s(2), ("client", "server"), None)
-        .fault(Trigger::sse_event(1, Edge::Before), link(), Verb::Reset { to: Ends::Both })
+        .fault(Trigger::sse_event(1, Edge::Before), link(), Reset { to: Ends::Both })
         .run();
     let (at, told) = outcome.only("end");
     assert_eq!(told, "true");
@@ -187,8 +191,8 @@ const UPGRADE: &[u8] = b"GET / HTTP/1.1\r\nhost: server\r\nconnection: upgrade\r
 const SWITCH: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
     sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
 
-fn link() -> Target {
-    Target::Link { link: Link { client: "client".into(), server: "server".into() }, connection: None }
+fn link() -> Connections {
+    Connections::of("client", "server")
 }
 
 fn cases() -> impl Strategy<Value = Case> {
@@ -201,8 +205,8 @@ fn cases() -> impl Strategy<Value = Case> {
     ];
     let wait = prop_oneof![3 => Just(0_u64), 1 => 1..5_u64, 1 => 10..60_u64];
     let writes = prop::collection::vec((1..90_usize, wait), 0..24);
-    (traffic, writes, any::<[bool; 3]>(), any::<u64>(), triggers(), verbs()).prop_map(
-        |(traffic, writes, [no_delay, small_buffers, interleaved], seed, trigger, verb)| Case {
+    (traffic, writes, any::<[bool; 3]>(), any::<u64>(), triggers(), acts()).prop_map(
+        |(traffic, writes, [no_delay, small_buffers, interleaved], seed, trigger, act)| Case {
             traffic,
             writes,
             no_delay,
@@ -210,7 +214,7 @@ fn cases() -> impl Strategy<Value = Case> {
             interleaved,
             seed,
             trigger,
-            verb,
+            act,
         },
     )
 }
@@ -252,14 +256,18 @@ fn content() -> impl Strategy<Value = Pattern> {
     prop_oneof![1 => Just(text("hi 1!")), 1 => Just(text(&"a".repeat(40))), 2 => Just(never)]
 }
 
-fn verbs() -> impl Strategy<Value = Verb> {
+fn acts() -> impl Strategy<Value = Act> {
     prop_oneof![
-        Just(Verb::Reset { to: Ends::Both }),
-        Just(Verb::TruncateClean),
-        Just(Verb::Corrupt),
-        Just(Verb::DuplicateMessage { copies: 2 }),
-        Just(Verb::ReorderMessages { by: 1 }),
+        Just(act(Reset { to: Ends::Both })),
+        Just(act(TruncateClean)),
+        Just(act(Corrupt)),
+        Just(act(DuplicateMessage { copies: 2 })),
+        Just(act(ReorderMessages { by: 1 })),
     ]
+}
+
+fn act<V: Verb<Place = OnConnection> + ConnectionVerb>(verb: V) -> Act {
+    Act::Connection { on: link(), verb: Arc::new(verb) }
 }
 
 impl Traffic {
@@ -383,16 +391,19 @@ fn play(case: &Case, armed: bool) -> Outcome {
         stage = stage.interleaved();
     }
     if armed {
-        stage = stage.fault(case.trigger.clone(), link_of(case), case.verb.clone());
+        stage = stage.act(case.trigger.clone(), armed_act(case));
     }
     stage.run()
 }
 
 /// A connection that is attempted for the second time is not the first.
-fn link_of(case: &Case) -> Target {
-    let link = Link { client: "client".into(), server: "server".into() };
-    let connection = (case.trigger == Trigger::Connect).then_some(2);
-    Target::Link { link, connection }
+fn armed_act(case: &Case) -> Act {
+    match &case.act {
+        Act::Connection { verb, .. } if case.trigger == Trigger::Connect => {
+            Act::Connection { on: link().nth(2), verb: verb.clone() }
+        }
+        act => act.clone(),
+    }
 }
 
 fn socket(case: &Case) -> std::io::Result<TcpSocket> {

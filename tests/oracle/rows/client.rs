@@ -1,6 +1,6 @@
 //! A hyper client whose server ends too early or says too much, C1 to C13.
 
-use halfopen::fault::{Edge, Ending, Ends, Trigger, Verb};
+use halfopen::fault::{Cut, Drop, Edge, Ending, Ends, Reset, Trigger};
 use halfopen::name::Direction;
 
 use crate::cell::Cell;
@@ -32,7 +32,7 @@ fn heads() -> Vec<Cell> {
             Peer::listening(&[Step::ReadHead, Step::Close]),
             &["response: Err(IncompleteMessage)"],
         )
-        .verb_at(response_head(Edge::Before), Verb::Drop { to: Ends::Both }, whole.clone()),
+        .verb_at(response_head(Edge::Before), Drop { to: Ends::Both }, whole.clone()),
         Cell::new(
             "C1",
             "FIN in the middle of the answer's head",
@@ -48,7 +48,7 @@ fn heads() -> Vec<Cell> {
             Peer::listening(&[Step::ReadHead, Step::Reset]),
             &["response: Err(Io(ConnectionReset))"],
         )
-        .verb_at(response_head(Edge::Before), Verb::Reset { to: Ends::Both }, whole),
+        .verb_at(response_head(Edge::Before), Reset { to: Ends::Both }, whole),
     ]
 }
 
@@ -204,8 +204,8 @@ fn reuse() -> Vec<Cell> {
     cells
 }
 
-fn cut(ending: Ending) -> Verb {
-    Verb::Cut { ending }
+fn cut(ending: Ending) -> Cut {
+    Cut { ending }
 }
 
 fn response_head(edge: Edge) -> Trigger {

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use halfopen::fault::{Edge, Ending, IoCall, IoErrorKind, LookupError, Trigger, Upstream, Verb};
+use halfopen::fault::{
+    Buffer, ClockJump, Corrupt, Cut, Delay, Drip, DuplicateMessage, Edge, Ending, IoError, IoErrorKind, Jitter,
+    LookupError, LookupFails, LookupMoves, PowerLoss, ReorderMessages, Restart, Split, StreamCall, Throttle, Trigger,
+    TruncateClean, Upstream,
+};
 use halfopen::name::{Direction, Side};
 
 use crate::cell::Cell;
@@ -42,38 +46,26 @@ fn slow() -> Vec<Cell> {
         Step::Pause(20 * PAUSE),
         Step::Send([text("hello"), text("world")].concat()),
     ]);
-    let cell = |fault, peer, verb| Cell::new(NO_ROW, fault, both.clone(), peer, &sees).verb(verb, says());
+    let cell = |fault, peer| Cell::new(NO_ROW, fault, both.clone(), peer, &sees);
     vec![
-        cell(
-            "what is written at once arrives in pieces",
-            says_in_pieces(3),
-            Verb::Split { bytes: 3, direction, lasting: None },
-        ),
-        cell(
-            "bytes arrive one at a time",
-            says_in_pieces(1),
-            Verb::Drip { bytes: 1, every: PAUSE, direction, lasting: None },
-        ),
-        cell(
-            "a line that carries 200 bytes a second",
-            says_in_pieces(1),
-            Verb::Throttle { bytes_per_second: 200, direction, lasting: None },
-        ),
-        cell("packets that take longer", late.clone(), Verb::Delay { by: 20 * PAUSE, lasting: None }),
-        cell(
-            "packets that take longer, some more than others",
-            late,
-            Verb::Jitter { up_to: 20 * PAUSE, lasting: None },
-        ),
+        cell("what is written at once arrives in pieces", says_in_pieces(3))
+            .verb(Split { bytes: 3, direction, lasting: None }, says()),
+        cell("bytes arrive one at a time", says_in_pieces(1))
+            .verb(Drip { bytes: 1, every: PAUSE, direction, lasting: None }, says()),
+        cell("a line that carries 200 bytes a second", says_in_pieces(1))
+            .verb(Throttle { bytes_per_second: 200, direction, lasting: None }, says()),
+        cell("packets that take longer", late.clone()).verb(Delay { by: 20 * PAUSE, lasting: None }, says()),
+        cell("packets that take longer, some more than others", late)
+            .verb(Jitter { up_to: 20 * PAUSE, lasting: None }, says()),
     ]
 }
 
 /// Messages that arrive otherwise than they were sent.
 fn other() -> Vec<Cell> {
     let first = Trigger::message(1, Direction::ToClient, Edge::After);
-    let cell = |fault, acts: &[Act], bytes: Vec<u8>, sees: &[&'static str], verb| {
+    let cell = |fault, acts: &[Act], bytes: Vec<u8>, sees: &[&'static str]| {
         let peer = Peer::listening(&[Step::Upgrade, Step::Strike, Step::Send(bytes)]);
-        Cell::new(NO_ROW, fault, WebSocket::client(acts), peer, sees).verb_at(first.clone(), verb, says())
+        Cell::new(NO_ROW, fault, WebSocket::client(acts), peer, sees)
     };
     vec![
         cell(
@@ -81,22 +73,22 @@ fn other() -> Vec<Cell> {
             &[Act::Strike, Act::Next, Act::Next, Act::Next],
             [text("hello"), text("hello"), text("world")].concat(),
             &["next: \"hello\"", "next: \"hello\"", "next: \"world\""],
-            Verb::DuplicateMessage { copies: 1 },
-        ),
+        )
+        .verb_at(first.clone(), DuplicateMessage { copies: 1 }, says()),
         cell(
             "a message behind the next",
             &[Act::Strike, Act::Next, Act::Next],
             [text("world"), text("hello")].concat(),
             &["next: \"world\"", "next: \"hello\""],
-            Verb::ReorderMessages { by: 1 },
-        ),
+        )
+        .verb_at(first.clone(), ReorderMessages { by: 1 }, says()),
         cell(
             "a message with another character",
             &[Act::Strike, Act::NextAlmost("hello"), Act::Next],
             [text("hallo"), text("world")].concat(),
             &["next: as long as \"hello\", 1 character another", "next: \"world\""],
-            Verb::Corrupt,
-        ),
+        )
+        .verb_at(first.clone(), Corrupt, says()),
     ]
 }
 
@@ -108,80 +100,25 @@ fn streams() -> Vec<Cell> {
     let first = Trigger::sse_event(1, Edge::After);
     let read = [client::Act::Get, client::Act::Body];
     let open = chunked("b\r\ndata: one\n\n\r\n");
-    let cell = |fault, acts: &[client::Act], peer, sees: &[&'static str], trigger, verb| {
-        Cell::new(NO_ROW, fault, Client::new(acts), peer, sees).verb_at(trigger, verb, answers(whole.clone()))
+    let well = || answers(whole.clone());
+    let cell = |fault, acts: &[client::Act], peer, sees: &[&'static str]| {
+        Cell::new(NO_ROW, fault, Client::new(acts), peer, sees)
     };
     vec![
-        cell(
-            "a chunked stream ends too early, and properly",
-            &read,
-            answers(events(&["one"])),
-            &["response: 200", "body: \"data: one\\n\\n\" then the end"],
-            first.clone(),
-            Verb::TruncateClean,
-        ),
-        cell(
-            "a stream falls silent",
-            &[client::Act::Get, client::Act::BodyNever],
-            answers(open.clone()),
-            &["response: 200", "body: pending"],
-            first.clone(),
-            Verb::Cut { ending: Ending::Silence },
-        ),
-        cell(
-            "an upstream's stream falls silent",
-            &[client::Act::Get, client::Act::BodyNever],
-            answers(open),
-            &["response: 200", "body: pending"],
-            first.clone(),
-            Verb::Upstream(Upstream::Stall { heal_after: None }),
-        ),
-        cell(
-            "another status",
-            &[client::Act::Get],
-            answers(b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 4\r\n\r\nbusy".to_vec()),
-            &["response: 503"],
-            head(Edge::Before),
-            Verb::Upstream(Upstream::Status { status: 503 }),
-        ),
-        cell(
-            "an answer that begins late",
-            &read,
-            Peer::listening(&[Step::ReadHead, Step::Pause(20 * PAUSE), Step::Send(whole.clone())]),
-            &["response: 200", "body: \"data: one\\n\\ndata: two\\n\\ndata: [DONE]\\n\\n\" then the end"],
-            head(Edge::Before),
-            Verb::Upstream(Upstream::SlowHead { by: 20 * PAUSE }),
-        ),
-        cell(
-            "a hop that keeps the answer until it is whole",
-            &read,
-            Peer::listening(&[Step::ReadHead, Step::Pause(20 * PAUSE), Step::Send(whole.clone())]),
-            &["response: 200", "body: \"data: one\\n\\ndata: two\\n\\ndata: [DONE]\\n\\n\" then the end"],
-            Trigger::Connect,
-            Verb::Buffer { bytes: 65536, flush_after: None, direction: Some(Direction::ToClient), lasting: None },
-        ),
-        cell(
-            "a stream without [DONE]",
-            &read,
-            answers(events(&["one", "two"])),
-            &["response: 200", "body: \"data: one\\n\\ndata: two\\n\\n\" then the end"],
-            head(Edge::After),
-            Verb::Upstream(Upstream::MissingDone),
-        ),
-        cell(
-            "an error's event in the stream",
-            &read,
-            answers(events(&[
+        cell("a chunked stream ends too early, and properly", &read, answers(events(&["one"])), &["response: 200", "body: \"data: one\\n\\n\" then the end"]).verb_at(first.clone(), TruncateClean, well()),
+        cell("a stream falls silent", &[client::Act::Get, client::Act::BodyNever], answers(open.clone()), &["response: 200", "body: pending"]).verb_at(first.clone(), Cut { ending: Ending::Silence }, well()),
+        cell("an upstream's stream falls silent", &[client::Act::Get, client::Act::BodyNever], answers(open), &["response: 200", "body: pending"]).verb_at(first.clone(), Upstream::Stall { heal_after: None }, well()),
+        cell("another status", &[client::Act::Get], answers(b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 4\r\n\r\nbusy".to_vec()), &["response: 503"]).verb_at(head(Edge::Before), Upstream::Status { status: 503 }, well()),
+        cell("an answer that begins late", &read, Peer::listening(&[Step::ReadHead, Step::Pause(20 * PAUSE), Step::Send(whole.clone())]), &["response: 200", "body: \"data: one\\n\\ndata: two\\n\\ndata: [DONE]\\n\\n\" then the end"]).verb_at(head(Edge::Before), Upstream::SlowHead { by: 20 * PAUSE }, well()),
+        cell("a hop that keeps the answer until it is whole", &read, Peer::listening(&[Step::ReadHead, Step::Pause(20 * PAUSE), Step::Send(whole.clone())]), &["response: 200", "body: \"data: one\\n\\ndata: two\\n\\ndata: [DONE]\\n\\n\" then the end"]).verb_at(Trigger::Connect, Buffer { bytes: 65536, flush_after: None, direction: Some(Direction::ToClient), lasting: None }, well()),
+        cell("a stream without [DONE]", &read, answers(events(&["one", "two"])), &["response: 200", "body: \"data: one\\n\\ndata: two\\n\\n\" then the end"]).verb_at(head(Edge::After), Upstream::MissingDone, well()),
+        cell("an error's event in the stream", &read, answers(events(&[
                 "one",
                 "{\"error\":{\"message\":\"overloaded\",\"type\":\"server_error\",\"param\":null,\"code\":null}}",
-            ])),
-            &[
+            ])), &[
                 "response: 200",
                 "body: \"data: one\\n\\ndata: {\\\"error\\\":{\\\"message\\\":\\\"overloaded\\\",\\\"type\\\":\\\"server_error\\\",\\\"param\\\":null,\\\"code\\\":null}}\\n\\n\" then the end",
-            ],
-            first,
-            Verb::Upstream(Upstream::ErrorEvent { message: "overloaded".to_owned() }),
-        ),
+            ]).verb_at(first, Upstream::ErrorEvent { message: "overloaded".to_owned() }, well()),
     ]
 }
 
@@ -198,11 +135,11 @@ fn lookups() -> Vec<Cell> {
             &["response: Err(Connect, ConnectionRefused)"],
         )
         // Without the fault the observer would wait: this peer accepts no connection.
-        .verb(Verb::LookupMoves { to: "observer".into(), lasting: None }, Peer::full()),
+        .verb(LookupMoves { to: "observer".into(), lasting: None }, Peer::full()),
         Cell::new(NO_ROW, "there is no such name", asks, Peer::absent(), &["response: Err(Connect, Uncategorized)"])
             .only_by_verb(resolver)
             .not_on_linux("what the resolver of a test's machine answers is not the test's")
-            .verb(Verb::LookupFails { kind: LookupError::NoSuchName, lasting: None }, Peer::full()),
+            .verb(LookupFails { kind: LookupError::NoSuchName, lasting: None }, Peer::full()),
     ]
 }
 
@@ -212,7 +149,7 @@ fn calls() -> Vec<Cell> {
     let well = Peer::listening(&[Step::Upgrade, Step::ReadAll, Step::Strike]);
     let no_call = "no peer can make a local call fail; what the simulation returns is what the call documents";
     let kind = IoErrorKind::ConnectionReset;
-    let fails = Verb::IoError { call: IoCall::Write, kind, nth: 1, side: Side::Client, lasting: None };
+    let fails = IoError { call: StreamCall::Write, kind, nth: 1, side: Side::Client, lasting: None };
     vec![
         Cell::new(
             NO_ROW,
@@ -221,7 +158,7 @@ fn calls() -> Vec<Cell> {
             gone,
             &["next: Err(Protocol(ResetWithoutClosingHandshake))", "next: None"],
         )
-        .verb(Verb::Restart { pause: Duration::from_secs(30) }, well.clone()),
+        .verb(Restart { pause: Duration::from_secs(30) }, well.clone()),
         Cell::new(
             NO_ROW,
             "the wall clock of the peer's machine is set; its connections do not know",
@@ -231,7 +168,7 @@ fn calls() -> Vec<Cell> {
         )
         .only_by_verb("a peer does not set its machine's clock")
         .not_on_linux("a test would have to set its machine's clock")
-        .verb(Verb::ClockJump { by: Duration::from_secs(3600), back: false }, well.clone()),
+        .verb(ClockJump::Forward(Duration::from_secs(3600)), well.clone()),
         Cell::new(
             NO_ROW,
             "the observer's own write fails",
@@ -251,7 +188,7 @@ fn calls() -> Vec<Cell> {
         )
         .only_by_verb("a peer's socket calls lose no packets; a plan does")
         .verb(
-            Verb::PowerLoss { restart_after: None },
+            PowerLoss { restart_after: None },
             Peer::dialling(&[Step::Send(crate::frames::request("")), Step::ReadAll, Step::Strike]),
         ),
     ]

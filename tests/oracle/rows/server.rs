@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use halfopen::fault::{Edge, Ends, HalfOpenKind, Trigger, Verb};
+use halfopen::fault::{Crash, Drop, Edge, Ends, HalfClose, HalfOpen, HalfOpenKind, Reset, Trigger};
 use halfopen::name::{Direction, Side};
 
 use crate::cell::Cell;
@@ -12,9 +12,9 @@ use crate::server::{Act, Handler, Server};
 
 use super::turmoil_net::{CLOSED_IS_SILENT, SMALL_BUFFERS};
 
-const RESET: Verb = Verb::Reset { to: Ends::Both };
-const DROP: Verb = Verb::Drop { to: Ends::Both };
-const HALF_CLOSE: Verb = Verb::HalfClose { by: Side::Client };
+const RESET: Reset = Reset { to: Ends::Both };
+const DROP: Drop = Drop { to: Ends::Both };
+const HALF_CLOSE: HalfClose = HalfClose { by: Side::Client };
 /// Of what is waited for on Linux's clock.
 const HEADER_TIMEOUT: Duration = Duration::from_millis(100);
 
@@ -45,7 +45,7 @@ fn noticed() -> Vec<Cell> {
         )
         .verb(DROP, asks(&[])),
         Cell::new("H1", "the client's process dies", waits.clone(), asks(&[Step::Close]), &fin("handler: dropped"))
-            .verb(Verb::Crash { restart_after: None }, asks(&[])),
+            .verb(Crash { restart_after: None }, asks(&[])),
         Cell::new("H2", "RST while the handler is at work", waits, asks(&[Step::Reset]), &rst("handler: dropped"))
             .verb(RESET, asks(&[])),
         Cell::new(
@@ -154,7 +154,7 @@ fn unnoticed() -> Vec<Cell> {
         .turmoil_sees(&["body: less than a megabyte, then no longer asked for", "connection: pending"], SMALL_BUFFERS)
         .verb_at(
             Trigger::HttpHead { n: 1, direction: Direction::ToServer, edge: Edge::After },
-            Verb::HalfOpen { kind: HalfOpenKind::Stall, direction: Some(Direction::ToClient), heal_after: None },
+            HalfOpen { kind: HalfOpenKind::Stall, direction: Some(Direction::ToClient), heal_after: None },
             Peer::dialling(&[Step::Send(request("")), Step::ReadAll]),
         ),
     ]

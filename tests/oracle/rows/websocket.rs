@@ -1,7 +1,10 @@
 //! A WebSocket endpoint whose connection ends, W1 to W9, W12 to W14, W22, W25 to W27.
 
-use halfopen::fault::{Edge, Ending, Ends, IoCall, IoErrorKind, Trigger, Verb};
-use halfopen::name::{Direction, Side};
+use halfopen::fault::{
+    AcceptThenReset, Close, ConnectError, ConnectHang, Crash, Cut, Drop, Edge, Ending, Ends, HandshakeStall,
+    IoErrorKind, Refuse, Reset, Trigger,
+};
+use halfopen::name::Direction;
 
 use crate::cell::Cell;
 use crate::frames::{close, close_with, masked_close, ping, text};
@@ -10,8 +13,8 @@ use crate::websocket::{Act, WebSocket};
 
 use super::turmoil_net::{CLOSED_IS_SILENT, RESET_DESTROYS, RESET_STAYS};
 
-const RESET: Verb = Verb::Reset { to: Ends::Both };
-const DROP: Verb = Verb::Drop { to: Ends::Both };
+const RESET: Reset = Reset { to: Ends::Both };
+const DROP: Drop = Drop { to: Ends::Both };
 
 pub(super) fn cells() -> Vec<Cell> {
     [abrupt(), closing(), opening()].concat()
@@ -84,7 +87,7 @@ fn abrupt() -> Vec<Cell> {
             Peer::listening(&[Step::Upgrade, Step::Strike, Step::Close]),
             &["next: Err(Protocol(ResetWithoutClosingHandshake))", "next: None"],
         )
-        .verb(Verb::Crash { restart_after: None }, well()),
+        .verb(Crash { restart_after: None }, well()),
         Cell::new(
             "W4",
             "FIN without a Close frame; the observer writes first",
@@ -110,7 +113,7 @@ fn abrupt() -> Vec<Cell> {
         )
         .verb_at(
             message(1, Edge::Inside(4)),
-            Verb::Cut { ending: Ending::Fin },
+            Cut { ending: Ending::Fin },
             Peer::listening(&[Step::Upgrade, Step::Strike, Step::Send(text("whole"))]),
         ),
         Cell::new(
@@ -168,7 +171,7 @@ fn closing() -> Vec<Cell> {
             Peer::listening(&[Step::Upgrade, Step::ReadAll, Step::Strike, Step::Send(close(1000)), Step::Finish]),
             &["next: close 1000", "next: None", "send: Err(AlreadyClosed)"],
         )
-        .verb(Verb::Close { code: Some(1000), reason: String::new(), to: Ends::Both }, well()),
+        .verb(Close { code: Some(1000), reason: String::new(), to: Ends::Both }, well()),
         Cell::new(
             "W8",
             "Close 1000, the observer is the server",
@@ -184,7 +187,7 @@ fn closing() -> Vec<Cell> {
             &["next: close 1000", "next: None", "send: Err(AlreadyClosed)", "peer: heard close 1000"],
         )
         .verb(
-            Verb::Close { code: Some(1000), reason: String::new(), to: Ends::Both },
+            Close { code: Some(1000), reason: String::new(), to: Ends::Both },
             Peer::dialling(&[Step::Upgrade, Step::ReadAll, Step::Strike, Step::Strike, Step::SayMessages]),
         ),
         Cell::new(
@@ -194,7 +197,7 @@ fn closing() -> Vec<Cell> {
             Peer::listening(&[Step::Upgrade, Step::Strike, Step::Send(close_with(b""))]),
             &["next: close without a code"],
         )
-        .verb(Verb::Close { code: None, reason: String::new(), to: Ends::Both }, well()),
+        .verb(Close { code: None, reason: String::new(), to: Ends::Both }, well()),
         Cell::new(
             "W12",
             "a text behind the Close frame",
@@ -264,7 +267,7 @@ fn opening() -> Vec<Cell> {
         )
         .verb_at(
             response_head(Edge::Inside(half.len() as u64)),
-            Verb::Cut { ending: Ending::Fin },
+            Cut { ending: Ending::Fin },
             Peer::listening(&[Step::Upgrade]),
         ),
         Cell::new(
@@ -281,7 +284,7 @@ fn opening() -> Vec<Cell> {
             Peer::absent(),
             &["connect: Err(ConnectionRefused)"],
         )
-        .verb_at(Trigger::Connect, Verb::Refuse { lasting: None }, Peer::listening(&[Step::Upgrade])),
+        .verb_at(Trigger::Connect, Refuse { lasting: None }, Peer::listening(&[Step::Upgrade])),
         Cell::new(
             "W26",
             "the observer's machine has no network",
@@ -293,13 +296,7 @@ fn opening() -> Vec<Cell> {
         .not_on_linux("a test would have to take its machine's network away")
         .verb_at(
             Trigger::Connect,
-            Verb::IoError {
-                call: IoCall::Connect,
-                kind: IoErrorKind::NetworkUnreachable,
-                nth: 1,
-                side: Side::Client,
-                lasting: None,
-            },
+            ConnectError { kind: IoErrorKind::NetworkUnreachable, nth: 1, lasting: None },
             Peer::listening(&[Step::Upgrade]),
         ),
         Cell::new(
@@ -316,7 +313,7 @@ fn opening() -> Vec<Cell> {
             Peer::listening(&[Step::ReadHead]),
             &["handshake: pending"],
         )
-        .verb_at(Trigger::Connect, Verb::HandshakeStall { lasting: None }, Peer::listening(&[Step::Upgrade])),
+        .verb_at(Trigger::Connect, HandshakeStall { lasting: None }, Peer::listening(&[Step::Upgrade])),
         Cell::new(
             "W26",
             "the listener's backlog is full",
@@ -324,7 +321,7 @@ fn opening() -> Vec<Cell> {
             Peer::full(),
             &["connect: pending"],
         )
-        .verb_at(Trigger::Connect, Verb::ConnectHang { lasting: None }, Peer::listening(&[Step::Upgrade])),
+        .verb_at(Trigger::Connect, ConnectHang { lasting: None }, Peer::listening(&[Step::Upgrade])),
         Cell::new(
             "W26",
             "RST as soon as the connection is established",
@@ -332,7 +329,7 @@ fn opening() -> Vec<Cell> {
             Peer::listening(&[Step::ReadHead, Step::Reset]),
             &["handshake: Err(Io(ConnectionReset))"],
         )
-        .verb_at(Trigger::Connect, Verb::AcceptThenReset { lasting: None }, Peer::listening(&[Step::Upgrade])),
+        .verb_at(Trigger::Connect, AcceptThenReset { lasting: None }, Peer::listening(&[Step::Upgrade])),
     ]
 }
 

@@ -1,6 +1,6 @@
 //! A WebSocket endpoint that receives illegal frames: W10, W11, W23 and W24.
 
-use halfopen::fault::{Ends, IllegalKind, Verb};
+use halfopen::fault::{Ends, Illegal, IllegalKind};
 
 use crate::cell::Cell;
 use crate::frames::{close, close_with, frame, masked, text};
@@ -149,6 +149,6 @@ fn extension() -> Cell {
     )
 }
 
-fn illegal(kind: IllegalKind, to: Ends) -> Verb {
-    Verb::Illegal { kind, to }
+fn illegal(kind: IllegalKind, to: Ends) -> Illegal {
+    Illegal { kind, to }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use halfopen::fault::{Ends, HalfOpenKind, Verb};
+use halfopen::fault::{Drop, Ends, Freeze, HalfOpen, HalfOpenKind, Partition, PowerLoss};
 use halfopen::name::Direction;
 
 use crate::cell::Cell;
@@ -73,7 +73,7 @@ fn deaf() -> Vec<Cell> {
             &["send: Ok", "next: pending"],
         )
         .only_by_verb(LOST)
-        .verb(Verb::PowerLoss { restart_after: None }, quiet()),
+        .verb(PowerLoss { restart_after: None }, quiet()),
         Cell::new(
             "W17",
             "nothing arrives any more; the observer has TCP_USER_TIMEOUT, and sends",
@@ -141,13 +141,13 @@ fn held() -> Vec<Cell> {
         .verb(blackhole(Some(Direction::ToServer), Some(HEALED)), after.clone()),
         Cell::new("W19", "a partition that heals", late.clone(), Peer::listening(&back), &sees)
             .only_by_verb(LOST)
-            .verb(Verb::Partition { one_way: false, heal_after: Some(HEALED) }, after.clone()),
+            .verb(Partition { one_way: false, heal_after: Some(HEALED) }, after.clone()),
         Cell::new("W19", "a partition of one way that heals", late.clone(), Peer::listening(&back), &sees)
             .only_by_verb(LOST)
-            .verb(Verb::Partition { one_way: true, heal_after: Some(HEALED) }, after.clone()),
+            .verb(Partition { one_way: true, heal_after: Some(HEALED) }, after.clone()),
         Cell::new("W19", "the peer's machine is frozen, and thaws", late, Peer::listening(&back), &sees)
             .only_by_verb(LOST)
-            .verb(Verb::Freeze { thaw_after: Some(HEALED) }, after),
+            .verb(Freeze { thaw_after: Some(HEALED) }, after),
     ]
 }
 
@@ -207,14 +207,14 @@ fn unread() -> Vec<Cell> {
             Peer::listening(&[Step::Upgrade, Step::Strike, Step::Close]),
             &["next: Err(Protocol(ResetWithoutClosingHandshake))", "next: None"],
         )
-        .verb(Verb::Drop { to: Ends::Client }, quiet()),
+        .verb(Drop { to: Ends::Client }, quiet()),
     ]
 }
 
-fn blackhole(direction: Option<Direction>, heal_after: Option<Duration>) -> Verb {
+fn blackhole(direction: Option<Direction>, heal_after: Option<Duration>) -> HalfOpen {
     half_open(HalfOpenKind::Blackhole, direction, heal_after)
 }
 
-fn half_open(kind: HalfOpenKind, direction: Option<Direction>, heal_after: Option<Duration>) -> Verb {
-    Verb::HalfOpen { kind, direction, heal_after }
+fn half_open(kind: HalfOpenKind, direction: Option<Direction>, heal_after: Option<Duration>) -> HalfOpen {
+    HalfOpen { kind, direction, heal_after }
 }

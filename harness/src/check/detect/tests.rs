@@ -1,7 +1,10 @@
 use super::*;
 use crate::check::trace_builder::TraceBuilder;
 use crate::fact::FactKind::{ClaimedFailed, Detected, Recovered};
-use crate::fault::{Ends, HalfOpenKind, IoCall, IoErrorKind, LookupError, Verb};
+use crate::fault::{
+    AcceptThenReset, ConnectError, ConnectHang, Crash, Ends, HalfOpen, HalfOpenKind, HandshakeStall, IoErrorKind,
+    LookupError, LookupFails, Partition, Refuse, Reset, Verb,
+};
 use crate::name::Side;
 use crate::trace::ConnectionEvent::{Attempted, Closed, Established, Fin, Refused};
 
@@ -34,7 +37,7 @@ fn an_observer_that_is_already_down_need_not_notice_again() {
         .fact(1000, "alice", Recovered, "s-1")
         .connection(4000, "alice", "chat", 1, Fin { by: Side::Server, forged: false })
         .value(4000, "alice", Detected, "s-1", "1000")
-        .struck(5000, "alice", "chat", Verb::Reset { to: Ends::Both })
+        .struck(5000, "alice", "chat", Reset { to: Ends::Both })
         .fact(6000, "alice", Recovered, "s-1")
         .ending(120_000);
     assert_eq!(run.held(&alice_within(40)), "nothing had to be noticed");
@@ -45,7 +48,7 @@ fn a_false_alarm_before_the_fault_excuses_nobody() {
     let alarmed = || {
         let run =
             TraceBuilder::new().fact(1000, "alice", Recovered, "s-1").value(3000, "alice", Detected, "s-1", "1006");
-        run.struck(5000, "alice", "chat", Verb::Reset { to: Ends::Both })
+        run.struck(5000, "alice", "chat", Reset { to: Ends::Both })
     };
     assert_eq!(alarmed().ending(120_000).broken(&alice_within(40)), "detect: not noticed in time @ alice");
     let again = alarmed().value(6000, "alice", Detected, "s-1", "1006").fact(7000, "alice", Recovered, "s-1");
@@ -55,11 +58,11 @@ fn a_false_alarm_before_the_fault_excuses_nobody() {
 #[test]
 fn an_alarm_that_an_earlier_fault_explains_excuses_as_long_as_that_fault_lasts() {
     let silent = |healed: Option<u64>| {
-        let verb = Verb::Partition { one_way: false, heal_after: None };
+        let verb = Partition { one_way: false, heal_after: None };
         let run = TraceBuilder::new().fact(500, "alice", Recovered, "s-1").struck(1000, "alice", "chat", verb);
         let run = healed.into_iter().fold(run, |run, at| run.healed(at, 0)).fact(2500, "alice", Recovered, "s-1");
         let run = run.value(4000, "alice", Detected, "s-1", "1006");
-        run.struck(5000, "alice", "chat", Verb::Reset { to: Ends::Both }).ending(120_000)
+        run.struck(5000, "alice", "chat", Reset { to: Ends::Both }).ending(120_000)
     };
     let second = Detect { faults: vec![1], ..alice_within(40) };
     assert_eq!(silent(None).held(&second), "nothing had to be noticed");
@@ -78,63 +81,63 @@ fn a_script_that_ends_before_the_bound_without_noticing_decides_nothing() {
 #[test]
 fn an_attempt_that_is_struck_is_noticed_in_time_or_convicted() {
     let lasting = None;
-    let verbs = [
-        Verb::ConnectHang { lasting },
-        Verb::HandshakeStall { lasting },
-        Verb::Refuse { lasting },
-        Verb::AcceptThenReset { lasting },
+    let attempts = [
+        attempt(ConnectHang { lasting }),
+        attempt(HandshakeStall { lasting }),
+        attempt(Refuse { lasting }),
+        attempt(AcceptThenReset { lasting }),
     ];
-    for verb in verbs {
-        let late = attempt(verb.clone()).value(601_000, "alice", Detected, "s-1", "1006").ending(700_000);
+    for attempt in attempts {
+        let verb = attempt.faults[0].act.word();
+        let late = attempt.clone().value(601_000, "alice", Detected, "s-1", "1006").ending(700_000);
         assert_eq!(late.broken(&alice_within(60)), "detect: not noticed in time @ alice", "{verb}");
-        assert_eq!(attempt(verb.clone()).ending(700_000).broken(&alice_within(60)), late.broken(&alice_within(60)));
-        let told = attempt(verb.clone()).value(3000, "alice", Detected, "s-1", "1006").ending(700_000);
+        assert_eq!(attempt.clone().ending(700_000).broken(&alice_within(60)), late.broken(&alice_within(60)));
+        let told = attempt.clone().value(3000, "alice", Detected, "s-1", "1006").ending(700_000);
         assert_eq!(told.held(&alice_within(60)), "detected +2.0s", "{verb}");
-        let failed = attempt(verb.clone()).value(3000, "alice", ClaimedFailed, "m-1", "no line").ending(700_000);
+        let failed = attempt.clone().value(3000, "alice", ClaimedFailed, "m-1", "no line").ending(700_000);
         assert_eq!(failed.held(&alice_within(60)), "detected +2.0s", "{verb}");
-        let again = attempt(verb.clone()).connection(3000, "alice", "chat", 2, Attempted).ending(700_000);
+        let again = attempt.clone().connection(3000, "alice", "chat", 2, Attempted).ending(700_000);
         assert_eq!(again.held(&alice_within(60)), "detected +2.0s", "{verb}");
-        let short = attempt(verb.clone()).exited(30_000, "alice", None).ending(700_000);
+        let short = attempt.clone().exited(30_000, "alice", None).ending(700_000);
         assert_eq!(short.broken(&alice_within(60)), "detect: undecided @ alice", "{verb}");
         let server = Detect { observers: vec!["chat".into()], ..alice_within(60) };
-        assert_eq!(attempt(verb).ending(700_000).held(&server), "nothing had to be noticed");
+        assert_eq!(attempt.ending(700_000).held(&server), "nothing had to be noticed");
     }
-    let late = attempt(Verb::ConnectHang { lasting });
+    let late = attempt(ConnectHang { lasting });
     insta::assert_snapshot!(late.value(601_000, "alice", Detected, "s-1", "1006").failure(&alice_within(60)));
 }
 
 #[test]
 fn only_an_attempt_that_hangs_can_be_given_up() {
     let closed = Closed { by: Side::Client };
-    let hangs = attempt(Verb::HandshakeStall { lasting: None }).connection(11_000, "alice", "chat", 1, closed.clone());
+    let hangs = attempt(HandshakeStall { lasting: None }).connection(11_000, "alice", "chat", 1, closed.clone());
     assert_eq!(hangs.clone().ending(700_000).held(&alice_within(60)), "detected +10s");
     let at_its_end = hangs.exited(11_000, "alice", None).ending(700_000);
     assert_eq!(at_its_end.broken(&alice_within(60)), "detect: undecided @ alice");
-    let refused = attempt(Verb::Refuse { lasting: None }).connection(11_000, "alice", "chat", 1, closed);
+    let refused = attempt(Refuse { lasting: None }).connection(11_000, "alice", "chat", 1, closed);
     assert_eq!(refused.ending(700_000).broken(&alice_within(60)), "detect: not noticed in time @ alice");
 }
 
 #[test]
 fn an_attempt_that_hangs_and_comes_to_something_in_time_need_not_be_noticed() {
     let lasting = Some(Duration::from_secs(8));
-    let hangs = attempt(Verb::ConnectHang { lasting }).connection(12_000, "alice", "chat", 1, Established);
+    let hangs = attempt(ConnectHang { lasting }).connection(12_000, "alice", "chat", 1, Established);
     assert_eq!(hangs.clone().ending(700_000).held(&alice_within(60)), "nothing had to be noticed");
     assert_eq!(hangs.ending(700_000).broken(&alice_within(5)), "detect: not noticed in time @ alice");
     // The first packet of a stalled handshake is never heard, though the connection is established.
-    let stalls = attempt(Verb::HandshakeStall { lasting }).connection(1040, "alice", "chat", 1, Established);
+    let stalls = attempt(HandshakeStall { lasting }).connection(1040, "alice", "chat", 1, Established);
     assert_eq!(stalls.ending(700_000).broken(&alice_within(60)), "detect: not noticed in time @ alice");
 }
 
 #[test]
 fn a_call_or_a_lookup_that_fails_is_an_attempt_that_is_struck() {
-    let connect =
-        Verb::IoError { call: IoCall::Connect, kind: IoErrorKind::TimedOut, nth: 2, side: Side::Client, lasting: None };
+    let connect = ConnectError { kind: IoErrorKind::TimedOut, nth: 2, lasting: None };
     let second = |run: TraceBuilder| run.on_every_connection().connection(3000, "alice", "chat", 2, Attempted);
     let failed = second(attempt(connect));
     assert_eq!(failed.clone().ending(700_000).broken(&alice_within(60)), "detect: not noticed in time @ alice");
     let again = failed.connection(9000, "alice", "chat", 3, Attempted).ending(700_000);
     assert_eq!(again.held(&alice_within(60)), "detected +6.0s");
-    let lookup = Verb::LookupFails { kind: LookupError::NoSuchName, lasting: None };
+    let lookup = LookupFails { kind: LookupError::NoSuchName, lasting: None };
     let unknown = TraceBuilder::new().struck(1000, "alice", "chat", lookup);
     insta::assert_snapshot!(unknown.clone().value(601_000, "alice", Detected, "s-1", "x").failure(&alice_within(60)));
     let known = unknown.connection(2000, "alice", "chat", 1, Attempted).ending(700_000);
@@ -144,7 +147,7 @@ fn a_call_or_a_lookup_that_fails_is_an_attempt_that_is_struck() {
 #[test]
 fn who_ends_when_it_is_told_that_its_attempt_is_over_has_given_up() {
     let refused = |ends| {
-        let run = attempt(Verb::Refuse { lasting: None }).connection(1040, "alice", "chat", 1, Refused);
+        let run = attempt(Refuse { lasting: None }).connection(1040, "alice", "chat", 1, Refused);
         run.exited(ends, "alice", None).ending(120_000)
     };
     assert_eq!(refused(1040).held(&alice_within(60)), "detected +0.040s");
@@ -155,7 +158,7 @@ fn who_ends_when_it_is_told_that_its_attempt_is_over_has_given_up() {
 #[test]
 fn each_attempt_of_a_fault_that_lasts_is_to_be_noticed() {
     let lasting = Some(Duration::from_secs(100));
-    let run = attempt(Verb::Refuse { lasting })
+    let run = attempt(Refuse { lasting })
         .on_every_connection()
         .connection(3000, "alice", "chat", 2, Attempted)
         .value(80_000, "alice", Detected, "s-1", "refused")
@@ -175,7 +178,7 @@ fn a_silence_that_strikes_before_the_service_has_begun_is_noticed_like_an_attemp
         1,
         Established,
     );
-    let verb = Verb::HalfOpen { kind: HalfOpenKind::Stall, direction: None, heal_after: None };
+    let verb = HalfOpen { kind: HalfOpenKind::Stall, direction: None, heal_after: None };
     let run = run.struck(1100, "alice", "chat", verb);
     let late = run.clone().fact(600_000, "alice", Recovered, "s-1").ending(700_000);
     assert_eq!(late.broken(&alice_within(60)), "detect: not noticed in time @ alice");
@@ -189,7 +192,7 @@ fn a_host_with_many_sessions_must_notice_each_loss() {
         .fact(1000, "chat", Recovered, "s-1")
         .fact(1000, "chat", Recovered, "s-2")
         .value(4000, "chat", Detected, "s-1", "1000")
-        .struck(5000, "alice", "chat", Verb::Reset { to: Ends::Both })
+        .struck(5000, "alice", "chat", Reset { to: Ends::Both })
         .ending(120_000);
     let chat = Detect { observers: vec!["chat".into()], ..alice_within(40) };
     assert_eq!(run.broken(&chat), "detect: not noticed in time @ chat");
@@ -203,7 +206,7 @@ fn an_observer_that_was_never_in_service_has_nothing_to_lose() {
 
 #[test]
 fn a_crash_concerns_those_who_were_connected() {
-    let crash = |run: TraceBuilder| run.struck_host(5000, "chat", Verb::Crash { restart_after: None }).ending(120_000);
+    let crash = |run: TraceBuilder| run.struck_host(5000, "chat", Crash { restart_after: None }).ending(120_000);
     let connected = crash(TraceBuilder::new().connection(1000, "alice", "chat", 1, Established));
     assert_eq!(connected.broken(&alice_within(40)), "detect: not noticed in time @ alice");
     assert_eq!(crash(TraceBuilder::new()).held(&alice_within(40)), "nothing had to be noticed");
@@ -225,15 +228,15 @@ fn alice_within(seconds: u64) -> Detect {
 }
 
 /// The first attempt, which the fault strikes.
-fn attempt(verb: Verb) -> TraceBuilder {
+fn attempt(verb: impl Verb) -> TraceBuilder {
     TraceBuilder::new().connection(1000, "alice", "chat", 1, Attempted).struck(1000, "alice", "chat", verb)
 }
 
 fn reset() -> TraceBuilder {
-    TraceBuilder::new().struck(5000, "alice", "chat", Verb::Reset { to: Ends::Both })
+    TraceBuilder::new().struck(5000, "alice", "chat", Reset { to: Ends::Both })
 }
 
 fn half_open(heal_after: Option<Duration>) -> TraceBuilder {
-    let verb = Verb::HalfOpen { kind: HalfOpenKind::Blackhole, direction: None, heal_after };
+    let verb = HalfOpen { kind: HalfOpenKind::Blackhole, direction: None, heal_after };
     TraceBuilder::new().struck(5000, "alice", "chat", verb)
 }

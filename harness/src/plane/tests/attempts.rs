@@ -1,13 +1,13 @@
 //! Connections that come to nothing, or to nothing good.
 
-use super::{Bench, UPGRADE, connection, fault, key, lines, link, secs};
-use crate::fault::{Fault, FaultIndex, Target, Trigger, Verb};
+use super::{Bench, UPGRADE, connection, fault, key, lines, secs};
+use crate::fault::{AcceptThenReset, ConnectHang, Delay, Fault, FaultIndex, HandshakeStall, Refuse, Trigger};
 use crate::name::Direction;
 use crate::plane::{ConnectVerdict, Plane};
 
-const HANG: Verb = Verb::ConnectHang { lasting: None };
-const STALL: Verb = Verb::HandshakeStall { lasting: None };
-const RESET: Verb = Verb::AcceptThenReset { lasting: None };
+const HANG: ConnectHang = ConnectHang { lasting: None };
+const STALL: HandshakeStall = HandshakeStall { lasting: None };
+const RESET: AcceptThenReset = AcceptThenReset { lasting: None };
 
 #[test]
 fn an_attempt_that_hangs_hangs_to_its_end() {
@@ -25,8 +25,8 @@ fn an_attempt_that_hangs_hangs_to_its_end() {
 #[test]
 fn attempts_that_hang_for_a_time_go_on_after_it() {
     let mut bench = bench(&[
-        fault(Trigger::At(secs(1)), Verb::ConnectHang { lasting: Some(secs(5)) }),
-        fault(Trigger::Connect, Verb::Delay { by: secs(1), lasting: None }),
+        fault(Trigger::At(secs(1)), ConnectHang { lasting: Some(secs(5)) }),
+        fault(Trigger::Connect, Delay { by: secs(1), lasting: None }),
     ]);
     assert_eq!(bench.connect(1).0, ConnectVerdict::Proceed);
     assert_eq!(lines(&bench.wait()), ["alice->chat: connect_hang(for 5s)"]);
@@ -42,9 +42,9 @@ fn attempts_that_hang_for_a_time_go_on_after_it() {
 
 #[test]
 fn what_strikes_at_an_attempt_that_hangs_strikes_when_it_goes_on() {
-    let mut second = fault(Trigger::Connect, Verb::Delay { by: secs(1), lasting: None });
-    second.target = Target::Link { link: link(), connection: Some(1) };
-    let mut bench = bench(&[fault(Trigger::Connect, Verb::ConnectHang { lasting: Some(secs(5)) }), second]);
+    let mut second = fault(Trigger::Connect, Delay { by: secs(1), lasting: None });
+    second.act.connections().nth = Some(1);
+    let mut bench = bench(&[fault(Trigger::Connect, ConnectHang { lasting: Some(secs(5)) }), second]);
     assert_eq!(lines(&bench.connect(1).1), ["alice->chat#1: connect_hang(for 5s)"]);
     bench.wait();
     let mut out = Vec::new();
@@ -54,7 +54,7 @@ fn what_strikes_at_an_attempt_that_hangs_strikes_when_it_goes_on() {
 
 #[test]
 fn a_refusal_in_force_answers_what_is_tried_again() {
-    let mut bench = bench(&[fault(Trigger::At(secs(1)), Verb::Refuse { lasting: Some(secs(5)) })]);
+    let mut bench = bench(&[fault(Trigger::At(secs(1)), Refuse { lasting: Some(secs(5)) })]);
     bench.connect(1);
     bench.wait();
     assert_eq!(retry(&mut bench, 1), ConnectVerdict::Refuse(FaultIndex(0)));
@@ -74,7 +74,7 @@ fn a_handshake_that_stalls_lets_nothing_through() {
 
 #[test]
 fn those_that_stalled_stay_so() {
-    let mut bench = bench(&[fault(Trigger::At(secs(1)), Verb::HandshakeStall { lasting: Some(secs(5)) })]);
+    let mut bench = bench(&[fault(Trigger::At(secs(1)), HandshakeStall { lasting: Some(secs(5)) })]);
     bench.wait();
     assert_eq!(bench.connect(1).1.len(), 2);
     assert_eq!(bench.connect(2).1.len(), 2);
@@ -92,20 +92,6 @@ fn what_is_accepted_and_reset_is_reset_once_it_is_established() {
     out.clear();
     bench.plane.established(key(1), bench.now, &mut out);
     assert_eq!(out, []);
-}
-
-#[test]
-fn of_a_host_those_attempts_are_struck_that_come_to_it() {
-    let at_host = |host: &str| Fault {
-        target: Target::Host(host.into()),
-        trigger: Trigger::At(secs(1)),
-        verb: Verb::ConnectHang { lasting: Some(secs(5)) },
-    };
-    for (host, verdict) in [("chat", ConnectVerdict::Hang(FaultIndex(0))), ("alice", ConnectVerdict::Proceed)] {
-        let mut bench = bench(&[at_host(host)]);
-        bench.wait();
-        assert_eq!(bench.connect(1).0, verdict);
-    }
 }
 
 fn bench(faults: &[Fault]) -> Bench {

@@ -1,8 +1,7 @@
 //! Connect calls that fail by themselves, and lookups.
 
 use super::{Bench, fault, lines, secs};
-use crate::fault::{Fault, FaultIndex, IoCall, IoErrorKind, LookupError, Trigger, Verb};
-use crate::name::Side;
+use crate::fault::{ConnectError, Fault, FaultIndex, IoErrorKind, LookupError, LookupFails, LookupMoves, Trigger};
 use crate::plane::ConnectVerdict;
 
 const FAILS: ConnectVerdict = ConnectVerdict::Fail(FaultIndex(0), IoErrorKind::NetworkUnreachable);
@@ -37,7 +36,7 @@ fn a_call_that_has_been_made_does_not_fail_any_more() {
 
 #[test]
 fn lookups_fail_once_or_for_a_while_and_move_for_good() {
-    let fails = |lasting| Verb::LookupFails { kind: LookupError::NoAnswer, lasting };
+    let fails = |lasting| LookupFails { kind: LookupError::NoAnswer, lasting };
     let mut bench = Bench::connected(&[fault(Trigger::At(secs(1)), fails(None))]);
     let said =
         ["lookups of chat by alice: lookup_fails(no_answer)", "lookups of chat by alice: Failure(NoAnswer), once"];
@@ -46,7 +45,7 @@ fn lookups_fail_once_or_for_a_while_and_move_for_good() {
     let mut bench = Bench::connected(&[fault(Trigger::At(secs(1)), fails(Some(secs(9))))]);
     assert_eq!(lines(&bench.wait())[1], "lookups of chat by alice: Failure(NoAnswer)");
     assert_eq!((lines(&bench.wait()), bench.now), (vec!["release".to_owned(), "healed".to_owned()], secs(10)));
-    let moves = Verb::LookupMoves { to: "other".into(), lasting: None };
+    let moves = LookupMoves { to: "other".into(), lasting: None };
     let mut bench = Bench::connected(&[fault(Trigger::At(secs(1)), moves)]);
     assert_eq!(lines(&bench.wait())[1], r#"lookups of chat by alice: AddressOf(HostName("other"))"#);
     assert_eq!(bench.plane.next_deadline(), None);
@@ -54,6 +53,6 @@ fn lookups_fail_once_or_for_a_while_and_move_for_good() {
 
 fn unreachable(nth: u32, lasting: Option<std::time::Duration>) -> Fault {
     let kind = IoErrorKind::NetworkUnreachable;
-    let verb = Verb::IoError { call: IoCall::Connect, kind, nth, side: Side::Client, lasting };
+    let verb = ConnectError { kind, nth, lasting };
     fault(Trigger::At(secs(1)), verb)
 }

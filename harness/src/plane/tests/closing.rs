@@ -1,7 +1,7 @@
 //! A closing handshake that nobody asked for.
 
 use super::{Bench, arriving, fault, frame, lines, masked, message, secs, text, units};
-use crate::fault::{Edge, Ends, FaultIndex, FrameKind, Trigger, Verb};
+use crate::fault::{Close, Edge, Ends, FaultIndex, FrameKind, Trigger};
 use crate::name::Direction;
 use crate::trace::Unit;
 
@@ -123,12 +123,12 @@ fn right_after_the_handshake_a_close_is_possible() {
 
 #[test]
 fn a_long_reason_is_shortened_to_what_a_frame_holds() {
-    let verb = Verb::Close { code: Some(4000), reason: "\u{e9}".repeat(100), to: Ends::Client };
+    let verb = Close { code: Some(4000), reason: "\u{e9}".repeat(100), to: Ends::Client };
     let mut bench = Bench::websocket(&[fault(Trigger::At(secs(1)), verb)]);
     let injected = arriving(&bench.wait(), Direction::ToClient);
     assert_eq!((injected.len(), injected[1]), (126, 124));
 }
 
-fn idle(to: Ends) -> Verb {
-    Verb::Close { code: Some(1000), reason: "idle".to_owned(), to }
+fn idle(to: Ends) -> Close {
+    Close { code: Some(1000), reason: "idle".to_owned(), to }
 }

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::{Bench, arriving, chunk, fault, frame, lines, masked, text, units};
-use crate::fault::{Edge, Ending, Fault, FaultIndex, Trigger, Verb};
+use super::{Bench, OnLink, act, arriving, chunk, fault, frame, lines, masked, text, units};
+use crate::fault::{Corrupt, Cut, Edge, Ending, Fault, FaultIndex, Trigger};
 use crate::name::Direction;
 use crate::pattern::{Pattern, Wanted};
 
-const CUT: Verb = Verb::Cut { ending: Ending::Fin };
+const CUT: Cut = Cut { ending: Ending::Fin };
 const TO_CLIENT: Direction = Direction::ToClient;
 const FIRED: &str = "alice->chat#1: cut(fin)";
 const RESULT: &str = r#"{"type":"result"}"#;
@@ -76,7 +76,7 @@ fn what_cannot_be_read_is_not_meant_and_does_not_wait() {
     let binary = frame(0x82, RESULT.as_bytes());
     let compressed = frame(0xC1, RESULT.as_bytes());
     for unreadable in [binary, compressed, text(&long)] {
-        for (edge, verb) in [(Edge::Before, CUT), (Edge::After, Verb::Corrupt)] {
+        for (edge, verb) in [(Edge::Before, act(CUT)), (Edge::After, act(Corrupt))] {
             let mut bench = Bench::websocket(&[at_result(1, TO_CLIENT, edge, verb)]);
             let (beginning, rest) = unreadable.split_at(12);
             assert_eq!(arriving(&bench.server_sends(beginning), TO_CLIENT), beginning);
@@ -101,7 +101,7 @@ fn a_message_that_comes_slowly_waits_for_a_second_at_most() {
 
 #[test]
 fn a_message_is_changed_by_what_it_says() {
-    let mut bench = Bench::websocket(&[at_result(2, TO_CLIENT, Edge::After, Verb::Corrupt)]);
+    let mut bench = Bench::websocket(&[at_result(2, TO_CLIENT, Edge::After, Corrupt)]);
     let effects = bench.server_sends(&[text(RESULT), text(HELLO), text(RESULT), text(RESULT)].concat());
     let changed = text(r#"{"type":"rfsult"}"#);
     assert_eq!(arriving(&effects, TO_CLIENT), [text(RESULT), text(HELLO), changed, text(RESULT)].concat());
@@ -161,6 +161,6 @@ fn pattern() -> Pattern {
     Pattern::default().with("type", Wanted::Is("result".to_owned()))
 }
 
-fn at_result(n: u32, direction: Direction, edge: Edge, verb: Verb) -> Fault {
+fn at_result(n: u32, direction: Direction, edge: Edge, verb: impl OnLink) -> Fault {
     fault(Trigger::Message { n, direction, edge, content: pattern() }, verb)
 }

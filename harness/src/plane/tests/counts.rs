@@ -5,12 +5,12 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::{ASK, Bench, arriving, fault, lines, secs, units};
-use crate::fault::{Edge, Ending, Fault, Trigger, Upstream, Verb};
+use crate::fault::{Corrupt, Cut, Edge, Ending, Fault, Trigger, TruncateClean, Upstream};
 use crate::name::Direction;
 use crate::plane::Effect;
 use crate::trace::Unit;
 
-const CUT: Verb = Verb::Cut { ending: Ending::Fin };
+const CUT: Cut = Cut { ending: Ending::Fin };
 const TO_CLIENT: Direction = Direction::ToClient;
 
 #[test]
@@ -215,10 +215,10 @@ fn faults() -> Vec<Fault> {
         }
     }
     let head = Trigger::HttpHead { n: 1, direction: TO_CLIENT, edge: Edge::After };
-    faults.push(fault(head.clone(), Verb::Upstream(Upstream::Status { status: 500 })));
-    faults.push(fault(head.clone(), Verb::Upstream(Upstream::SlowHead { by: secs(3) })));
-    faults.push(fault(head, Verb::Upstream(Upstream::MissingDone)));
-    faults.push(fault(Trigger::sse_event(1, Edge::After), Verb::TruncateClean));
-    faults.push(fault(Trigger::sse_event(1, Edge::After), Verb::Corrupt));
+    faults.push(fault(head.clone(), Upstream::Status { status: 500 }));
+    faults.push(fault(head.clone(), Upstream::SlowHead { by: secs(3) }));
+    faults.push(fault(head, Upstream::MissingDone));
+    faults.push(fault(Trigger::sse_event(1, Edge::After), TruncateClean));
+    faults.push(fault(Trigger::sse_event(1, Edge::After), Corrupt));
     faults
 }

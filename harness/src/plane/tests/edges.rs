@@ -3,11 +3,11 @@
 use super::{
     Bench, CHUNKED_EVENTS, SWITCHING, UPGRADE, arriving, chunk, fault, frame, key, lines, masked, message, text, units,
 };
-use crate::fault::{Edge, Ending, Ends, Fault, FaultIndex, FrameKind, Trigger, Verb};
+use crate::fault::{Cut, Delay, Drop, Edge, Ending, Ends, Fault, FaultIndex, FrameKind, Reset, Trigger};
 use crate::name::Direction;
 use crate::plane::Effect;
 
-const CUT: Verb = Verb::Cut { ending: Ending::Fin };
+const CUT: Cut = Cut { ending: Ending::Fin };
 const TO_CLIENT: Direction = Direction::ToClient;
 const CUT_SHORT: [&str; 5] =
     ["alice->chat#1: cut(fin)", "fin to client", "to_server severed", "fin to server", "to_client severed"];
@@ -140,7 +140,7 @@ fn bytes_are_counted_from_the_first() {
 
 #[test]
 fn a_cut_may_end_with_resets_or_in_silence() {
-    let after_one = |ending| [fault(message(1, TO_CLIENT, Edge::After), Verb::Cut { ending })];
+    let after_one = |ending| [fault(message(1, TO_CLIENT, Edge::After), Cut { ending })];
     let mut bench = Bench::websocket(&after_one(Ending::Rst));
     let effects = lines(&bench.server_sends(&text("one")));
     let resets = ["rst to client", "to_server severed", "rst to server", "to_client severed"];
@@ -152,34 +152,35 @@ fn a_cut_may_end_with_resets_or_in_silence() {
 
 #[test]
 fn a_reset_or_drop_tells_both_ends_or_one_and_leaves_the_other_in_silence() {
-    let cases: [(Verb, &[&str]); 6] = [
+    let at = || message(1, TO_CLIENT, Edge::After);
+    let cases: [(Fault, &[&str]); 6] = [
         (
-            Verb::Reset { to: Ends::Both },
+            fault(at(), Reset { to: Ends::Both }),
             &["reset", "rst to client", "to_server severed", "rst to server", "to_client severed"],
         ),
         (
-            Verb::Reset { to: Ends::Client },
+            fault(at(), Reset { to: Ends::Client }),
             &["reset(client only)", "rst to client", "to_server severed", "to_client silent Blackhole"],
         ),
         (
-            Verb::Reset { to: Ends::Server },
+            fault(at(), Reset { to: Ends::Server }),
             &["reset(server only)", "rst to server", "to_client severed", "to_server silent Blackhole"],
         ),
         (
-            Verb::Drop { to: Ends::Both },
+            fault(at(), Drop { to: Ends::Both }),
             &["drop", "fin to client", "to_server severed", "fin to server", "to_client severed"],
         ),
         (
-            Verb::Drop { to: Ends::Client },
+            fault(at(), Drop { to: Ends::Client }),
             &["drop(client only)", "fin to client", "to_server severed", "to_client silent Blackhole"],
         ),
         (
-            Verb::Drop { to: Ends::Server },
+            fault(at(), Drop { to: Ends::Server }),
             &["drop(server only)", "fin to server", "to_client severed", "to_server silent Blackhole"],
         ),
     ];
-    for (verb, expected) in cases {
-        let mut bench = Bench::websocket(&[fault(message(1, TO_CLIENT, Edge::After), verb)]);
+    for (fault, expected) in cases {
+        let mut bench = Bench::websocket(&[fault]);
         let effects = lines(&bench.server_sends(&[text("one"), text("two")].concat()));
         let expected: Vec<_> = [format!("alice->chat#1: {}", expected[0])]
             .into_iter()
@@ -205,7 +206,7 @@ fn a_fault_strikes_the_first_connection_on_which_its_trigger_comes_true_and_no_o
 #[test]
 fn a_fault_on_the_second_connection_leaves_the_first_alone() {
     let mut second = fault(message(1, TO_CLIENT, Edge::After), CUT);
-    second.target = crate::fault::Target::Link { link: super::link(), connection: Some(2) };
+    second.act.connections().nth = Some(2);
     let mut bench = Bench::websocket(&[second]);
     bench.server_sends(&text("one"));
     assert_eq!(bench.plane.unfired(), [FaultIndex(0)]);
@@ -229,9 +230,10 @@ fn bytes_that_wait_for_a_fault_go_on_when_it_has_struck_elsewhere() {
 
 #[test]
 fn two_faults_at_one_point_strike_in_the_order_of_the_plan() {
-    let reset = Verb::Reset { to: Ends::Client };
-    let delay = Verb::Delay { by: super::secs(1), lasting: None };
-    let faults: [Fault; 2] = [delay, reset].map(|verb| fault(message(1, TO_CLIENT, Edge::After), verb));
+    let reset = Reset { to: Ends::Client };
+    let delay = Delay { by: super::secs(1), lasting: None };
+    let at = || message(1, TO_CLIENT, Edge::After);
+    let faults = [fault(at(), delay), fault(at(), reset)];
     let mut bench = Bench::websocket(&faults);
     let effects = lines(&bench.server_sends(&text("one")));
     assert_eq!(effects[1..4], ["alice->chat#1: delay(1s)", "shape to_server Delay(1s)", "shape to_client Delay(1s)"]);

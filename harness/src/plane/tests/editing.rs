@@ -1,17 +1,17 @@
 //! Single messages and events that arrive changed, several times or elsewhere.
 
-use super::{ASK, Bench, arriving, chunk, fault, frame, lines, masked, message, text, units};
-use crate::fault::{Edge, Fault, FaultIndex, FrameKind, Trigger, Upstream, Verb};
+use super::{ASK, Bench, OnLink, act, arriving, chunk, fault, frame, lines, masked, message, text, units};
+use crate::fault::{Corrupt, DuplicateMessage, Edge, Fault, FaultIndex, FrameKind, ReorderMessages, Trigger, Upstream};
 use crate::name::Direction;
 use crate::plane::Effect;
 use crate::trace::Unit;
 
-const TWICE: Verb = Verb::DuplicateMessage { copies: 1 };
+const TWICE: DuplicateMessage = DuplicateMessage { copies: 1 };
 const TO_CLIENT: Direction = Direction::ToClient;
 
 #[test]
 fn one_message_is_corrupted_and_no_other() {
-    let mut bench = Bench::websocket(&[at_message(2, Verb::Corrupt)]);
+    let mut bench = Bench::websocket(&[at_message(2, Corrupt)]);
     let effects = bench.server_sends(&[text("one"), text("two"), text("three")].concat());
     assert_eq!(arriving(&effects, TO_CLIENT), [text("one"), text("txo"), text("three")].concat());
     assert_eq!(lines(&effects)[0], "alice->chat#1: corrupt");
@@ -20,7 +20,7 @@ fn one_message_is_corrupted_and_no_other() {
 
 #[test]
 fn a_message_waits_until_it_is_whole() {
-    let mut bench = Bench::websocket(&[at_message(1, Verb::Corrupt)]);
+    let mut bench = Bench::websocket(&[at_message(1, Corrupt)]);
     assert_eq!(lines(&bench.server_sends(&text("one")[..4])), [] as [&str; 0]);
     let effects = bench.server_sends(&text("one")[4..]);
     assert_eq!(arriving(&effects, TO_CLIENT), text("ooe"));
@@ -30,21 +30,21 @@ fn a_message_waits_until_it_is_whole() {
 #[test]
 fn a_client_s_message_is_corrupted_under_its_mask() {
     let trigger = message(1, Direction::ToServer, Edge::After);
-    let mut bench = Bench::websocket(&[fault(trigger, Verb::Corrupt)]);
+    let mut bench = Bench::websocket(&[fault(trigger, Corrupt)]);
     let effects = bench.client_sends(&masked(0x81, b"one"));
     assert_eq!(arriving(&effects, Direction::ToServer), masked(0x81, b"ooe"));
 }
 
 #[test]
 fn an_empty_message_cannot_be_corrupted() {
-    let mut bench = Bench::websocket(&[at_message(1, Verb::Corrupt)]);
+    let mut bench = Bench::websocket(&[at_message(1, Corrupt)]);
     assert_eq!(arriving(&bench.server_sends(&text("")), TO_CLIENT), text(""));
     assert!(bench.plane.obstacle(FaultIndex(0)).is_some_and(|reason| reason.contains("empty")));
 }
 
 #[test]
 fn a_message_arrives_several_times() {
-    let mut bench = Bench::websocket(&[at_message(1, Verb::DuplicateMessage { copies: 2 })]);
+    let mut bench = Bench::websocket(&[at_message(1, DuplicateMessage { copies: 2 })]);
     let effects = bench.server_sends(&[text("one"), text("two")].concat());
     assert_eq!(arriving(&effects, TO_CLIENT), [text("one"), text("one"), text("one"), text("two")].concat());
     assert_eq!(texts(&effects), ["one", "one", "one", "two"]);
@@ -64,7 +64,7 @@ fn fragments_arrive_together_and_control_frames_before_them() {
 
 #[test]
 fn a_message_arrives_behind_those_that_follow() {
-    let mut bench = Bench::websocket(&[at_message(1, Verb::ReorderMessages { by: 2 })]);
+    let mut bench = Bench::websocket(&[at_message(1, ReorderMessages { by: 2 })]);
     assert_eq!(arriving(&bench.server_sends(&text("one")), TO_CLIENT), b"");
     assert_eq!(arriving(&bench.server_sends(&text("two")), TO_CLIENT), text("two"));
     let effects = bench.server_sends(&[text("three"), text("four")].concat());
@@ -74,7 +74,7 @@ fn a_message_arrives_behind_those_that_follow() {
 
 #[test]
 fn if_too_few_follow_it_arrives_before_the_close_frame() {
-    let mut bench = Bench::websocket(&[at_message(1, Verb::ReorderMessages { by: 2 })]);
+    let mut bench = Bench::websocket(&[at_message(1, ReorderMessages { by: 2 })]);
     let close = frame(0x88, b"\x03\xe8");
     let effects = bench.server_sends(&[text("one"), text("two"), close.clone()].concat());
     assert_eq!(arriving(&effects, TO_CLIENT), [text("two"), text("one"), close].concat());
@@ -82,7 +82,7 @@ fn if_too_few_follow_it_arrives_before_the_close_frame() {
 
 #[test]
 fn or_before_the_fin() {
-    let mut bench = Bench::websocket(&[at_message(1, Verb::ReorderMessages { by: 2 })]);
+    let mut bench = Bench::websocket(&[at_message(1, ReorderMessages { by: 2 })]);
     bench.server_sends(&[text("one"), text("two")].concat());
     let effects = bench.fin(TO_CLIENT);
     assert_eq!(lines(&effects), [r"inject to_client \x81\x03one", "forward fin to_client"]);
@@ -91,7 +91,7 @@ fn or_before_the_fin() {
 
 #[test]
 fn but_never_inside_a_frame() {
-    let mut bench = Bench::websocket(&[at_message(1, Verb::ReorderMessages { by: 2 })]);
+    let mut bench = Bench::websocket(&[at_message(1, ReorderMessages { by: 2 })]);
     bench.server_sends(&[&text("one"), &text("two")[..3]].concat());
     assert_eq!(lines(&bench.fin(TO_CLIENT)), ["forward fin to_client"]);
 }
@@ -112,10 +112,10 @@ fn what_is_too_long_to_wait_is_not_changed() {
 #[test]
 fn an_event_in_a_chunk_of_its_own() {
     for (verb, arrives) in [
-        (Verb::Corrupt, vec!["data: one\n\n", "data: txo\n\n", "data: three\n\n"]),
-        (TWICE, vec!["data: one\n\n", "data: two\n\ndata: two\n\n", "data: three\n\n"]),
-        (Verb::ReorderMessages { by: 1 }, vec!["data: one\n\n", "data: three\n\ndata: two\n\n"]),
-        (Verb::ReorderMessages { by: 7 }, vec!["data: one\n\n", "data: three\n\n", "data: two\n\n"]),
+        (act(Corrupt), vec!["data: one\n\n", "data: txo\n\n", "data: three\n\n"]),
+        (act(TWICE), vec!["data: one\n\n", "data: two\n\ndata: two\n\n", "data: three\n\n"]),
+        (act(ReorderMessages { by: 1 }), vec!["data: one\n\n", "data: three\n\ndata: two\n\n"]),
+        (act(ReorderMessages { by: 7 }), vec!["data: one\n\n", "data: three\n\n", "data: two\n\n"]),
     ] {
         let events = ["data: one\n\n", "data: two\n\n", "data: three\n\n"].map(chunk).concat();
         let arrived = through(&[at_event(2, verb)], &[events, LAST.to_vec()].concat());
@@ -128,9 +128,9 @@ fn an_event_in_a_chunk_of_its_own() {
 fn an_event_among_others_in_one_chunk() {
     let one = chunk("data: one\n\ndata: two\n\ndata: three\n\n");
     for (verb, arrives) in [
-        (Verb::Corrupt, "data: one\n\ndata: txo\n\ndata: three\n\n"),
-        (TWICE, "data: one\n\ndata: two\n\ndata: two\n\ndata: three\n\n"),
-        (Verb::ReorderMessages { by: 1 }, "data: one\n\ndata: three\n\ndata: two\n\n"),
+        (act(Corrupt), "data: one\n\ndata: txo\n\ndata: three\n\n"),
+        (act(TWICE), "data: one\n\ndata: two\n\ndata: two\n\ndata: three\n\n"),
+        (act(ReorderMessages { by: 1 }), "data: one\n\ndata: three\n\ndata: two\n\n"),
     ] {
         let arrived = through(&[at_event(2, verb)], &[&one, LAST].concat());
         assert_eq!(payload(&arrived), arrives, "{}", arrived.escape_ascii());
@@ -141,9 +141,9 @@ fn an_event_among_others_in_one_chunk() {
 fn an_event_across_chunks() {
     let body = ["id: 1\ndata: one\n\nid", ": 2\nda", "ta: two\n\n: hi\n\ndata: th", "ree\n\n"].map(chunk).concat();
     for (verb, arrives) in [
-        (Verb::Corrupt, "id: 1\ndata: one\n\nid: 2\ndata: txo\n\n: hi\n\ndata: three\n\n"),
-        (TWICE, "id: 1\ndata: one\n\nid: 2\ndata: two\n\nid: 2\ndata: two\n\n: hi\n\ndata: three\n\n"),
-        (Verb::ReorderMessages { by: 1 }, "id: 1\ndata: one\n\n: hi\n\ndata: three\n\nid: 2\ndata: two\n\n"),
+        (act(Corrupt), "id: 1\ndata: one\n\nid: 2\ndata: txo\n\n: hi\n\ndata: three\n\n"),
+        (act(TWICE), "id: 1\ndata: one\n\nid: 2\ndata: two\n\nid: 2\ndata: two\n\n: hi\n\ndata: three\n\n"),
+        (act(ReorderMessages { by: 1 }), "id: 1\ndata: one\n\n: hi\n\ndata: three\n\nid: 2\ndata: two\n\n"),
     ] {
         let arrived = through(&[at_event(2, verb)], &[&body, LAST].concat());
         assert_eq!(payload(&arrived), arrives, "{}", arrived.escape_ascii());
@@ -154,9 +154,9 @@ fn an_event_across_chunks() {
 fn a_body_that_ends_with_its_connection_has_no_sizes() {
     let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n";
     for (verb, arrives) in [
-        (TWICE, "data: one\n\ndata: one\n\ndata: two\n\n"),
-        (Verb::ReorderMessages { by: 1 }, "data: two\n\ndata: one\n\n"),
-        (Verb::ReorderMessages { by: 5 }, "data: two\n\ndata: one\n\n"),
+        (act(TWICE), "data: one\n\ndata: one\n\ndata: two\n\n"),
+        (act(ReorderMessages { by: 1 }), "data: two\n\ndata: one\n\n"),
+        (act(ReorderMessages { by: 5 }), "data: two\n\ndata: one\n\n"),
     ] {
         let mut bench = Bench::connected(&[at_event(1, verb)]);
         bench.client_sends(ASK);
@@ -171,22 +171,22 @@ fn a_body_that_ends_with_its_connection_has_no_sizes() {
 fn a_body_of_known_length_keeps_its_length() {
     let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 22\r\n\r\n";
     for (verb, arrives) in [
-        (TWICE, "data: one\n\ndata: two\n\n"),
-        (Verb::Corrupt, "data: ooe\n\ndata: two\n\n"),
-        (Verb::ReorderMessages { by: 5 }, "data: two\n\ndata: one\n\n"),
+        (act(TWICE), "data: one\n\ndata: two\n\n"),
+        (act(Corrupt), "data: ooe\n\ndata: two\n\n"),
+        (act(ReorderMessages { by: 5 }), "data: two\n\ndata: one\n\n"),
     ] {
         let mut bench = Bench::connected(&[at_event(1, verb.clone())]);
         bench.client_sends(ASK);
         let effects = bench.server_sends(format!("{head}data: one\n\ndata: two\n\n").as_bytes());
         assert_eq!(arriving(&effects, TO_CLIENT), format!("{head}{arrives}").into_bytes());
-        assert_eq!(bench.plane.obstacle(FaultIndex(0)).is_some(), verb == TWICE);
+        assert_eq!(bench.plane.obstacle(FaultIndex(0)).is_some(), verb == act(TWICE));
     }
 }
 
 #[test]
 fn done_is_left_out_wherever_it_stands() {
     let trigger = Trigger::HttpHead { n: 1, direction: TO_CLIENT, edge: Edge::After };
-    let fault = fault(trigger, Verb::Upstream(Upstream::MissingDone));
+    let fault = fault(trigger, Upstream::MissingDone);
     for pieces in [
         vec!["data: [DO]\n\n", "data: [DONE]\n\n"],
         vec!["data: [DO]\n\ndata: [DONE]\n\n"],
@@ -203,17 +203,17 @@ fn done_is_left_out_wherever_it_stands() {
 #[test]
 fn the_done_of_another_response_stays() {
     let trigger = Trigger::HttpHead { n: 2, direction: TO_CLIENT, edge: Edge::After };
-    let fault = fault(trigger, Verb::Upstream(Upstream::MissingDone));
+    let fault = fault(trigger, Upstream::MissingDone);
     let body = [&chunk("data: [DONE]\n\n"), LAST].concat();
     assert_eq!(through(&[fault], &body), body);
 }
 
 #[test]
 fn two_faults_may_change_two_messages() {
-    let faults = [at_message(1, Verb::ReorderMessages { by: 2 }), at_message(3, TWICE)];
+    let faults = [at_message(1, ReorderMessages { by: 2 }), at_message(3, TWICE)];
     let effects = Bench::websocket(&faults).server_sends(&["1", "2", "3", "4"].map(text).concat());
     assert_eq!(texts(&effects), ["2", "3", "3", "1", "4"]);
-    let faults = [at_event(1, Verb::ReorderMessages { by: 2 }), at_event(3, TWICE)];
+    let faults = [at_event(1, ReorderMessages { by: 2 }), at_event(3, TWICE)];
     let events = ["data: 1\n\ndata: 2\n\n", "data: 3\n\ndata: 4\n\n", "data: 5\n\n"].map(chunk).concat();
     let arrived = through(&faults, &[&events, LAST].concat());
     assert_eq!(payload(&arrived).matches("data: 1").count(), 1, "{}", arrived.escape_ascii());
@@ -222,11 +222,11 @@ fn two_faults_may_change_two_messages() {
 
 const LAST: &[u8] = b"0\r\n\r\n";
 
-fn at_message(n: u32, verb: Verb) -> Fault {
+fn at_message(n: u32, verb: impl OnLink) -> Fault {
     fault(message(n, TO_CLIENT, Edge::After), verb)
 }
 
-fn at_event(n: u32, verb: Verb) -> Fault {
+fn at_event(n: u32, verb: impl OnLink) -> Fault {
     fault(Trigger::sse_event(n, Edge::After), verb)
 }
 

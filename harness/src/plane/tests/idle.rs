@@ -1,11 +1,11 @@
 //! Connections that carry nothing for a while.
 
-use super::{Bench, fault, key, lines, link, secs};
-use crate::fault::{Ends, Fault, Forgetting, HalfOpenKind, Middlebox, Target, Trigger, Verb};
+use super::{Bench, fault, key, lines, secs};
+use crate::fault::{Ends, Fault, Forgetting, HalfOpen, HalfOpenKind, Middlebox, Reset, Trigger, Verb};
 use crate::name::Direction;
 use crate::plane::Effect;
 
-const BLACKHOLE: Verb = Verb::HalfOpen { kind: HalfOpenKind::Blackhole, direction: None, heal_after: None };
+const BLACKHOLE: HalfOpen = HalfOpen { kind: HalfOpenKind::Blackhole, direction: None, heal_after: None };
 
 #[test]
 fn a_connection_is_struck_once_it_has_carried_nothing_for_so_long() {
@@ -42,7 +42,7 @@ fn the_other_way_a_fin_and_a_probe_keep_it_alive_as_well() {
 
 #[test]
 fn each_connection_is_struck_at_its_time_once_and_heals_at_its_time() {
-    let verb = Verb::HalfOpen { kind: HalfOpenKind::Stall, direction: None, heal_after: Some(secs(5)) };
+    let verb = HalfOpen { kind: HalfOpenKind::Stall, direction: None, heal_after: Some(secs(5)) };
     let mut bench = established(&[idle(verb)]);
     bench.now = secs(2);
     bench.connect(2);
@@ -61,7 +61,7 @@ fn each_connection_is_struck_at_its_time_once_and_heals_at_its_time() {
 #[test]
 fn a_connection_that_is_not_established_is_not_idle_and_one_may_be_meant() {
     let mut second = idle(BLACKHOLE);
-    second.target = Target::Link { link: link(), connection: Some(2) };
+    second.act.connections().nth = Some(2);
     let mut bench = Bench::connected(&[second]);
     bench.connect(2);
     assert_eq!(bench.plane.next_deadline(), None);
@@ -74,7 +74,7 @@ fn a_connection_that_is_not_established_is_not_idle_and_one_may_be_meant() {
 
 #[test]
 fn a_connection_that_has_ended_is_not_struck() {
-    let mut bench = established(&[idle(Verb::Reset { to: Ends::Both })]);
+    let mut bench = established(&[idle(Reset { to: Ends::Both })]);
     bench.plane.ended(key(1));
     assert_eq!(bench.plane.next_deadline(), None);
 }
@@ -92,7 +92,7 @@ fn a_middlebox_forgets_and_tells_nobody() {
     }
 }
 
-fn idle(verb: Verb) -> Fault {
+fn idle(verb: impl Verb) -> Fault {
     fault(Trigger::Idle(secs(60)), verb)
 }
 

@@ -1,7 +1,7 @@
 //! Bytes that nobody may send.
 
 use super::{Bench, arriving, fault, frame, lines, message, secs, text, units};
-use crate::fault::{Edge, Ends, FaultIndex, IllegalKind, Trigger, Verb};
+use crate::fault::{Close, Edge, Ends, FaultIndex, Illegal, IllegalKind, Trigger};
 use crate::name::Direction;
 
 #[test]
@@ -44,7 +44,7 @@ fn each_kind_breaks_its_own_rule() {
         (IllegalKind::FragmentedControl, vec![0x09]),
         (IllegalKind::HugeLength, [vec![0x82, 127, 0x7F], vec![0xFF; 7]].concat()),
     ] {
-        let verb = Verb::Illegal { kind, to: Ends::Client };
+        let verb = Illegal { kind, to: Ends::Client };
         let mut bench = Bench::websocket(&[fault(Trigger::At(secs(1)), verb)]);
         let bytes = arriving(&bench.wait(), Direction::ToClient);
         assert_eq!(bytes[..begins.len()], begins, "{kind:?}");
@@ -52,7 +52,7 @@ fn each_kind_breaks_its_own_rule() {
             assert!(std::str::from_utf8(&bytes[2..]).is_err());
         }
     }
-    let verb = Verb::Illegal { kind: IllegalKind::WrongMask, to: Ends::Server };
+    let verb = Illegal { kind: IllegalKind::WrongMask, to: Ends::Server };
     let bytes = arriving(&Bench::websocket(&[fault(Trigger::At(secs(1)), verb)]).wait(), Direction::ToServer);
     assert_eq!(bytes, frame(0x81, b"wrong mask"));
 }
@@ -66,7 +66,7 @@ fn what_is_no_websocket_takes_none() {
 
 #[test]
 fn a_close_frame_and_illegal_bytes_may_wait_for_the_same_boundary() {
-    let close = Verb::Close { code: Some(1000), reason: String::new(), to: Ends::Client };
+    let close = Close { code: Some(1000), reason: String::new(), to: Ends::Client };
     let mut bench =
         Bench::websocket(&[fault(Trigger::At(secs(1)), to(Ends::Client)), fault(Trigger::At(secs(1)), close)]);
     bench.server_sends(&text("one")[..3]);
@@ -77,6 +77,6 @@ fn a_close_frame_and_illegal_bytes_may_wait_for_the_same_boundary() {
     assert_eq!(said[2], r"inject to_client \x88\x02\x03\xe8");
 }
 
-fn to(to: Ends) -> Verb {
-    Verb::Illegal { kind: IllegalKind::ReservedOpcode, to }
+fn to(to: Ends) -> Illegal {
+    Illegal { kind: IllegalKind::ReservedOpcode, to }
 }

@@ -23,8 +23,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 fn faults() -> [Fault; 2] {
     [
-        fault(message(2, Direction::ToServer, Edge::Before), Verb::Reset { to: crate::fault::Ends::Both }),
-        fault(Trigger::At(secs(3)), Verb::Reset { to: crate::fault::Ends::Both }),
+        fault(message(2, Direction::ToServer, Edge::Before), crate::fault::Reset { to: crate::fault::Ends::Both }),
+        fault(Trigger::At(secs(3)), crate::fault::Reset { to: crate::fault::Ends::Both }),
     ]
 }
 

@@ -25,36 +25,36 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{ConnectVerdict, ConnectionKey, Effect, Hold, HostAct, Mode, Passage, Plane};
-use crate::fault::{Edge, Fault, Target, Trigger, Verb};
+use crate::fault::{Act, Edge, Fault, Target, Trigger, Verb};
 use crate::name::{ConnectionId, Direction, Link};
 use crate::trace::Unit;
 
-pub(super) const UPGRADE: &[u8] =
+pub(crate) const UPGRADE: &[u8] =
     b"GET /chat HTTP/1.1\r\nHost: chat\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
-pub(super) const SWITCHING: &[u8] =
+pub(crate) const SWITCHING: &[u8] =
     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
-pub(super) const ASK: &[u8] = b"GET /events HTTP/1.1\r\nHost: chat\r\n\r\n";
-pub(super) const CHUNKED_EVENTS: &[u8] =
+pub(crate) const ASK: &[u8] = b"GET /events HTTP/1.1\r\nHost: chat\r\n\r\n";
+pub(crate) const CHUNKED_EVENTS: &[u8] =
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
 
 /// A plane, a clock, and what the plane has answered.
-pub(super) struct Bench {
-    pub(super) plane: Plane,
-    pub(super) now: Duration,
+pub(crate) struct Bench {
+    pub(crate) plane: Plane,
+    pub(crate) now: Duration,
     /// What the last call with bytes gave back.
-    pub(super) rest: Bytes,
+    pub(crate) rest: Bytes,
 }
 
 impl Bench {
     /// A plane with alice's first connection to chat.
-    pub(super) fn connected(faults: &[Fault]) -> Self {
+    pub(crate) fn connected(faults: &[Fault]) -> Self {
         let mut bench = Self { plane: Plane::new(faults), now: Duration::ZERO, rest: Bytes::new() };
         assert_eq!(bench.connect(1).0, ConnectVerdict::Proceed);
         bench
     }
 
     /// The same, after a WebSocket handshake.
-    pub(super) fn websocket(faults: &[Fault]) -> Self {
+    pub(crate) fn websocket(faults: &[Fault]) -> Self {
         let mut bench = Self::connected(faults);
         bench.client_sends(UPGRADE);
         bench.server_sends(SWITCHING);
@@ -62,23 +62,23 @@ impl Bench {
     }
 
     /// The same, after the head of a chunked event stream.
-    pub(super) fn events(faults: &[Fault]) -> Self {
+    pub(crate) fn events(faults: &[Fault]) -> Self {
         let mut bench = Self::connected(faults);
         bench.client_sends(ASK);
         bench.server_sends(CHUNKED_EVENTS);
         bench
     }
 
-    pub(super) fn connect(&mut self, nth: u32) -> (ConnectVerdict, Vec<Effect>) {
+    pub(crate) fn connect(&mut self, nth: u32) -> (ConnectVerdict, Vec<Effect>) {
         let mut out = Vec::new();
         (self.plane.connect(key(nth), &connection(nth), self.now, &mut out), out)
     }
 
-    pub(super) fn send(&mut self, direction: Direction, bytes: &[u8]) -> Vec<Effect> {
+    pub(crate) fn send(&mut self, direction: Direction, bytes: &[u8]) -> Vec<Effect> {
         self.send_on(1, direction, bytes)
     }
 
-    pub(super) fn send_on(&mut self, nth: u32, direction: Direction, bytes: &[u8]) -> Vec<Effect> {
+    pub(crate) fn send_on(&mut self, nth: u32, direction: Direction, bytes: &[u8]) -> Vec<Effect> {
         let mut out = Vec::new();
         let bytes = Bytes::copy_from_slice(bytes);
         self.rest = Bytes::new();
@@ -89,22 +89,22 @@ impl Bench {
         out
     }
 
-    pub(super) fn client_sends(&mut self, bytes: &[u8]) -> Vec<Effect> {
+    pub(crate) fn client_sends(&mut self, bytes: &[u8]) -> Vec<Effect> {
         self.send(Direction::ToServer, bytes)
     }
 
-    pub(super) fn server_sends(&mut self, bytes: &[u8]) -> Vec<Effect> {
+    pub(crate) fn server_sends(&mut self, bytes: &[u8]) -> Vec<Effect> {
         self.send(Direction::ToClient, bytes)
     }
 
-    pub(super) fn fin(&mut self, direction: Direction) -> Vec<Effect> {
+    pub(crate) fn fin(&mut self, direction: Direction) -> Vec<Effect> {
         let mut out = Vec::new();
         self.plane.fin(key(1), direction, self.now, &mut out);
         out
     }
 
     /// Goes on to the next deadline.
-    pub(super) fn wait(&mut self) -> Vec<Effect> {
+    pub(crate) fn wait(&mut self) -> Vec<Effect> {
         self.now = self.plane.next_deadline().expect("something is due");
         let mut out = Vec::new();
         self.plane.timeout(self.now, &mut out);
@@ -112,34 +112,56 @@ impl Bench {
     }
 }
 
-pub(super) fn link() -> Link {
+pub(crate) fn link() -> Link {
     Link { client: "alice".into(), server: "chat".into() }
 }
 
-pub(super) fn connection(nth: u32) -> ConnectionId {
+pub(crate) fn connection(nth: u32) -> ConnectionId {
     ConnectionId { link: link(), nth }
 }
 
 /// What the tests call alice's nth connection.
-pub(super) fn key(nth: u32) -> ConnectionKey {
+pub(crate) fn key(nth: u32) -> ConnectionKey {
     ConnectionKey(10 * nth)
 }
 
 /// A fault on the first connection from alice to chat on which the trigger comes true.
-pub(super) fn fault(trigger: Trigger, verb: Verb) -> Fault {
-    Fault { target: Target::Link { link: link(), connection: None }, trigger, verb }
+pub(crate) fn fault(trigger: Trigger, verb: impl OnLink) -> Fault {
+    Fault { trigger, act: verb.act() }
 }
 
-pub(super) fn message(n: u32, direction: Direction, edge: Edge) -> Trigger {
+/// A verb on the connections from alice to chat.
+pub(crate) fn act(verb: impl Verb) -> Act {
+    verb.act()
+}
+
+/// What can be done on the link from alice to chat.
+pub(crate) trait OnLink {
+    fn act(self) -> Act;
+}
+
+impl<V: Verb> OnLink for V {
+    fn act(self) -> Act {
+        Act::at(Target::Link { link: &link(), connection: None }, self).expect("a verb of links")
+    }
+}
+
+impl OnLink for Act {
+    fn act(self) -> Act {
+        self
+    }
+}
+
+pub(crate) fn message(n: u32, direction: Direction, edge: Edge) -> Trigger {
     Trigger::message(n, direction, edge)
 }
 
-pub(super) fn secs(n: u64) -> Duration {
+pub(crate) fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
 }
 
 /// A frame as a server sends it.
-pub(super) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![first];
     match payload.len() {
         short @ 0..126 => frame.push(short as u8),
@@ -157,7 +179,7 @@ pub(super) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
 }
 
 /// A frame as a client sends it.
-pub(super) fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
     let key = [1, 2, 3, 4];
     let mut masked = frame(first, payload);
     let header = masked.len() - payload.len();
@@ -169,16 +191,16 @@ pub(super) fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
     masked
 }
 
-pub(super) fn text(payload: &str) -> Vec<u8> {
+pub(crate) fn text(payload: &str) -> Vec<u8> {
     frame(0x81, payload.as_bytes())
 }
 
-pub(super) fn chunk(payload: &str) -> Vec<u8> {
+pub(crate) fn chunk(payload: &str) -> Vec<u8> {
     format!("{:x}\r\n{payload}\r\n", payload.len()).into_bytes()
 }
 
 /// What arrives at the reader of a direction.
-pub(super) fn arriving(effects: &[Effect], of: Direction) -> Vec<u8> {
+pub(crate) fn arriving(effects: &[Effect], of: Direction) -> Vec<u8> {
     let mut arriving = Vec::new();
     for effect in effects {
         if let Effect::Forward { direction, bytes, .. } | Effect::Inject { direction, bytes, .. } = effect
@@ -190,7 +212,7 @@ pub(super) fn arriving(effects: &[Effect], of: Direction) -> Vec<u8> {
     arriving
 }
 
-pub(super) fn units(effects: &[Effect]) -> Vec<Unit> {
+pub(crate) fn units(effects: &[Effect]) -> Vec<Unit> {
     let unit = |effect: &Effect| match effect {
         Effect::Unit { unit, .. } => Some(unit.clone()),
         _ => None,
@@ -199,7 +221,7 @@ pub(super) fn units(effects: &[Effect]) -> Vec<Unit> {
 }
 
 /// Effects, one line each, without the connection's name; units are left out.
-pub(super) fn lines(effects: &[Effect]) -> Vec<String> {
+pub(crate) fn lines(effects: &[Effect]) -> Vec<String> {
     effects.iter().filter(|effect| !matches!(effect, Effect::Unit { .. })).map(line).collect()
 }
 

@@ -4,10 +4,10 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::{ASK, Bench, arriving, chunk, fault, frame, lines, masked, message, secs};
-use crate::fault::{Edge, Ending, Ends, Fault, Trigger, Verb};
+use crate::fault::{Buffer, Close, Cut, Edge, Ending, Ends, Fault, HalfClose, Trigger, TruncateClean, Verb};
 use crate::name::{Direction, Side};
 
-const CUT: Verb = Verb::Cut { ending: Ending::Fin };
+const CUT: Cut = Cut { ending: Ending::Fin };
 const TO_CLIENT: Direction = Direction::ToClient;
 const CHUNKED: &[u8] = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
 
@@ -62,14 +62,14 @@ fn requests_have_chunks_and_lines_too() {
 
 #[test]
 fn a_body_is_truncated_behind_a_line() {
-    let mut bench = asked(Trigger::Line { n: 1, direction: TO_CLIENT, edge: Edge::After }, Verb::TruncateClean);
+    let mut bench = asked(Trigger::Line { n: 1, direction: TO_CLIENT, edge: Edge::After }, TruncateClean);
     let effects = bench.server_sends(&[CHUNKED, &chunk("one\ntwo\n"), b"0\r\n\r\n"].concat());
     assert_eq!(arriving(&effects, TO_CLIENT), [CHUNKED, &chunk("one\n"), b"0\r\n\r\n"].concat());
 }
 
 #[test]
 fn a_hop_passes_on_whole_pieces_and_the_end_of_a_message() {
-    let verb = Verb::Buffer { bytes: 100, flush_after: None, direction: Some(TO_CLIENT), lasting: None };
+    let verb = Buffer { bytes: 100, flush_after: None, direction: Some(TO_CLIENT), lasting: None };
     let mut bench = Bench::connected(&[fault(Trigger::At(secs(1)), verb)]);
     bench.wait();
     assert_eq!(arriving(&bench.client_sends(ASK), Direction::ToServer), ASK);
@@ -86,7 +86,7 @@ fn a_hop_passes_on_whole_pieces_and_the_end_of_a_message() {
 #[test]
 fn a_hop_passes_on_what_it_has_when_nothing_is_added_and_when_it_is_gone() {
     let (flush_after, lasting) = (Some(secs(2)), Some(secs(60)));
-    let verb = Verb::Buffer { bytes: 9000, flush_after, direction: None, lasting };
+    let verb = Buffer { bytes: 9000, flush_after, direction: None, lasting };
     let mut bench = Bench::websocket(&[fault(Trigger::At(secs(1)), verb)]);
     bench.wait();
     let said = frame(0x81, b"hello");
@@ -109,7 +109,7 @@ proptest! {
         pieces in vec((any::<bool>(), vec(any::<u8>(), 1..40), 0..4_u64), 0..30), bytes in 1..70_u32,
         flush in proptest::option::of(1..3_u64),
     ) {
-        let verb = Verb::Buffer { bytes, flush_after: flush.map(secs), direction: None, lasting: Some(secs(1000)) };
+        let verb = Buffer { bytes, flush_after: flush.map(secs), direction: None, lasting: Some(secs(1000)) };
         let mut bench = Bench::connected(&[fault(Trigger::At(secs(1)), verb)]);
         bench.wait();
         let (mut sent, mut arrived) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
@@ -167,7 +167,7 @@ proptest! {
 fn one_end_s_fin_arrives_and_the_other_way_goes_on() {
     for (by, told) in [(Side::Client, "fin to server"), (Side::Server, "fin to client")] {
         let trigger = Trigger::Bytes { n: 2, direction: by.sends() };
-        let mut bench = Bench::connected(&[fault(trigger, Verb::HalfClose { by })]);
+        let mut bench = Bench::connected(&[fault(trigger, HalfClose { by })]);
         let effects = bench.send(by.sends(), b"ask");
         assert_eq!(arriving(&effects, by.sends()), b"as");
         assert!(lines(&effects).contains(&told.to_owned()), "{effects:?}");
@@ -181,7 +181,7 @@ fn one_end_s_fin_arrives_and_the_other_way_goes_on() {
 
 #[test]
 fn an_end_that_has_finished_by_itself_cannot_be_half_closed() {
-    let mut bench = Bench::connected(&[fault(Trigger::At(secs(1)), Verb::HalfClose { by: Side::Client })]);
+    let mut bench = Bench::connected(&[fault(Trigger::At(secs(1)), HalfClose { by: Side::Client })]);
     bench.fin(Direction::ToServer);
     assert_eq!((bench.wait(), bench.plane.fired()), (vec![], 0));
     assert_eq!(bench.plane.obstacle(crate::fault::FaultIndex(0)), Some("that end has finished by itself"));
@@ -189,7 +189,7 @@ fn an_end_that_has_finished_by_itself_cannot_be_half_closed() {
 
 #[test]
 fn a_close_without_a_code_is_an_empty_frame() {
-    let verb = Verb::Close { code: None, reason: String::new(), to: Ends::Both };
+    let verb = Close { code: None, reason: String::new(), to: Ends::Both };
     let mut bench = Bench::websocket(&[fault(message(1, TO_CLIENT, Edge::After), verb)]);
     let effects = bench.server_sends(&frame(0x81, b"one"));
     assert_eq!(arriving(&effects, TO_CLIENT), [frame(0x81, b"one"), vec![0x88, 0]].concat());
@@ -198,7 +198,7 @@ fn a_close_without_a_code_is_an_empty_frame() {
 }
 
 /// A connection on which two questions have been asked.
-fn asked(trigger: Trigger, verb: Verb) -> Bench {
+fn asked(trigger: Trigger, verb: impl Verb) -> Bench {
     let faults: [Fault; 1] = [fault(trigger, verb)];
     let mut bench = Bench::connected(&faults);
     bench.client_sends(&[ASK, ASK].concat());

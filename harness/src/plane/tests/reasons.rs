@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::*;
-use crate::fault::{Ends, Target};
+use crate::fault::{Close, Connections, Ends, Refuse, Reset};
 
-const RESET: Verb = Verb::Reset { to: Ends::Both };
+const RESET: Reset = Reset { to: Ends::Both };
 
 #[test]
 fn a_trigger_that_counts_says_how_far_it_came() {
@@ -25,11 +25,7 @@ fn a_trigger_that_counts_says_how_far_it_came() {
 #[test]
 fn a_link_that_nobody_connects_says_so() {
     let reversed = Link { client: "chat".into(), server: "alice".into() };
-    let of = |link: Link, connection| Fault {
-        target: Target::Link { link, connection },
-        trigger: Trigger::Connect,
-        verb: Verb::Refuse { lasting: None },
-    };
+    let of = |link: Link, nth| Fault::new(Connections { link, nth }, Trigger::Connect, Refuse { lasting: None });
     let stranger = Link { client: "bob".into(), server: "chat".into() };
     let mut bench = planned(&[of(reversed, None), of(link(), Some(9)), of(stranger, None)]);
     bench.connect(1);
@@ -40,7 +36,7 @@ fn a_link_that_nobody_connects_says_so() {
 #[test]
 fn a_moment_at_which_nothing_could_be_done_is_told_with_what_was_there() {
     let at = Trigger::At(secs(10));
-    let close = Verb::Close { code: Some(1000), reason: String::new(), to: Ends::Both };
+    let close = Close { code: Some(1000), reason: String::new(), to: Ends::Both };
     let mut bench = planned(&[fault(at.clone(), RESET)]);
     bench.wait();
     insta::assert_snapshot!(told(&bench.plane));

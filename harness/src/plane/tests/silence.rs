@@ -1,7 +1,7 @@
 //! Half-opens: who hears nothing, and what a heal brings back.
 
 use super::{Bench, CHUNKED_EVENTS, SWITCHING, arriving, fault, frame, lines, masked, message, secs, text, units};
-use crate::fault::{Edge, FaultIndex, HalfOpenKind, Trigger, Verb};
+use crate::fault::{Delay, Edge, FaultIndex, HalfOpen, HalfOpenKind, Trigger};
 use crate::name::Direction;
 
 const TO_CLIENT: Direction = Direction::ToClient;
@@ -79,7 +79,7 @@ fn a_discard_acknowledges_everything_and_passes_nothing() {
 #[test]
 fn what_is_discarded_is_not_counted() {
     let discard = half_open(HalfOpenKind::Discard, Some(TO_CLIENT), Some(1));
-    let delay = Verb::Delay { by: secs(1), lasting: None };
+    let delay = Delay { by: secs(1), lasting: None };
     let passing = (SWITCHING.len() + text("one").len() + text("three").len()) as u64;
     let faults = [
         fault(message(1, TO_CLIENT, Edge::After), discard),
@@ -136,6 +136,6 @@ fn an_event_stream_goes_on_after_a_discard_at_its_boundaries() {
     assert_eq!(units(&bench.server_sends(&event)).len(), 2);
 }
 
-fn half_open(kind: HalfOpenKind, direction: Option<Direction>, heal_after_secs: Option<u64>) -> Verb {
-    Verb::HalfOpen { kind, direction, heal_after: heal_after_secs.map(secs) }
+fn half_open(kind: HalfOpenKind, direction: Option<Direction>, heal_after_secs: Option<u64>) -> HalfOpen {
+    HalfOpen { kind, direction, heal_after: heal_after_secs.map(secs) }
 }

@@ -4,8 +4,11 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::streams::{self, Conversation};
-use super::{Bench, arriving, fault, frame, lines, masked, units};
-use crate::fault::{Edge, Ending, Ends, Fault, FrameKind, HalfOpenKind, IllegalKind, Trigger, Upstream, Verb};
+use super::{Bench, act, arriving, fault, frame, lines, masked, units};
+use crate::fault::{
+    Close, Corrupt, Cut, DuplicateMessage, Edge, Ending, Ends, Fault, FrameKind, HalfClose, HalfOpen, HalfOpenKind,
+    Illegal, IllegalKind, ReorderMessages, Reset, Trigger, TruncateClean, Upstream,
+};
 use crate::name::{Direction, Side};
 use crate::pattern::{Pattern, Wanted};
 use crate::plane::Effect;
@@ -194,9 +197,9 @@ fn faults_inside_streams() -> Vec<Fault> {
     let mut faults = Vec::new();
     for edge in [Edge::Before, Edge::Inside(1), Edge::Inside(9), Edge::Inside(1000), Edge::After] {
         let direction = Direction::ToClient;
-        let cut = || Verb::Cut { ending: Ending::Fin };
+        let cut = || Cut { ending: Ending::Fin };
         faults.push(fault(Trigger::sse_event(2, edge), cut()));
-        faults.push(fault(Trigger::sse_event(3, edge), Verb::TruncateClean));
+        faults.push(fault(Trigger::sse_event(3, edge), TruncateClean));
         faults.push(fault(Trigger::message(2, direction, edge), cut()));
         faults.push(fault(Trigger::message(2, direction, edge), close()));
         let words = Pattern::default().with("", Wanted::Is("in three parts".to_owned()));
@@ -211,43 +214,40 @@ fn faults_inside_streams() -> Vec<Fault> {
         faults.push(fault(Trigger::Chunk { n: 2, direction, edge }, cut()));
         faults.push(fault(Trigger::Chunk { n: 1, direction: Direction::ToServer, edge }, cut()));
         faults.push(fault(Trigger::Line { n: 1, direction, edge }, cut()));
-        faults.push(fault(
-            Trigger::Line { n: 1, direction: Direction::ToServer, edge },
-            Verb::HalfClose { by: Side::Client },
-        ));
+        faults
+            .push(fault(Trigger::Line { n: 1, direction: Direction::ToServer, edge }, HalfClose { by: Side::Client }));
         let kind = FrameKind::Ping;
         faults.push(fault(Trigger::Frame { kind, n: 1, direction: Direction::ToServer, edge }, cut()));
     }
-    for verb in [
-        Verb::Corrupt,
-        Verb::DuplicateMessage { copies: 2 },
-        Verb::ReorderMessages { by: 1 },
-        Verb::ReorderMessages { by: 9 },
+    for act in [
+        act(Corrupt),
+        act(DuplicateMessage { copies: 2 }),
+        act(ReorderMessages { by: 1 }),
+        act(ReorderMessages { by: 9 }),
     ] {
-        for direction in Direction::BOTH {
-            faults.push(fault(Trigger::message(1, direction, Edge::After), verb.clone()));
-        }
-        faults.push(fault(Trigger::message(2, Direction::ToClient, Edge::After), verb.clone()));
-        faults.push(fault(Trigger::sse_event(2, Edge::After), verb.clone()));
+        let first = Direction::BOTH.map(|direction| Trigger::message(1, direction, Edge::After));
+        let second = Trigger::message(2, Direction::ToClient, Edge::After);
         let content = Pattern::default().with("", Wanted::Present);
-        faults.push(fault(Trigger::Message { n: 2, direction: Direction::ToClient, edge: Edge::After, content }, verb));
+        let third = Trigger::Message { n: 2, direction: Direction::ToClient, edge: Edge::After, content };
+        let triggers = first.into_iter().chain([second, Trigger::sse_event(2, Edge::After), third]);
+        faults.extend(triggers.map(|trigger| Fault { trigger, act: act.clone() }));
     }
-    let illegal = Verb::Illegal { kind: IllegalKind::Close1006, to: Ends::Both };
+    let illegal = Illegal { kind: IllegalKind::Close1006, to: Ends::Both };
     faults.push(fault(Trigger::message(2, Direction::ToClient, Edge::Inside(2)), illegal));
     let message = "gone".to_owned();
-    let error = Verb::Upstream(Upstream::ErrorEvent { message });
+    let error = Upstream::ErrorEvent { message };
     faults.push(fault(Trigger::sse_event(2, Edge::After), error));
     let head = |n| Trigger::HttpHead { n, direction: Direction::ToClient, edge: Edge::After };
-    faults.push(fault(head(2), Verb::Upstream(Upstream::Status { status: 500 })));
-    faults.push(fault(head(1), Verb::Upstream(Upstream::MissingDone)));
-    let discard = Verb::HalfOpen { kind: HalfOpenKind::Discard, direction: None, heal_after: None };
+    faults.push(fault(head(2), Upstream::Status { status: 500 }));
+    faults.push(fault(head(1), Upstream::MissingDone));
+    let discard = HalfOpen { kind: HalfOpenKind::Discard, direction: None, heal_after: None };
     faults.push(fault(Trigger::Bytes { n: 150, direction: Direction::ToClient }, discard));
-    faults.push(fault(Trigger::Bytes { n: 0, direction: Direction::ToClient }, Verb::Reset { to: Ends::Both }));
+    faults.push(fault(Trigger::Bytes { n: 0, direction: Direction::ToClient }, Reset { to: Ends::Both }));
     faults
 }
 
-fn close() -> Verb {
-    Verb::Close { code: Some(1001), reason: "away".into(), to: Ends::Both }
+fn close() -> Close {
+    Close { code: Some(1001), reason: "away".into(), to: Ends::Both }
 }
 
 /// What does not depend on how bytes are sliced.

@@ -1,7 +1,7 @@
 //! Bodies that end too early and look whole.
 
 use super::{ASK, Bench, arriving, chunk, fault, lines, secs, units};
-use crate::fault::{Edge, Fault, FaultIndex, Trigger, Verb};
+use crate::fault::{Edge, Fault, FaultIndex, Trigger, TruncateClean};
 use crate::name::Direction;
 
 const ENDINGS: [&str; 4] = ["fin to client", "to_server severed", "fin to server", "to_client severed"];
@@ -53,7 +53,7 @@ fn an_event_that_shows_a_chunk_late_is_cut_where_it_began() {
 
 #[test]
 fn a_chunk_whose_size_has_passed_passes_whole() {
-    let mut bench = Bench::events(&[fault(Trigger::At(secs(1)), Verb::TruncateClean)]);
+    let mut bench = Bench::events(&[fault(Trigger::At(secs(1)), TruncateClean)]);
     let long = chunk("data: one\n\ndata: two\n\n");
     bench.server_sends(&long[..8]);
     assert_eq!(lines(&bench.wait()), ["alice->chat#1: truncate_clean"]);
@@ -64,7 +64,7 @@ fn a_chunk_whose_size_has_passed_passes_whole() {
 
 #[test]
 fn between_chunks_the_body_ends_at_once() {
-    let mut bench = Bench::events(&[fault(Trigger::At(secs(1)), Verb::TruncateClean)]);
+    let mut bench = Bench::events(&[fault(Trigger::At(secs(1)), TruncateClean)]);
     bench.server_sends(&chunk("data: one\n\n"));
     let said = lines(&bench.wait());
     assert_eq!(said[1], r"inject to_client 0\r\n\r\n");
@@ -75,7 +75,7 @@ fn between_chunks_the_body_ends_at_once() {
 fn by_bytes_the_chunk_around_the_point_is_resized() {
     let head = super::CHUNKED_EVENTS.len() as u64;
     let trigger = Trigger::Bytes { n: head + 7, direction: Direction::ToClient };
-    let mut bench = Bench::events(&[fault(trigger, Verb::TruncateClean)]);
+    let mut bench = Bench::events(&[fault(trigger, TruncateClean)]);
     let effects = bench.server_sends(&chunk("data: one\n\n"));
     assert_eq!(arriving(&effects, Direction::ToClient), b"4\r\ndata\r\n0\r\n\r\n");
 }
@@ -117,5 +117,5 @@ fn no_more_than_a_mebibyte_waits() {
 }
 
 fn at_event(n: u32, edge: Edge) -> Fault {
-    fault(Trigger::sse_event(n, edge), Verb::TruncateClean)
+    fault(Trigger::sse_event(n, edge), TruncateClean)
 }

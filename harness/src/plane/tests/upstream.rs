@@ -1,7 +1,7 @@
 //! Servers that fail as HTTP servers do.
 
 use super::{ASK, Bench, CHUNKED_EVENTS, arriving, chunk, fault, lines, secs, units};
-use crate::fault::{Edge, Fault, Trigger, Upstream, Verb};
+use crate::fault::{Edge, Fault, Trigger, Upstream};
 use crate::name::Direction;
 use crate::trace::Unit;
 
@@ -82,9 +82,9 @@ fn an_error_event_ends_a_body_without_chunks_too() {
 }
 
 fn at_head(n: u32, upstream: Upstream) -> Fault {
-    fault(Trigger::HttpHead { n, direction: TO_CLIENT, edge: Edge::After }, Verb::Upstream(upstream))
+    fault(Trigger::HttpHead { n, direction: TO_CLIENT, edge: Edge::After }, upstream)
 }
 
 fn at_event(n: u32, upstream: Upstream) -> Fault {
-    fault(Trigger::sse_event(n, Edge::After), Verb::Upstream(upstream))
+    fault(Trigger::sse_event(n, Edge::After), upstream)
 }

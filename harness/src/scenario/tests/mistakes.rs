@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::{GOOD, read};
-use crate::fault::{Fault, Target, Trigger, Verb};
+use crate::fault::{Fault, Freeze, Trigger};
 use crate::scenario::*;
 
 const FAULT: &str = r#"link = "alice -> chat"
@@ -355,11 +355,7 @@ fn a_run_that_is_not_registered_is_told_with_those_that_are() {
 
 #[test]
 fn a_scenario_built_in_rust_is_held_to_the_same_laws() {
-    let freeze = Fault {
-        target: Target::Host("chat".into()),
-        trigger: Trigger::At(Duration::from_micros(1500)),
-        verb: Verb::Freeze { thaw_after: None },
-    };
+    let freeze = Fault::new("chat", Trigger::At(Duration::from_micros(1500)), Freeze { thaw_after: None });
     let scenario = Scenario::new("frozen", "a freeze is survived")
         .with_host(HostSpec::actor("alice", "talker"))
         .with_host(HostSpec::host("chat", "chat"))

@@ -43,16 +43,16 @@ fn a_moment_is_the_trigger_that_it_names() {
 fn a_fault_without_a_link_strikes_that_of_its_moment() {
     let fault = "link = \"alice -> chat\"\nconnection = 2\nwhen = { message = 3, direction = \"to_server\", edge = \"before\" }";
     let named = with(&[(fault, "when = \"first_result\"")]).expect("no mistake");
-    assert_eq!(named.rules[0].target.to_string(), "alice->chat");
+    assert_eq!(named.rules[0].acts[0].target().to_string(), "alice->chat");
     let named = with(&[(fault, "connection = 2\nwhen = \"first_result\"")]).expect("no mistake");
-    assert_eq!(named.rules[0].target.to_string(), "alice->chat#2");
+    assert_eq!(named.rules[0].acts[0].target().to_string(), "alice->chat#2");
 }
 
 #[test]
 fn a_list_of_verbs_is_drawn_from_by_its_name() {
     let verbs = |choices: &str| {
         let scenario = with(&[(VERB, &format!("do = {{ one_of = {choices} }}\n"))]).expect("no mistake");
-        scenario.rules[0].verbs.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+        scenario.rules[0].acts.iter().map(|act| act.verb().to_string()).collect::<Vec<_>>().join(" ")
     };
     assert_eq!(verbs(r#""ends""#), "reset cut(fin) cut(rst)");
     assert_eq!(verbs(r#"["silence", { do = "drop" }, "ends"]"#), "half_open(stall) drop reset cut(fin) cut(rst)");
@@ -62,7 +62,7 @@ fn a_list_of_verbs_is_drawn_from_by_its_name() {
 fn a_fault_of_several_connections_is_one_for_each() {
     let connections = |written: &str| {
         let scenario = with(&[("connection = 2", written)]).expect("no mistake");
-        let nth = |rule: &FaultRule| match rule.target {
+        let nth = |rule: &FaultRule| match rule.acts[0].target() {
             Target::Link { connection, .. } => connection,
             Target::Between(..) | Target::Host(_) => None,
         };

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::Checked;
-use crate::fault::{Ending, Ends, Target, Trigger, Verb};
+use crate::fault::{Act, HostBlow, Target, Trigger};
 use crate::name::HostName;
 use crate::scenario::error::Flaw;
 use crate::scenario::{FaultRule, HostSpec, Scenario};
@@ -88,11 +88,13 @@ fn in_time(rule: &FaultRule, path: &str, limit: Duration) -> Checked {
 /// Before a host has started there is nothing of it to strike.
 fn after_start(rule: &FaultRule, path: &str, scenario: &Scenario) -> Checked {
     let Some(times) = times(rule) else { return Ok(()) };
-    let hosts = match &rule.target {
-        Target::Link { link, .. } if rule.verbs.iter().all(needs_connection) => vec![&link.client, &link.server],
-        Target::Host(host) if rule.verbs.iter().all(ends_process) => vec![host],
-        Target::Link { .. } | Target::Between(..) | Target::Host(_) => return Ok(()),
+    let Some(act) = rule.acts.first() else { return Ok(()) };
+    let is_meant = match act.target() {
+        Target::Link { .. } => rule.acts.iter().all(Act::needs_connection),
+        Target::Host(_) => rule.acts.iter().all(Act::ends_process),
+        Target::Between(..) => false,
     };
+    let hosts = if is_meant { act.target().hosts() } else { Vec::new() };
     let late = |host: &&HostSpec| !host.start.is_zero() && times.last <= host.start;
     let Some(host) = hosts.into_iter().filter_map(|host| scenario.host_named(host)).find(late) else { return Ok(()) };
     let sentence = format!(
@@ -123,7 +125,7 @@ fn covers(wide: &FaultRule, narrow: &FaultRule, number: usize) -> Option<String>
         Some(end) => longest(narrow).is_some_and(|lasts| narrow_times.last + lasts <= end),
     };
     inside.then(|| {
-        let verb = wide.verbs.first().map_or("a fault", Verb::name);
+        let verb = wide.acts.first().map_or("a fault", Act::word);
         let until = end.map_or_else(|| "on for ever".to_owned(), |end| format!("to {}", written(end)));
         format!(
             "this lies inside fault {number} ({verb}), which holds everything there from {} {until}: it can change nothing; \
@@ -135,31 +137,41 @@ fn covers(wide: &FaultRule, narrow: &FaultRule, number: usize) -> Option<String>
 
 /// Whether what one fault holds back is all that another would.
 fn holds_all_of(wide: &FaultRule, narrow: &FaultRule) -> bool {
-    let partitions = |rule: &FaultRule| rule.verbs.iter().all(|verb| matches!(verb, Verb::Partition { .. }));
-    let freezes = |rule: &FaultRule| rule.verbs.iter().all(|verb| matches!(verb, Verb::Freeze { .. }));
-    let two_way =
-        |rule: &FaultRule| rule.verbs.iter().all(|verb| matches!(verb, Verb::Partition { one_way: false, .. }));
-    match (&wide.target, &narrow.target) {
-        (Target::Between(a, b), Target::Between(c, d)) if partitions(wide) && partitions(narrow) => {
-            (a, b) == (c, d) || ((a, b) == (d, c) && two_way(wide))
+    let [Some(one), Some(other)] = [wide, narrow].map(|rule| rule.acts.first()) else { return false };
+    if ![wide, narrow].into_iter().all(|rule| rule.acts.iter().all(is_hold)) {
+        return false;
+    }
+    let two_way = |act: &Act| !matches!(act, Act::Pair { verb, .. } if verb.is_one_way());
+    match (one.target(), other.target()) {
+        (Target::Between(a, b), Target::Between(c, d)) => {
+            (a, b) == (c, d) || ((a, b) == (d, c) && wide.acts.iter().all(two_way))
         }
-        (Target::Host(host), Target::Between(one, other)) if freezes(wide) && partitions(narrow) => {
-            host == one || host == other
-        }
-        (Target::Host(host), Target::Host(other)) => freezes(wide) && freezes(narrow) && host == other,
+        (Target::Host(host), Target::Between(one, other)) => host == one || host == other,
+        (Target::Host(host), Target::Host(other)) => host == other,
         (Target::Link { .. } | Target::Between(..) | Target::Host(_), _) => false,
+    }
+}
+
+/// Whether an act holds packets and does nothing else.
+fn is_hold(act: &Act) -> bool {
+    match act {
+        Act::Pair { .. } => true,
+        Act::Host { verb, .. } => verb.blow() == HostBlow::Hold,
+        Act::Connection { .. } | Act::Path { .. } | Act::Attempt { .. } | Act::Lookup { .. } | Act::Listener { .. } => {
+            false
+        }
     }
 }
 
 /// Two faults that end one process.
 fn same_host(first: &FaultRule, second: &FaultRule, number: usize) -> Option<String> {
-    let (Target::Host(host), Target::Host(other)) = (&first.target, &second.target) else { return None };
-    let process = |rule: &FaultRule| rule.verbs.iter().all(ends_process);
+    let [Some(Target::Host(host)), Some(Target::Host(other))] = [first, second].map(target) else { return None };
+    let process = |rule: &FaultRule| rule.acts.iter().all(Act::ends_process);
     if host != other || !process(first) || !process(second) {
         return None;
     }
     let (one, two) = (times(first)?, times(second)?);
-    let verb = first.verbs.first().map_or("a fault", Verb::name);
+    let verb = first.acts.first().map_or("a fault", Act::word);
     if one.first == one.last && two.first == two.last && one.first == two.first {
         return Some(format!(
             "fault {number} ({verb}) strikes `{host}` at {}, too: one of them finds nothing to do; let one strike later",
@@ -174,7 +186,7 @@ fn same_host(first: &FaultRule, second: &FaultRule, number: usize) -> Option<Str
 }
 
 fn down(host: &HostName, early: &FaultRule, number: usize, from: Duration, up: Option<Duration>) -> String {
-    let verb = early.verbs.first().map_or("a fault", Verb::name);
+    let verb = early.acts.first().map_or("a fault", Act::word);
     let until = up.map_or_else(
         || "on, and nothing starts it again: give it a `restart_after`".to_owned(),
         |up| format!("to {}: let one of them strike after that", written(up)),
@@ -187,32 +199,39 @@ fn down(host: &HostName, early: &FaultRule, number: usize, from: Duration, up: O
 
 /// A fault that strikes, at one instant, connections that another has just ended.
 fn same_point(first: &FaultRule, second: &FaultRule, number: usize, own: usize) -> Option<String> {
-    let (Target::Link { link, connection }, Target::Link { link: other, connection: nth }) =
-        (&first.target, &second.target)
+    let [Some(Target::Link { link, connection }), Some(Target::Link { link: other, connection: nth })] =
+        [first, second].map(target)
     else {
         return None;
     };
     let ([when], [same]) = (&first.when[..], &second.when[..]) else { return None };
     let instant = matches!(when.trigger, Trigger::At(_) | Trigger::Event { .. });
     let meets = connection.is_none() || connection == nth;
-    let ends = first.verbs.iter().all(ends_connection) && second.verbs.iter().all(needs_connection);
+    let ends = first.acts.iter().all(Act::leaves_nothing) && second.acts.iter().all(Act::needs_connection);
     if link != other || when != same || when.most.is_some() || !instant || !meets || !ends {
         return None;
     }
-    let verb = first.verbs.first().map_or("a fault", Verb::name);
+    let verb = first.acts.first().map_or("a fault", Act::word);
     Some(format!(
         "fault {number} ({verb}) has ended these connections at the same instant, so fault {own} finds none: let one of them \
          strike later, or name a `connection` for each"
     ))
 }
 
+/// What a rule strikes.
+fn target(rule: &FaultRule) -> Option<Target<'_>> {
+    rule.acts.first().map(Act::target)
+}
+
 /// How long a process is down after a fault, at least; `Some(None)` for ever, `None` when that is the host's own affair.
 fn down_for(rule: &FaultRule) -> Option<Option<Duration>> {
     let mut shortest: Option<Option<Duration>> = None;
-    for verb in &rule.verbs {
-        let (Verb::Crash { restart_after } | Verb::PowerLoss { restart_after }) = verb else { return None };
-        shortest = Some(match (shortest, restart_after) {
-            (None | Some(None), lasts) => *lasts,
+    for act in &rule.acts {
+        if !act.ends_process() || act.restarts().is_some() {
+            return None;
+        }
+        shortest = Some(match (shortest, act.lasts()) {
+            (None | Some(None), lasts) => lasts,
             (Some(Some(so_far)), lasts) => Some(lasts.map_or(so_far, |lasts| so_far.min(lasts))),
         });
     }
@@ -221,51 +240,13 @@ fn down_for(rule: &FaultRule) -> Option<Option<Duration>> {
 
 /// How long each of a rule's verbs lasts at least; `None` for ever.
 fn shortest(rule: &FaultRule) -> Option<Duration> {
-    rule.verbs.iter().filter_map(lasting).min()
+    rule.acts.iter().filter_map(Act::lasts).min()
 }
 
 /// How long each of a rule's verbs lasts at most; `None` for ever.
 fn longest(rule: &FaultRule) -> Option<Duration> {
-    let each: Option<Vec<_>> = rule.verbs.iter().map(lasting).collect();
+    let each: Option<Vec<_>> = rule.acts.iter().map(Act::lasts).collect();
     each?.into_iter().max()
-}
-
-fn lasting(verb: &Verb) -> Option<Duration> {
-    if let Verb::Partition { heal_after: time, .. } | Verb::Freeze { thaw_after: time } = verb { *time } else { None }
-}
-
-fn ends_process(verb: &Verb) -> bool {
-    matches!(verb, Verb::Crash { .. } | Verb::PowerLoss { .. } | Verb::Restart { .. })
-}
-
-/// Whether nothing of a connection is left to strike.
-fn ends_connection(verb: &Verb) -> bool {
-    matches!(
-        verb,
-        Verb::Reset { to: Ends::Both }
-            | Verb::Drop { to: Ends::Both }
-            | Verb::Cut { ending: Ending::Fin | Ending::Rst }
-    )
-}
-
-/// Whether the verb is done to a connection that is open.
-fn needs_connection(verb: &Verb) -> bool {
-    matches!(
-        verb,
-        Verb::Reset { .. }
-            | Verb::Drop { .. }
-            | Verb::Close { .. }
-            | Verb::HalfOpen { .. }
-            | Verb::Illegal { .. }
-            | Verb::Cut { .. }
-            | Verb::TruncateClean
-            | Verb::Delay { .. }
-            | Verb::Jitter { .. }
-            | Verb::Throttle { .. }
-            | Verb::Drip { .. }
-            | Verb::Split { .. }
-            | Verb::HalfClose { .. }
-    )
 }
 
 fn written(time: Duration) -> String {
