@@ -128,6 +128,9 @@ pub(crate) fn read<'a>(node: &'a Node, names: &Names<'a>) -> Result<Vec<FaultRul
         // What a trigger says of the ends of a link cannot be judged without the link.
         (Some(_), None) | (None, _) => None,
     };
+    if aims.is_none() && section.get("do").is_some() {
+        mistakes.keep(verb::check(&section, names));
+    }
     let mut of_each = Vec::new();
     for aim in aims.iter().flatten().filter(|_| section.get("do").is_some()) {
         let acts = mistakes.keep(verb::read(section.clone(), aim.target(), names));

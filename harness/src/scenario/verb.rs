@@ -34,6 +34,23 @@ pub(crate) fn read<'a>(fault: Section<'a>, target: Target, names: &Names<'a>) ->
     mistakes.unless(acts)
 }
 
+/// Finds the mistakes in what a fault may do, where it is not known what it strikes.
+pub(crate) fn check<'a>(fault: &Section<'a>, names: &Names<'a>) -> Result<(), Mistakes> {
+    let node = fault.node("do")?;
+    let mut mistakes = Mistakes::default();
+    if let Some(one_of) = node.get("one_of") {
+        let choices: Vec<_> = names.choices(one_of)?.into_iter().cloned().collect();
+        return check_each(&choices, names.registry());
+    }
+    let beside: Vec<_> = FAULT.keys().map(|key| key.name).filter(|key| *key != "do").collect();
+    for fault in fault.clone().without(&beside).combinations()? {
+        let Some(entry) = mistakes.keep(entry(&fault, &beside, names.registry())) else { continue };
+        let quoted = format!("`{}`", entry.word());
+        mistakes.keep(entry.check(&fault.called(&quoted, fault.place_of("do"))));
+    }
+    mistakes.unless(())
+}
+
 /// Finds the mistakes in tables of verbs that strike nothing yet.
 pub(crate) fn check_each(choices: &[Node], registry: &Registry) -> Result<(), Mistakes> {
     let mut mistakes = Mistakes::default();
@@ -68,12 +85,11 @@ fn entry<'r>(section: &Section, beside: &[&str], registry: &'r Registry) -> Resu
     };
     let mut mistakes = Mistakes::default();
     mistakes.extend(strangers(section, entry, beside));
-    if let Some(described) = verbs::verb(&word) {
-        let quoted = format!("`{word}`");
-        let verb = section.called(&quoted, place);
-        mistakes.extend(verb.missing(described.form.keys.iter()));
-        mistakes.extend(verb.misread(described.form.keys.iter()));
-    }
+    let form = verbs::form(entry);
+    let quoted = format!("`{word}`");
+    let verb = section.called(&quoted, place);
+    mistakes.extend(verb.missing(form.keys.iter()));
+    mistakes.extend(verb.misread(form.keys.iter()));
     mistakes.unless(entry)
 }
 

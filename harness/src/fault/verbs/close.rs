@@ -28,7 +28,12 @@ impl Verb for Close {
     const WORD: &'static str = "close";
     const DOES: &'static str = "a legal Close frame at a frame boundary, then FIN";
     const KEYS: &'static [Key] = &[
-        Key::optional("code", Holds::Whole { least: 1000, most: 4999 }, "an empty Close frame", "the close code"),
+        Key::optional(
+            "code",
+            Holds::Whole { least: 1000, most: 4999 },
+            "an empty Close frame, which its reader sees as 1005",
+            "the close code: 1000 to 1003, 1007 to 1014 or 3000 to 4999",
+        ),
         Key::or("reason", Holds::Text, "\"\"", "the reason behind the code, at most 123 bytes"),
         Key::TO,
     ];

@@ -1,13 +1,44 @@
 //! A key of a table: its name, what it holds, and what a reader should know of it.
 
+use std::fmt;
+
 use serde::de::DeserializeOwned;
 
+use crate::fault::{self, Holds, Without};
+use crate::name::HostName;
 use crate::scenario::document::Node;
-use crate::scenario::error::ScenarioError;
+use crate::scenario::duration::Millis;
+use crate::scenario::error::{ScenarioError, unknown};
 use crate::scenario::typed;
 
-/// Finds the mistake in a value.
-type Check = fn(&Node) -> Result<(), ScenarioError>;
+/// Who finds the mistake in a value.
+#[derive(Clone, Copy)]
+enum Check {
+    /// A reader of its own.
+    Elsewhere,
+    /// The type as which it is read; the result is thrown away, and what is left is the mistake.
+    Type(fn(&Node) -> Result<(), ScenarioError>),
+    /// What the parameter of a verb holds.
+    Parameter(Holds),
+}
+
+/// A value that a key may have.
+#[derive(Clone, Copy)]
+pub(crate) enum Example {
+    /// In TOML.
+    Toml(&'static str),
+    /// A word, without the quotes around it.
+    Word(&'static str),
+}
+
+impl fmt::Display for Example {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Toml(value) => f.write_str(value),
+            Self::Word(word) => write!(f, "\"{word}\""),
+        }
+    }
+}
 
 /// A key of a table.
 #[derive(Clone, Copy)]
@@ -16,13 +47,10 @@ pub(crate) struct Key {
     /// What its value looks like.
     pub(crate) shape: Shape,
     pub(crate) presence: Presence,
-    /// A sentence for the reference.
+    /// What it says, for the reference: a sentence, or what becomes one with a capital letter and a full stop.
     pub(crate) says: &'static str,
-    /// A value, in TOML.
-    pub(crate) example: &'static str,
-    /// Reads the value as its type and throws the result away: what is left is the mistake. `None` where a reader of its own
-    /// checks the value.
-    check: Option<Check>,
+    pub(crate) example: Example,
+    check: Check,
 }
 
 /// Whether a table must have a key.
@@ -73,8 +101,10 @@ pub(crate) enum Shape {
     Duration,
     /// A date in UTC.
     Date,
-    /// One of these words.
+    /// One of the words of an enum.
     Words(fn() -> Vec<&'static str>),
+    /// One of these words.
+    WordsOf(&'static [&'static str]),
     /// A string, a whole number or a truth value.
     Scalar,
     /// A range in a string: `"2..=7"`.
@@ -133,11 +163,32 @@ impl Key {
         says: &'static str,
         example: &'static str,
     ) -> Self {
-        Self { name, shape, presence, says, example, check: None }
+        Self { name, shape, presence, says, example: Example::Toml(example), check: Check::Elsewhere }
     }
 
     const fn of<T: Value>(name: &'static str, presence: Presence, says: &'static str, example: &'static str) -> Self {
-        Self { name, shape: T::SHAPE, presence, says, example, check: Some(|node| typed::read::<T>(node).map(drop)) }
+        let check = Check::Type(|node| typed::read::<T>(node).map(drop));
+        Self { name, shape: T::SHAPE, presence, says, example: Example::Toml(example), check }
+    }
+
+    /// The parameter of a verb.
+    pub(crate) fn of_verb(key: &fault::Key) -> Self {
+        let presence = match key.without {
+            Without::Mistake => Presence::Required,
+            Without::Default(default) => Presence::Default(default),
+            Without::Absent(holds) => Presence::Without(holds),
+        };
+        let (shape, example) = match key.holds {
+            Holds::Time => (Millis::SHAPE, Example::Toml("\"30s\"")),
+            Holds::Whole { most, .. } if most <= u16::MAX.into() => (u16::SHAPE, Example::Toml("503")),
+            Holds::Whole { most, .. } if most <= u32::MAX.into() => (u32::SHAPE, Example::Toml("3")),
+            Holds::Whole { .. } => (u64::SHAPE, Example::Toml("1000")),
+            Holds::Text => (String::SHAPE, Example::Word("idle")),
+            Holds::Flag => (bool::SHAPE, Example::Toml("true")),
+            Holds::Host => (HostName::SHAPE, Example::Word("scheduler")),
+            Holds::Word(words) => (Shape::WordsOf(words), Example::Word(words.last().copied().unwrap_or_default())),
+        };
+        Self { name: key.name, shape, presence, says: key.means, example, check: Check::Parameter(key.holds) }
     }
 
     /// The same key in a table in which something else holds without it.
@@ -147,13 +198,17 @@ impl Key {
 
     /// Finds the mistake in a value of this key.
     pub(crate) fn check(&self, node: &Node) -> Result<(), ScenarioError> {
-        self.check.map_or(Ok(()), |check| check(node))
+        match self.check {
+            Check::Elsewhere => Ok(()),
+            Check::Type(check) => check(node),
+            Check::Parameter(holds) => check_parameter(holds, node),
+        }
     }
 
     /// Whether its value is checked here, and not by a reader of its own.
     #[cfg(test)]
     pub(crate) fn is_checked(&self) -> bool {
-        self.check.is_some()
+        !matches!(self.check, Check::Elsewhere)
     }
 }
 
@@ -168,5 +223,26 @@ impl Form {
     /// The names of the keys beside the word.
     pub(crate) fn names(&self) -> Vec<&'static str> {
         self.keys.iter().map(|key| key.name).collect()
+    }
+}
+
+/// Finds the mistake in the parameter of a verb. Whether a number makes sense there says the verb itself.
+fn check_parameter(holds: Holds, node: &Node) -> Result<(), ScenarioError> {
+    match holds {
+        Holds::Time => typed::read::<Millis>(node).map(drop),
+        Holds::Whole { most, .. } if most <= u16::MAX.into() => typed::read::<u16>(node).map(drop),
+        Holds::Whole { most, .. } if most <= u32::MAX.into() => typed::read::<u32>(node).map(drop),
+        Holds::Whole { .. } => typed::read::<u64>(node).map(drop),
+        Holds::Text => typed::read::<String>(node).map(drop),
+        Holds::Flag => typed::read::<bool>(node).map(drop),
+        Holds::Host => typed::read::<HostName>(node).map(drop),
+        Holds::Word(words) => {
+            let word: String = typed::read(node)
+                .map_err(|_| node.place.error(format!("expected a word, found {}", typed::kind(node))))?;
+            if words.contains(&word.as_str()) {
+                return Ok(());
+            }
+            Err(node.place.error_meaning(unknown(format!("there is no `{word}` here"), &word, words.iter().copied())))
+        }
     }
 }

@@ -3,7 +3,7 @@
 use super::key::{Form, Key, Presence, Shape, Table};
 use super::tables::{ACTOR, HOST, LINK, NETWORK, SCENARIO, SPECIMEN};
 use super::triggers::{NUMBERS, TRIGGERS};
-use super::verbs::{FAULT, VERBS};
+use super::verbs::{self, FAULT};
 use super::{checks, facts};
 
 const BEGINNING: &str = "\
@@ -80,8 +80,14 @@ pub fn reference() -> String {
     page.section("Triggers: `when`", TRIGGERS_SAY);
     TRIGGERS.iter().for_each(|trigger| page.form(trigger, ""));
     page.section("Verbs: `do`", "A verb is a word under `do`; its parameters stand beside it in the `[[fault]]`.");
-    for verb in &VERBS {
-        page.form(&verb.form, &format!(" Strikes what `{}` names.", verb.strikes));
+    for verb in verbs::forms() {
+        page.push(&format!(
+            "\n### `{}`\n\n{} Strikes what `{}` names.\n",
+            verb.word,
+            sentence(verb.says),
+            verb.strikes
+        ));
+        page.keys(verb.keys.iter());
     }
     page.section(
         "`[[facts]]`",
@@ -127,7 +133,7 @@ impl Page {
         self.keys(form.keys.iter());
     }
 
-    fn keys(&mut self, keys: impl Iterator<Item = &'static Key> + Clone) {
+    fn keys<'k>(&mut self, keys: impl Iterator<Item = &'k Key> + Clone) {
         if keys.clone().next().is_none() {
             return;
         }
@@ -139,7 +145,12 @@ impl Page {
                 Presence::Without(holds) => holds.to_owned(),
             };
             let holds = holds(&key.shape);
-            self.push(&format!("| `{}` | {holds} | {without} | {} | `{}` |\n", key.name, key.says, key.example));
+            self.push(&format!(
+                "| `{}` | {holds} | {without} | {} | `{}` |\n",
+                key.name,
+                sentence(key.says),
+                key.example
+            ));
         }
     }
 }
@@ -156,6 +167,7 @@ fn holds(shape: &Shape) -> String {
         Shape::Whole(least, most) => format!("whole number from {least} to {most}"),
         Shape::Duration => "duration".to_owned(),
         Shape::Date => "date in UTC".to_owned(),
+        Shape::WordsOf(words) => words.iter().map(|word| format!("`\"{word}\"`")).collect::<Vec<_>>().join(", "),
         Shape::Words(words) => words().iter().map(|word| format!("`\"{word}\"`")).collect::<Vec<_>>().join(", "),
         Shape::Scalar => "string, whole number, true or false".to_owned(),
         Shape::Range => "range (`\"2..=7\"`)".to_owned(),
@@ -166,6 +178,12 @@ fn holds(shape: &Shape) -> String {
         Shape::Either(shapes) => shapes.iter().map(holds).collect::<Vec<_>>().join(", or "),
         Shape::Section(name) => format!("see {name}"),
     }
+}
+
+/// What is said, with a capital letter and a full stop.
+pub(super) fn sentence(says: &str) -> String {
+    let end = if says.ends_with('.') { "" } else { "." };
+    format!("{}{end}", capital(says))
 }
 
 fn capital(words: &str) -> String {

@@ -3,10 +3,12 @@
 use serde_json::{Map, Value, json};
 
 use super::key::{Form, Key, Presence, Shape, Table};
+use super::reference::sentence;
 use super::tables::{ACTOR, BASE, HOST, SCENARIO};
 use super::triggers::TRIGGERS;
-use super::verbs::{FAULT, VERBS, VerbForm};
+use super::verbs::{self, FAULT, VerbForm};
 use super::{checks, facts};
+use crate::fault::Registry;
 use crate::scenario::read::EACH;
 
 const DRAFT: &str = "http://json-schema.org/draft-07/schema#";
@@ -56,11 +58,11 @@ fn document(table: &Table, title: &str) -> Value {
         "moment": moment(),
         "verbs": { "type": "array", "minItems": 1, "items": with_verb(&[]) },
     });
-    for verb in &VERBS {
+    for verb in &verbs::forms() {
         schema["definitions"][definition_of(verb)] = json!({
-            "description": verb.form.says,
-            "required": names_of_required(verb.form.keys.iter()),
-            "properties": properties(verb.form.keys.iter(), drawn),
+            "description": sentence(verb.says),
+            "required": names_of_required(verb.keys.iter()),
+            "properties": properties(verb.keys.iter(), drawn),
         });
     }
     schema
@@ -70,25 +72,25 @@ fn required(table: &Table) -> Vec<&'static str> {
     names_of_required(table.keys())
 }
 
-fn names_of_required(keys: impl Iterator<Item = &'static Key>) -> Vec<&'static str> {
+fn names_of_required<'k>(keys: impl Iterator<Item = &'k Key>) -> Vec<&'static str> {
     keys.filter(|key| key.presence == Presence::Required).map(|key| key.name).collect()
 }
 
 /// A table with these keys and no other.
-fn closed(keys: impl Iterator<Item = &'static Key>) -> Value {
+fn closed<'k>(keys: impl Iterator<Item = &'k Key>) -> Value {
     json!({ "type": "object", "additionalProperties": false, "properties": properties(keys, plain) })
 }
 
-fn properties(keys: impl Iterator<Item = &'static Key>, value: fn(&Key) -> Value) -> Value {
+fn properties<'k>(keys: impl Iterator<Item = &'k Key>, value: fn(&Key) -> Value) -> Value {
     Value::Object(keys.map(|key| (key.name.to_owned(), described(key, value(key)))).collect())
 }
 
 fn described(key: &Key, mut value: Value) -> Value {
-    value["description"] = json!(key.says);
+    value["description"] = json!(sentence(key.says));
     if let Presence::Default(default) = key.presence {
         value["default"] = json_of(default);
     }
-    value["examples"] = json!([json_of(key.example)]);
+    value["examples"] = json!([json_of(&key.example.to_string())]);
     value
 }
 
@@ -124,6 +126,7 @@ pub(super) fn shape(of: &Shape) -> Value {
         Shape::Whole(least, most) => json!({ "type": "integer", "minimum": least, "maximum": most }),
         Shape::Duration => json!({ "type": "string", "pattern": "^\\s*([0-9.]+\\s*[A-Za-zµ]+\\s*)+$" }),
         Shape::Date => json!({ "type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]" }),
+        Shape::WordsOf(words) => json!({ "enum": words }),
         Shape::Words(words) => json!({ "enum": words() }),
         Shape::Scalar => json!({ "type": ["string", "integer", "boolean"] }),
         Shape::Range => json!({ "type": "string", "pattern": "^\\s*[0-9]+\\s*\\.\\.=\\s*[0-9]+\\s*$" }),
@@ -210,7 +213,7 @@ fn verb_word_or_choice() -> Value {
 }
 
 fn verb_words() -> Value {
-    let words: Vec<_> = VERBS.iter().map(|verb| verb.form.word).collect();
+    let words: Vec<_> = Registry::default().words().collect();
     json!({ "anyOf": [{ "enum": words }, { "type": "array", "minItems": 1, "items": { "enum": words } }] })
 }
 
@@ -236,7 +239,8 @@ fn described_do() -> Value {
 /// A table with a verb under `do`, the verb's parameters, and these keys.
 fn with_verb(beside: &[&'static Key]) -> Value {
     let here = beside.iter().map(|key| (key.name.to_owned(), described(key, shape(&key.shape))));
-    let parameters_of_all = VERBS.iter().flat_map(|verb| verb.form.keys).map(|key| (key.name.to_owned(), json!({})));
+    let verbs = verbs::forms();
+    let parameters_of_all = verbs.iter().flat_map(|verb| &verb.keys).map(|key| (key.name.to_owned(), json!({})));
     let mut keys: Map<_, _> = parameters_of_all.chain(here).collect();
     keys.insert("do".to_owned(), verb_words());
     let names: Vec<_> = beside.iter().map(|key| key.name).collect();
@@ -244,14 +248,14 @@ fn with_verb(beside: &[&'static Key]) -> Value {
         "type": "object",
         "required": ["do"],
         "properties": keys,
-        "allOf": VERBS.iter().map(|verb| parameters(verb, &names)).collect::<Vec<_>>(),
+        "allOf": verbs.iter().map(|verb| parameters(verb, &names)).collect::<Vec<_>>(),
     })
 }
 
 /// That a table whose `do` is, or lists, a verb has no keys but the verb's parameters and these.
 fn parameters(verb: &VerbForm, beside: &[&str]) -> Value {
-    let word = verb.form.word;
-    let names = [&["do"], beside, &verb.form.names()[..]].concat();
+    let word = verb.word;
+    let names = [&["do"], beside, &verb.keys.iter().map(|key| key.name).collect::<Vec<_>>()[..]].concat();
     let is_or_lists = json!({ "anyOf": [{ "const": word }, { "type": "array", "contains": { "const": word } }] });
     json!({
         "if": { "required": ["do"], "properties": { "do": is_or_lists } },
@@ -264,7 +268,7 @@ fn parameters(verb: &VerbForm, beside: &[&str]) -> Value {
 
 /// The definition of a verb's parameters.
 fn definition_of(verb: &VerbForm) -> String {
-    format!("do_{}", verb.form.word)
+    format!("do_{}", verb.word)
 }
 
 /// The laws; a check of a catalogue's own is any table. `false` drops a check of the base.

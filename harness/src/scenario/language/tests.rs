@@ -6,7 +6,7 @@ use jsonschema::Validator;
 use proptest::prelude::*;
 use serde_json::Value as Json;
 
-use super::key::{Form, Key, Presence, Shape};
+use super::key::{Form, Key, Presence, Shape, Table};
 use super::schema::shape;
 use super::values::words;
 use super::{base_schema, checks, facts, reference, schema, tables, triggers, verbs};
@@ -114,18 +114,20 @@ const PALETTE: [&str; 16] = [
 
 #[test]
 fn a_value_that_a_key_takes_is_a_value_that_the_schema_takes() {
+    let of_verbs: Vec<Key> = verbs::forms().into_iter().flat_map(|verb| verb.keys).collect();
     let groups = [&tables::SCENARIO, &tables::NETWORK, &tables::HOST, &tables::LINK, &tables::SPECIMEN, &verbs::FAULT];
-    let of_tables = groups.iter().flat_map(|table| table.keys());
+    let of_tables = groups.into_iter().flat_map(Table::keys);
     let forms = triggers::TRIGGERS.iter().chain(&facts::ORIGINS).chain(&checks::LAWS);
-    let of_forms = forms.chain(verbs::VERBS.iter().map(|verb| &verb.form)).flat_map(|form: &Form| form.keys);
-    for key in of_tables.chain(of_forms).filter(|key| key.is_checked()) {
+    let of_forms = forms.flat_map(|form: &Form| form.keys);
+    for key in &of_tables.chain(of_forms).copied().chain(of_verbs).filter(Key::is_checked).collect::<Vec<_>>() {
         let schema = validator(&shape(&key.shape));
-        for value in PALETTE.into_iter().chain([key.example]) {
+        let example = key.example.to_string();
+        for value in PALETTE.into_iter().chain([&*example]) {
             let (taken, is_valid) = (takes(key, value), schema.is_valid(&value_of(value)));
             // Whether a string is a name is checked when all of the scenario is known.
             assert!(taken == is_valid || (taken && names_hosts(&key.shape)), "`{}` = {value}: {taken}", key.name);
         }
-        assert!(takes(key, key.example), "`{}` does not take its example {}", key.name, key.example);
+        assert!(takes(key, &example), "`{}` does not take its example {example}", key.name);
         if let Presence::Default(default) = key.presence {
             assert!(takes(key, default), "`{}` does not take its default {default}", key.name);
         }
@@ -154,7 +156,7 @@ fn the_keys_of_each_check_are_those_of_the_type_that_reads_it() {
     for (law, fields) in checks::LAWS.iter().zip(fields) {
         assert_eq!(law.names(), fields, "{}", law.word);
     }
-    let keys = |table: &super::Table| table.keys().map(|key| key.name).collect::<Vec<_>>();
+    let keys = |table: &Table| table.keys().map(|key| key.name).collect::<Vec<_>>();
     assert_eq!(keys(&checks::SIGN), words::<crate::check::Sign>());
     assert_eq!(keys(&checks::ALLOWED_LOSS), words::<crate::check::AllowedLoss>());
     assert_eq!(keys(&checks::HEALTH), words::<crate::check::Health>());
@@ -206,6 +208,7 @@ fn names_hosts(shape: &Shape) -> bool {
         | Shape::Duration
         | Shape::Date
         | Shape::Words(_)
+        | Shape::WordsOf(_)
         | Shape::Scalar
         | Shape::Range
         | Shape::Free

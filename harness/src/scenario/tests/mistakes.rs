@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::{GOOD, read};
-use crate::fault::{Fault, Freeze, Trigger};
+use crate::fault::{Fault, Freeze, Registry, Trigger};
 use crate::scenario::*;
 
 const FAULT: &str = r#"link = "alice -> chat"
@@ -450,7 +450,7 @@ ordered = true
 [checks.detect]
 observers = ["alice"]
 "#;
-    let mistakes = Scenario::whole_from_toml(text, Path::new("idle.toml")).expect_err("mistakes");
+    let mistakes = Scenario::whole_from_toml(text, Path::new("idle.toml"), &Registry::default()).expect_err("mistakes");
     let told: Vec<_> = mistakes.sorted(Path::new("idle.toml")).iter().map(ToString::to_string).collect();
     insta::assert_snapshot!(told.join("\n"), @"
     idle.toml:2: `settle`: `60` has no unit; durations are written as 20ms, 5s or 30min
@@ -477,7 +477,7 @@ observers = ["alice"]
 #[test]
 fn every_place_at_which_a_file_is_no_toml_is_told() {
     let text = "proves = \"x\"\nsettle = \n[actor.alice]\nrun = \n";
-    let mistakes = Scenario::whole_from_toml(text, Path::new("idle.toml")).expect_err("mistakes");
+    let mistakes = Scenario::whole_from_toml(text, Path::new("idle.toml"), &Registry::default()).expect_err("mistakes");
     let lines: Vec<_> = mistakes.sorted(Path::new("idle.toml")).iter().map(|mistake| mistake.line).collect();
     assert_eq!(lines, [2, 4]);
 }

@@ -172,15 +172,6 @@ fn a_scenario_is_written_as_a_person_would_write_it() {
 }
 
 #[test]
-fn every_verb_is_described_with_its_parameters() {
-    let registry = crate::fault::Registry::default();
-    let described: Vec<_> = language::verbs::VERBS.iter().map(|verb| (verb.form.word, verb.form.names())).collect();
-    let names = |entry: &crate::fault::Entry| entry.keys().iter().map(|key| key.name).collect::<Vec<_>>();
-    let read: Vec<_> = registry.entries().iter().map(|entry| (entry.word(), names(entry))).collect();
-    assert_eq!(described, read);
-}
-
-#[test]
 fn a_scenario_reads_back_as_it_was_written() {
     let mut kernel = arbitrary::scenario();
     kernel.network.arrivals = Some(Arrivals::BetweenCalls);
