@@ -71,7 +71,10 @@ fn every_scenario_says_what_is_steady_before_it_says_what_breaks() {
         let path = scenario.file().expect("it is read from a file");
         let text = fs::read_to_string(path).expect("scenarios are text");
         let beats: Vec<_> = text.lines().filter(|line| line.starts_with('[')).map(beat).collect();
-        assert!(beats.is_sorted(), "{name}: hosts and actors come first, then faults, facts, checks and specimens");
+        assert!(
+            beats.is_sorted(),
+            "{name}: hosts and actors come first, then faults, facts, checks and what it convicts"
+        );
         let comment = text.lines().skip_while(|line| !line.starts_with("# Steady: "));
         let steady: Vec<_> = comment.take_while(|line| line.starts_with('#')).collect();
         assert!(!steady.is_empty(), "{name} says nowhere what is steady: write `# Steady: alice says ...`");
@@ -93,7 +96,7 @@ fn beat(header: &str) -> u8 {
         (Some("facts"), _) => 2,
         (Some("checks"), None | Some("detect" | "close_code" | "stream" | "sometimes")) => 3,
         (Some("checks"), Some(_)) => 4,
-        (Some("specimen"), _) => 5,
+        (Some("specimen" | "convicts"), _) => 5,
         _ => 0,
     }
 }

@@ -25,7 +25,7 @@ pub use self::host_context::{ConfigError, HostContext};
 pub(crate) use self::host_context::{FactSink, set_fact_sink};
 use crate::check::{Check, OwnChecks};
 use crate::fault::{Registry, Verb};
-use crate::scenario::{Folder, Scenario, ScenarioError};
+use crate::scenario::{Folder, Scenario, ScenarioError, StandIn, StandIns};
 
 /// The error of a host or actor.
 pub type BoxError = Box<dyn Error + Send + Sync>;
@@ -55,6 +55,7 @@ pub struct Catalogue {
     folder: PathBuf,
     hosts: BTreeMap<String, Body>,
     actors: BTreeMap<String, Body>,
+    specimens: StandIns,
     own: OwnChecks,
     command: Option<String>,
     faults: Registry,
@@ -65,8 +66,9 @@ impl Catalogue {
     /// `env!("CARGO_MANIFEST_DIR")`).
     pub fn new(manifest_dir: &str, folder: &str) -> Self {
         let folder = PathBuf::from(manifest_dir).join(folder);
+        let (hosts, actors, specimens) = Default::default();
         let (own, faults) = (OwnChecks::default(), Registry::default());
-        Self { folder, hosts: BTreeMap::new(), actors: BTreeMap::new(), own, faults, command: None }
+        Self { folder, hosts, actors, specimens, own, faults, command: None }
     }
 
     /// Registers a service. `body` is called once per incarnation and should return when [`HostContext::shutdown`] is
@@ -100,8 +102,38 @@ impl Catalogue {
         self
     }
 
+    /// Registers a specimen: a defective version of a host or actor, for every scenario that names it in `[convicts]` with
+    /// the checks that must convict it. There the host `in_place_of` runs `run` instead of what it usually runs.
+    ///
+    /// ```
+    /// use halfopen::Catalogue;
+    ///
+    /// // In a scenario:
+    /// //     [convicts]
+    /// //     deaf = "delivery"
+    /// fn catalogue() -> Catalogue {
+    ///     Catalogue::new(env!("CARGO_MANIFEST_DIR"), "scenarios")
+    ///         .host("chat", async |_cx| Ok(()))
+    ///         .host("deaf_chat", async |_cx| Ok(()))
+    ///         .specimen("deaf", "chat", "deaf_chat")
+    /// }
+    /// assert_eq!(catalogue().specimen_names(), ["deaf"]);
+    /// ```
+    ///
+    /// # Panics
+    /// If the name is taken, or if neither a host nor an actor is registered as `run`.
+    #[must_use]
+    pub fn specimen(mut self, name: &str, in_place_of: &str, run: &str) -> Self {
+        let is_registered = self.hosts.contains_key(run) || self.actors.contains_key(run);
+        assert!(is_registered, "the specimen `{name}` runs `{run}`, and nothing is registered under that name");
+        let stand_in = StandIn { host: in_place_of.into(), run: run.to_owned() };
+        let taken = self.specimens.insert(name.to_owned(), stand_in);
+        assert!(taken.is_none(), "two specimens are registered as `{name}`");
+        self
+    }
+
     /// Registers a check of your own: a scenario with a table `[checks.NAME]` is judged by it, and the check is read from
-    /// that table. A specimen may name it in `convicted_by`.
+    /// that table. It may convict specimens.
     ///
     /// ```
     /// use halfopen::Catalogue;
@@ -231,6 +263,11 @@ impl Catalogue {
         self.actors.keys().map(String::as_str).collect()
     }
 
+    /// The names of the registered specimens.
+    pub fn specimen_names(&self) -> Vec<&str> {
+        self.specimens.keys().map(String::as_str).collect()
+    }
+
     /// The folder with the scenarios.
     pub fn folder(&self) -> &std::path::Path {
         &self.folder
@@ -251,18 +288,30 @@ impl Catalogue {
     /// # Errors
     /// If the folder cannot be read.
     pub fn read_folder(&self) -> Result<Folder, ScenarioError> {
-        Ok(crate::scenario::load_folder_with(&self.folder, &self.faults)?.checked(|scenario| self.accepts(scenario)))
+        Ok(crate::scenario::load_folder_with(&self.folder, &self.faults)?.accepted(|scenario| self.accept(scenario)))
     }
 
-    /// Checks that everything that a scenario names is registered.
+    /// The scenario with its registered specimens, if everything that it names is registered.
     ///
     /// # Errors
     /// One for each name that is not.
-    pub(crate) fn accepts(&self, scenario: &Scenario) -> Result<(), Vec<ScenarioError>> {
+    pub(crate) fn accept(&self, scenario: &Scenario) -> Result<Scenario, Vec<ScenarioError>> {
         let runs = scenario.check_runs(&self.host_names(), &self.actor_names());
         let checks = scenario.check_own_checks(&self.own);
-        let mistakes: Vec<_> = [runs, checks].into_iter().filter_map(Result::err).flatten().collect();
-        if mistakes.is_empty() { Ok(()) } else { Err(mistakes) }
+        let mut mistakes: Vec<_> = [runs, checks].into_iter().filter_map(Result::err).flatten().collect();
+        match self.with_specimens(scenario) {
+            Ok(accepted) if mistakes.is_empty() => Ok(accepted),
+            Ok(_) => Err(mistakes),
+            Err(unregistered) => {
+                mistakes.extend(unregistered);
+                Err(mistakes)
+            }
+        }
+    }
+
+    /// The scenario with the registered specimens that it names.
+    pub(crate) fn with_specimens(&self, scenario: &Scenario) -> Result<Scenario, Vec<ScenarioError>> {
+        scenario.with_registered(&self.specimens, &self.host_names(), &self.actor_names())
     }
 
     /// The scenario of this name.
@@ -308,6 +357,7 @@ impl fmt::Debug for Catalogue {
             .field("folder", &self.folder)
             .field("hosts", &self.host_names())
             .field("actors", &self.actor_names())
+            .field("specimens", &self.specimens)
             .field("own_checks", &self.own)
             .field("command", &self.command)
             .field("faults", &self.faults)

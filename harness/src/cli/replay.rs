@@ -55,7 +55,7 @@ fn plan_of_capsule(catalogue: &Catalogue, arguments: &Replay) -> Result<Plan, Co
         return Err(CommandError("a capsule brings its own seed: leave `--seed` out".to_owned()));
     }
     let capsule = Capsule::load_with(Path::new(&arguments.what), catalogue.faults())?;
-    let plan = capsule.plan;
-    catalogue.accepts(&plan.scenario).map_err(|mistakes| every(&mistakes))?;
+    let mut plan = capsule.plan;
+    plan.scenario = catalogue.accept(&plan.scenario).map_err(|mistakes| every(&mistakes))?;
     Ok(plan)
 }

@@ -50,15 +50,19 @@ impl Folder {
         faulty.map(|faulty| faulty.mistakes.as_slice())
     }
 
-    /// Keeps the scenarios that a test passes; the files of the others are faulty.
+    /// Keeps the scenarios that are accepted, as they then are; the files of the others are faulty.
     #[must_use]
-    pub(crate) fn checked(mut self, check: impl Fn(&Scenario) -> Result<(), Vec<ScenarioError>>) -> Self {
-        self.scenarios.retain(|scenario| {
-            let Err(mistakes) = check(scenario) else { return true };
-            let file = scenario.file().map(Path::to_path_buf).unwrap_or_default();
-            self.faulty.push(FaultyFile { file, mistakes });
-            false
-        });
+    pub(crate) fn accepted(mut self, accept: impl Fn(&Scenario) -> Result<Scenario, Vec<ScenarioError>>) -> Self {
+        let read = std::mem::take(&mut self.scenarios);
+        for scenario in read {
+            match accept(&scenario) {
+                Ok(accepted) => self.scenarios.push(accepted),
+                Err(mistakes) => {
+                    let file = scenario.file().map(Path::to_path_buf).unwrap_or_default();
+                    self.faulty.push(FaultyFile { file, mistakes });
+                }
+            }
+        }
         self.faulty.sort_by(|one, other| one.file.cmp(&other.file));
         self
     }

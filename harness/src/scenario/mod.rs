@@ -12,10 +12,11 @@
 //! # The code
 //!
 //! From text to scenario: `document` (TOML with lines), `section` and `typed` (tables and values), `verb`, `trigger`,
-//! `pattern`, `names`, `rule`, `facts` and `read` (the words; `language` holds their keys), `validate` (what no single word
+//! `pattern`, `names`, `rule`, `facts`, `convicts` and `read` (the words; `language` holds their keys), `validate` (what no single word
 //! shows). `folder` finds files and bases, `build` is for Rust, `write` goes the other way.
 
 mod build;
+mod convicts;
 mod date;
 mod document;
 mod duration;
@@ -45,6 +46,7 @@ pub use rule::{FaultRule, When};
 #[cfg(test)]
 pub(crate) mod arbitrary;
 
+pub(crate) use convicts::{StandIn, StandIns};
 pub(crate) use document::Node;
 pub(crate) use duration::Millis;
 use error::{Flaw, Mistakes};
@@ -63,6 +65,7 @@ use crate::fact::FactKind;
 use crate::fault::{Middlebox, Registry};
 use crate::mapping::FactSource;
 use crate::name::HostName;
+use convicts::Conviction;
 use document::Lines;
 
 /// A complete scenario. Two are equal when they say the same, wherever they are written.
@@ -112,6 +115,8 @@ pub struct Scenario {
     pub checks: Expectations,
     /// Defective hosts that the checks must convict.
     pub specimens: Vec<Specimen>,
+    /// Specimens that the file names and no catalogue has been asked for yet.
+    pub(crate) convicts: Vec<Conviction>,
     /// What the wall clock says at the start of a run, since 1970; whole seconds.
     pub starts_at: Duration,
     /// The virtual time after which a run is ended.
@@ -362,6 +367,26 @@ impl Scenario {
     /// One for each `run` that is not.
     pub fn check_runs(&self, hosts: &[&str], actors: &[&str]) -> Result<(), Vec<ScenarioError>> {
         self.without_flaws(validate::runs(self, hosts, actors))
+    }
+
+    /// The scenario with the specimens that it names in `[convicts]` as a catalogue of these hosts and actors registers them.
+    ///
+    /// # Errors
+    ///
+    /// One for each specimen that is not registered, or that stands in for something that the scenario does not have.
+    pub(crate) fn with_registered(
+        &self,
+        specimens: &StandIns,
+        hosts: &[&str],
+        actors: &[&str],
+    ) -> Result<Self, Vec<ScenarioError>> {
+        match convicts::registered(self, specimens, hosts, actors) {
+            Ok(registered) => {
+                let specimens = self.specimens.iter().cloned().chain(registered).collect();
+                Ok(Self { specimens, convicts: Vec::new(), ..self.clone() })
+            }
+            Err(flaws) => Err(flaws.into_iter().map(|flaw| self.lines.error(flaw, &self.name)).collect()),
+        }
     }
 
     fn without_flaws(&self, flaws: Vec<Flaw>) -> Result<(), Vec<ScenarioError>> {

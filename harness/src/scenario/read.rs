@@ -13,7 +13,7 @@ use super::names::Names;
 use super::section::Section;
 use super::typed;
 use super::validate::{self, Places};
-use super::{FaultRule, HostSpec, LinkParameters, LinkSpec, Network, Role, Scenario, Specimen, facts, rule};
+use super::{FaultRule, HostSpec, LinkParameters, LinkSpec, Network, Role, Scenario, Specimen, convicts, facts, rule};
 use crate::check::{Expectations, Sign, current_name};
 use crate::fault::{Fault, Middlebox, Registry};
 
@@ -58,6 +58,9 @@ pub(crate) fn scenario(node: &Node, stem: Option<&str>, registry: &Registry) -> 
         scenario.checks = checks(node, &scenario.rules, &mut mistakes);
     }
     (scenario.specimens, places.specimens) = each(&mut mistakes, section.items("specimen"), specimen);
+    if let Some(node) = section.get("convicts") {
+        scenario.convicts = mistakes.keep(convicts::read(node)).unwrap_or_default();
+    }
     places.are_all = mistakes.is_empty();
     let checked = scenario.checked_at(&places);
     match mistakes.keep(checked) {

@@ -68,6 +68,12 @@ pub(crate) fn document(scenario: &Scenario, prefix: &str) -> String {
         ];
         lines(&mut text, keys);
     }
+    if !scenario.convicts.is_empty() {
+        header(&mut text, prefix, "convicts");
+        for conviction in &scenario.convicts {
+            push(&mut text, format_args!("{} = {}\n", conviction.specimen, spelt(&conviction.by)));
+        }
+    }
     text
 }
 

@@ -132,9 +132,13 @@ pub struct Progress {
 
 impl<'a> Sweep<'a> {
     /// Runs of `scenarios` and their specimens under `seeds`, as many at a time as the machine has cores.
+    ///
+    /// # Panics
+    /// If a scenario that did not come from the catalogue names a specimen that the catalogue does not register.
     pub fn new(catalogue: &'a Catalogue, scenarios: Vec<Scenario>, seeds: Vec<Seed>) -> Self {
         let mut series = Vec::new();
         for scenario in scenarios {
+            let scenario = catalogue.with_specimens(&scenario).unwrap_or_else(|mistakes| panic!("{}", mistakes[0]));
             let specimens: Vec<_> = scenario
                 .specimens
                 .iter()

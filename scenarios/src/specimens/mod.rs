@@ -20,51 +20,53 @@ use gateway::Defect as OfGateway;
 use prober::Defect as OfProber;
 use scheduler::Defect as OfScheduler;
 
-/// Adds every specimen to a catalogue, by the name that scenarios run it by.
+/// Adds every specimen to a catalogue: the name that scenarios convict it by, what it runs, and its defect. Those of one
+/// service stand in for the same host.
 pub(crate) fn with_specimens(mut catalogue: Catalogue) -> Catalogue {
     let of_prober = [
-        ("specimen_body_unread", OfProber::BodyUnread),
-        ("specimen_error_level_noise", OfProber::ErrorLevelNoise),
-        ("specimen_refused_is_failure", OfProber::RefusedIsFailure),
+        ("body-unread", "specimen_body_unread", OfProber::BodyUnread),
+        ("error-level-noise", "specimen_error_level_noise", OfProber::ErrorLevelNoise),
+        ("refused-is-failure", "specimen_refused_is_failure", OfProber::RefusedIsFailure),
     ];
     let of_scheduler = [
-        ("specimen_closes_twice", OfScheduler::ClosesTwice),
-        ("specimen_closes_without_bound", OfScheduler::ClosesWithoutBound),
-        ("specimen_every_error_is_an_error", OfScheduler::EveryErrorIsAnError),
-        ("specimen_send_counts_as_delivered", OfScheduler::SendCountsAsDelivered),
-        ("specimen_stays_registered", OfScheduler::StaysRegistered),
-        ("specimen_node_at_submit", OfScheduler::NodeAtSubmit),
-        ("specimen_timer_outlives_result", OfScheduler::TimerOutlivesResult),
-        ("specimen_cleanup_by_id", OfScheduler::CleanupById),
-        ("specimen_seen_before_processed", OfScheduler::SeenBeforeProcessed),
+        ("closes-twice", "specimen_closes_twice", OfScheduler::ClosesTwice),
+        ("closes-without-bound", "specimen_closes_without_bound", OfScheduler::ClosesWithoutBound),
+        ("every-error-is-an-error", "specimen_every_error_is_an_error", OfScheduler::EveryErrorIsAnError),
+        ("send-counts-as-delivered", "specimen_send_counts_as_delivered", OfScheduler::SendCountsAsDelivered),
+        ("stays-registered", "specimen_stays_registered", OfScheduler::StaysRegistered),
+        ("node-at-submit", "specimen_node_at_submit", OfScheduler::NodeAtSubmit),
+        ("timer-outlives-result", "specimen_timer_outlives_result", OfScheduler::TimerOutlivesResult),
+        ("cleanup-by-id", "specimen_cleanup_by_id", OfScheduler::CleanupById),
+        ("seen-before-processed", "specimen_seen_before_processed", OfScheduler::SeenBeforeProcessed),
     ];
     let of_client = [
-        ("specimen_wrong_flag", OfClient::WrongFlag),
-        ("specimen_counter_reset_at_open", OfClient::CounterResetAtOpen),
-        ("specimen_no_hello_timeout", OfClient::NoHelloTimeout),
-        ("specimen_never_pings", OfClient::NeverPings),
-        ("specimen_longest_pause_first", OfClient::LongestPauseFirst),
-        ("specimen_every_end_is_normal", OfClient::EveryEndIsNormal),
+        ("wrong-flag", "specimen_wrong_flag", OfClient::WrongFlag),
+        ("counter-reset-at-open", "specimen_counter_reset_at_open", OfClient::CounterResetAtOpen),
+        ("no-hello-timeout", "specimen_no_hello_timeout", OfClient::NoHelloTimeout),
+        ("never-pings", "specimen_never_pings", OfClient::NeverPings),
+        ("longest-pause-first", "specimen_longest_pause_first", OfClient::LongestPauseFirst),
+        ("every-end-is-normal", "specimen_every_end_is_normal", OfClient::EveryEndIsNormal),
     ];
     let of_gateway = [
-        ("specimen_exits_with_its_client", OfGateway::ExitsWithItsClient),
-        ("specimen_exits_with_its_upstream", OfGateway::ExitsWithItsUpstream),
-        ("specimen_quiet_truncation", OfGateway::QuietTruncation),
-        ("specimen_secret_in_errors", OfGateway::SecretInErrors),
-        ("specimen_id_with_heartbeats", OfGateway::IdWithHeartbeats),
-        ("specimen_drains_without_bound", OfGateway::DrainsWithoutBound),
+        ("exits-with-its-client", "specimen_exits_with_its_client", OfGateway::ExitsWithItsClient),
+        ("exits-with-its-upstream", "specimen_exits_with_its_upstream", OfGateway::ExitsWithItsUpstream),
+        ("quiet-truncation", "specimen_quiet_truncation", OfGateway::QuietTruncation),
+        ("secret-in-errors", "specimen_secret_in_errors", OfGateway::SecretInErrors),
+        ("id-with-heartbeats", "specimen_id_with_heartbeats", OfGateway::IdWithHeartbeats),
+        ("drains-without-bound", "specimen_drains_without_bound", OfGateway::DrainsWithoutBound),
     ];
-    for (name, defect) in of_prober {
-        catalogue = catalogue.actor(name, move |cx| prober::play(cx, defect));
+    for (name, run, defect) in of_prober {
+        catalogue = catalogue.actor(run, move |cx| prober::play(cx, defect)).specimen(name, "core", run);
     }
-    for (name, defect) in of_scheduler {
-        catalogue = catalogue.host(name, move |cx| scheduler::run(cx, defect));
+    for (name, run, defect) in of_scheduler {
+        catalogue = catalogue.host(run, move |cx| scheduler::run(cx, defect)).specimen(name, "scheduler", run);
     }
-    for (name, defect) in of_client {
-        catalogue = catalogue.actor(name, move |cx| client::play(cx, defect));
+    for (name, run, defect) in of_client {
+        catalogue = catalogue.actor(run, move |cx| client::play(cx, defect)).specimen(name, "alice", run);
     }
-    for (name, defect) in of_gateway {
-        catalogue = catalogue.host(name, move |cx| gateway::run(cx, defect));
+    for (name, run, defect) in of_gateway {
+        catalogue = catalogue.host(run, move |cx| gateway::run(cx, defect)).specimen(name, "gateway", run);
     }
-    catalogue.host("specimen_slow_listeners_miss_lines", room::run)
+    let slow = "specimen_slow_listeners_miss_lines";
+    catalogue.host(slow, room::run).specimen("slow-listeners-miss-lines", "room", slow)
 }

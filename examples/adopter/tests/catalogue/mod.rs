@@ -26,6 +26,7 @@ pub fn catalogue() -> Catalogue {
             client.close().await;
             Ok(())
         })
+        .specimen("send-counts-as-delivered", "alice", "sloppy_client")
 }
 
 /// What is delivered, and how.

@@ -215,7 +215,7 @@ pub(crate) static LAWS: [Form; 13] = [
             Key::default::<Vec<String>>(
                 "unexpected_is_logged",
                 "[]",
-                "Parts of messages each of which is logged at error or warn at least once.",
+                "Parts of messages; each is logged at error or warn at least once.",
                 "[\"upstream truncated\"]",
             ),
             Key::default::<Vec<HostName>>("hosts", "[]", "Whose events are judged; all, when empty.", "[\"chat\"]"),

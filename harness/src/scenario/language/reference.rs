@@ -41,7 +41,7 @@ observers = [\"alice\"]
 ```
 
 A **base** is a file in a folder `_base` (or `base`) beside or above a scenario, and may have a `base` itself. It has no `proves`,
-`name`, `fault` or `specimen`. Keys in the scenario override the base; lists are replaced, except `[[facts]]` and `[[link]]`, which
+`name`, `fault`, `specimen` or `convicts`. Keys in the scenario override the base; lists are replaced, except `[[facts]]` and `[[link]]`, which
 are appended. A `[[link]]` for the same two hosts replaces the base's. `checks.NAME = false` drops a check of the base.
 
 What a seed **draws** is written as a list (`code = [1000, 1001]`: one of these) or as a range (`{ from = 1, to = 9 }`: in what a
@@ -101,7 +101,8 @@ pub fn reference() -> String {
     page.keys(checks::SIGN.keys());
     page.table(
         "`[[specimen]]`",
-        "A defective service, which the checks must convict under the same plan and seed.",
+        "A defective service, which the checks must convict under the same plan and seed. One that several scenarios play is \
+         registered once, with `Catalogue::specimen`, and named in `[convicts]`.",
         &SPECIMEN,
     );
     page.section("Tables inside values", "What the pages above call by these names.");

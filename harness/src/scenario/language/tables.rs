@@ -102,7 +102,7 @@ const SHARED: [Key; 12] = [
     ),
 ];
 
-const OWN_TABLES: [Key; 2] = [
+const OWN_TABLES: [Key; 3] = [
     Key::read_elsewhere(
         "fault",
         Shape::List(&Shape::Section("fault")),
@@ -116,6 +116,13 @@ const OWN_TABLES: [Key; 2] = [
         Presence::Without("none"),
         "Defective services, one defect each, which the checks must convict under the same plan and seed.",
         "[{ name = \"deaf\", host = \"chat\", run = \"specimen_deaf\", convicted_by = [\"delivery\"] }]",
+    ),
+    Key::read_elsewhere(
+        "convicts",
+        Shape::Named(&Shape::Either(&[Shape::Text, Shape::List(&Shape::Text)])),
+        Presence::Without("none"),
+        "Specimens that the catalogue registers, each with the checks that must find its defect.",
+        "{ deaf = \"delivery\", hasty = [\"truthful\", \"delivery\"] }",
     ),
 ];
 

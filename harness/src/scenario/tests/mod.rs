@@ -3,6 +3,7 @@
 mod checks;
 mod clashes;
 mod contents;
+mod convicts;
 mod folders;
 mod mistakes;
 mod names;

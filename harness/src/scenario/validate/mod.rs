@@ -84,7 +84,8 @@ pub(crate) fn runs(scenario: &Scenario, hosts: &[&str], actors: &[&str]) -> Vec<
     of_hosts.chain(of_specimens).filter_map(Result::err).collect()
 }
 
-fn run(run: &str, role: Role, path: String, hosts: &[&str], actors: &[&str]) -> Checked {
+/// Checks that a catalogue has a `run` for this role.
+pub(crate) fn run(run: &str, role: Role, path: String, hosts: &[&str], actors: &[&str]) -> Checked {
     let (what, known, others) = match role {
         Role::Host => ("a host", hosts, actors),
         Role::Actor => ("an actor", actors, hosts),
@@ -246,11 +247,6 @@ fn facts(scenario: &Scenario, places: &Places) -> Vec<Flaw> {
 }
 
 fn specimens(scenario: &Scenario, places: &Places) -> Vec<Flaw> {
-    let checks = scenario.checks.checks();
-    let own = scenario.checks.own.keys().map(String::as_str);
-    let expected: Vec<&str> = checks.iter().map(|check| check.name()).chain(own).collect();
-    let always = ALWAYS.into_iter().filter(|check| !expected.contains(check));
-    let judges: Vec<&str> = expected.iter().copied().chain(always).collect();
     let mut flaws = Vec::new();
     for (nth, (place, specimen)) in places.specimens.iter().zip(&scenario.specimens).enumerate() {
         let path = format!("specimen/{place}");
@@ -259,14 +255,36 @@ fn specimens(scenario: &Scenario, places: &Places) -> Vec<Flaw> {
             flaws.push(Flaw::new(format!("{path}/name"), format!("two specimens are named `{}`", specimen.name)));
         }
         flaws.extend(known(&specimen.host, &format!("{path}/host"), scenario).err());
-        let convicted_by = format!("{path}/convicted_by");
-        if specimen.convicted_by.is_empty() {
-            flaws.push(Flaw::new(&convicted_by, "a specimen that no check convicts proves nothing"));
+        flaws.extend(convicting(&specimen.convicted_by, &format!("{path}/convicted_by"), scenario, places));
+    }
+    for conviction in &scenario.convicts {
+        let path = format!("convicts/{}", conviction.specimen);
+        flaws.extend(name(&conviction.specimen, &path).err());
+        if scenario.specimens.iter().any(|specimen| specimen.name == conviction.specimen) {
+            flaws.push(Flaw::new(&path, format!("two specimens are named `{}`", conviction.specimen)));
         }
-        for check in specimen.convicted_by.iter().filter(|check| places.are_all && !judges.contains(&check.as_str())) {
-            let sentence = format!("the scenario is not judged by a check `{check}`");
-            flaws.push(Flaw::unknown(&convicted_by, unknown(sentence, check, judges.iter().copied())));
-        }
+        flaws.extend(convicting(&conviction.by, &path, scenario, places));
     }
     flaws
+}
+
+/// Finds the mistakes in the list of the checks that must convict a specimen.
+fn convicting(by: &[String], path: &str, scenario: &Scenario, places: &Places) -> Vec<Flaw> {
+    if by.is_empty() {
+        return vec![Flaw::new(path, "a specimen that no check convicts proves nothing")];
+    }
+    if !places.are_all {
+        return Vec::new();
+    }
+    let checks = scenario.checks.checks();
+    let own = scenario.checks.own.keys().map(String::as_str);
+    let expected: Vec<&str> = checks.iter().map(|check| check.name()).chain(own).collect();
+    let always = ALWAYS.into_iter().filter(|check| !expected.contains(check));
+    let judges: Vec<&str> = expected.iter().copied().chain(always).collect();
+    let strangers = by.iter().filter(|check| !judges.contains(&check.as_str()));
+    let tell = |check: &String| {
+        let sentence = format!("the scenario is not judged by a check `{check}`");
+        Flaw::unknown(path, unknown(sentence, check, judges.iter().copied()))
+    };
+    strangers.map(tell).collect()
 }
