@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use halfopen::Scenario;
-use halfopen::scenario::load_dir;
+use halfopen::internals::load_dir;
 
 #[test]
 fn each_exhibit_names_its_report_in_its_first_line_and_in_the_table() {

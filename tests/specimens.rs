@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use halfopen::check::Expectations;
+use halfopen::internals::Expectations;
 use halfopen::{Plan, Seed};
 use halfopen_scenarios::catalogue;
 

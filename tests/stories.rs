@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use halfopen::scenario::Specimen;
+use halfopen::internals::Specimen;
 use halfopen::{Catalogue, Outcome, Plan, Scenario, Seed};
 use halfopen_scenarios::catalogue;
 

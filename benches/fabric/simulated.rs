@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use halfopen::catalogue::Catalogue;
-use halfopen::scenario::{HostSpec, Scenario};
+use halfopen::Catalogue;
+use halfopen::Scenario;
+use halfopen::internals::HostSpec;
 use halfopen::{Plan, Seed};
 
 use crate::halfopen_net_programs::{client, clients, echo};

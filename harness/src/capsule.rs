@@ -14,7 +14,7 @@ use crate::scenario::{self, Node, ScenarioError, Section};
 use crate::seed::Seed;
 
 /// The format in which capsules are written.
-pub const FORMAT: u32 = 1;
+const FORMAT: u32 = 1;
 
 /// The formats in which capsules are read.
 const READABLE: [u32; 1] = [FORMAT];

@@ -82,7 +82,7 @@ impl FactKind {
 /// thing they speak of (`from`); where a thing has an addressee, the offer names it (`to`).
 ///
 /// ```
-/// use halfopen::fact::{Fact, FactKind};
+/// use halfopen::{Fact, FactKind};
 ///
 /// let offer = Fact::new(FactKind::Offered, "m-1").to("bob");
 /// let receipt = Fact::new(FactKind::Received, "m-1").from("alice");

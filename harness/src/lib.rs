@@ -3,19 +3,25 @@
 //! `halfopen` runs the real client, gateway and scheduler crates on a deterministic simulated network, breaks their
 //! connections at exact protocol points, and says what was delivered and who survived. A failure replays from its seed.
 //!
-//! Start with [`Catalogue`]: it names the services and actors that scenarios put together. Then:
+//! Start with [`Catalogue`]: it names the services and actors that scenarios put together, and a scenario of it is a test
+//! ([`Catalogue::check`]) or a line of a command ([`cli::main`]). What a crate that is tested needs:
 //!
-//! - what a run is: [`scenario`] (hosts, faults, facts, laws, as TOML), [`plan`] (a scenario with every choice made),
-//!   [`seed`] (where the choices come from), [`capsule`] (a plan in a file, for ever);
-//! - what breaks: [`fault`] (the words), [`plane`] (the core that decides what passes), [`tcp`] (one end of a connection), `fabric` (the network
-//!   between hosts);
-//! - which messages are meant: [`pattern`] (by what they say);
-//! - what is known: [`trace`] (every record), [`fact`] and [`mapping`] (what happened to the things that are carried);
-//! - what must hold: [`check`] (one law a file), [`outcome`] (the verdicts of a run), [`story`] (the run as a person
-//!   reviews it);
-//! - what runs it: [`catalogue`] (`Catalogue::run` and `check`), `sim` (the simulated network), `sweep` (many runs),
-//!   `workers` (in processes of their own), `settings` (the environment), `cli` (the command);
-//! - [`name`]: names of hosts, links, connections and directions.
+//! - [`Catalogue`], and [`HostContext`], which each of its hosts and actors is given: its configuration, its shutdown, and
+//!   the means to tell facts ([`FactKind`], [`Fact`]);
+//! - [`Scenario`] (hosts, faults, facts and laws, read from TOML), [`Plan`] (a scenario with every choice made), [`Seed`]
+//!   (where the choices come from), [`Outcome`] (the verdicts and the story of a run);
+//! - [`check`]: what a law of your own is made of. It reads [`trace`] (every record of a run), [`fault`] (what was planned)
+//!   and [`name`] (hosts, links, connections, directions).
+//!
+//! `public-api.txt` beside this crate's manifest lists all of it. The rest of the crate is its own affair:
+//!
+//! - what a run is: `scenario`, `plan`, `seed`, `capsule` (a plan in a file);
+//! - what breaks: `fault` (the words), `pattern` (which messages and events are meant), `plane` (the core that decides what
+//!   passes), `tcp` (one end of a connection), `fabric` (the network between hosts);
+//! - what is known: `trace`, `fact`, and `mapping` (facts that are read from log events and from the wire);
+//! - what must hold: `check` (one law a file), `outcome`, `story` (a run in words);
+//! - what runs it: `catalogue` (`run` and `check`), `sim` (the simulated network), `sweep` (many runs), `workers` (in
+//!   processes of their own), `settings` (the environment), `cli` (the command).
 //!
 //! # Features
 //!
@@ -24,21 +30,22 @@
 
 #![deny(clippy::disallowed_macros, clippy::disallowed_methods)]
 
-pub mod capsule;
-pub mod catalogue;
+mod capsule;
+mod catalogue;
 pub mod check;
-pub mod fact;
+mod fact;
 pub mod fault;
-pub mod mapping;
+pub mod internals;
+mod mapping;
 pub mod name;
-pub mod outcome;
-pub mod pattern;
-pub mod plan;
-pub mod plane;
-pub mod scenario;
-pub mod seed;
-pub mod story;
-pub mod tcp;
+mod outcome;
+mod pattern;
+mod plan;
+mod plane;
+mod scenario;
+mod seed;
+mod story;
+mod tcp;
 pub mod trace;
 
 #[cfg(any(feature = "cli", feature = "sim"))]
@@ -53,22 +60,24 @@ mod fabric;
 #[expect(clippy::disallowed_methods, reason = "it says how long a sweep took")]
 pub mod cli;
 #[cfg(feature = "sim")]
-pub mod settings;
+mod settings;
 #[cfg(feature = "sim")]
 #[expect(clippy::disallowed_methods, reason = "it runs what has clocks, threads and tasks")]
-pub mod sim;
+mod sim;
 #[cfg(feature = "sim")]
 mod suspects;
 #[cfg(feature = "sim")]
 #[expect(clippy::disallowed_methods, reason = "it says how long a run took, and runs several at a time")]
-pub mod sweep;
+mod sweep;
 #[cfg(all(feature = "sim", feature = "cli"))]
 #[expect(clippy::disallowed_methods, reason = "it waits for processes")]
 mod workers;
 
-pub use catalogue::{BoxError, Catalogue, HostContext};
-pub use fact::FactKind;
+pub use catalogue::{BoxError, Catalogue, ConfigError, HostContext};
+pub use fact::{Fact, FactKind};
 pub use outcome::Outcome;
 pub use plan::Plan;
-pub use scenario::Scenario;
-pub use seed::Seed;
+pub use scenario::{Scenario, ScenarioError};
+pub use seed::{Seed, SeedError};
+#[cfg(feature = "sim")]
+pub use sim::SimError;

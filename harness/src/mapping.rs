@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-pub use self::connections::{ConnectionMoment, ConnectionOrigin};
+pub(crate) use self::connections::{ConnectionMoment, ConnectionOrigin};
 use self::silence::{Miss, SourceCounts};
 
 use crate::fact::{Fact, FactKind};
@@ -109,7 +109,7 @@ pub enum UnitKind {
 
 /// Puts a fact behind each record that a source matches. At the end stands, for each source that must occur and never
 /// did, a violation of the rule `silent source`: a service that tells nothing must not pass for one that is in order.
-pub fn apply(records: Vec<Record>, sources: &[FactSource]) -> Vec<Record> {
+pub(crate) fn apply(records: Vec<Record>, sources: &[FactSource]) -> Vec<Record> {
     let index = Index::of(sources);
     let mut tallies: Vec<SourceCounts> = sources.iter().map(|_| SourceCounts::default()).collect();
     let mut mapped = Vec::with_capacity(records.len());
@@ -289,7 +289,7 @@ fn unit_kind(unit: &Unit) -> Option<UnitKind> {
 
 /// What pointers go into: the JSON that a text message or an SSE event's data holds (a string, when it is none), the
 /// `code` and `reason` of a Close frame, the `method` and `target` of a request, the `status` of a response.
-pub fn document(unit: &Unit) -> Value {
+pub(crate) fn document(unit: &Unit) -> Value {
     let json = |text: &Option<String>| text.as_deref().map_or(Value::Null, document_of);
     match unit {
         Unit::WsMessage { text, .. } => json(text),

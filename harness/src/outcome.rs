@@ -98,7 +98,8 @@ impl Outcome {
         }
     }
 
-    /// What a person reviews: see [`story::tell`].
+    /// The story of the run, for review: the verdicts, then a timeline of faults, connections, processes, facts and warnings.
+    /// It is the same on every machine, and ends with each broken law.
     pub fn story(&self) -> String {
         story::tell(&self.title(), &self.evidence(), &self.verdicts)
     }
@@ -111,7 +112,8 @@ impl Outcome {
         }
     }
 
-    /// What a failing test prints: see [`story::report`]. `replay_line` is the command that replays this run.
+    /// What a failing test prints: every broken law with the records that prove it, the plan, and the last records.
+    /// `replay_line` is the command that replays this run.
     pub fn failure_report(&self, replay_line: &str) -> String {
         story::report(&self.title(), &self.seed, replay_line, &self.evidence(), &self.verdicts)
     }

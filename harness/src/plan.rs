@@ -31,9 +31,8 @@ impl Plan {
     /// ```
     /// use std::time::Duration;
     /// use halfopen::fault::{Fault, Freeze, Trigger};
-    /// use halfopen::plan::Plan;
-    /// use halfopen::scenario::{HostSpec, Scenario};
-    /// use halfopen::seed::Seed;
+    /// use halfopen::internals::HostSpec;
+    /// use halfopen::{Plan, Scenario, Seed};
     ///
     /// let freeze = Fault::new("chat", Trigger::At(Duration::from_secs(1)), Freeze { thaw_after: None });
     /// let scenario = Scenario::new("freeze", "a frozen host is noticed")

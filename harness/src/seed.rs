@@ -22,7 +22,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// Where all randomness of a run comes from. Written in hex, `0x2a`.
 ///
 /// ```
-/// use halfopen::seed::Seed;
+/// use halfopen::Seed;
 ///
 /// assert_eq!("42".parse(), Ok(Seed(42)));
 /// assert_eq!("0x2a".parse(), Ok(Seed(42)));
@@ -88,7 +88,8 @@ impl<'de> Deserialize<'de> for Seed {
 /// A node in the tree of generators: each purpose has its own, found by the labels that lead to it.
 ///
 /// ```
-/// use halfopen::seed::{Seed, SeedTree};
+/// use halfopen::internals::SeedTree;
+/// use halfopen::Seed;
 ///
 /// let tree = SeedTree::new(Seed(42));
 /// let mut ties = tree.child("network").child("ties").draws();

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use halfopen::capsule::Capsule;
+use halfopen::internals::Capsule;
 use halfopen::{Plan, Scenario, Seed};
 use halfopen_scenarios::catalogue;
 

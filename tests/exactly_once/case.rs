@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 use std::path::Path;
 
 use halfopen::fault::Fault;
-use halfopen::scenario::Specimen;
+use halfopen::internals::Specimen;
 use halfopen::{Plan, Scenario, Seed};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -85,7 +85,7 @@ impl Case {
         Plan::draw(&scenario.with_specimen(&specimen), Seed(self.seed))
     }
 
-    fn scenario(&self) -> Result<Scenario, halfopen::scenario::ScenarioError> {
+    fn scenario(&self) -> Result<Scenario, halfopen::ScenarioError> {
         let mut scenario = Scenario::from_toml(&self.steady(), Path::new("case.toml"))?;
         for fault in &self.faults {
             scenario = scenario.with_rule(fault.clone());

@@ -8,8 +8,8 @@ use halfopen::fault::{
     HandshakeStall, Illegal, IllegalKind, IoError, IoErrorKind, Jitter, Partition, PowerLoss, Refuse, ReorderMessages,
     Reset, Restart, Split, StreamCall, Target, Throttle, Trigger, Verb,
 };
+use halfopen::internals::{Pattern, Wanted};
 use halfopen::name::{Direction, HostName, Side};
-use halfopen::pattern::{Pattern, Wanted};
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;

@@ -13,8 +13,9 @@ mod faults;
 use std::thread;
 use std::time::Duration;
 
-use halfopen::check::{Check as _, Delivery, DeliveryLaw, GaugeLaw, Leaks, SocketLaw, Verdict};
-use halfopen::settings::Settings;
+use halfopen::check::{Check as _, Verdict};
+use halfopen::internals::Settings;
+use halfopen::internals::{Delivery, DeliveryLaw, GaugeLaw, Leaks, SocketLaw};
 use halfopen::trace::{FaultEvent, RecordKind};
 use halfopen::{FactKind, Outcome, Seed};
 use halfopen_scenarios::catalogue;

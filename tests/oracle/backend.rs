@@ -7,10 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use halfopen::fault::Fault;
-use halfopen::plan::Plan;
-use halfopen::scenario::{Arrivals, HostSpec, Scenario};
+use halfopen::internals::{Arrivals, HostSpec};
 use halfopen::trace::RecordKind;
-use halfopen::{Catalogue, FactKind, HostContext, Seed};
+use halfopen::{Catalogue, FactKind, HostContext, Plan, Scenario, Seed};
 use halfopen_net::{TcpListener, TcpStream};
 use tokio::task::LocalSet;
 

@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use halfopen::Catalogue;
-use halfopen::scenario::{HostSpec, Scenario};
+use halfopen::Scenario;
+use halfopen::internals::HostSpec;
 use halfopen_net::TcpStream;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;

@@ -8,7 +8,8 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use halfopen::Catalogue;
-use halfopen::scenario::{HostSpec, Scenario};
+use halfopen::Scenario;
+use halfopen::internals::HostSpec;
 use halfopen_net::{TcpListener, TcpSocket, TcpStream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadBuf};
 use tokio::time::timeout;

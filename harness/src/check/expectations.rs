@@ -13,7 +13,7 @@ use crate::fact::FactKind;
 /// Which laws a scenario expects to hold, each with what it needs to know.
 ///
 /// ```
-/// use halfopen::check::Expectations;
+/// use halfopen::internals::Expectations;
 ///
 /// let expect: Expectations = toml::from_str(
 ///     r#"

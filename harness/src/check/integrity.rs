@@ -6,7 +6,7 @@ use crate::trace::{RecordKind, RunEnd, Seconds};
 /// A run stays within its rules: no stray call to the real world, no `process::exit`, no mapped source that never
 /// occurs, and no work is left when the time is up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RunIntegrity;
+pub(crate) struct RunIntegrity;
 
 impl Check for RunIntegrity {
     fn name(&self) -> &'static str {

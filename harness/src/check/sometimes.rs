@@ -16,7 +16,7 @@ use crate::trace::{FaultEvent, Record, RecordKind};
 /// One run reaches some ([`Sometimes::reached`]); the sweep joins them and asks what is [missing](Sometimes::missing).
 ///
 /// ```
-/// use halfopen::check::Sometimes;
+/// use halfopen::internals::Sometimes;
 ///
 /// let states: Sometimes = toml::from_str(
 ///     r#"

@@ -13,7 +13,7 @@ use crate::trace::{ConnectionEvent, FaultEvent, Record, RecordKind, Seconds};
 /// Every planned fault fires, before its target has finished, and changes a packet or an outcome. A fault
 /// without effect proves nothing, whatever the other laws say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct TookEffect;
+pub(crate) struct TookEffect;
 
 impl Check for TookEffect {
     fn name(&self) -> &'static str {

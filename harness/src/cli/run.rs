@@ -60,7 +60,7 @@ pub(super) fn run(catalogue: &Catalogue, arguments: &Run) -> Result<u8, CommandE
     }
     let started = Instant::now();
     let bar = progress_bar(sweep.total());
-    let summaries = sweep.run(|progress| bar.set_position(progress.done as u64));
+    let summaries = sweep.run(|done| bar.set_position(done as u64));
     bar.finish_and_clear();
     let code = report(catalogue, &summaries, started.elapsed(), settings.seed.is_some())?;
     if mistaken != HELD {

@@ -49,7 +49,7 @@ pub enum Output {
 /// ```
 /// use std::time::Duration;
 /// use halfopen::name::{ConnectionId, Link};
-/// use halfopen::plane::{ConnectVerdict, ConnectionKey, Plane, PlaneMachine, machine};
+/// use halfopen::internals::plane::{ConnectVerdict, ConnectionKey, Plane, PlaneMachine, machine};
 /// use halfopen_machine::Machine as _;
 ///
 /// let mut plane = PlaneMachine::new(Plane::new(&[]));

@@ -24,7 +24,7 @@ use crate::trace::LogEvent;
 /// use std::time::Duration;
 /// use halfopen::fault::{Connections, Ends, Fault, Reset, Trigger};
 /// use halfopen::name::ConnectionId;
-/// use halfopen::plane::{ConnectVerdict, ConnectionKey, Effect, Plane};
+/// use halfopen::internals::plane::{ConnectVerdict, ConnectionKey, Effect, Plane};
 ///
 /// let chats = Connections::of("alice", "chat");
 /// let at = Duration::from_secs(5);

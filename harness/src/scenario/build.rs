@@ -16,7 +16,8 @@ impl Scenario {
     /// ```
     /// use std::time::Duration;
     /// use halfopen::fault::{Fault, Partition, Trigger};
-    /// use halfopen::scenario::{HostSpec, Scenario};
+    /// use halfopen::Scenario;
+    /// use halfopen::internals::HostSpec;
     ///
     /// let scenario = Scenario::new("reset", "a reset is survived")
     ///     .with_host(HostSpec::host("chat", "chat"))

@@ -16,7 +16,7 @@ const BASE_FOLDERS: [&str; 2] = ["_base", "base"];
 
 /// The scenarios of a folder, and the files in it that are none because of a mistake.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Folder {
+pub(crate) struct Folder {
     /// Sorted by name.
     pub scenarios: Vec<Scenario>,
     /// Sorted by path.
@@ -25,7 +25,7 @@ pub struct Folder {
 
 /// A scenario's file with its mistakes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FaultyFile {
+pub(crate) struct FaultyFile {
     /// The file.
     pub file: PathBuf,
     /// Never empty; a mistake may stand in a base of the file.
@@ -34,7 +34,7 @@ pub struct FaultyFile {
 
 impl Folder {
     /// The mistakes of all files; one in a base is told once, however many scenarios stand on it.
-    pub fn mistakes(&self) -> Vec<ScenarioError> {
+    pub(crate) fn mistakes(&self) -> Vec<ScenarioError> {
         let mut mistakes = Vec::new();
         for mistake in self.faulty.iter().flat_map(|faulty| &faulty.mistakes) {
             if !mistakes.contains(mistake) {
@@ -45,7 +45,7 @@ impl Folder {
     }
 
     /// The mistakes of the file that would be the scenario of a name, if that file has any.
-    pub fn mistakes_of(&self, name: &str) -> Option<&[ScenarioError]> {
+    pub(crate) fn mistakes_of(&self, name: &str) -> Option<&[ScenarioError]> {
         let faulty = self.faulty.iter().find(|faulty| faulty.file.file_stem().is_some_and(|stem| stem == name));
         faulty.map(|faulty| faulty.mistakes.as_slice())
     }
@@ -74,7 +74,7 @@ impl Folder {
 /// # Errors
 ///
 /// If a folder cannot be read.
-pub fn load_folder(path: &Path) -> Result<Folder, ScenarioError> {
+pub(crate) fn load_folder(path: &Path) -> Result<Folder, ScenarioError> {
     load_folder_with(path, &Registry::default())
 }
 
@@ -83,7 +83,7 @@ pub fn load_folder(path: &Path) -> Result<Folder, ScenarioError> {
 /// # Errors
 ///
 /// If a folder cannot be read.
-pub fn load_folder_with(path: &Path, registry: &Registry) -> Result<Folder, ScenarioError> {
+pub(crate) fn load_folder_with(path: &Path, registry: &Registry) -> Result<Folder, ScenarioError> {
     let mut files = Vec::new();
     collect(path, &mut files)?;
     let mut scenarios: BTreeMap<String, Scenario> = BTreeMap::new();
@@ -106,7 +106,7 @@ pub fn load_folder_with(path: &Path, registry: &Registry) -> Result<Folder, Scen
     Ok(Folder { scenarios: scenarios.into_values().collect(), faulty })
 }
 
-/// Reads every scenario of a folder, as [`load_folder`] does, sorted by name.
+/// Reads every scenario of a folder, as `load_folder` does, sorted by name.
 ///
 /// # Errors
 ///

@@ -39,9 +39,10 @@ use std::path::Path;
 use std::time::Duration;
 
 pub use error::ScenarioError;
-pub use folder::{FaultyFile, Folder, load_dir, load_folder, load_folder_with};
+pub use folder::load_dir;
+pub(crate) use folder::{Folder, load_folder_with};
 pub use language::{base_schema, reference, schema};
-pub use rule::{FaultRule, When};
+pub(crate) use rule::{FaultRule, When};
 
 #[cfg(test)]
 pub(crate) mod arbitrary;
@@ -72,7 +73,7 @@ use document::Lines;
 ///
 /// ```
 /// use std::path::Path;
-/// use halfopen::scenario::Scenario;
+/// use halfopen::Scenario;
 ///
 /// let scenario = Scenario::from_toml(
 ///     r#"

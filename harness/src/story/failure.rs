@@ -9,7 +9,8 @@ use crate::trace::Seconds;
 
 /// One broken law: what it says, how it was broken here, the records that prove it, who was waiting for what, and the
 /// socket table of each host.
-pub fn failure(evidence: &Evidence, violation: &Violation) -> String {
+#[cfg(test)]
+pub(crate) fn failure(evidence: &Evidence, violation: &Violation) -> String {
     let mut aliases = Aliases::of(evidence.records);
     let mut text = format!("LAW BROKEN: {}\n", violation.check);
     text.push_str(&broken_law(evidence, violation, &mut aliases));
@@ -18,7 +19,13 @@ pub fn failure(evidence: &Evidence, violation: &Violation) -> String {
 }
 
 /// What a failing run prints: every broken law, the seed, the line that replays it, the plan, and the last records.
-pub fn report(scenario: &str, seed: &str, replay_line: &str, evidence: &Evidence, verdicts: &[Verdict]) -> String {
+pub(crate) fn report(
+    scenario: &str,
+    seed: &str,
+    replay_line: &str,
+    evidence: &Evidence,
+    verdicts: &[Verdict],
+) -> String {
     let mut aliases = Aliases::of(evidence.records);
     let mut text = headline(scenario, verdicts);
     text.push_str(&failures(evidence, verdicts, &mut aliases));

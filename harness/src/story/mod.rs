@@ -2,7 +2,7 @@
 //!
 //! - [`tell`]: the story of a run, for review: the verdict, then a timeline of faults, connections, processes,
 //!   delivery facts and warnings. Under a fixed plan it changes only when behaviour does, and is made to be a snapshot.
-//! - [`failure`]: one broken law with its witness, who was waiting for what, and the socket tables.
+//! - `failure`: one broken law with its witness, who was waiting for what, and the socket tables.
 //! - [`report`]: what a failing test prints: every broken law, how to replay the run, its plan and last records.
 //! - [`exactly`]: one record, for telling two runs apart.
 //!
@@ -15,16 +15,18 @@ mod phrase;
 mod table;
 mod timeline;
 
-pub use failure::{failure, report};
-pub use phrase::exactly;
+#[cfg(test)]
+pub(crate) use failure::failure;
+pub(crate) use failure::report;
+pub(crate) use phrase::exactly;
 
 use crate::check::{Evidence, Verdict};
 
 use alias::Aliases;
 use table::Table;
 
-/// The story of a run. A run that broke a law ends with the [`failure`] of each.
-pub fn tell(scenario: &str, evidence: &Evidence, verdicts: &[Verdict]) -> String {
+/// The story of a run. A run that broke a law ends with the `failure` of each.
+pub(crate) fn tell(scenario: &str, evidence: &Evidence, verdicts: &[Verdict]) -> String {
     let mut aliases = Aliases::of(evidence.records);
     let mut text = headline(scenario, verdicts);
     text.push_str(&verdict_table(verdicts, &mut aliases).render());

@@ -17,7 +17,7 @@ pub(super) struct Phrase {
 }
 
 /// A record in words, as it is: with its exact time and the ids that were made at random. For telling two runs apart.
-pub fn exactly(record: &Record) -> String {
+pub(crate) fn exactly(record: &Record) -> String {
     let Phrase { who, text } = verbatim(record);
     format!("{} {who}: {text}", humantime::format_duration(record.at))
 }

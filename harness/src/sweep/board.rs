@@ -87,11 +87,6 @@ impl Board {
         Self::of(jobs.collect(), self.series.len(), 1)
     }
 
-    /// How many runs there are.
-    pub(crate) fn total(&self) -> usize {
-        self.total
-    }
-
     /// Plays everything, `jobs` at a time, each with a player of its own. `progress` is told how many are done.
     pub(crate) fn play<P>(&self, jobs: NonZeroUsize, player: impl Fn() -> P + Sync, progress: impl Fn(usize) + Sync)
     where

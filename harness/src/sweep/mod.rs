@@ -29,7 +29,7 @@ use crate::workers::Crew;
 
 /// Runs of scenarios, and of the specimens that must be convicted under the same plans, each under every seed.
 #[derive(Debug)]
-pub struct Sweep<'a> {
+pub(crate) struct Sweep<'a> {
     catalogue: &'a Catalogue,
     series: Vec<Series>,
     seeds: Vec<Seed>,
@@ -39,7 +39,7 @@ pub struct Sweep<'a> {
 
 /// Where the runs of a sweep are played.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Isolate {
+pub(crate) enum Isolate {
     /// In supervised processes, one per core: whatever a service does to its process is told, and the sweep goes on. Only
     /// [`cli::main`](crate::cli::main) offers it, because such a process is this program, started again.
     #[cfg(feature = "cli")]
@@ -58,30 +58,30 @@ pub(crate) struct Series {
 
 /// The runs of one series, summed up.
 #[derive(Debug)]
-pub struct Summary {
+pub(crate) struct Summary {
     /// The scenario's name.
-    pub scenario: String,
+    pub(crate) scenario: String,
     /// The sentence that the scenario proves.
-    pub proves: String,
+    pub(crate) proves: String,
     /// The specimen, if this is not the real thing.
-    pub specimen: Option<Specimen>,
+    pub(crate) specimen: Option<Specimen>,
     /// Runs that were judged.
-    pub runs: usize,
+    pub(crate) runs: usize,
     /// Faults that fired, over all runs.
-    pub fired: usize,
+    pub(crate) fired: usize,
     /// Faults that were planned, over all runs.
-    pub planned: usize,
+    pub(crate) planned: usize,
     /// Virtual time, over all runs.
-    pub simulated: Duration,
+    pub(crate) simulated: Duration,
     /// Wall time, over all runs and cores.
-    pub wall: Duration,
+    pub(crate) wall: Duration,
     /// What they come to.
-    pub result: SeriesResult,
+    pub(crate) result: SeriesResult,
 }
 
 /// What the runs of a scenario or specimen come to.
 #[derive(Debug)]
-pub enum SeriesResult {
+pub(crate) enum SeriesResult {
     /// Every law held in every run.
     Held,
     /// Laws were broken: the first run of each distinct signature, by seed.
@@ -114,20 +114,11 @@ pub enum SeriesResult {
 
 /// A run that broke a law.
 #[derive(Debug)]
-pub struct Failure {
+pub(crate) struct Failure {
     /// The plan.
-    pub plan: Plan,
+    pub(crate) plan: Plan,
     /// Its outcome.
-    pub outcome: Outcome,
-}
-
-/// How far a sweep is, for a progress bar.
-#[derive(Clone, Copy, Debug)]
-pub struct Progress {
-    /// Runs done.
-    pub done: usize,
-    /// Runs to do.
-    pub total: usize,
+    pub(crate) outcome: Outcome,
 }
 
 impl<'a> Sweep<'a> {
@@ -135,7 +126,7 @@ impl<'a> Sweep<'a> {
     ///
     /// # Panics
     /// If a scenario that did not come from the catalogue names a specimen that the catalogue does not register.
-    pub fn new(catalogue: &'a Catalogue, scenarios: Vec<Scenario>, seeds: Vec<Seed>) -> Self {
+    pub(crate) fn new(catalogue: &'a Catalogue, scenarios: Vec<Scenario>, seeds: Vec<Seed>) -> Self {
         let mut series = Vec::new();
         for scenario in scenarios {
             let scenario = catalogue.with_specimens(&scenario).unwrap_or_else(|mistakes| panic!("{}", mistakes[0]));
@@ -153,32 +144,30 @@ impl<'a> Sweep<'a> {
 
     /// Sets how many runs are played at a time.
     #[must_use]
-    pub fn jobs(mut self, jobs: NonZeroUsize) -> Self {
+    pub(crate) fn jobs(mut self, jobs: NonZeroUsize) -> Self {
         self.jobs = jobs;
         self
     }
 
     /// Sets where the runs are played.
     #[must_use]
-    pub fn isolate(mut self, isolate: Isolate) -> Self {
+    pub(crate) fn isolate(mut self, isolate: Isolate) -> Self {
         self.isolate = isolate;
         self
     }
 
     /// How many runs there are.
-    pub fn total(&self) -> usize {
+    pub(crate) fn total(&self) -> usize {
         self.series.len() * self.seeds.len()
     }
 
-    /// Runs everything; the summaries are in the order of the scenarios, each followed by its specimens, and do not
-    /// depend on the number of runs at a time (but for the wall times).
+    /// Plays every run, and tells `progress` after each how many are done. The summaries are in the order of the scenarios,
+    /// each followed by its specimens, and do not depend on the number of runs at a time (but for the wall times).
     ///
     /// The first seed of each scenario and specimen is played twice in a row. Where processes are between the runs, it is
     /// played once more when all is done, in a process that has played other things before.
-    pub fn run(&self, progress: impl Fn(Progress) + Sync) -> Vec<Summary> {
+    pub(crate) fn run(&self, progress: impl Fn(usize) + Sync) -> Vec<Summary> {
         let board = Board::new(self.series.len(), self.seeds.len());
-        let total = board.total();
-        let done = |done| progress(Progress { done, total });
         let audits: Vec<Vec<Option<Report>>> = match self.isolate {
             Isolate::Thread => {
                 let player = || {
@@ -188,13 +177,13 @@ impl<'a> Sweep<'a> {
                         player.play(&self.series[job.series], job.series, &plan, job.depth())
                     }
                 };
-                board.play(self.jobs, player, done);
+                board.play(self.jobs, player, &progress);
                 Vec::new()
             }
             #[cfg(feature = "cli")]
             Isolate::Process => {
                 let crew = Crew::new(&self.series, &self.seeds);
-                board.play(self.jobs, || crew.member(), done);
+                board.play(self.jobs, || crew.member(), &progress);
                 let audits = board.audits();
                 audits.play(self.jobs, || crew.member(), |_| {});
                 audits.reports()

@@ -86,7 +86,7 @@ pub enum Output {
 ///
 /// ```
 /// use std::time::Duration;
-/// use halfopen::tcp::{Input, Options, Output, Segment, Tcp};
+/// use halfopen::internals::tcp::{Input, Options, Output, Segment, Tcp};
 /// use halfopen_machine::Machine as _;
 ///
 /// let mut client = Tcp::new("192.168.0.1:32768".parse().unwrap(), Options::default());

@@ -5,9 +5,10 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::Poll;
 
+use halfopen::Plan;
+use halfopen::Scenario;
 use halfopen::Seed;
-use halfopen::plan::Plan;
-use halfopen::scenario::{Arrivals, HostSpec, Scenario};
+use halfopen::internals::{Arrivals, HostSpec};
 use halfopen_net::TcpStream;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Instant, sleep, timeout_at};

@@ -4,7 +4,7 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Instant;
 
-use halfopen::catalogue::{BoxError, HostContext};
+use halfopen::{BoxError, HostContext};
 use halfopen::{FactKind, Outcome};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};

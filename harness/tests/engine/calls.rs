@@ -3,10 +3,9 @@
 use std::io;
 use std::time::Duration;
 
-use halfopen::FactKind;
-use halfopen::catalogue::{BoxError, HostContext};
 use halfopen::fault::{AcceptError, ConnectError, IoErrorKind, LookupError, LookupFails, LookupMoves, Trigger};
 use halfopen::name::Link;
+use halfopen::{BoxError, FactKind, HostContext};
 use halfopen_net::{TcpListener, TcpStream, lookup_host};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, sleep};

@@ -127,7 +127,7 @@ fn idle_time_costs_nothing() {
 
 #[test]
 fn a_wall_clock_jumps_alone_on_its_machine_and_for_the_process_after_this_one() {
-    let looks = async |cx: halfopen::catalogue::HostContext| {
+    let looks = async |cx: halfopen::HostContext| {
         let _listener = TcpListener::bind("0.0.0.0:80").await?;
         let (wall, steady) = (SystemTime::now(), Instant::now());
         for _ in 0..3 {

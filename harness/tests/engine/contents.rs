@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use futures_util::{SinkExt as _, StreamExt as _};
-use halfopen::capsule::Capsule;
+use halfopen::internals::Capsule;
 use halfopen::trace::{FaultEvent, RecordKind};
 use halfopen::{BoxError, Catalogue, HostContext, Outcome, Plan, Scenario, Seed};
 use halfopen_net::{TcpListener, TcpStream};

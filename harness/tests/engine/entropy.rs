@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use halfopen::catalogue::HostContext;
+use halfopen::HostContext;
 use halfopen::fault::Crash;
 use halfopen_net::{TcpListener, TcpStream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use halfopen::FactKind;
-use halfopen::catalogue::{BoxError, HostContext};
 use halfopen::fault::{Connections, Ends, PowerLoss, Reset, Trigger};
 use halfopen::name::Side;
 use halfopen::trace::{ConnectionEvent, GaveUpOn};
+use halfopen::{BoxError, FactKind, HostContext};
 use halfopen_net::{Keepalive, TcpListener, TcpStream};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::sync::broadcast;

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use halfopen::FactKind;
-use halfopen::catalogue::{BoxError, HostContext};
 use halfopen::fault::{
     Act, Buffer, Connections, Ends, Forgetting, HalfClose, HalfOpen, HalfOpenKind, Middlebox, Reset, Trigger,
 };
 use halfopen::name::{Direction, Side};
 use halfopen::trace::ConnectionEvent;
+use halfopen::{BoxError, FactKind, HostContext};
 use halfopen_net::{Keepalive, TcpListener, TcpStream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, sleep, timeout};

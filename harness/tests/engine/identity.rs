@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use halfopen::catalogue::{BoxError, HostContext};
 use halfopen::name::Side;
 use halfopen::trace::{ConnectionEvent, RecordKind};
+use halfopen::{BoxError, HostContext};
 use halfopen_net::{TcpListener, TcpStream, lookup_host};
 use hyper_util::rt::TokioExecutor;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use halfopen::catalogue::{BoxError, HostContext};
 use halfopen::fault::{
     AcceptThenReset, ConnectHang, Connections, Drip, HandshakeStall, Partition, Split, Throttle, Trigger,
 };
 use halfopen::name::{Direction, HostName};
 use halfopen::trace::ConnectionEvent;
+use halfopen::{BoxError, HostContext};
 use halfopen_net::{TcpListener, TcpStream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, sleep, sleep_until, timeout};

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::{fs, time::Duration};
 
-use halfopen::capsule::Capsule;
+use halfopen::FactKind;
 use halfopen::check::{Check, Evidence, Finding, Verdict};
-use halfopen::fact::FactKind;
+use halfopen::internals::Capsule;
 use halfopen::trace::RecordKind;
 use halfopen::{Catalogue, Plan, Seed};
 use serde::Deserialize;

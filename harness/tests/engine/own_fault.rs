@@ -4,10 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use halfopen::capsule::Capsule;
-use halfopen::fault::{ConnectionVerb, Holds, Key, OnConnection, Verb};
+use halfopen::fault::{ConnectionVerb, Holds, Key, OnConnection, Struck, Verb};
+use halfopen::internals::Capsule;
 use halfopen::name::{Direction, Side};
-use halfopen::plane::Struck;
 use halfopen::{Catalogue, FactKind, Plan, Seed};
 use halfopen_net::{TcpListener, TcpStream};
 use serde::{Deserialize, Serialize};

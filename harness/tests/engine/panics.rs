@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
 use futures_util::FutureExt as _;
-use halfopen::sim::SimError;
+use halfopen::SimError;
 use halfopen::trace::{ProcessEvent, RecordKind};
 use halfopen::{BoxError, Outcome};
 use halfopen_net::TcpListener;

@@ -4,13 +4,10 @@ use std::fmt::Display;
 use std::future::Future;
 use std::time::Duration;
 
-use halfopen::catalogue::{BoxError, Catalogue, HostContext};
 use halfopen::fault::{Act, Fault, HostVerb, OnHost, Partition, Place, Trigger, Verb};
-use halfopen::plan::Plan;
-use halfopen::scenario::{Arrivals, HostSpec, LinkParameters, Scenario};
-use halfopen::sim::SimError;
+use halfopen::internals::{Arrivals, HostSpec, LinkParameters};
 use halfopen::trace::{ConnectionEvent, RecordKind};
-use halfopen::{FactKind, Outcome, Seed};
+use halfopen::{BoxError, Catalogue, FactKind, HostContext, Outcome, Plan, Scenario, Seed, SimError};
 use halfopen_net::{TcpListener, TcpStream};
 
 /// One way, between any two hosts of a stage.

@@ -4,7 +4,7 @@ use std::net::ToSocketAddrs;
 use std::process::Command;
 use std::sync::{Mutex, mpsc};
 
-use halfopen::catalogue::{BoxError, HostContext};
+use halfopen::{BoxError, HostContext};
 use halfopen::{Outcome, Seed};
 use tokio::time::sleep;
 

@@ -1,13 +1,12 @@
 //! Faults that could not strike, or changed nothing: a run says why, with what was counted.
 
-use halfopen::Outcome;
-use halfopen::catalogue::{BoxError, HostContext};
 use halfopen::check::Verdict;
 use halfopen::fault::{
     Close, Connections, Crash, Edge, Ends, HalfOpen, HalfOpenKind, IoError, Partition, Place, Refuse, Reset,
     StreamCall, Trigger, Verb,
 };
 use halfopen::name::{Direction, HostName};
+use halfopen::{BoxError, HostContext, Outcome};
 use halfopen_net::{TcpListener, TcpStream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, sleep, timeout};

@@ -9,8 +9,8 @@ use halfopen::fault::{
     Act, ConnectionVerb, Connections, Corrupt, DuplicateMessage, Edge, Ends, FrameKind, OnConnection, ReorderMessages,
     Reset, Trigger, TruncateClean, Verb,
 };
+use halfopen::internals::{Pattern, Wanted};
 use halfopen::name::Direction;
-use halfopen::pattern::{Pattern, Wanted};
 use halfopen::trace::{FaultEvent, RecordKind};
 use halfopen_net::{TcpListener, TcpSocket, TcpStream, lookup_host};
 use proptest::prelude::*;
