@@ -46,25 +46,21 @@ mod ways;
 
 pub(crate) use broadcast::Broadcast;
 pub(crate) use close_code::CloseCode;
-pub(crate) use delivery::Delivery;
-#[cfg(test)]
-pub(crate) use delivery::{DeliveryLaw, LossReason};
+pub(crate) use delivery::{AllowedLoss, Delivery, DeliveryLaw, LossReason};
 pub(crate) use detect::Detect;
 pub use evidence::Evidence;
 pub(crate) use expectations::Expectations;
 pub(crate) use hygiene::Hygiene;
 pub(crate) use integrity::RunIntegrity;
-pub(crate) use leaks::{GaugeLaw, Leaks};
+pub(crate) use leaks::{GaugeLaw, Leaks, SocketLaw};
 pub(crate) use livelock::Livelock;
 pub(crate) use own::NoCheck;
 pub(crate) use own::OwnChecks;
-pub(crate) use recover::Recover;
-#[cfg(test)]
-pub(crate) use recover::RecoverySince;
+pub(crate) use recover::{Recover, RecoverySince};
 pub(crate) use sometimes::{Sign, Sometimes};
 pub(crate) use stops::Stops;
 pub(crate) use stream::Stream;
-pub(crate) use survival::Survival;
+pub(crate) use survival::{Health, Survival};
 pub(crate) use terminal::Terminal;
 pub(crate) use took_effect::TookEffect;
 pub(crate) use truthful::Truthful;

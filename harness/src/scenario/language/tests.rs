@@ -160,7 +160,7 @@ fn the_keys_of_each_check_are_those_of_the_type_that_reads_it() {
     assert_eq!(keys(&checks::SIGN), words::<crate::check::Sign>());
     assert_eq!(keys(&checks::ALLOWED_LOSS), words::<crate::check::AllowedLoss>());
     assert_eq!(keys(&checks::HEALTH), words::<crate::check::Health>());
-    assert_eq!(keys(&checks::SOCKETS), words::<crate::check::EstablishedSockets>());
+    assert_eq!(keys(&checks::SOCKETS), words::<crate::check::leaks::EstablishedSockets>());
     assert_eq!(words::<Edge>(), ["before", "inside", "after"]);
 }
 
