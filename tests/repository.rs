@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use halfopen::fault::{Act, Entry, Holds, Registry};
-use halfopen::scenario::FaultRule;
+use halfopen::internals::FaultRule;
 use halfopen_scenarios::catalogue;
 
 /// The keys whose every value is a fault of its own.

@@ -7,8 +7,9 @@ pub use crate::check::delivery::{Delivery, DeliveryLaw};
 pub use crate::check::expectations::Expectations;
 pub use crate::check::leaks::{GaugeLaw, Leaks, SocketLaw};
 pub use crate::check::sometimes::Sometimes;
-pub use crate::pattern::{Pattern, Wanted};
-pub use crate::scenario::{Arrivals, HostSpec, LinkParameters, Specimen, base_schema, load_dir, reference, schema};
+pub use crate::scenario::{
+    Arrivals, FaultRule, HostSpec, LinkParameters, Specimen, base_schema, load_dir, reference, schema,
+};
 pub use crate::seed::SeedTree;
 #[cfg(feature = "sim")]
 pub use crate::settings::Settings;

@@ -22,7 +22,7 @@ pub struct Outcome {
     /// The scenario's actors.
     pub actors: Vec<HostName>,
     /// When packets arrive that are due while tasks run.
-    pub arrivals: Arrivals,
+    pub(crate) arrivals: Arrivals,
     /// Every record.
     pub trace: Trace,
     /// The hash of the run: equal for two runs that are the same to the last packet, poll and draw.

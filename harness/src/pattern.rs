@@ -10,7 +10,7 @@ use serde_json::Value;
 /// A message that holds JSON is that JSON; any other is one string, to which the pointer `""` leads.
 ///
 /// ```
-/// use halfopen::internals::{Pattern, Wanted};
+/// use halfopen::fault::{Pattern, Wanted};
 ///
 /// let result = Pattern::default().with("type", Wanted::Is("result".into())).with("/error", Wanted::Absent);
 /// assert!(result.matches_text(r#"{"type":"result","job_id":"job-1"}"#));

@@ -5,10 +5,9 @@ use std::time::Duration;
 use halfopen::fault::{
     AcceptThenReset, Act, AnyVerb, Buffer, Close, ConnectError, ConnectHang, Connections, Crash, Cut, Delay, Drip,
     Drop, DuplicateMessage, Edge, Ending, Ends, Fault, FrameKind, Freeze, HalfClose, HalfOpen, HalfOpenKind,
-    HandshakeStall, Illegal, IllegalKind, IoError, IoErrorKind, Jitter, Partition, PowerLoss, Refuse, ReorderMessages,
-    Reset, Restart, Split, StreamCall, Target, Throttle, Trigger, Verb,
+    HandshakeStall, Illegal, IllegalKind, IoError, IoErrorKind, Jitter, Partition, Pattern, PowerLoss, Refuse,
+    ReorderMessages, Reset, Restart, Split, StreamCall, Target, Throttle, Trigger, Verb, Wanted,
 };
-use halfopen::internals::{Pattern, Wanted};
 use halfopen::name::{Direction, HostName, Side};
 use proptest::option;
 use proptest::prelude::*;

@@ -286,7 +286,7 @@ impl Catalogue {
     /// # Errors
     /// If the folder cannot be read.
     pub(crate) fn read_folder(&self) -> Result<Folder, ScenarioError> {
-        Ok(crate::scenario::load_folder_with(&self.folder, &self.faults)?.accepted(|scenario| self.accept(scenario)))
+        Ok(crate::scenario::load_folder(&self.folder, &self.faults)?.accepted(|scenario| self.accept(scenario)))
     }
 
     /// The scenario with its registered specimens, if everything that it names is registered.

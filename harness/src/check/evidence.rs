@@ -19,7 +19,7 @@ pub struct Evidence<'a> {
     /// How the run ended.
     pub last: &'a FinalState,
     /// Where the scenario says that facts are read from, beside what hosts tell themselves.
-    pub sources: &'a [FactSource],
+    pub(crate) sources: &'a [FactSource],
 }
 
 impl Evidence<'_> {

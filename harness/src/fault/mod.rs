@@ -8,8 +8,8 @@
 //!   that several verbs refuse for the same reason;
 //! - `verbs`: one verb a file, with its word, its keys, its effect and its test, and the list of them;
 //! - `registry`: [`Registry`], that list with what a catalogue adds ([`Catalogue::own_fault`](crate::Catalogue::own_fault));
-//! - [`Open`], [`Struck`] and [`Edit`]: what a verb sees of a connection and does to it; [`Shaping`], [`Answer`] and [`HostAct`]: what
-//!   verbs of the other places answer. They are the plane's;
+//! - [`Open`], [`Struck`] and [`Edit`]: what a verb sees of a connection and does to it; [`Shaping`], [`Answer`] and
+//!   [`HostAct`]: what verbs of the other places answer. They are the plane's; [`Pattern`] is what a trigger says of content;
 //! - `words`: faults in words; `calls`, `ends` and `middlebox`: words that several parts share.
 
 mod act;
@@ -51,7 +51,9 @@ pub use verbs::{
 };
 pub(crate) use words::spelling;
 
-/// What verbs of one's own see of the plane, and answer to it.
+/// What triggers say of messages and events.
+pub use crate::pattern::{Pattern, Wanted};
+/// What a verb sees of a connection and does to it, and what verbs of the other places answer.
 pub use crate::plane::{Answer, Edit, HostAct, Open, Shaping, Struck};
 
 /// The place of a fault in its plan, from 0; how traces and reports refer to it.

@@ -69,21 +69,12 @@ impl Folder {
 }
 
 /// Reads every scenario (`*.toml`) in a folder and the folders below it, `_base` and `base` folders excepted. A file with a mistake
-/// keeps no other from being read; of two scenarios of one name the second is a mistake, too.
+/// keeps no other from being read; of two scenarios of one name the second is a mistake, too. Their faults have these verbs.
 ///
 /// # Errors
 ///
 /// If a folder cannot be read.
-pub(crate) fn load_folder(path: &Path) -> Result<Folder, ScenarioError> {
-    load_folder_with(path, &Registry::default())
-}
-
-/// The same, with these verbs: those of a catalogue that has [some of its own](crate::Catalogue::own_fault).
-///
-/// # Errors
-///
-/// If a folder cannot be read.
-pub(crate) fn load_folder_with(path: &Path, registry: &Registry) -> Result<Folder, ScenarioError> {
+pub(crate) fn load_folder(path: &Path, registry: &Registry) -> Result<Folder, ScenarioError> {
     let mut files = Vec::new();
     collect(path, &mut files)?;
     let mut scenarios: BTreeMap<String, Scenario> = BTreeMap::new();
@@ -106,13 +97,13 @@ pub(crate) fn load_folder_with(path: &Path, registry: &Registry) -> Result<Folde
     Ok(Folder { scenarios: scenarios.into_values().collect(), faulty })
 }
 
-/// Reads every scenario of a folder, as `load_folder` does, sorted by name.
+/// Reads every scenario of a folder, as `load_folder` does, with the verbs of this crate, sorted by name.
 ///
 /// # Errors
 ///
 /// The mistakes of all files.
 pub fn load_dir(path: &Path) -> Result<Vec<Scenario>, Vec<ScenarioError>> {
-    let folder = load_folder(path).map_err(|error| vec![error])?;
+    let folder = load_folder(path, &Registry::default()).map_err(|error| vec![error])?;
     let mistakes = folder.mistakes();
     if mistakes.is_empty() { Ok(folder.scenarios) } else { Err(mistakes) }
 }

@@ -40,9 +40,10 @@ use std::time::Duration;
 
 pub use error::ScenarioError;
 pub use folder::load_dir;
-pub(crate) use folder::{Folder, load_folder_with};
+pub(crate) use folder::{Folder, load_folder};
 pub use language::{base_schema, reference, schema};
-pub(crate) use rule::{FaultRule, When};
+pub use rule::FaultRule;
+pub(crate) use rule::When;
 
 #[cfg(test)]
 pub(crate) mod arbitrary;

@@ -4,14 +4,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use halfopen::fault::{ConnectionVerb, Holds, Key, OnConnection, Struck, Verb};
+use halfopen::fault::{
+    Answer, AttemptFate, AttemptVerb, ConnectionVerb, Holds, HostAct, HostBlow, HostVerb, IoErrorKind, Key,
+    ListenerVerb, LookupError, LookupVerb, OnAttempt, OnConnection, OnHost, OnListener, OnLookup, OnPair, OnPath,
+    PairVerb, PathVerb, Shaping, Struck, Verb,
+};
 use halfopen::internals::Capsule;
 use halfopen::name::{Direction, Side};
 use halfopen::{Catalogue, FactKind, Plan, Seed};
 use halfopen_net::{TcpListener, TcpStream};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::stage::Told;
 
@@ -129,12 +133,118 @@ fn a_mistake_in_a_fault_of_ones_own_is_told_with_its_line() {
     ");
 }
 
-fn catalogue(folder: &str, scenario: &str) -> Catalogue {
+/// A verb without keys at a place, and what it answers there.
+macro_rules! verb {
+    ($name:ident, $word:literal, $place:ty, $answers:ident { $($answer:item)+ }) => {
+        #[derive(Clone, Debug, Serialize, Deserialize)]
+        struct $name {}
+
+        impl Verb for $name {
+            type Place = $place;
+            const WORD: &'static str = $word;
+            const DOES: &'static str = "shows that a verb of this place can be written";
+            const KEYS: &'static [Key] = &[];
+        }
+
+        impl $answers for $name {
+            $($answer)+
+        }
+    };
+}
+
+verb!(Wade, "wade", OnPath, PathVerb {
+    fn shaping(&self) -> Shaping {
+        Shaping::Delay(Duration::from_millis(5))
+    }
+});
+verb!(Snub, "snub", OnAttempt, AttemptVerb {
+    fn fate(&self) -> AttemptFate {
+        AttemptFate::Refused
+    }
+});
+verb!(Misname, "misname", OnLookup, LookupVerb {
+    fn answer(&self) -> Answer {
+        Answer::Failure(LookupError::NoAddress)
+    }
+
+    fn is_once(&self) -> bool {
+        true
+    }
+});
+verb!(Fumble, "fumble", OnListener, ListenerVerb {
+    fn error(&self) -> IoErrorKind {
+        IoErrorKind::ConnectionAborted
+    }
+
+    fn nth(&self) -> u32 {
+        1
+    }
+});
+verb!(Rift, "rift", OnPair, PairVerb {
+    fn is_one_way(&self) -> bool {
+        true
+    }
+});
+verb!(Topple, "topple", OnHost, HostVerb {
+    fn blow(&self) -> HostBlow {
+        HostBlow::Act(HostAct::Crash)
+    }
+});
+
+#[test]
+fn a_fault_of_ones_own_can_strike_at_every_place() {
+    let words = [
+        ("wade", "link = \"client -> server\""),
+        ("snub", "link = \"client -> server\""),
+        ("misname", "link = \"client -> server\""),
+        ("fumble", "link = \"client -> server\""),
+        ("rift", "between = [\"client\", \"server\"]"),
+        ("topple", "host = \"server\""),
+    ];
+    let (head, _) = SCENARIO.split_once("[[fault]]").expect("it has a fault");
+    let faults = words.iter().zip(2..).map(|((word, place), second)| {
+        format!("[[fault]]\n{place}\nwhen = {{ at = \"{second}s\" }}\ndo = \"{word}\"\n")
+    });
+    let scenario = format!("{head}{}", faults.collect::<String>());
+    let catalogue = in_folder("own_fault_places", &scenario)
+        .own_fault::<Wade>()
+        .own_fault::<Snub>()
+        .own_fault::<Misname>()
+        .own_fault::<Fumble>()
+        .own_fault::<Rift>()
+        .own_fault::<Topple>()
+        .host("server", async |_| {
+            let listener = TcpListener::bind("0.0.0.0:80").await?;
+            loop {
+                drop(listener.accept().await);
+            }
+        })
+        .actor("client", async |cx| {
+            for nth in 0..80 {
+                let tried = timeout(Duration::from_millis(100), TcpStream::connect("server:80")).await;
+                cx.fact(FactKind::Gauge, "open", u8::from(matches!(tried, Ok(Ok(_)))));
+                sleep(Duration::from_millis(100 + nth % 2)).await;
+            }
+            Ok(())
+        });
+    let scenario = catalogue.scenario("severed").expect("the scenario is in order");
+    let outcome = catalogue.run(&Plan::draw(&scenario, Seed(0))).expect("it runs");
+    for (word, _) in words {
+        assert!(outcome.story().contains(&format!("FIRED {word} on")), "{word}:\n{}", outcome.story());
+    }
+}
+
+/// A catalogue whose folder holds this scenario, as `severed`.
+fn in_folder(folder: &str, scenario: &str) -> Catalogue {
     let root = env!("CARGO_TARGET_TMPDIR");
     let path = PathBuf::from(root).join(folder);
     fs::create_dir_all(&path).expect("the target folder can be written to");
     fs::write(path.join("severed.toml"), scenario).expect("the target folder can be written to");
     Catalogue::new(root, folder)
+}
+
+fn catalogue(folder: &str, scenario: &str) -> Catalogue {
+    in_folder(folder, scenario)
         .own_fault::<Sever>()
         .host("server", async |cx| {
             let listener = TcpListener::bind("0.0.0.0:80").await?;

@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use halfopen::Outcome;
 use halfopen::fault::{
-    Act, ConnectionVerb, Connections, Corrupt, DuplicateMessage, Edge, Ends, FrameKind, OnConnection, ReorderMessages,
-    Reset, Trigger, TruncateClean, Verb,
+    Act, ConnectionVerb, Connections, Corrupt, DuplicateMessage, Edge, Ends, FrameKind, OnConnection, Pattern,
+    ReorderMessages, Reset, Trigger, TruncateClean, Verb, Wanted,
 };
-use halfopen::internals::{Pattern, Wanted};
 use halfopen::name::Direction;
 use halfopen::trace::{FaultEvent, RecordKind};
 use halfopen_net::{TcpListener, TcpSocket, TcpStream, lookup_host};
