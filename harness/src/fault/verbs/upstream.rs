@@ -1,4 +1,4 @@
-//! `upstream`: the response of an upstream server is another than the server's.
+//! `upstream`: the response of an upstream server differs from what the server sent.
 
 use std::time::Duration;
 
@@ -71,7 +71,7 @@ impl Upstream {
 impl Verb for Upstream {
     type Place = OnConnection;
     const WORD: &'static str = "upstream";
-    const DOES: &'static str = "the response of an upstream server is another than the server's";
+    const DOES: &'static str = "the response of an upstream server differs from what the server sent";
     const KEYS: &'static [Key] = &[
         Key::required("kind", Holds::Word(&Self::NAMES), "what the upstream does wrong"),
         Key::optional(
