@@ -204,7 +204,7 @@ fn cases() -> impl Strategy<Value = Case> {
     ];
     let wait = prop_oneof![3 => Just(0_u64), 1 => 1..5_u64, 1 => 10..60_u64];
     let writes = prop::collection::vec((1..90_usize, wait), 0..24);
-    (traffic, writes, any::<[bool; 3]>(), any::<u64>(), triggers(), acts()).prop_map(
+    let cases = (traffic, writes, any::<[bool; 3]>(), any::<u64>(), triggers(), acts()).prop_map(
         |(traffic, writes, [no_delay, small_buffers, interleaved], seed, trigger, act)| Case {
             traffic,
             writes,
@@ -215,7 +215,10 @@ fn cases() -> impl Strategy<Value = Case> {
             trigger,
             act,
         },
-    )
+    );
+    cases.prop_filter("a scenario with this verb at this trigger is refused", |case| {
+        case.act.verb().refusal(&case.trigger).is_none()
+    })
 }
 
 /// One of each kind that there is.

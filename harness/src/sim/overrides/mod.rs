@@ -25,6 +25,7 @@ mod counter;
 mod crew;
 mod entropy;
 mod files;
+mod handler_stack;
 mod machine;
 mod syscalls;
 mod threads;
@@ -401,6 +402,7 @@ pub(crate) fn enter(shared: &'static Shared, state: EntropyState) {
     SHARED.set(Some(shared));
     entropy::enter(state, shared.warm_up);
     seed_generators();
+    handler_stack::enlarge();
     counter::watch();
 }
 
@@ -415,6 +417,7 @@ fn enter_helper(shared: &'static Shared, life: Option<u32>) {
         })
     };
     entropy::enter(seeds.map_or(EntropyState([1; 4]), |seeds| EntropyState::of(&seeds)), shared.warm_up);
+    handler_stack::enlarge();
     counter::watch();
     super::helpers::begin(shared);
 }
