@@ -73,7 +73,8 @@ pub struct Expectations {
     /// States that a sweep reaches. No run is judged by them: see [`Sometimes`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sometimes: Option<Sometimes>,
-    /// The configurations of the checks that are the catalogue's own, by name: see [`OwnChecks`].
+    /// The configurations of the checks that are the catalogue's own, by name: see
+    /// [`Catalogue::own_check`](crate::Catalogue::own_check).
     #[serde(skip)]
     pub own: BTreeMap<String, toml::Table>,
 }

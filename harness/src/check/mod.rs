@@ -1,10 +1,10 @@
 //! The laws, one file each, and what they are judged on.
 //!
 //! A check knows no protocol: it reads the facts, the faults and the process life in a run's [`Evidence`], and answers
-//! with a [`Verdict`]. A scenario says in its [`Expectations`] which laws it is held to; [`RunIntegrity`] and [`TookEffect`] bind
+//! with a [`Verdict`]. A scenario says in its [`Expectations`] which laws it is held to; `integrity` and `took_effect` bind
 //! every run, [`Sometimes`] a whole sweep. Each check reads the records a bounded number of times, so that a sweep can afford all of them.
 //!
-//! Times are compared up to [`FinalState::at`]: what is recorded later belongs to the stopping of the hosts.
+//! Times are compared up to [`FinalState::at`](crate::trace::FinalState::at): what is recorded later belongs to the stopping of the hosts.
 
 #[cfg(test)]
 mod adversary;
