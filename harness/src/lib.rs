@@ -29,6 +29,7 @@
 //! - `cli` (default): `cli::main`, the command line over a catalogue.
 
 #![deny(clippy::disallowed_macros, clippy::disallowed_methods)]
+#![cfg_attr(not(feature = "sim"), expect(dead_code, reason = "only a simulation reads facts and tells them"))]
 
 mod capsule;
 mod catalogue;
