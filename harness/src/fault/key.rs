@@ -76,6 +76,9 @@ impl Key {
     /// When a silence ends.
     pub const HEAL_AFTER: Self =
         Self::optional("heal_after", Holds::Time, "it never heals", "how long after it struck it ends");
+    /// When a host that died starts again.
+    pub const RESTART_AFTER: Self =
+        Self::optional("restart_after", Holds::Time, "it never starts again", "how long after it died it starts again");
 }
 
 /// The words for the two directions of a connection.

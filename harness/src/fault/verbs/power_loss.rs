@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::fault::{Holds, HostBlow, HostVerb, Key, OnHost, Verb, time, words};
+use crate::fault::{HostBlow, HostVerb, Key, OnHost, Verb, time, words};
 use crate::plane::HostAct;
 
 /// The machine dies: nothing is sent, its packets in flight vanish.
@@ -19,12 +19,7 @@ impl Verb for PowerLoss {
     type Place = OnHost;
     const WORD: &'static str = "power_loss";
     const DOES: &'static str = "the machine dies: nothing is sent, its packets in flight vanish";
-    const KEYS: &'static [Key] = &[Key::optional(
-        "restart_after",
-        Holds::Time,
-        "it never starts again",
-        "how long after it died it starts again",
-    )];
+    const KEYS: &'static [Key] = &[Key::RESTART_AFTER];
 
     fn arguments(&self) -> Vec<String> {
         words::after("restarts", self.restart_after).into_iter().collect()
