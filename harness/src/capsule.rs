@@ -10,7 +10,7 @@ use toml::Value;
 use crate::check::Signature;
 use crate::fault::Registry;
 use crate::plan::Plan;
-use crate::scenario::{self, Node, ScenarioError, Section};
+use crate::scenario::{self, LocatedValue, ScenarioError, Section};
 use crate::seed::Seed;
 
 /// The format in which capsules are written.
@@ -86,7 +86,7 @@ impl Capsule {
     ///
     /// The first mistake in it.
     pub fn from_toml_with(text: &str, file: &Path, registry: &Registry) -> Result<Self, ScenarioError> {
-        let document = Node::parse(text, file).map_err(|mistakes| mistakes.first(file))?;
+        let document = LocatedValue::parse(text, file).map_err(|mistakes| mistakes.first(file))?;
         let section = Section::any(&document, "a capsule")?;
         check_format(&section)?;
         section.only(&["format", "seed", "failure", "versions", "fault", "scenario"])?;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use halfopen::fault::{
-    AcceptThenReset, Act, AnyVerb, Buffer, Close, ConnectError, ConnectHang, Connections, Crash, Cut, Delay, Drip,
-    Drop, DuplicateMessage, Edge, Ending, Ends, Fault, FrameKind, Freeze, HalfClose, HalfOpen, HalfOpenKind,
+    AcceptThenReset, Act, AnyVerb, Buffer, Close, ConnectError, ConnectHang, Connections, Crash, Cut, CutEnding, Delay,
+    Drip, Drop, DuplicateMessage, Edge, Ends, Fault, FrameKind, Freeze, HalfClose, HalfOpen, HalfOpenKind,
     HandshakeStall, Illegal, IllegalKind, IoError, IoErrorKind, Jitter, Partition, Pattern, PowerLoss, Refuse,
     ReorderMessages, Reset, Restart, Split, StreamCall, Target, Throttle, Trigger, Verb, Wanted,
 };
@@ -117,7 +117,7 @@ fn anywhere_verb() -> BoxedStrategy<Act> {
         ends().prop_map(|to| act(Drop { to })),
         half_open.prop_map(|(kind, direction, heal_after)| act(HalfOpen { kind, direction, heal_after })),
         select(vec![Side::Client, Side::Server]).prop_map(|by| act(HalfClose { by })),
-        select(vec![Ending::Fin, Ending::Rst, Ending::Silence]).prop_map(|ending| act(Cut { ending })),
+        select(vec![CutEnding::Fin, CutEnding::Rst, CutEnding::Silence]).prop_map(|ending| act(Cut { ending })),
         io_error(),
     ]
     .boxed()

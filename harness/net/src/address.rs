@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
-use crate::simulated::Network;
+use crate::simulated::SimulationHandle;
 use sealed::{Destination, Target};
 
 /// What the functions of this crate take as an address: everything that tokio's trait of this name takes.
@@ -26,7 +26,7 @@ pub(crate) async fn resolve<T: ToSocketAddrs>(target: T) -> io::Result<Vec<Socke
     let destination = { target }.destination()?;
     match destination {
         Destination::Addresses(addresses) => Ok(addresses),
-        Destination::Name(host, port) => match Network::current() {
+        Destination::Name(host, port) => match SimulationHandle::current() {
             Some(network) => network.resolve(&host, port).await,
             None => tokio::net::lookup_host((host, port)).await.map(Iterator::collect),
         },

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::task::{Context, Poll};
 
 use crate::address::{self, ToSocketAddrs};
-use crate::simulated::{Handle, Network};
+use crate::simulated::{Handle, SimulationHandle};
 use crate::stream::TcpStream;
 use crate::variant::Variant;
 
@@ -46,7 +46,7 @@ impl TcpListener {
     }
 
     async fn bind_one(address: SocketAddr) -> io::Result<Self> {
-        match Network::current() {
+        match SimulationHandle::current() {
             Some(network) => network.bind(address).await.map(Self::simulated),
             None => tokio::net::TcpListener::bind(address).await.map(Self::real),
         }
@@ -120,7 +120,7 @@ impl TcpListener {
     /// # Panics
     /// Outside of a tokio runtime, as tokio does.
     pub fn from_std(listener: std::net::TcpListener) -> io::Result<Self> {
-        match Network::current() {
+        match SimulationHandle::current() {
             Some(network) => Err(network.refuse("TcpListener::from_std", STAY_INSIDE)),
             None => tokio::net::TcpListener::from_std(listener).map(Self::real),
         }
@@ -149,7 +149,7 @@ impl TcpListener {
 /// In a simulation this brings a real listener in, which the run reports.
 impl From<tokio::net::TcpListener> for TcpListener {
     fn from(listener: tokio::net::TcpListener) -> Self {
-        if let Some(network) = Network::current() {
+        if let Some(network) = SimulationHandle::current() {
             network.report("TcpListener::from(tokio::net::TcpListener)", STAY_INSIDE);
         }
         Self::real(listener)

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::listener::TcpListener;
-use crate::simulated::{Network, Socket};
+use crate::simulated::{SimulationHandle, Socket};
 use crate::stream::TcpStream;
 use crate::variant::Variant;
 
@@ -36,7 +36,7 @@ impl TcpSocket {
     /// # Errors
     /// Those of `socket(2)`.
     pub fn new_v4() -> io::Result<Self> {
-        match Network::current() {
+        match SimulationHandle::current() {
             Some(network) => Ok(Socket::v4(network)),
             None => tokio::net::TcpSocket::new_v4().map(|socket| Self(Variant::Real(socket))),
         }
@@ -47,7 +47,7 @@ impl TcpSocket {
     /// # Errors
     /// Those of `socket(2)`.
     pub fn new_v6() -> io::Result<Self> {
-        match Network::current() {
+        match SimulationHandle::current() {
             Some(network) => Ok(Socket::v6(network)),
             None => tokio::net::TcpSocket::new_v6().map(|socket| Self(Variant::Real(socket))),
         }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::connection::sender;
 use super::packet::Packet;
-use super::{ConnectionIndex, Due, Fabric, Power, Ready, Socket};
+use super::{ConnectionIndex, Deadline, Fabric, Power, Ready, Socket};
 use crate::name::{Direction, Side};
 use crate::tcp::{DataReceived, EndState, next_attempt};
 use crate::trace::ConnectionEvent;
@@ -27,7 +27,7 @@ impl Fabric {
                 }
                 Some((at, _)) => {
                     let at = *at;
-                    self.schedule.push(at, Due::Arrival(index, direction));
+                    self.schedule.push(at, Deadline::Arrival(index, direction));
                     break;
                 }
                 None => break,
@@ -81,7 +81,7 @@ impl Fabric {
             && let Some(since) = path.lost_since
         {
             let at = next_attempt(since, now);
-            self.schedule.push(at, Due::Retransmit(index, direction));
+            self.schedule.push(at, Deadline::Retransmit(index, direction));
         }
     }
 

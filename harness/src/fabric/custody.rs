@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use super::connection::sender;
 use super::packet::Packet;
-use super::{ConnectionIndex, Due, Fabric, Power};
+use super::{ConnectionIndex, Deadline, Fabric, Power};
 use crate::name::Direction;
 use crate::tcp::{EndState, next_attempt};
 
@@ -75,7 +75,7 @@ impl Fabric {
         let custody = &mut connection.path_mut(direction).custody;
         if let Some(custody) = custody.as_mut().filter(|custody| custody.undecided() > 0) {
             custody.expect(at);
-            self.schedule.push(at, Due::Custody(index, direction));
+            self.schedule.push(at, Deadline::Custody(index, direction));
         }
     }
 
@@ -94,7 +94,7 @@ impl Fabric {
         if self.machines.get(receiver.host).power == Power::Off {
             self.begin_loss(index, direction);
             let since = self.connection(index).path(direction).lost_since.unwrap_or(now);
-            self.schedule.push(next_attempt(since, now) + latency, Due::Custody(index, direction));
+            self.schedule.push(next_attempt(since, now) + latency, Deadline::Custody(index, direction));
         } else if is_lost {
             // The end of what loses them sees to it.
             self.begin_loss(index, direction);
@@ -117,7 +117,7 @@ impl Fabric {
         let at = self.now + connection.link.latency;
         let undecided = connection.path(direction).custody.as_ref().map_or(0, |custody| custody.undecided());
         if undecided > 0 && !self.blackholed(index, direction) {
-            self.schedule.push(at, Due::Custody(index, direction));
+            self.schedule.push(at, Deadline::Custody(index, direction));
         }
     }
 

@@ -9,7 +9,7 @@ use super::connection::{Connection, End, Path};
 use super::failures::{ArmedError, outcome};
 use super::packet::Packet;
 use super::ports::Route;
-use super::{ConnectionIndex, Due, Fabric, HostId, LifeId, Output, Ready, Socket};
+use super::{ConnectionIndex, Deadline, Fabric, HostId, LifeId, Output, Ready, Socket};
 use crate::name::{ConnectionId, Direction, Side};
 use crate::plane::{ConnectVerdict, ConnectionKey, Effect, Plane};
 use crate::tcp::{EndState, Endpoint, Options, SynAckReceived, syn_gives_up, syn_wait};
@@ -166,7 +166,7 @@ impl Fabric {
         let n = connection.syns;
         let linear_timeouts = connection.link.tcp_syn_linear_timeouts;
         if let Some(wait) = syn_wait(n, linear_timeouts) {
-            self.schedule.push(self.now + wait, Due::SynRetry(index, n));
+            self.schedule.push(self.now + wait, Deadline::SynRetry(index, n));
         }
     }
 

@@ -44,7 +44,7 @@ use self::handshake::Listener;
 pub(crate) use self::machines::{HostId, LifeId, Machines, Power};
 pub(crate) use self::output::{Output, Ready, Socket};
 use self::schedule::Schedule;
-pub(crate) use self::schedule::{ConnectionIndex, Due};
+pub(crate) use self::schedule::{ConnectionIndex, Deadline};
 #[cfg(feature = "sim")]
 pub(crate) use self::sockets::OptionSet;
 use crate::fault::{FaultIndex, HalfOpenKind};
@@ -159,18 +159,18 @@ impl Fabric {
                 self.effects = effects;
             }
             match self.schedule.pop_due(now) {
-                Some(Due::Arrival(index, direction)) if before_polls && self.postpones() => {
+                Some(Deadline::Arrival(index, direction)) if before_polls && self.postpones() => {
                     self.postponed.push((index, direction));
                 }
-                Some(Due::Arrival(index, direction)) => self.arrive(index, direction),
-                Some(Due::Space(index, direction)) => self.regain_space(index, direction),
-                Some(Due::Custody(index, direction)) => self.vouch(index, direction),
-                Some(Due::SynRetry(index, n)) => self.retry_syn(index, n),
-                Some(Due::RetryBudget(index, direction)) => self.spend_retry_budget(index, direction),
-                Some(Due::UserTimeout(index, direction)) => self.check_blocked(index, direction),
-                Some(Due::KeepAlive(index, direction)) => self.probe(index, direction),
-                Some(Due::Retransmit(index, direction)) => self.retransmit(index, direction),
-                Some(Due::Start(host)) => starts.push(host),
+                Some(Deadline::Arrival(index, direction)) => self.arrive(index, direction),
+                Some(Deadline::Space(index, direction)) => self.regain_space(index, direction),
+                Some(Deadline::Custody(index, direction)) => self.vouch(index, direction),
+                Some(Deadline::SynRetry(index, n)) => self.retry_syn(index, n),
+                Some(Deadline::RetryBudget(index, direction)) => self.spend_retry_budget(index, direction),
+                Some(Deadline::UserTimeout(index, direction)) => self.check_blocked(index, direction),
+                Some(Deadline::KeepAlive(index, direction)) => self.probe(index, direction),
+                Some(Deadline::Retransmit(index, direction)) => self.retransmit(index, direction),
+                Some(Deadline::Start(host)) => starts.push(host),
                 // What the plane did may be due at once.
                 None if planned => {}
                 None => return starts,

@@ -27,7 +27,7 @@ impl From<ConnectionKey> for ConnectionIndex {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Due {
+pub(crate) enum Deadline {
     /// The first packet in flight on a path arrives.
     Arrival(ConnectionIndex, Direction),
     /// Acknowledged space lets a sender go on.
@@ -56,8 +56,8 @@ type Place = (Duration, u64, u64);
 /// Packets mostly come due in the order in which they were sent, so they wait in a sorted lane. Timers, and packets that
 /// belong far before the lane's end, wait in a heap.
 pub(crate) struct Schedule {
-    lane: VecDeque<(Place, Due)>,
-    heap: BinaryHeap<Reverse<(Place, Due)>>,
+    lane: VecDeque<(Place, Deadline)>,
+    heap: BinaryHeap<Reverse<(Place, Deadline)>>,
     sequence: u64,
     ties: Draws,
 }
@@ -70,10 +70,10 @@ impl Schedule {
         Self { lane: VecDeque::new(), heap: BinaryHeap::new(), sequence: 0, ties }
     }
 
-    pub(crate) fn push(&mut self, at: Duration, due: Due) {
+    pub(crate) fn push(&mut self, at: Duration, due: Deadline) {
         self.sequence += 1;
         let place = (at, self.ties.next_u64(), self.sequence);
-        if !matches!(due, Due::Arrival(..) | Due::Space(..)) {
+        if !matches!(due, Deadline::Arrival(..) | Deadline::Space(..)) {
             self.heap.push(Reverse((place, due)));
             return;
         }
@@ -99,7 +99,7 @@ impl Schedule {
         }
     }
 
-    pub(crate) fn pop_due(&mut self, now: Duration) -> Option<Due> {
+    pub(crate) fn pop_due(&mut self, now: Duration) -> Option<Deadline> {
         let heap_first = match (self.lane.front(), self.heap.peek()) {
             (Some((lane, _)), Some(Reverse((heap, _)))) => heap < lane,
             (lane, _) => lane.is_none(),
@@ -132,8 +132,8 @@ mod tests {
             for n in 0..500_u32 {
                 let at = Duration::from_millis(draws.below(spread) + u64::from(n) / 10);
                 let due = match n % 7 {
-                    0 => Due::Start(HostId(n)),
-                    _ => Due::Arrival(ConnectionIndex(n), Direction::ToServer),
+                    0 => Deadline::Start(HostId(n)),
+                    _ => Deadline::Arrival(ConnectionIndex(n), Direction::ToServer),
                 };
                 schedule.push(at, due);
                 wanted.push((at, ties.next_u64(), due));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::connection::Path;
 use super::packet::Packet;
-use super::{ConnectionIndex, Due, Fabric};
+use super::{ConnectionIndex, Deadline, Fabric};
 use crate::fault::FaultIndex;
 use crate::name::Direction;
 use crate::plane::Shaping;
@@ -95,7 +95,7 @@ impl Fabric {
         let bites = |shape: &&Shape| shape.piece(length) < length || shape.carried(piece, at) > now;
         let biting: Vec<_> = path.shapes.iter().filter(bites).map(|shape| shape.fault).collect();
         let taken = if due > now {
-            self.schedule.push(due, Due::Arrival(index, direction));
+            self.schedule.push(due, Deadline::Arrival(index, direction));
             None
         } else {
             path.shapes.iter_mut().for_each(|shape| shape.carry(piece, at, now));
@@ -114,7 +114,7 @@ impl Fabric {
             let path = self.connections[index.0 as usize].path_mut(direction);
             path.shapes.retain(|shape| shape.fault != fault);
             if let Some((at, _)) = path.in_flight.front() {
-                self.schedule.push((*at).max(now), Due::Arrival(index, direction));
+                self.schedule.push((*at).max(now), Deadline::Arrival(index, direction));
             }
         }
     }

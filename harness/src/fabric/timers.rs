@@ -2,7 +2,7 @@
 
 use super::connection::sender;
 use super::packet::Packet;
-use super::{ConnectionIndex, Due, Fabric, Ready, Socket};
+use super::{ConnectionIndex, Deadline, Fabric, Ready, Socket};
 use crate::fault::HalfOpenKind;
 use crate::name::Direction;
 use crate::plane::Mode;
@@ -17,7 +17,7 @@ impl Fabric {
         let path = self.connection_mut(index).path_mut(direction);
         if path.lost_since.is_none() {
             path.lost_since = Some(now);
-            self.schedule.push(now + budget, Due::RetryBudget(index, direction));
+            self.schedule.push(now + budget, Deadline::RetryBudget(index, direction));
         }
     }
 
@@ -26,7 +26,7 @@ impl Fabric {
         let budget = self.connection(index).end(sender(direction)).tcp.retry_budget();
         let Some(since) = self.connection(index).path(direction).lost_since else { return };
         if self.now < since + budget {
-            self.schedule.push(since + budget, Due::RetryBudget(index, direction));
+            self.schedule.push(since + budget, Deadline::RetryBudget(index, direction));
         } else {
             let user_timeout = self.connection(index).end(sender(direction)).tcp.options().user_timeout;
             let why = if user_timeout.is_some() { GaveUpOn::UserTimeout } else { GaveUpOn::Retransmission };
@@ -64,7 +64,7 @@ impl Fabric {
         let path = connection.path_mut(direction);
         if path.blocked_since.is_none() {
             path.blocked_since = Some(now);
-            self.schedule.push(now + timeout, Due::UserTimeout(index, direction));
+            self.schedule.push(now + timeout, Deadline::UserTimeout(index, direction));
         }
     }
 
@@ -77,7 +77,7 @@ impl Fabric {
         if self.now >= since + timeout {
             self.give_up(index, direction, GaveUpOn::UserTimeout);
         } else {
-            self.schedule.push(since + timeout, Due::UserTimeout(index, direction));
+            self.schedule.push(since + timeout, Deadline::UserTimeout(index, direction));
         }
     }
 
@@ -85,11 +85,11 @@ impl Fabric {
     pub(super) fn begin_timers(&mut self, socket: Socket) {
         let direction = socket.side.sends();
         if let Some(after) = self.end_mut(socket).tcp.begin_timers() {
-            self.schedule.push(self.now + after, Due::KeepAlive(socket.connection, direction));
+            self.schedule.push(self.now + after, Deadline::KeepAlive(socket.connection, direction));
         }
         let budget = self.end(socket).tcp.retry_budget();
         if let Some(since) = self.connection(socket.connection).path(direction).lost_since {
-            self.schedule.push((since + budget).max(self.now), Due::RetryBudget(socket.connection, direction));
+            self.schedule.push((since + budget).max(self.now), Deadline::RetryBudget(socket.connection, direction));
         }
     }
 
@@ -110,7 +110,7 @@ impl Fabric {
                 return;
             }
         };
-        self.schedule.push(next, Due::KeepAlive(index, direction));
+        self.schedule.push(next, Deadline::KeepAlive(index, direction));
     }
 
     /// A probe or its answer: it is not repeated, so that a silent path swallows it for good.

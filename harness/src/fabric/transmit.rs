@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::connection::{Return, sender};
 use super::packet::Packet;
-use super::{ConnectionIndex, Due, Fabric, Output, Ready, Socket};
+use super::{ConnectionIndex, Deadline, Fabric, Output, Ready, Socket};
 use crate::fault::{FaultIndex, HalfOpenKind};
 use crate::name::Direction;
 use crate::plane::{Mode, Passage};
@@ -136,7 +136,7 @@ impl Fabric {
         }) else {
             return;
         };
-        self.schedule.push(at, Due::Retransmit(index, direction));
+        self.schedule.push(at, Deadline::Retransmit(index, direction));
     }
 
     /// Sends again what was lost.
@@ -207,7 +207,7 @@ impl Fabric {
         let first = path.in_flight.is_empty();
         path.in_flight.push_back((at, packet));
         if first {
-            self.schedule.push(at, Due::Arrival(index, direction));
+            self.schedule.push(at, Deadline::Arrival(index, direction));
         }
     }
 
@@ -239,7 +239,7 @@ impl Fabric {
         let end = connection.end(sender(direction));
         let waits = end.is_awaited || end.tcp.unsent_bytes() > 0;
         if waits {
-            self.schedule.push(at, Due::Space(index, direction));
+            self.schedule.push(at, Deadline::Space(index, direction));
         }
     }
 
@@ -247,7 +247,7 @@ impl Fabric {
     pub(super) fn await_space(&mut self, index: ConnectionIndex, direction: Direction) {
         let next = self.connection(index).path(direction).returns.front().map(|r| r.at);
         if let Some(at) = next {
-            self.schedule.push(at, Due::Space(index, direction));
+            self.schedule.push(at, Deadline::Space(index, direction));
         }
     }
 

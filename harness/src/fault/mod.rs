@@ -44,8 +44,8 @@ pub use registry::{Entry, Registry};
 pub use trigger::{Edge, FrameKind, Trigger};
 pub use verb::{AnyVerb, Mistake, Verb};
 pub use verbs::{
-    AcceptError, AcceptThenReset, Buffer, ClockJump, Close, ConnectError, ConnectHang, Corrupt, Crash, Cut, Delay,
-    Drip, Drop, DuplicateMessage, Ending, Freeze, HalfClose, HalfOpen, HalfOpenKind, HandshakeStall, Illegal,
+    AcceptError, AcceptThenReset, Buffer, ClockJump, Close, ConnectError, ConnectHang, Corrupt, Crash, Cut, CutEnding,
+    Delay, Drip, Drop, DuplicateMessage, Freeze, HalfClose, HalfOpen, HalfOpenKind, HandshakeStall, Illegal,
     IllegalKind, IoError, Jitter, LookupFails, LookupMoves, Partition, PowerLoss, Refuse, ReorderMessages, Reset,
     Restart, Split, StreamCall, Throttle, TruncateClean, Upstream,
 };

@@ -9,7 +9,7 @@ use super::{Act, ConnectionVerb, Connections, Entry, Fault, Holds, Key, OnConnec
 use crate::Plan;
 use crate::name::{Direction, Side};
 use crate::plane::Struck;
-use crate::plane::tests::{Bench, lines};
+use crate::plane::tests::{Fixture, lines};
 use crate::scenario::Scenario;
 use crate::seed::Seed;
 
@@ -28,7 +28,7 @@ pub(in crate::fault) fn effects(verb: &str) -> Vec<String> {
 }
 
 fn effects_of(faults: &[Fault]) -> Vec<String> {
-    lines(&Bench::connected(faults).wait())
+    lines(&Fixture::connected(faults).wait())
 }
 
 /// A scenario whose only fault is this verb, at the first of a few triggers that it accepts.

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::connection::Connection;
+use super::connection::TrackedConnection;
 use super::firing::Site;
-use super::plane::{Due, Plane};
+use super::plane::{Plane, Timer};
 use super::planned::Strikes;
 use super::{ConnectVerdict, ConnectionKey, Effect};
 use crate::fault::{Act, AttemptFate, FaultIndex, HalfOpenKind, Trigger};
@@ -46,7 +46,7 @@ impl Plane {
         out: &mut Vec<Effect>,
     ) -> ConnectVerdict {
         self.count_attempt(id);
-        let verdict = match self.befall(id, now, out) {
+        let verdict = match self.match_attempt(id, now, out) {
             Some((fault, AttemptFate::Refused)) => ConnectVerdict::Refuse(fault),
             Some((fault, AttemptFate::Fails(kind))) => ConnectVerdict::Fail(fault, kind),
             Some((fault, AttemptFate::Hangs)) => {
@@ -54,9 +54,9 @@ impl Plane {
                 ConnectVerdict::Hang(fault)
             }
             fate => {
-                self.take_up(key, id, now);
+                self.register(key, id, now);
                 match fate {
-                    Some((fault, fate)) => self.spoil(key, fault, fate, out),
+                    Some((fault, fate)) => self.degrade(key, fault, fate, out),
                     None => self.note_attempt(key, id, now, out),
                 }
                 ConnectVerdict::Proceed
@@ -106,7 +106,12 @@ impl Plane {
     }
 
     /// The fault that strikes an attempt, and what it does, if one does.
-    fn befall(&mut self, id: &ConnectionId, now: Duration, out: &mut Vec<Effect>) -> Option<(FaultIndex, AttemptFate)> {
+    fn match_attempt(
+        &mut self,
+        id: &ConnectionId,
+        now: Duration,
+        out: &mut Vec<Effect>,
+    ) -> Option<(FaultIndex, AttemptFate)> {
         for fault in self.indices() {
             let planned = self.planned(fault);
             let Some(fate) = fate_by(&planned.fault.act) else { continue };
@@ -128,7 +133,7 @@ impl Plane {
                 self.fire(fault, id.to_string(), out);
                 if let Some(lasting) = lasting {
                     self.planned_mut(fault).strikes = Strikes::All;
-                    self.set_deadline(now + lasting, Due::Heal(fault));
+                    self.set_deadline(now + lasting, Timer::Heal(fault));
                 }
                 return Some((fault, fate));
             }
@@ -165,7 +170,7 @@ impl Plane {
     }
 
     /// What a connection suffers whose SYN still gets through.
-    fn spoil(&mut self, key: ConnectionKey, fault: FaultIndex, fate: AttemptFate, out: &mut Vec<Effect>) {
+    fn degrade(&mut self, key: ConnectionKey, fault: FaultIndex, fate: AttemptFate, out: &mut Vec<Effect>) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         for direction in Direction::BOTH {
             connection.silence(direction, HalfOpenKind::Stall, fault, out);
@@ -174,11 +179,11 @@ impl Plane {
         self.changes += 1;
     }
 
-    fn take_up(&mut self, key: ConnectionKey, id: &ConnectionId, now: Duration) {
+    fn register(&mut self, key: ConnectionKey, id: &ConnectionId, now: Duration) {
         let armed = |fault: FaultIndex| self.is_armed(fault);
         let faults = self.indices().filter(|fault| armed(*fault) && self.planned(*fault).aims_at(id));
         let faults = faults.map(|fault| (fault, &self.planned(fault).fault));
-        let connection = Connection::new(key, id.clone(), faults.collect::<Vec<_>>().into_iter(), now);
+        let connection = TrackedConnection::new(key, id.clone(), faults.collect::<Vec<_>>().into_iter(), now);
         self.connections.insert(key, connection);
     }
 
@@ -187,7 +192,7 @@ impl Plane {
         for fault in self.indices() {
             let planned = self.planned(fault);
             if self.is_armed(fault) && planned.fault.trigger == Trigger::Connect && planned.aims_at(id) {
-                self.come_true(fault, Site::On(key, None), now, out);
+                self.trigger_fault(fault, Site::On(key, None), now, out);
             }
         }
     }

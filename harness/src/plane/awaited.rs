@@ -2,13 +2,13 @@
 
 use bytes::Bytes;
 
-use super::mark::{Mark, What};
+use super::mark::{CountedUnit, Mark};
 use crate::fault::{FaultIndex, FrameKind};
 use crate::trace::Unit;
 
 /// A boundary at which a fault goes on.
 #[derive(Debug)]
-pub(super) enum Awaited {
+pub(super) enum Pending {
     /// The end of the WebSocket frame in passage: a Close frame follows it.
     Close,
     /// The same: these bytes follow it.
@@ -28,12 +28,12 @@ pub(super) enum Awaited {
     /// The end of the chunk in passage, of which nothing is to pass.
     Emptied(FaultIndex),
     /// The place of what was taken out.
-    Place(Parcel),
+    Place(Deferred),
 }
 
 /// A message or event that was taken out of its place.
 #[derive(Debug)]
-pub(super) struct Parcel {
+pub(super) struct Deferred {
     /// Whose.
     pub(super) fault: FaultIndex,
     /// Its bytes.
@@ -41,19 +41,19 @@ pub(super) struct Parcel {
     /// How the trace tells of it.
     pub(super) units: Vec<Unit>,
     /// What it is.
-    pub(super) what: What,
+    pub(super) what: CountedUnit,
     /// Behind how many more of its kind it arrives.
     pub(super) behind: u32,
 }
 
-impl Awaited {
+impl Pending {
     /// A boundary was read.
     pub(super) fn on_mark(&mut self, mark: &Mark) {
         let Self::Place(parcel) = self else { return };
         match mark {
             Mark::Ended { what, .. } if *what == parcel.what => parcel.behind = parcel.behind.saturating_sub(1),
             // Nothing may follow a Close frame (RFC 6455, 5.5.1).
-            Mark::Begun { what: What::Frame(FrameKind::Close), .. } => parcel.behind = 0,
+            Mark::Begun { what: CountedUnit::Frame(FrameKind::Close), .. } => parcel.behind = 0,
             Mark::Candidate { .. }
             | Mark::Doubted { .. }
             | Mark::Unreadable { .. }
@@ -68,7 +68,7 @@ impl Awaited {
     /// Whether chunks must wait until they are whole, because something may have to stand in them.
     pub(super) fn keeps_chunks(&self) -> bool {
         match self {
-            Self::Place(parcel) => parcel.what == What::SseEvent,
+            Self::Place(parcel) => parcel.what == CountedUnit::SseEvent,
             Self::Close | Self::Frame { .. } | Self::BodyEnd { .. } | Self::Emptied(_) => false,
         }
     }

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 
 use super::Effect;
-use super::awaited::Awaited;
-use super::connection::Connection;
+use super::awaited::Pending;
+use super::connection::TrackedConnection;
 use super::edit::event_units;
 use super::encode::{self, TERMINAL_CHUNK, chunk_head, error_response};
 use super::http::{Body, Chunk};
@@ -13,7 +13,7 @@ use crate::fault::FaultIndex;
 use crate::name::{Direction, Side};
 use crate::trace::Unit;
 
-impl Connection {
+impl TrackedConnection {
     /// The client gets another answer than the server's, and both ends are done.
     pub(super) fn answer(&mut self, status: u16, fault: FaultIndex, out: &mut Vec<Effect>) {
         self.inject(error_response(status), fault, out);
@@ -35,7 +35,7 @@ impl Connection {
                 self.resize(chunk, at, fault, out);
                 self.end_body(&event, fault, out);
             }
-            Some(_) => self.to_client.awaited.push(Awaited::BodyEnd { fault, event }),
+            Some(_) => self.to_client.awaited.push(Pending::BodyEnd { fault, event }),
             None => {
                 self.to_client.pass(at, out);
                 self.end_body(&event, fault, out);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::leg::Leg;
 use super::mark::Mark;
-use super::plane::{Due, Plane};
+use super::plane::{Plane, Timer};
 use super::{ConnectionKey, Effect};
 use crate::fault::FaultIndex;
 use crate::name::Direction;
@@ -108,7 +108,7 @@ impl Plane {
         for (fault, at) in connection.leg(direction).note_kept(now) {
             out.push(Effect::Kept { connection: key, direction, fault });
             if let Some(at) = at {
-                self.set_deadline(at, Due::Flush(key, direction));
+                self.set_deadline(at, Timer::Flush(key, direction));
             }
         }
     }
@@ -117,7 +117,7 @@ impl Plane {
     pub(super) fn flush(&mut self, key: ConnectionKey, direction: Direction, now: Duration, out: &mut Vec<Effect>) {
         let next = self.connections.get_mut(key).and_then(|connection| connection.leg(direction).flush(now));
         if let Some(at) = next {
-            self.set_deadline(at, Due::Flush(key, direction));
+            self.set_deadline(at, Timer::Flush(key, direction));
         }
         self.drive(key, direction, now, out);
     }

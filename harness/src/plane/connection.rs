@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::awaited::Awaited;
+use super::awaited::Pending;
 use super::encode::close_frame;
 use super::exchange::Exchanges;
 use super::idle::Idleness;
-use super::leg::{Fate, Halt, Leg};
+use super::leg::{Disposition, Leg, Stop};
 use super::reasons::Speech;
-use super::watch::{Due, Seen, Watch};
+use super::watch::{Seen, StrikePoint, Watch};
 use super::{ConnectionKey, Effect, Mode};
 use crate::fault::{Fault, FaultIndex, HalfOpenKind, Trigger};
 use crate::name::{ConnectionId, Direction, Side};
@@ -21,7 +21,7 @@ pub(super) const CLOSE_ANSWER: Duration = Duration::from_secs(2);
 
 /// The state of a connection between its SYN and its end.
 #[derive(Debug)]
-pub(super) struct Connection {
+pub(super) struct TrackedConnection {
     pub(super) key: ConnectionKey,
     pub(super) id: ConnectionId,
     pub(super) to_server: Leg,
@@ -48,14 +48,14 @@ struct Closing {
 
 /// What a step of a connection came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Progress {
+pub(super) enum Step {
     /// Nothing more to do until something arrives.
     Idle,
     /// A fault's trigger has come true.
-    Strike(FaultIndex, Due),
+    Strike(FaultIndex, StrikePoint),
 }
 
-impl Connection {
+impl TrackedConnection {
     /// A connection whose SYN was sent just now, under the faults that may strike it by its units.
     pub(super) fn new<'a>(
         key: ConnectionKey,
@@ -86,7 +86,7 @@ impl Connection {
 
     /// Whether a fault can still change anything.
     pub(super) fn is_open(&self) -> bool {
-        self.to_server.fate() != Fate::Severed || self.to_client.fate() != Fate::Severed
+        self.to_server.fate() != Disposition::Severed || self.to_client.fate() != Disposition::Severed
     }
 
     pub(super) fn leg(&mut self, direction: Direction) -> &mut Leg {
@@ -129,63 +129,63 @@ impl Connection {
     }
 
     /// Reads what has arrived in a direction, and does with it what its fate says.
-    pub(super) fn advance(&mut self, direction: Direction, armed: &[bool], out: &mut Vec<Effect>) -> Progress {
+    pub(super) fn advance(&mut self, direction: Direction, armed: &[bool], out: &mut Vec<Effect>) -> Step {
         loop {
             let leg = match direction {
                 Direction::ToServer => &mut self.to_server,
                 Direction::ToClient => &mut self.to_client,
             };
             let halt = match leg.fate() {
-                Fate::Pass => leg.run(armed, &mut self.exchanges, out),
-                Fate::Silent(..) => return Progress::Idle,
-                Fate::Discarded(fault) => {
+                Disposition::Pass => leg.run(armed, &mut self.exchanges, out),
+                Disposition::Silent(..) => return Step::Idle,
+                Disposition::Discarded(fault) => {
                     leg.discard(fault, &mut self.exchanges, out);
                     self.adopt_switch();
-                    return Progress::Idle;
+                    return Step::Idle;
                 }
-                Fate::Drained(fault) => {
+                Disposition::Drained(fault) => {
                     leg.discard(fault, &mut self.exchanges, out);
                     self.settle_closing(out);
-                    return Progress::Idle;
+                    return Step::Idle;
                 }
-                Fate::Severed => {
+                Disposition::Severed => {
                     leg.forget();
-                    return Progress::Idle;
+                    return Step::Idle;
                 }
             };
             self.adopt_switch();
             match halt {
-                Halt::Idle => {
+                Stop::Idle => {
                     self.pass_fin(direction, out);
-                    return Progress::Idle;
+                    return Step::Idle;
                 }
-                Halt::Strike(fault, due) => return Progress::Strike(fault, due),
-                Halt::Boundary(awaited) => self.go_on(direction, awaited, out),
+                Stop::Strike(fault, due) => return Step::Strike(fault, due),
+                Stop::Boundary(awaited) => self.go_on(direction, awaited, out),
             }
         }
     }
 
     /// A boundary that a fault has waited for is here.
-    fn go_on(&mut self, direction: Direction, awaited: Awaited, out: &mut Vec<Effect>) {
+    fn go_on(&mut self, direction: Direction, awaited: Pending, out: &mut Vec<Effect>) {
         let connection = self.key;
         let leg = self.leg(direction);
         let read = leg.read();
         match awaited {
-            Awaited::Close => {
+            Pending::Close => {
                 leg.pass(read, out);
                 self.send_close(reader(direction), out);
                 self.settle_closing(out);
             }
-            Awaited::Frame { fault, bytes } => {
+            Pending::Frame { fault, bytes } => {
                 leg.pass(read, out);
                 out.push(Effect::Inject { connection, direction, bytes, fault });
             }
-            Awaited::BodyEnd { fault, event } => {
+            Pending::BodyEnd { fault, event } => {
                 leg.pass(read, out);
                 self.end_body(&event, fault, out);
             }
-            Awaited::Emptied(fault) => leg.swallow(read, fault, out),
-            Awaited::Place(parcel) => self.put_in_place(direction, parcel, out),
+            Pending::Emptied(fault) => leg.swallow(read, fault, out),
+            Pending::Place(parcel) => self.put_in_place(direction, parcel, out),
         }
     }
 
@@ -201,14 +201,14 @@ impl Connection {
         let awaited = std::mem::take(&mut self.leg(direction).awaited);
         self.leg(direction).fin_waits = true;
         match self.leg(direction).fate() {
-            Fate::Pass => {
+            Disposition::Pass => {
                 let mut closes = false;
                 for awaited in awaited {
                     match awaited {
-                        Awaited::Close => closes = true,
-                        Awaited::Place(parcel) => self.put_at_the_end(direction, parcel, out),
+                        Pending::Close => closes = true,
+                        Pending::Place(parcel) => self.put_at_the_end(direction, parcel, out),
                         // The boundary will never come.
-                        Awaited::Frame { .. } | Awaited::BodyEnd { .. } | Awaited::Emptied(_) => {}
+                        Pending::Frame { .. } | Pending::BodyEnd { .. } | Pending::Emptied(_) => {}
                     }
                 }
                 if closes {
@@ -219,15 +219,15 @@ impl Connection {
                     self.pass_fin(direction, out);
                 }
             }
-            Fate::Drained(_) => self.finish_closing(sender(direction), out),
-            Fate::Silent(..) | Fate::Discarded(_) | Fate::Severed => {}
+            Disposition::Drained(_) => self.finish_closing(sender(direction), out),
+            Disposition::Silent(..) | Disposition::Discarded(_) | Disposition::Severed => {}
         }
     }
 
     /// The sender gives the connection up.
     pub(super) fn rst(&mut self, direction: Direction, out: &mut Vec<Effect>) {
         let leg = self.leg(direction);
-        if leg.fate() == Fate::Pass && !leg.awaited.iter().any(Awaited::holds_everything) {
+        if leg.fate() == Disposition::Pass && !leg.awaited.iter().any(Pending::holds_everything) {
             leg.pass(u64::MAX, out);
         }
     }
@@ -280,7 +280,7 @@ impl Connection {
         fault: FaultIndex,
         out: &mut Vec<Effect>,
     ) {
-        if self.leg(direction).fate() == Fate::Severed {
+        if self.leg(direction).fate() == Disposition::Severed {
             return;
         }
         self.leg(direction).silence(fault, kind);
@@ -299,11 +299,20 @@ impl Connection {
             }
             let after = self.leg(direction).fate();
             let mode = match (before, after) {
-                (Fate::Silent(..), Fate::Pass | Fate::Discarded(_)) => Mode::Pass,
-                (Fate::Silent(..) | Fate::Discarded(_), Fate::Silent(kind, by)) if before != after => {
+                (Disposition::Silent(..), Disposition::Pass | Disposition::Discarded(_)) => Mode::Pass,
+                (Disposition::Silent(..) | Disposition::Discarded(_), Disposition::Silent(kind, by))
+                    if before != after =>
+                {
                     Mode::Silent(kind, by)
                 }
-                (Fate::Pass | Fate::Silent(..) | Fate::Discarded(_) | Fate::Drained(_) | Fate::Severed, _) => continue,
+                (
+                    Disposition::Pass
+                    | Disposition::Silent(..)
+                    | Disposition::Discarded(_)
+                    | Disposition::Drained(_)
+                    | Disposition::Severed,
+                    _,
+                ) => continue,
             };
             out.push(Effect::Mode { connection: self.key, direction, mode });
         }
@@ -347,7 +356,7 @@ impl Connection {
             if leg.is_between_frames() || leg.is_closed() {
                 self.send_close(*side, out);
             } else {
-                leg.awaited.push(Awaited::Close);
+                leg.awaited.push(Pending::Close);
             }
         }
         self.settle_closing(out);
@@ -386,7 +395,7 @@ impl Connection {
     fn finish_closing(&mut self, side: Side, out: &mut Vec<Effect>) {
         let Some(closing) = self.closing(side).take() else { return };
         let unheard = side.peer().sends();
-        self.leg(unheard).awaited.retain(|awaited| !matches!(awaited, Awaited::Close));
+        self.leg(unheard).awaited.retain(|awaited| !matches!(awaited, Pending::Close));
         if !closing.sent && closing.both {
             self.leg(unheard).drain(closing.fault);
         } else if !closing.sent {

@@ -5,7 +5,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::http::chunk_size;
-use super::mark::{Mark, What};
+use super::mark::{CountedUnit, Mark};
 use super::sse::Sse;
 use super::websocket::{Header, WebSocket};
 use crate::fault::FrameKind;
@@ -135,16 +135,16 @@ fn line_end(bytes: &[u8], from: usize) -> Option<usize> {
 /// How the trace tells of a message's frames.
 pub(super) fn message_units(frames: &[u8]) -> Vec<Unit> {
     let mut reader = WebSocket::new(0);
-    units(frames, What::Message, |input, at, marks| reader.advance(input, at, marks))
+    units(frames, CountedUnit::Message, |input, at, marks| reader.advance(input, at, marks))
 }
 
 /// How the trace tells of whole events.
 pub(super) fn event_units(events: &[u8]) -> Vec<Unit> {
     let mut reader = Sse::default();
-    units(events, What::SseEvent, |input, at, marks| reader.advance(input, at, marks))
+    units(events, CountedUnit::SseEvent, |input, at, marks| reader.advance(input, at, marks))
 }
 
-fn units(bytes: &[u8], wanted: What, mut advance: impl FnMut(&[u8], u64, &mut Vec<Mark>) -> usize) -> Vec<Unit> {
+fn units(bytes: &[u8], wanted: CountedUnit, mut advance: impl FnMut(&[u8], u64, &mut Vec<Mark>) -> usize) -> Vec<Unit> {
     let (mut units, mut marks, mut read) = (Vec::new(), Vec::new(), 0);
     while read < bytes.len() {
         read += advance(&bytes[read..], read as u64, &mut marks);

@@ -2,12 +2,12 @@
 
 use bytes::Bytes;
 
-use super::awaited::{Awaited, Parcel};
-use super::connection::Connection;
+use super::awaited::{Deferred, Pending};
+use super::connection::TrackedConnection;
 use super::edit::{self, Frames};
 use super::encode::{chunk, chunk_head};
 use super::http::Body;
-use super::mark::What;
+use super::mark::CountedUnit;
 use super::struck::{Edit, Point};
 use super::{ConnectionKey, Effect};
 use crate::fault::FaultIndex;
@@ -16,7 +16,7 @@ use crate::trace::Unit;
 
 /// The message or event that a fault changes.
 struct Original {
-    what: What,
+    what: CountedUnit,
     bytes: Bytes,
     /// Control frames between its fragments.
     controls: Bytes,
@@ -26,10 +26,10 @@ struct Original {
 struct Edited {
     bytes: Bytes,
     units: Vec<Unit>,
-    later: Option<Parcel>,
+    later: Option<Deferred>,
 }
 
-impl Connection {
+impl TrackedConnection {
     /// Why the unit that ends at a point cannot be changed so, if it cannot.
     pub(super) fn edit_obstacle(&self, edit: Edit, point: Option<Point>) -> Option<&'static str> {
         let Some(point) = point else { return Some("its trigger names no message and no event") };
@@ -57,7 +57,7 @@ impl Connection {
         self.replace(fault, point, &bytes, out);
         self.tell(point.direction, units, out);
         if let Some(parcel) = later {
-            self.leg(point.direction).awaited.push(Awaited::Place(parcel));
+            self.leg(point.direction).awaited.push(Pending::Place(parcel));
         }
     }
 
@@ -66,7 +66,7 @@ impl Connection {
         let leg = self.leg_of(point.direction);
         if leg.has_frames() {
             let Frames { controls, message } = Frames::of(&leg.copy(point.from, point.at));
-            return Original { what: What::Message, bytes: message, controls };
+            return Original { what: CountedUnit::Message, bytes: message, controls };
         }
         let bytes = match leg.kept_chunk() {
             Some(chunk) => {
@@ -75,7 +75,7 @@ impl Connection {
             }
             None => leg.copy(point.from, point.at),
         };
-        Original { what: What::SseEvent, bytes: bytes.into(), controls: Bytes::new() }
+        Original { what: CountedUnit::SseEvent, bytes: bytes.into(), controls: Bytes::new() }
     }
 
     /// Throws the unit away that ends at a point, and passes other bytes. Chunks around it are written anew: their sizes
@@ -86,7 +86,7 @@ impl Connection {
         let leg = self.leg(direction);
         let (Some(first), Body::Chunked(Some(last))) = (leg.kept_chunk(), leg.body()) else {
             leg.pass(from, out);
-            leg.disown(from, at);
+            leg.suppress_units(from, at);
             leg.swallow(at, fault, out);
             inject(bytes, out);
             return leg.tell_units(out);
@@ -95,7 +95,7 @@ impl Connection {
         let before = from - start;
         let behind = last.payload_behind(at);
         leg.pass(first.head, out);
-        leg.disown(from, at);
+        leg.suppress_units(from, at);
         leg.swallow(start, fault, out);
         // A chunk without a payload would end the body.
         let empty = before == 0 && bytes.is_empty();
@@ -106,7 +106,7 @@ impl Connection {
         leg.swallow(at, fault, out);
         inject(bytes, out);
         match (empty, behind) {
-            (true, 0) => leg.awaited.push(Awaited::Emptied(fault)),
+            (true, 0) => leg.awaited.push(Pending::Emptied(fault)),
             (true, behind) => inject(&chunk_head(behind), out),
             // The chunk's own line end follows.
             (false, 0) => {}
@@ -115,8 +115,8 @@ impl Connection {
     }
 
     /// What was taken out arrives, at the end of what has been read.
-    pub(super) fn put_in_place(&mut self, direction: Direction, parcel: Parcel, out: &mut Vec<Effect>) {
-        let Parcel { fault, bytes, units, .. } = parcel;
+    pub(super) fn put_in_place(&mut self, direction: Direction, parcel: Deferred, out: &mut Vec<Effect>) {
+        let Deferred { fault, bytes, units, .. } = parcel;
         let inject = injecting(self.key, direction, fault);
         let leg = self.leg(direction);
         let read = leg.read();
@@ -129,7 +129,7 @@ impl Connection {
                 let start = around.payload.map_or(read, |(start, _)| start);
                 let behind = around.payload_behind(read);
                 leg.pass(around.head, out);
-                leg.disown(read, read);
+                leg.suppress_units(read, read);
                 leg.swallow(start, fault, out);
                 inject(&chunk_head(read - start + bytes.len() as u64), out);
                 leg.pass(read, out);
@@ -151,7 +151,7 @@ impl Connection {
     }
 
     /// What was taken out arrives last, if anything may stand there.
-    pub(super) fn put_at_the_end(&mut self, direction: Direction, parcel: Parcel, out: &mut Vec<Effect>) {
+    pub(super) fn put_at_the_end(&mut self, direction: Direction, parcel: Deferred, out: &mut Vec<Effect>) {
         let leg = self.leg(direction);
         leg.pass(u64::MAX, out);
         if !leg.is_in_unit() && (leg.is_between_frames() && !leg.is_closed() || leg.body() == Body::UntilClose) {
@@ -167,7 +167,7 @@ impl Connection {
 
 impl Original {
     fn units(&self, bytes: &Bytes) -> Vec<Unit> {
-        if self.what == What::Message { edit::message_units(bytes) } else { edit::event_units(bytes) }
+        if self.what == CountedUnit::Message { edit::message_units(bytes) } else { edit::event_units(bytes) }
     }
 
     fn edited(self, fault: FaultIndex, edit: Edit) -> Edited {
@@ -179,7 +179,7 @@ impl Original {
         };
         let later = behind.map(|behind| {
             let (bytes, units) = (self.bytes.clone(), self.units(&self.bytes));
-            Parcel { fault, bytes, units, what: self.what, behind }
+            Deferred { fault, bytes, units, what: self.what, behind }
         });
         let units = self.units(&bytes);
         let bytes = if self.controls.is_empty() { bytes } else { [self.controls, bytes].concat().into() };
@@ -189,9 +189,9 @@ impl Original {
 
 fn corrupted(original: &Original) -> Option<Bytes> {
     match original.what {
-        What::Message => edit::corrupt_message(&original.bytes),
-        What::SseEvent => edit::corrupt_event(&original.bytes),
-        What::Head | What::Frame(_) | What::Chunk | What::Line => None,
+        CountedUnit::Message => edit::corrupt_message(&original.bytes),
+        CountedUnit::SseEvent => edit::corrupt_event(&original.bytes),
+        CountedUnit::Head | CountedUnit::Frame(_) | CountedUnit::Chunk | CountedUnit::Line => None,
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::connection::{CLOSE_ANSWER, Connection};
-use super::plane::{Due, Plane};
+use super::connection::{CLOSE_ANSWER, TrackedConnection};
+use super::plane::{Plane, Timer};
 use super::planned::Strikes;
 use super::reasons::{Hindrance, NOTHING_OPEN};
 use super::struck::{Done, Point};
@@ -35,7 +35,7 @@ impl Plane {
     }
 
     /// A trigger has come true.
-    pub(super) fn come_true(&mut self, fault: FaultIndex, site: Site, now: Duration, out: &mut Vec<Effect>) {
+    pub(super) fn trigger_fault(&mut self, fault: FaultIndex, site: Site, now: Duration, out: &mut Vec<Effect>) {
         self.changes += 1;
         let act = self.planned(fault).fault.act.clone();
         if let Site::On(key, Some(point)) = site
@@ -107,7 +107,7 @@ impl Plane {
             let done = blow.strike(connection, fault, point, out);
             self.planned_mut(fault).fails_calls |= done.fails_calls;
             if done.closes {
-                self.set_deadline(now + CLOSE_ANSWER, Due::CloseAnswer(fault, *key));
+                self.set_deadline(now + CLOSE_ANSWER, Timer::CloseAnswer(fault, *key));
             }
         }
         self.planned_mut(fault).struck.extend(&keys);
@@ -116,7 +116,7 @@ impl Plane {
             (_, None) => {}
             // One connection after another is struck, and each has its time.
             (Trigger::Idle(_), Some(delay)) => {
-                keys.iter().for_each(|key| self.set_deadline(now + delay, Due::HealOne(fault, *key)));
+                keys.iter().for_each(|key| self.set_deadline(now + delay, Timer::HealOne(fault, *key)));
             }
             (_, Some(_)) => self.heal_after(fault, now),
         }
@@ -155,7 +155,7 @@ impl Plane {
 
     pub(super) fn heal_after(&mut self, fault: FaultIndex, now: Duration) {
         if let Some(delay) = self.planned(fault).fault.act.lasts() {
-            self.set_deadline(now + delay, Due::Heal(fault));
+            self.set_deadline(now + delay, Timer::Heal(fault));
         }
     }
 
@@ -217,7 +217,7 @@ enum Blow<'a> {
 
 impl Blow<'_> {
     /// Why it cannot be done to a connection, if it cannot.
-    fn obstacle(&self, connection: &Connection, point: Option<Point>) -> Option<&'static str> {
+    fn obstacle(&self, connection: &TrackedConnection, point: Option<Point>) -> Option<&'static str> {
         match self {
             Self::Verb(verb) => verb.obstacle(&Open { connection, point }),
             Self::Shape(..) => None,
@@ -226,7 +226,7 @@ impl Blow<'_> {
 
     fn strike(
         &self,
-        connection: &mut Connection,
+        connection: &mut TrackedConnection,
         fault: FaultIndex,
         point: Option<Point>,
         out: &mut Vec<Effect>,

@@ -3,7 +3,7 @@
 use super::exchange::{Exchanges, Request, Switch};
 use super::head::{Fields, FirstLine, Framing, is_token};
 use super::lines::Lines;
-use super::mark::{Mark, What};
+use super::mark::{CountedUnit, Mark};
 use super::sse::Sse;
 use crate::name::Direction;
 use crate::trace::Unit;
@@ -177,7 +177,7 @@ impl Http {
             self.state = State::Head;
             self.text.clear();
             self.head = Head { start: at, ..Head::default() };
-            marks.push(Mark::Candidate { what: What::Head, at });
+            marks.push(Mark::Candidate { what: CountedUnit::Head, at });
         }
         (blank, Next::Http)
     }
@@ -195,7 +195,7 @@ impl Http {
             if end.is_none() {
                 if self.head.first.is_none() && !self.is_likely_http() && !self.head.is_doubted {
                     self.head.is_doubted = true;
-                    marks.push(Mark::Doubted { what: What::Head });
+                    marks.push(Mark::Doubted { what: CountedUnit::Head });
                 }
                 break;
             }
@@ -208,9 +208,9 @@ impl Http {
                 };
                 let Some(first) = first else { return self.give_up(used, marks) };
                 marks.push(if first.is_interim() {
-                    Mark::Dismissed { what: What::Head }
+                    Mark::Dismissed { what: CountedUnit::Head }
                 } else {
-                    Mark::Begun { what: What::Head, at: self.head.start }
+                    Mark::Begun { what: CountedUnit::Head, at: self.head.start }
                 });
                 self.head.first = Some(first);
             } else if blank {
@@ -225,7 +225,7 @@ impl Http {
     }
 
     fn give_up(&mut self, used: usize, marks: &mut Vec<Mark>) -> (usize, Next) {
-        marks.push(Mark::Dismissed { what: What::Head });
+        marks.push(Mark::Dismissed { what: CountedUnit::Head });
         (used, Next::Opaque)
     }
 
@@ -265,7 +265,7 @@ impl Http {
             self.end_message(end, marks);
             return Next::Http;
         }
-        marks.push(Mark::Ended { what: What::Head, start, end, unit: Some(first.unit()) });
+        marks.push(Mark::Ended { what: CountedUnit::Head, start, end, unit: Some(first.unit()) });
         let framing = match &first {
             FirstLine::Request { method, .. } => {
                 if exchanges.asked(Request::of(method)) {
@@ -324,7 +324,7 @@ impl Http {
             self.chunk = Some(Chunk { head: at, payload: None });
             if self.finely && !input.is_empty() {
                 // The report of a beginning comes before its first byte is read.
-                marks.push(Mark::Candidate { what: What::Chunk, at });
+                marks.push(Mark::Candidate { what: CountedUnit::Chunk, at });
                 return (0, Next::Http);
             }
         }
@@ -347,8 +347,8 @@ impl Http {
                     chunk.payload = Some((end, size));
                     if self.finely {
                         marks.push(match size {
-                            0 => Mark::Dismissed { what: What::Chunk },
-                            _ => Mark::Begun { what: What::Chunk, at: chunk.head },
+                            0 => Mark::Dismissed { what: CountedUnit::Chunk },
+                            _ => Mark::Begun { what: CountedUnit::Chunk, at: chunk.head },
                         });
                     }
                 }
@@ -378,7 +378,7 @@ impl Http {
             let unit = Unit::HttpChunk { bytes };
             marks.push(match bytes {
                 0 => Mark::Aside { start: head, end, unit },
-                _ => Mark::Ended { what: What::Chunk, start: head, end, unit: Some(unit) },
+                _ => Mark::Ended { what: CountedUnit::Chunk, start: head, end, unit: Some(unit) },
             });
         }
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::firing::Site;
-use super::plane::{Due, Plane};
+use super::plane::{Plane, Timer};
 use super::{ConnectionKey, Effect};
 use crate::fault::{Fault, FaultIndex, Forgetting, HalfOpenKind, Middlebox, Trigger};
 use crate::name::Direction;
@@ -102,7 +102,7 @@ impl Plane {
     pub(super) fn await_idleness(&mut self, key: ConnectionKey) {
         let next = self.connections.get_mut(key).and_then(|connection| connection.idleness.next_look());
         if let Some(at) = next {
-            self.set_deadline(at, Due::Idle(key));
+            self.set_deadline(at, Timer::Idle(key));
         }
     }
 
@@ -113,7 +113,7 @@ impl Plane {
             match who {
                 Who::Fault(fault) => {
                     if self.is_armed(fault) {
-                        self.come_true(fault, Site::On(key, None), now, out);
+                        self.trigger_fault(fault, Site::On(key, None), now, out);
                     }
                 }
                 Who::Middlebox(forgets) => self.forget(key, forgets, out),

@@ -4,15 +4,15 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use super::awaited::Awaited;
+use super::awaited::Pending;
 use super::buffer::Keeping;
 use super::exchange::{Exchanges, Switch};
 use super::http::{Body, Chunk};
-use super::mark::{Mark, What};
+use super::mark::{CountedUnit, Mark};
 use super::pieces::Pieces;
 use super::protocol::Protocol;
 use super::reasons::Speech;
-use super::watch::{Due, Seen, Watch};
+use super::watch::{Seen, StrikePoint, Watch};
 use super::{ConnectionKey, Effect};
 use crate::fault::{FaultIndex, HalfOpenKind};
 use crate::name::Direction;
@@ -27,9 +27,9 @@ const HELD_BYTES: u64 = 1024 * 1024;
 pub(super) struct Leg {
     key: ConnectionKey,
     direction: Direction,
-    ending: Option<Ending>,
+    ending: Option<LegEnd>,
     /// What faults wait for.
-    pub(super) awaited: Vec<Awaited>,
+    pub(super) awaited: Vec<Pending>,
     /// The sender's FIN is here and has not been passed.
     pub(super) fin_waits: bool,
     /// The sender's FIN has been passed.
@@ -56,7 +56,7 @@ pub(super) struct Leg {
 
 /// How a direction's bytes end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ending {
+enum LegEnd {
     /// They are read, and thrown away.
     Drained(FaultIndex),
     /// Nothing passes any more.
@@ -65,7 +65,7 @@ enum Ending {
 
 /// What happens to the bytes of a direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum Disposition {
     /// They pass.
     Pass,
     /// They stay with the actuator.
@@ -80,13 +80,13 @@ pub(super) enum Fate {
 
 /// Why reading stopped.
 #[derive(Debug)]
-pub(super) enum Halt {
+pub(super) enum Stop {
     /// Everything that has arrived is read, and what may leave has left.
     Idle,
     /// A fault's trigger has come true. Nothing beyond that place has left, what lies before it may still be here.
-    Strike(FaultIndex, Due),
+    Strike(FaultIndex, StrikePoint),
     /// An awaited boundary has been read. What lies before it may still be here.
-    Boundary(Awaited),
+    Boundary(Pending),
 }
 
 impl Leg {
@@ -157,27 +157,27 @@ impl Leg {
     }
 
     /// What happens to the bytes now.
-    pub(super) fn fate(&self) -> Fate {
+    pub(super) fn fate(&self) -> Disposition {
         match (self.ending, self.silences.last()) {
-            (Some(Ending::Severed), _) => Fate::Severed,
-            (Some(Ending::Drained(fault)), _) => Fate::Drained(fault),
-            (None, Some((fault, HalfOpenKind::Discard))) => Fate::Discarded(*fault),
-            (None, Some((fault, kind))) => Fate::Silent(*kind, *fault),
-            (None, None) => Fate::Pass,
+            (Some(LegEnd::Severed), _) => Disposition::Severed,
+            (Some(LegEnd::Drained(fault)), _) => Disposition::Drained(fault),
+            (None, Some((fault, HalfOpenKind::Discard))) => Disposition::Discarded(*fault),
+            (None, Some((fault, kind))) => Disposition::Silent(*kind, *fault),
+            (None, None) => Disposition::Pass,
         }
     }
 
     /// Reads on, and lets leave what no fault may strike.
-    pub(super) fn run(&mut self, armed: &[bool], exchanges: &mut Exchanges, out: &mut Vec<Effect>) -> Halt {
+    pub(super) fn run(&mut self, armed: &[bool], exchanges: &mut Exchanges, out: &mut Vec<Effect>) -> Stop {
         self.watches.retain(|watch| armed.get(watch.fault.0 as usize).is_some_and(|armed| *armed));
         loop {
             if self.pieces.arrived() > 0
                 && let Some((fault, due)) = self.due()
             {
-                return Halt::Strike(fault, due);
+                return Stop::Strike(fault, due);
             }
             if let Some(n) = self.awaited.iter().position(|awaited| self.is_at(awaited)) {
-                return Halt::Boundary(self.awaited.remove(n));
+                return Stop::Boundary(self.awaited.remove(n));
             }
             if self.pieces.unread().is_empty() {
                 break;
@@ -189,7 +189,7 @@ impl Leg {
         let held_from = self.held_from();
         let held_from = if self.pieces.read().saturating_sub(held_from) > HELD_BYTES { u64::MAX } else { held_from };
         self.pass(held_from, out);
-        Halt::Idle
+        Stop::Idle
     }
 
     /// Reads on, and throws everything away.
@@ -229,7 +229,7 @@ impl Leg {
 
     /// What lies between two offsets leaves as something else: units that end there, or begin before its end and end
     /// later, are not told of, but for the control frames of a WebSocket.
-    pub(super) fn disown(&mut self, from: u64, to: u64) {
+    pub(super) fn suppress_units(&mut self, from: u64, to: u64) {
         self.lost_to = self.lost_to.max(to);
         self.units.retain(|(end, unit)| *end <= from || matches!(unit, Unit::WsControl { .. }));
     }
@@ -340,37 +340,37 @@ impl Leg {
 
     /// From now on everything is read and thrown away, if anything still passes.
     pub(super) fn drain(&mut self, fault: FaultIndex) {
-        self.ending.get_or_insert(Ending::Drained(fault));
+        self.ending.get_or_insert(LegEnd::Drained(fault));
     }
 
     /// From now on nothing passes; `false` if that was so.
     pub(super) fn sever(&mut self) -> bool {
         self.forget();
         self.awaited.clear();
-        self.ending.replace(Ending::Severed) != Some(Ending::Severed)
+        self.ending.replace(LegEnd::Severed) != Some(LegEnd::Severed)
     }
 
     /// The watch that strikes first takes its leave.
-    fn due(&mut self) -> Option<(FaultIndex, Due)> {
+    fn due(&mut self) -> Option<(FaultIndex, StrikePoint)> {
         let due = self.watches.iter().enumerate().filter_map(|(n, watch)| Some((watch.due()?, watch.fault, n))).min();
         let (due, fault, n) = due?;
         self.watches.remove(n);
         Some((fault, due))
     }
 
-    fn is_at(&self, awaited: &Awaited) -> bool {
+    fn is_at(&self, awaited: &Pending) -> bool {
         match awaited {
-            Awaited::Close | Awaited::Frame { .. } => {
+            Pending::Close | Pending::Frame { .. } => {
                 self.protocol.frames().is_none_or(|frames| frames.boundary() == self.pieces.read())
             }
-            Awaited::BodyEnd { .. } | Awaited::Emptied(_) => !matches!(self.protocol.body(), Body::Chunked(Some(_))),
-            Awaited::Place(parcel) => {
+            Pending::BodyEnd { .. } | Pending::Emptied(_) => !matches!(self.protocol.body(), Body::Chunked(Some(_))),
+            Pending::Place(parcel) => {
                 let due = parcel.behind == 0 && !self.is_in_unit();
                 match self.protocol.body() {
                     Body::Chunked(Some(chunk)) if chunk.is_last() => true,
                     Body::Chunked(Some(chunk)) => due && chunk.payload.is_some() && self.kept_chunk() == Some(chunk),
                     Body::Chunked(None) | Body::Fixed | Body::UntilClose => due,
-                    Body::None => due || parcel.what == What::SseEvent,
+                    Body::None => due || parcel.what == CountedUnit::SseEvent,
                 }
             }
         }
@@ -406,7 +406,7 @@ impl Leg {
 
     /// The sender has finished: what is in passage ends as it stands.
     pub(super) fn finish(&mut self) {
-        if self.fate() != Fate::Pass || !self.pieces.unread().is_empty() {
+        if self.fate() != Disposition::Pass || !self.pieces.unread().is_empty() {
             return;
         }
         self.protocol.finish(self.pieces.read(), &mut self.marks);
@@ -463,12 +463,12 @@ impl Leg {
     }
 
     fn keeps_chunks(&self) -> bool {
-        self.watches.iter().any(Watch::keeps_chunks) || self.awaited.iter().any(Awaited::keeps_chunks)
+        self.watches.iter().any(Watch::keeps_chunks) || self.awaited.iter().any(Pending::keeps_chunks)
     }
 
     /// From where on bytes have to wait.
     fn held_from(&self) -> u64 {
-        if self.awaited.iter().any(Awaited::holds_everything) {
+        if self.awaited.iter().any(Pending::holds_everything) {
             return self.pieces.left();
         }
         let chunk = self.keeps_chunks().then(|| self.kept_chunk()).flatten();

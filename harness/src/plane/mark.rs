@@ -5,7 +5,7 @@ use crate::trace::Unit;
 
 /// The units that triggers count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum What {
+pub(super) enum CountedUnit {
     /// The head of a request or of a final response.
     Head,
     /// A WebSocket frame.
@@ -26,24 +26,24 @@ pub(super) enum Mark {
     /// Something began here of which it is not yet known whether it will count.
     Candidate {
         /// What it may be.
-        what: What,
+        what: CountedUnit,
         /// Its first byte.
         at: u64,
     },
     /// The candidate is none.
     Dismissed {
         /// What it might have been.
-        what: What,
+        what: CountedUnit,
     },
     /// The candidate is hardly one: nothing should wait for it.
     Doubted {
         /// What it might be.
-        what: What,
+        what: CountedUnit,
     },
     /// What the message in passage says will not be known: it is binary, compressed, or longer than what is kept.
     Unreadable {
         /// What it is.
-        what: What,
+        what: CountedUnit,
     },
     /// A message of HTTP has ended, with its body.
     Whole {
@@ -53,14 +53,14 @@ pub(super) enum Mark {
     /// A unit has begun that counts; of an SSE event it is known that it has data, and it counts when it has ended.
     Begun {
         /// Which.
-        what: What,
+        what: CountedUnit,
         /// Its first byte; earlier than this report when it was a candidate before.
         at: u64,
     },
     /// A counted unit has ended.
     Ended {
         /// Which.
-        what: What,
+        what: CountedUnit,
         /// Its first byte.
         start: u64,
         /// The byte after its last.

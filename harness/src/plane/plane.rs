@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::connection::Progress;
+use super::connection::Step;
 use super::connections::Connections;
 use super::firing::Site;
-use super::leg::Fate;
+use super::leg::Disposition;
 use super::planned::Planned;
 use super::reasons::Traffic;
 use super::struck::Point;
@@ -46,7 +46,7 @@ pub struct Plane {
     /// Attempts whose SYNs vanish.
     pub(super) hung: BTreeMap<ConnectionKey, FaultIndex>,
     /// The number keeps those of one instant in the order in which they were set.
-    deadlines: BTreeMap<(Duration, u64), Due>,
+    deadlines: BTreeMap<(Duration, u64), Timer>,
     deadlines_set: u64,
     /// Something has changed that may let held bytes go.
     unsettled: bool,
@@ -58,7 +58,7 @@ pub struct Plane {
 
 /// What is to be done at a time.
 #[derive(Clone, Debug)]
-pub(super) enum Due {
+pub(super) enum Timer {
     /// A trigger comes true.
     Strike(FaultIndex),
     /// A fault ends.
@@ -91,7 +91,7 @@ impl Plane {
         };
         for (n, fault) in faults.iter().enumerate() {
             if let Trigger::At(at) = fault.trigger {
-                plane.set_deadline(at, Due::Strike(FaultIndex(n as u32)));
+                plane.set_deadline(at, Timer::Strike(FaultIndex(n as u32)));
             }
         }
         plane
@@ -116,7 +116,7 @@ impl Plane {
         self.drive(key, direction, now, out);
         let mut rest = Bytes::new();
         if let Some(connection) = self.connections.get_mut(key)
-            && let Fate::Silent(..) = connection.leg(direction).fate()
+            && let Disposition::Silent(..) = connection.leg(direction).fate()
         {
             rest = connection.leg(direction).give_back(from);
         }
@@ -164,12 +164,12 @@ impl Plane {
         self.connections.remove(key);
         self.hung.remove(&key);
         self.deadlines.retain(|_, due| match due {
-            Due::Strike(_) | Due::Heal(_) => true,
-            Due::CloseAnswer(_, of)
-            | Due::HealOne(_, of)
-            | Due::Idle(of)
-            | Due::Undecided(of, _)
-            | Due::Flush(of, _) => *of != key,
+            Timer::Strike(_) | Timer::Heal(_) => true,
+            Timer::CloseAnswer(_, of)
+            | Timer::HealOne(_, of)
+            | Timer::Idle(of)
+            | Timer::Undecided(of, _)
+            | Timer::Flush(of, _) => *of != key,
         });
     }
 
@@ -181,9 +181,9 @@ impl Plane {
             }
             let Some(after) = self.planned_mut(fault).count(host, event) else { continue };
             if after.is_zero() {
-                self.come_true(fault, Site::Everywhere, now, out);
+                self.trigger_fault(fault, Site::Everywhere, now, out);
             } else {
-                self.set_deadline(now + after, Due::Strike(fault));
+                self.set_deadline(now + after, Timer::Strike(fault));
             }
         }
         self.settle(now, out);
@@ -193,13 +193,13 @@ impl Plane {
     pub fn timeout(&mut self, now: Duration, out: &mut Vec<Effect>) {
         while let Some(entry) = self.deadlines.first_entry().filter(|entry| entry.key().0 <= now) {
             match entry.remove() {
-                Due::Strike(fault) => self.come_true(fault, Site::Everywhere, now, out),
-                Due::Heal(fault) => self.heal(fault, now, out),
-                Due::HealOne(fault, key) => self.heal_one(fault, key, now, out),
-                Due::Idle(key) => self.note_idle(key, now, out),
-                Due::Undecided(key, direction) => self.let_undecided_go(key, direction, now, out),
-                Due::Flush(key, direction) => self.flush(key, direction, now, out),
-                Due::CloseAnswer(fault, key) => {
+                Timer::Strike(fault) => self.trigger_fault(fault, Site::Everywhere, now, out),
+                Timer::Heal(fault) => self.heal(fault, now, out),
+                Timer::HealOne(fault, key) => self.heal_one(fault, key, now, out),
+                Timer::Idle(key) => self.note_idle(key, now, out),
+                Timer::Undecided(key, direction) => self.let_undecided_go(key, direction, now, out),
+                Timer::Flush(key, direction) => self.flush(key, direction, now, out),
+                Timer::CloseAnswer(fault, key) => {
                     self.changes += 1;
                     if let Some(connection) = self.connections.get_mut(key) {
                         connection.give_up_closing(fault, out);
@@ -269,7 +269,7 @@ impl Plane {
         if let Some(connection) = self.connections.get_mut(key)
             && connection.leg(direction).begins_to_wait()
         {
-            self.set_deadline(now + Self::SHOWING, Due::Undecided(key, direction));
+            self.set_deadline(now + Self::SHOWING, Timer::Undecided(key, direction));
         }
     }
 
@@ -281,7 +281,7 @@ impl Plane {
         self.await_showing(key, direction, now);
     }
 
-    pub(super) fn set_deadline(&mut self, at: Duration, due: Due) {
+    pub(super) fn set_deadline(&mut self, at: Duration, due: Timer) {
         self.deadlines.insert((at, self.deadlines_set), due);
         self.deadlines_set += 1;
     }
@@ -290,9 +290,9 @@ impl Plane {
     pub(super) fn drive(&mut self, key: ConnectionKey, direction: Direction, now: Duration, out: &mut Vec<Effect>) {
         while let Some(connection) = self.connections.get_mut(key) {
             match connection.advance(direction, &self.armed, out) {
-                Progress::Idle => return,
-                Progress::Strike(fault, watch::Due { at, from }) => {
-                    self.come_true(fault, Site::On(key, Some(Point { direction, at, from })), now, out);
+                Step::Idle => return,
+                Step::Strike(fault, watch::StrikePoint { at, from }) => {
+                    self.trigger_fault(fault, Site::On(key, Some(Point { direction, at, from })), now, out);
                 }
             }
         }

@@ -4,7 +4,7 @@
 //! field, which clients never see. A block begins with its first line that is not blank and ends with the line end of the
 //! blank line that closes it.
 
-use super::mark::{Mark, What};
+use super::mark::{CountedUnit, Mark};
 use crate::trace::Unit;
 
 /// How much of a line, of an event's data and of a comment is kept: as much as of a WebSocket text message.
@@ -70,7 +70,7 @@ impl Sse {
                     return used;
                 }
                 self.block = Some(Block::new(at));
-                marks.push(Mark::Candidate { what: What::SseEvent, at });
+                marks.push(Mark::Candidate { what: CountedUnit::SseEvent, at });
             } else {
                 used += self.read_line(&input[used..], at + used as u64, marks);
             }
@@ -88,7 +88,7 @@ impl Sse {
         if std::mem::take(&mut self.blank_cr) {
             self.end_block(at, marks);
         } else if self.block.take().is_some() {
-            marks.push(Mark::Dismissed { what: What::SseEvent });
+            marks.push(Mark::Dismissed { what: CountedUnit::SseEvent });
         }
     }
 
@@ -137,7 +137,7 @@ impl Sse {
             && !block.is_event
         {
             block.is_event = true;
-            marks.push(Mark::Begun { what: What::SseEvent, at: block.start });
+            marks.push(Mark::Begun { what: CountedUnit::SseEvent, at: block.start });
         }
     }
 
@@ -147,9 +147,9 @@ impl Sse {
         let is_event = block.is_event;
         let unit = block.into_unit();
         if is_event {
-            marks.push(Mark::Ended { what: What::SseEvent, start, end, unit: Some(unit) });
+            marks.push(Mark::Ended { what: CountedUnit::SseEvent, start, end, unit: Some(unit) });
         } else {
-            marks.push(Mark::Dismissed { what: What::SseEvent });
+            marks.push(Mark::Dismissed { what: CountedUnit::SseEvent });
             marks.push(Mark::Aside { start, end, unit });
         }
     }

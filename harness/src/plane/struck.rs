@@ -5,9 +5,9 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::Effect;
-use super::awaited::Awaited;
+use super::awaited::Pending;
 use super::buffer::Keeping;
-use super::connection::{Connection, reader};
+use super::connection::{TrackedConnection, reader};
 use super::http::Body;
 use crate::fault::{Ends, FaultIndex, HalfOpenKind, IoCall, IoErrorKind};
 use crate::name::{ConnectionId, Direction, Side};
@@ -39,7 +39,7 @@ pub enum Edit {
 /// What a verb sees of a connection that it is about to strike.
 #[derive(Debug)]
 pub struct Open<'a> {
-    pub(super) connection: &'a Connection,
+    pub(super) connection: &'a TrackedConnection,
     pub(super) point: Option<Point>,
 }
 
@@ -77,7 +77,7 @@ impl Open<'_> {
 /// A connection that a verb strikes. What it does to it is applied in order.
 #[derive(Debug)]
 pub struct Struck<'a> {
-    pub(super) connection: &'a mut Connection,
+    pub(super) connection: &'a mut TrackedConnection,
     pub(super) fault: FaultIndex,
     /// Where the trigger came true, if that was in the connection's bytes.
     pub(super) point: Option<Point>,
@@ -147,7 +147,7 @@ impl Struck<'_> {
         if leg.is_between_frames() {
             self.out.push(Effect::Inject { connection, direction, bytes, fault });
         } else {
-            leg.awaited.push(Awaited::Frame { fault, bytes });
+            leg.awaited.push(Pending::Frame { fault, bytes });
         }
     }
 

@@ -1,7 +1,7 @@
 //! One fault's watch over one direction: it counts units and finds the byte at which the fault strikes.
 
 use super::encode::DONE;
-use super::mark::{Mark, What};
+use super::mark::{CountedUnit, Mark};
 use crate::fault::{Edge, Fault, FaultIndex, Keep, Response, Trigger};
 use crate::name::Direction;
 use crate::pattern::Pattern;
@@ -14,12 +14,12 @@ pub(super) struct Watch {
     pub(super) fault: FaultIndex,
     need: Keep,
     aim: Aim,
-    due: Option<Due>,
+    due: Option<StrikePoint>,
 }
 
 /// Where a fault must strike now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Due {
+pub(super) struct StrikePoint {
     /// The offset at which it strikes.
     pub(super) at: u64,
     /// The first byte of the unit that the trigger counts.
@@ -44,7 +44,7 @@ enum Aim {
 /// Counts the units that a trigger means.
 #[derive(Debug)]
 struct Counter {
-    what: What,
+    what: CountedUnit,
     n: u32,
     edge: Edge,
     content: Pattern,
@@ -85,15 +85,21 @@ impl Watch {
         let any = Pattern::default();
         let (counted, aim) = match &fault.trigger {
             Trigger::Bytes { n, direction } => (*direction, Aim::Bytes { left: *n }),
-            Trigger::Message { n, direction, edge, content } => (*direction, unit(What::Message, *n, *edge, content)),
-            Trigger::Frame { kind, n, direction, edge } => (*direction, unit(What::Frame(*kind), *n, *edge, &any)),
-            Trigger::SseEvent { n, edge, content } => (Direction::ToClient, unit(What::SseEvent, *n, *edge, content)),
+            Trigger::Message { n, direction, edge, content } => {
+                (*direction, unit(CountedUnit::Message, *n, *edge, content))
+            }
+            Trigger::Frame { kind, n, direction, edge } => {
+                (*direction, unit(CountedUnit::Frame(*kind), *n, *edge, &any))
+            }
+            Trigger::SseEvent { n, edge, content } => {
+                (Direction::ToClient, unit(CountedUnit::SseEvent, *n, *edge, content))
+            }
             Trigger::HttpHead { n, direction, edge } => (*direction, Aim::head(fault.act.response(), *n, *edge)),
-            Trigger::Chunk { n, direction, edge } => (*direction, unit(What::Chunk, *n, *edge, &any)),
-            Trigger::Line { n, direction, edge } => (*direction, unit(What::Line, *n, *edge, &any)),
+            Trigger::Chunk { n, direction, edge } => (*direction, unit(CountedUnit::Chunk, *n, *edge, &any)),
+            Trigger::Line { n, direction, edge } => (*direction, unit(CountedUnit::Line, *n, *edge, &any)),
             Trigger::At(_) | Trigger::Idle(_) | Trigger::Event { .. } | Trigger::Connect => return None,
         };
-        let due = matches!(aim, Aim::Bytes { left: 0 }).then_some(Due { at: 0, from: 0 });
+        let due = matches!(aim, Aim::Bytes { left: 0 }).then_some(StrikePoint { at: 0, from: 0 });
         let need = fault.act.keeps();
         (counted == direction).then_some(Self { fault: index, need, aim, due })
     }
@@ -109,7 +115,7 @@ impl Watch {
     }
 
     /// Where the fault must strike now.
-    pub(super) fn due(&self) -> Option<Due> {
+    pub(super) fn due(&self) -> Option<StrikePoint> {
         self.due
     }
 
@@ -149,7 +155,7 @@ impl Watch {
             Aim::Bytes { left } if *left > 0 => {
                 *left -= bytes.min(*left);
                 if *left == 0 {
-                    self.due = Some(Due { at: read, from: read });
+                    self.due = Some(StrikePoint { at: read, from: read });
                 }
             }
             Aim::Bytes { .. } | Aim::Done { .. } => {}
@@ -173,15 +179,15 @@ impl Watch {
             Aim::Bytes { .. } => {}
             Aim::Unit(counter) => self.due = counter.on_mark(mark).or(self.due),
             Aim::Done { n, heads, event } => match mark {
-                Mark::Ended { what: What::Head, .. } => *heads = heads.saturating_add(1),
-                Mark::Candidate { what: What::SseEvent, at } if heads == n => *event = Some(*at),
-                Mark::Dismissed { what: What::SseEvent } => *event = None,
-                Mark::Ended { what: What::SseEvent, end, unit, .. } => {
+                Mark::Ended { what: CountedUnit::Head, .. } => *heads = heads.saturating_add(1),
+                Mark::Candidate { what: CountedUnit::SseEvent, at } if heads == n => *event = Some(*at),
+                Mark::Dismissed { what: CountedUnit::SseEvent } => *event = None,
+                Mark::Ended { what: CountedUnit::SseEvent, end, unit, .. } => {
                     let from = event.take();
                     if let Some(Unit::SseEvent { data: Some(data), .. }) = unit
                         && data == DONE
                     {
-                        self.due = from.map(|from| Due { at: *end, from });
+                        self.due = from.map(|from| StrikePoint { at: *end, from });
                     }
                 }
                 Mark::Candidate { .. }
@@ -226,20 +232,20 @@ impl Watch {
 }
 
 /// Whether the chunks around a unit are no part of it.
-fn lies_in_payload(what: What) -> bool {
+fn lies_in_payload(what: CountedUnit) -> bool {
     match what {
-        What::SseEvent | What::Chunk | What::Line => true,
-        What::Head | What::Frame(_) | What::Message => false,
+        CountedUnit::SseEvent | CountedUnit::Chunk | CountedUnit::Line => true,
+        CountedUnit::Head | CountedUnit::Frame(_) | CountedUnit::Message => false,
     }
 }
 
 impl Counter {
-    fn new(what: What, n: u32, edge: Edge, content: Pattern) -> Self {
+    fn new(what: CountedUnit, n: u32, edge: Edge, content: Pattern) -> Self {
         Self { what, n, edge, content, counted: 0, others: 0, track: None }
     }
 
     /// A boundary was read. Returns where the fault must strike, when that has become known.
-    fn on_mark(&mut self, mark: &Mark) -> Option<Due> {
+    fn on_mark(&mut self, mark: &Mark) -> Option<StrikePoint> {
         match mark {
             Mark::Candidate { what, at } if *what == self.what => self.follow(*at),
             Mark::Dismissed { what } if *what == self.what => self.track = None,
@@ -268,8 +274,8 @@ impl Counter {
         }
     }
 
-    fn begin(&mut self, at: u64) -> Option<Due> {
-        if self.what == What::SseEvent {
+    fn begin(&mut self, at: u64) -> Option<StrikePoint> {
+        if self.what == CountedUnit::SseEvent {
             self.track.iter_mut().for_each(|track| track.has_shown = true);
             return None;
         }
@@ -286,7 +292,7 @@ impl Counter {
         track.due()
     }
 
-    fn end(&mut self, end: u64, unit: Option<&Unit>) -> Option<Due> {
+    fn end(&mut self, end: u64, unit: Option<&Unit>) -> Option<StrikePoint> {
         let track = self.track.take();
         if self.counts_at_the_end() {
             if !self.means(unit) {
@@ -297,13 +303,13 @@ impl Counter {
         }
         // A unit shorter than the point inside it is struck at its end.
         let track = track.filter(|_| self.counted == self.n)?;
-        Some(Due { at: track.point.unwrap_or(end), from: track.start })
+        Some(StrikePoint { at: track.point.unwrap_or(end), from: track.start })
     }
 
     /// Whether a unit counts only when all of it has come: an event that its body's end cuts off is none (WHATWG HTML,
     /// 9.2.6), and what a message says is known when it is whole.
     fn counts_at_the_end(&self) -> bool {
-        self.what == What::SseEvent || !self.content.is_any()
+        self.what == CountedUnit::SseEvent || !self.content.is_any()
     }
 
     fn means(&self, unit: Option<&Unit>) -> bool {
@@ -322,7 +328,7 @@ impl Counter {
 impl Aim {
     /// The trigger of a verb that is about a whole response names the response by its head.
     fn head(named: Response, n: u32, edge: Edge) -> Self {
-        let head = |edge| Self::Unit(Counter::new(What::Head, n, edge, Pattern::default()));
+        let head = |edge| Self::Unit(Counter::new(CountedUnit::Head, n, edge, Pattern::default()));
         match named {
             Response::Head => head(edge),
             Response::Whole => head(Edge::Before),
@@ -350,7 +356,7 @@ impl Track {
         }
     }
 
-    fn due(&self) -> Option<Due> {
-        self.point.map(|at| Due { at, from: self.start })
+    fn due(&self) -> Option<StrikePoint> {
+        self.point.map(|at| StrikePoint { at, from: self.start })
     }
 }

@@ -1,6 +1,6 @@
 //! Where WebSocket frames and messages begin and end (RFC 6455, 5).
 
-use super::mark::{Mark, What};
+use super::mark::{CountedUnit, Mark};
 use crate::fault::FrameKind;
 use crate::trace::Unit;
 
@@ -136,13 +136,13 @@ impl WebSocket {
         self.frame = Frame { start: at, kind, last: first & 0x80 != 0, ..Frame::default() };
         self.state = State::Header { bytes: [0; HEADER_BYTES], length: 0 };
         let Some(kind) = kind else { return };
-        marks.push(Mark::Begun { what: What::Frame(kind), at });
+        marks.push(Mark::Begun { what: CountedUnit::Frame(kind), at });
         if matches!(kind, FrameKind::Text | FrameKind::Binary) {
             // An extension's payload is not text.
             let text = (kind == FrameKind::Text && first & 0x70 == 0).then(Vec::new);
-            marks.push(Mark::Begun { what: What::Message, at });
+            marks.push(Mark::Begun { what: CountedUnit::Message, at });
             if text.is_none() {
-                marks.push(Mark::Unreadable { what: What::Message });
+                marks.push(Mark::Unreadable { what: CountedUnit::Message });
             }
             self.message = Some(Message { start: at, kind, bytes: 0, text });
         }
@@ -172,7 +172,7 @@ impl WebSocket {
         if let Some(message) = self.message_in_frame() {
             message.0.bytes = message.0.bytes.saturating_add(message.1);
             if message.0.bytes > KEPT_TEXT_BYTES && message.0.text.take().is_some() {
-                marks.push(Mark::Unreadable { what: What::Message });
+                marks.push(Mark::Unreadable { what: CountedUnit::Message });
             }
         }
         self.state = State::Payload { left: self.frame.length };
@@ -218,13 +218,13 @@ impl WebSocket {
         };
         let is_data = unit.is_none();
         self.closed |= kind == FrameKind::Close;
-        marks.push(Mark::Ended { what: What::Frame(kind), start, end, unit });
+        marks.push(Mark::Ended { what: CountedUnit::Frame(kind), start, end, unit });
         if is_data
             && self.frame.last
             && let Some(message) = self.message.take()
         {
             let start = message.start;
-            marks.push(Mark::Ended { what: What::Message, start, end, unit: Some(message.into_unit()) });
+            marks.push(Mark::Ended { what: CountedUnit::Message, start, end, unit: Some(message.into_unit()) });
         }
     }
 

@@ -7,7 +7,7 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::document::Node;
+use super::document::LocatedValue;
 use super::duration::written;
 use super::names::Names;
 use super::{FaultRule, Scenario, validate};
@@ -150,7 +150,7 @@ fn act(draws: &mut Draws) -> Option<Act> {
         text.push_str(&format!("{} = {}\n", key.name, value(key.holds, draws)));
     }
     let table = format!("{text}when = {{ at = '1s' }}\ndo = '{}'\n", entry.word());
-    let node = Node::parse(&table, Path::new("arbitrary.toml")).expect("it is TOML");
+    let node = LocatedValue::parse(&table, Path::new("arbitrary.toml")).expect("it is TOML");
     let rules = super::rule::read(&node, &Names::of(&registry)).ok()?;
     rules.into_iter().flat_map(|rule| rule.acts).next()
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::document::{Node, Value};
+use super::document::{LocatedValue, Value};
 use super::error::{Flaw, Mistakes, unknown};
 use super::{Scenario, Specimen, section, typed, validate};
 use crate::check::current_name;
@@ -33,7 +33,7 @@ pub(crate) type StandIns = BTreeMap<String, StandIn>;
 /// # Errors
 ///
 /// Every specimen whose value is neither the name of a check nor a list of such names.
-pub(super) fn read(node: &Node) -> Result<Vec<Conviction>, Mistakes> {
+pub(super) fn read(node: &LocatedValue) -> Result<Vec<Conviction>, Mistakes> {
     let Value::Table(entries) = &node.value else {
         let sentence = "`convicts` holds the checks that must convict each specimen: write [convicts] and below it \
                         SPECIMEN = \"CHECK\"";

@@ -30,7 +30,7 @@ impl Place {
 
 /// A value and where it stands.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Node {
+pub(crate) struct LocatedValue {
     pub(crate) place: Place,
     pub(crate) value: Value,
 }
@@ -39,7 +39,7 @@ pub(crate) struct Node {
 pub(crate) enum Value {
     /// No array and no table.
     Scalar(toml::Value),
-    Array(Vec<Node>),
+    Array(Vec<LocatedValue>),
     /// In the order of the file.
     Table(Vec<Entry>),
 }
@@ -49,10 +49,10 @@ pub(crate) enum Value {
 pub(crate) struct Entry {
     pub(crate) key: String,
     pub(crate) place: Place,
-    pub(crate) node: Node,
+    pub(crate) node: LocatedValue,
 }
 
-impl Node {
+impl LocatedValue {
     /// Reads a file's text.
     ///
     /// # Errors
@@ -123,16 +123,16 @@ fn join(own: Vec<Entry>, base: Vec<Entry>, lists: Lists) -> Vec<Entry> {
         let node = match (lists, &entry.node.value, under.value) {
             (Lists::Follow, Value::Array(own), Value::Array(base)) if is_tables(own) && is_tables(&base) => {
                 let both = base.into_iter().chain(own.iter().cloned()).collect();
-                Node { place: entry.node.place, value: Value::Array(both) }
+                LocatedValue { place: entry.node.place, value: Value::Array(both) }
             }
-            (_, _, value) => entry.node.laid_over(Node { place: under.place, value }, Lists::Replace),
+            (_, _, value) => entry.node.laid_over(LocatedValue { place: under.place, value }, Lists::Replace),
         };
         joined[at] = Entry { key: entry.key, place: entry.place, node };
     }
     joined
 }
 
-fn is_tables(items: &[Node]) -> bool {
+fn is_tables(items: &[LocatedValue]) -> bool {
     !items.is_empty() && items.iter().all(|item| matches!(item.value, Value::Table(_)))
 }
 
@@ -172,7 +172,7 @@ impl Source<'_> {
         entries.collect::<Result<_, _>>().map(Value::Table)
     }
 
-    fn node(&self, value: &Spanned<DeValue>) -> Result<Node, ScenarioError> {
+    fn node(&self, value: &Spanned<DeValue>) -> Result<LocatedValue, ScenarioError> {
         let place = self.place(&value.span());
         let value = match value.get_ref() {
             DeValue::String(text) => Value::Scalar(toml::Value::String(text.clone().into_owned())),
@@ -189,7 +189,7 @@ impl Source<'_> {
             DeValue::Array(items) => Value::Array(items.iter().map(|item| self.node(item)).collect::<Result<_, _>>()?),
             DeValue::Table(table) => self.table(table)?,
         };
-        Ok(Node { place, value })
+        Ok(LocatedValue { place, value })
     }
 }
 
@@ -210,7 +210,7 @@ impl PartialEq for Lines {
 
 impl Lines {
     /// Every part of a document by the way to it, as in `fault/2/when`.
-    pub(crate) fn of(node: &Node) -> Self {
+    pub(crate) fn of(node: &LocatedValue) -> Self {
         let mut places = BTreeMap::new();
         collect(node, &mut String::new(), &mut places);
         Self { file: Some(Arc::clone(&node.place.file)), places: Arc::new(places), fault_tables: Arc::default() }
@@ -258,9 +258,9 @@ fn in_table(path: &str, tables: &[usize]) -> Option<String> {
     Some(rest.map_or_else(|| format!("fault/{table}"), |rest| format!("fault/{table}/{rest}")))
 }
 
-fn collect(node: &Node, path: &mut String, places: &mut BTreeMap<String, Place>) {
+fn collect(node: &LocatedValue, path: &mut String, places: &mut BTreeMap<String, Place>) {
     let length = path.len();
-    let mut visit = |key: &str, place: &Place, node: &Node| {
+    let mut visit = |key: &str, place: &Place, node: &LocatedValue| {
         if length > 0 {
             path.push('/');
         }

@@ -2,7 +2,7 @@
 
 use toml::Value;
 
-use super::document::Node;
+use super::document::LocatedValue;
 use super::error::{Mistakes, ScenarioError, unknown};
 use super::language::facts::ORIGINS;
 use super::pattern;
@@ -33,7 +33,7 @@ pub(super) fn unit_words() -> Vec<&'static str> {
 }
 
 /// Reads a `[[facts]]`.
-pub(crate) fn read(node: &Node) -> Result<FactSource, Mistakes> {
+pub(crate) fn read(node: &LocatedValue) -> Result<FactSource, Mistakes> {
     let section = Section::any(node, "a source of facts")?;
     let given: Vec<_> = ORIGINS.iter().filter(|origin| section.get(origin.word).is_some()).collect();
     let origin = match given[..] {

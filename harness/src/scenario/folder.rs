@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::Scenario;
-use super::document::{Node, Value};
+use super::document::{LocatedValue, Value};
 use super::error::{Mistakes, ScenarioError, unknown};
 use super::language::tables::BASE;
 use super::section::Section;
@@ -137,17 +137,17 @@ pub(crate) fn text_of(path: &Path) -> Result<String, ScenarioError> {
 /// # Errors
 ///
 /// If there is no such base, or it is no TOML. What a base may not hold is left out and told in `mistakes`.
-pub(super) fn with_base(own: Node, path: &Path, mistakes: &mut Mistakes) -> Result<Node, Mistakes> {
+pub(super) fn with_base(own: LocatedValue, path: &Path, mistakes: &mut Mistakes) -> Result<LocatedValue, Mistakes> {
     over_bases(own, path, &mut BTreeSet::new(), mistakes)
 }
 
 /// A base may stand on another; `below` are the files that are being read already.
 fn over_bases(
-    own: Node,
+    own: LocatedValue,
     path: &Path,
     below: &mut BTreeSet<PathBuf>,
     mistakes: &mut Mistakes,
-) -> Result<Node, Mistakes> {
+) -> Result<LocatedValue, Mistakes> {
     let Some(name) = own.get("base") else { return Ok(own) };
     let (base, file) = load_base(name, path, mistakes)?;
     if !below.insert(file.clone()) {
@@ -158,7 +158,7 @@ fn over_bases(
     Ok(without_dropped_checks(merged))
 }
 
-fn load_base(name: &Node, path: &Path, mistakes: &mut Mistakes) -> Result<(Node, PathBuf), Mistakes> {
+fn load_base(name: &LocatedValue, path: &Path, mistakes: &mut Mistakes) -> Result<(LocatedValue, PathBuf), Mistakes> {
     let word: String = typed::read(name)?;
     let folders: Vec<_> =
         path.ancestors().skip(1).flat_map(|folder| BASE_FOLDERS.map(|bases| folder.join(bases))).collect();
@@ -172,7 +172,7 @@ fn load_base(name: &Node, path: &Path, mistakes: &mut Mistakes) -> Result<(Node,
         let sentence = format!("there is no base `{word}` in a folder `_base` (or `base`) beside or above this file");
         return Err(name.place.error_meaning(unknown(sentence, &word, known)).into());
     };
-    let mut base = Node::parse(&text_of(&file)?, &file)?;
+    let mut base = LocatedValue::parse(&text_of(&file)?, &file)?;
     let keys: Vec<_> = BASE.keys().map(|key| key.name).collect();
     mistakes.extend(Section::any(&base, BASE.what)?.strangers(&keys));
     if let Value::Table(entries) = &mut base.value {
@@ -182,8 +182,8 @@ fn load_base(name: &Node, path: &Path, mistakes: &mut Mistakes) -> Result<(Node,
 }
 
 /// A link that the scenario describes itself is not described by its base.
-fn without_overridden_links(mut base: Node, own: &Node) -> Node {
-    let ends = |link: &Node| -> Option<BTreeSet<String>> { typed::read(link.get("between")?).ok() };
+fn without_overridden_links(mut base: LocatedValue, own: &LocatedValue) -> LocatedValue {
+    let ends = |link: &LocatedValue| -> Option<BTreeSet<String>> { typed::read(link.get("between")?).ok() };
     let Some(Value::Array(own)) = own.get("link").map(|links| &links.value) else { return base };
     let described: BTreeSet<_> = own.iter().filter_map(ends).collect();
     if let Value::Table(entries) = &mut base.value {
@@ -197,7 +197,7 @@ fn without_overridden_links(mut base: Node, own: &Node) -> Node {
 }
 
 /// `checks.delivery = false` in a scenario drops a check of its base.
-fn without_dropped_checks(mut merged: Node) -> Node {
+fn without_dropped_checks(mut merged: LocatedValue) -> LocatedValue {
     if let Value::Table(entries) = &mut merged.value {
         for entry in entries.iter_mut().filter(|entry| entry.key == "checks") {
             if let Value::Table(checks) = &mut entry.node.value {

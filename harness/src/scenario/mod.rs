@@ -49,7 +49,7 @@ pub(crate) use rule::When;
 pub(crate) mod arbitrary;
 
 pub(crate) use convicts::{StandIn, StandIns};
-pub(crate) use document::Node;
+pub(crate) use document::LocatedValue;
 pub(crate) use duration::Millis;
 use error::{Flaw, Mistakes};
 pub(crate) use error::{nearest, unknown};
@@ -302,7 +302,7 @@ impl Scenario {
     fn whole_from_toml(text: &str, path: &Path, registry: &Registry) -> Result<Self, Mistakes> {
         let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
         let mut mistakes = Mistakes::default();
-        let whole = folder::with_base(Node::parse(text, path)?, path, &mut mistakes)?;
+        let whole = folder::with_base(LocatedValue::parse(text, path)?, path, &mut mistakes)?;
         match mistakes.keep(read::scenario(&whole, stem.as_deref(), registry)) {
             Some(scenario) => mistakes.unless(scenario),
             None => Err(mistakes),

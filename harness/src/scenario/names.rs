@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use toml::Value;
 
-use super::document::{Node, Place, Value as Written};
+use super::document::{LocatedValue, Place, Value as Written};
 use super::error::{Mistakes, ScenarioError, unknown};
 use super::section::Section;
 use super::typed::kind;
@@ -17,7 +17,7 @@ use crate::name::Link;
 pub(crate) struct Names<'a> {
     registry: &'a Registry,
     moments: BTreeMap<&'a str, Moment<'a>>,
-    verbs: BTreeMap<&'a str, &'a Node>,
+    verbs: BTreeMap<&'a str, &'a LocatedValue>,
 }
 
 /// A trigger that has a name, perhaps with the link on which it counts.
@@ -56,7 +56,7 @@ impl<'a> Names<'a> {
     }
 
     /// The link of the moments that the value of a `when` names, if they have one.
-    pub(crate) fn link(&self, when: &Node) -> Result<Option<Link>, ScenarioError> {
+    pub(crate) fn link(&self, when: &LocatedValue) -> Result<Option<Link>, ScenarioError> {
         let mut found: Option<Link> = None;
         for (name, place) in moments_in(when) {
             let Some(link) = &self.moment(name, place)?.link else { continue };
@@ -85,7 +85,7 @@ impl<'a> Names<'a> {
     }
 
     /// The verbs of a `one_of`: a list by its name, or tables, with the names of lists among them.
-    pub(crate) fn choices(&self, one_of: &'a Node) -> Result<Vec<&'a Node>, ScenarioError> {
+    pub(crate) fn choices(&self, one_of: &'a LocatedValue) -> Result<Vec<&'a LocatedValue>, ScenarioError> {
         let items = match &one_of.value {
             Written::Array(items) => items.as_slice(),
             Written::Scalar(_) | Written::Table(_) => std::slice::from_ref(one_of),
@@ -103,7 +103,7 @@ impl<'a> Names<'a> {
         Ok(choices)
     }
 
-    fn list(&self, name: &str, place: &Place) -> Result<&'a [Node], ScenarioError> {
+    fn list(&self, name: &str, place: &Place) -> Result<&'a [LocatedValue], ScenarioError> {
         match self.verbs.get(name) {
             Some(list) => Section::items_of(list, name),
             None => {
@@ -121,7 +121,7 @@ impl<'a> Names<'a> {
 }
 
 /// The entries of a table of names.
-fn named<'a>(scenario: &Section<'a>, key: &str, mistakes: &mut Mistakes) -> Vec<(&'a str, &'a Node)> {
+fn named<'a>(scenario: &Section<'a>, key: &str, mistakes: &mut Mistakes) -> Vec<(&'a str, &'a LocatedValue)> {
     let Some(node) = scenario.get(key) else { return Vec::new() };
     match &node.value {
         Written::Table(entries) => entries.iter().map(|entry| (entry.key.as_str(), &entry.node)).collect(),
@@ -132,7 +132,7 @@ fn named<'a>(scenario: &Section<'a>, key: &str, mistakes: &mut Mistakes) -> Vec<
     }
 }
 
-fn moment(node: &Node) -> Result<Moment<'_>, Mistakes> {
+fn moment(node: &LocatedValue) -> Result<Moment<'_>, Mistakes> {
     let section = Section::any(node, "a moment")?;
     let link = section.get("link").map(|_| rule::link(&section)).transpose()?;
     let trigger = section.without(&["link"]);
@@ -141,7 +141,7 @@ fn moment(node: &Node) -> Result<Moment<'_>, Mistakes> {
 }
 
 /// The names of moments in the value of a `when`.
-fn moments_in(when: &Node) -> Vec<(&str, &Place)> {
+fn moments_in(when: &LocatedValue) -> Vec<(&str, &Place)> {
     if let Some(Written::Array(choices)) = when.get("one_of").map(|choices| &choices.value) {
         return choices.iter().flat_map(moments_in).collect();
     }

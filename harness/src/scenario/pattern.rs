@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use toml::Value;
 
-use super::document::{Node, Value as Written};
+use super::document::{LocatedValue, Value as Written};
 use super::error::ScenarioError;
 use super::section::Section;
 use crate::pattern::{self, Pattern, Wanted};
 
 /// Reads a table of conditions; `what` names it in sentences.
-pub(crate) fn read(node: &Node, what: &str) -> Result<Pattern, ScenarioError> {
+pub(crate) fn read(node: &LocatedValue, what: &str) -> Result<Pattern, ScenarioError> {
     let table = Section::any(node, what)?;
     let mut places: BTreeMap<String, &str> = BTreeMap::new();
     let mut pattern = Pattern::default();
@@ -24,7 +24,7 @@ pub(crate) fn read(node: &Node, what: &str) -> Result<Pattern, ScenarioError> {
     Ok(pattern)
 }
 
-fn wanted(node: &Node, key: &str) -> Result<Wanted, ScenarioError> {
+fn wanted(node: &LocatedValue, key: &str) -> Result<Wanted, ScenarioError> {
     if let Written::Table(_) = &node.value {
         let what = format!("`{key}`");
         let section = Section::any(node, &what)?;

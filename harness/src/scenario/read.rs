@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::date::Date;
-use super::document::{Entry, Lines, Node, Value};
+use super::document::{Entry, Lines, LocatedValue, Value};
 use super::duration::Millis;
 use super::error::{Mistakes, ScenarioError, list, nearest};
 use super::language::Table;
@@ -25,7 +25,7 @@ const UNREAD: &str = "unread";
 /// # Errors
 ///
 /// Every mistake of every part; what depends on a part that could not be read is not looked at.
-pub(crate) fn scenario(node: &Node, stem: Option<&str>, registry: &Registry) -> Result<Scenario, Mistakes> {
+pub(crate) fn scenario(node: &LocatedValue, stem: Option<&str>, registry: &Registry) -> Result<Scenario, Mistakes> {
     let section = Section::any(node, tables::SCENARIO.what)?;
     let mut mistakes = section.check(tables::SCENARIO.keys());
     let name = match (section.optional("name").ok().flatten(), stem) {
@@ -72,20 +72,24 @@ pub(crate) fn scenario(node: &Node, stem: Option<&str>, registry: &Registry) -> 
 /// What could be read of a list of tables, with the place of each in the list.
 fn each<'a, T>(
     mistakes: &mut Mistakes,
-    tables: Result<&'a [Node], ScenarioError>,
-    read: impl Fn(&'a Node) -> Result<T, Mistakes>,
+    tables: Result<&'a [LocatedValue], ScenarioError>,
+    read: impl Fn(&'a LocatedValue) -> Result<T, Mistakes>,
 ) -> (Vec<T>, Vec<usize>) {
     let tables = mistakes.keep(tables).unwrap_or_default();
     tables.iter().enumerate().filter_map(|(place, table)| Some((mistakes.keep(read(table))?, place))).unzip()
 }
 
 /// Reads and checks a scenario that is one table of a document.
-pub(crate) fn in_document(node: &Node, registry: &Registry) -> Result<Scenario, ScenarioError> {
+pub(crate) fn in_document(node: &LocatedValue, registry: &Registry) -> Result<Scenario, ScenarioError> {
     scenario(node, None, registry).map_err(|mistakes| mistakes.first(&node.place.file))
 }
 
 /// Reads and checks the `[[fault]]` tables of a plan's document. In a plan nothing is left open.
-pub(crate) fn faults(document: &Node, scenario: &Scenario, registry: &Registry) -> Result<Vec<Fault>, ScenarioError> {
+pub(crate) fn faults(
+    document: &LocatedValue,
+    scenario: &Scenario,
+    registry: &Registry,
+) -> Result<Vec<Fault>, ScenarioError> {
     let lines = Lines::of(document);
     let tables = Section::any(document, "a plan")?.items("fault")?;
     let mut faults = Vec::new();
@@ -101,7 +105,7 @@ pub(crate) fn faults(document: &Node, scenario: &Scenario, registry: &Registry) 
     Ok(faults)
 }
 
-fn network(node: &Node) -> Result<Network, Mistakes> {
+fn network(node: &LocatedValue) -> Result<Network, Mistakes> {
     let section = Section::open(node, &tables::NETWORK)?;
     let usual = Network::default();
     Ok(Network {
@@ -129,9 +133,9 @@ fn hosts(section: &Section, mistakes: &mut Mistakes) -> Vec<HostSpec> {
     hosts
 }
 
-fn host(name: &str, node: &Node, table: &Table, role: Role) -> Result<HostSpec, Mistakes> {
+fn host(name: &str, node: &LocatedValue, table: &Table, role: Role) -> Result<HostSpec, Mistakes> {
     let section = Section::open(node, table)?;
-    let config = match section.get("config").map(Node::plain) {
+    let config = match section.get("config").map(LocatedValue::plain) {
         None => toml::Table::new(),
         Some(toml::Value::Table(config)) => config,
         Some(_) => {
@@ -148,7 +152,7 @@ fn host(name: &str, node: &Node, table: &Table, role: Role) -> Result<HostSpec, 
     })
 }
 
-fn link(node: &Node) -> Result<LinkSpec, Mistakes> {
+fn link(node: &LocatedValue) -> Result<LinkSpec, Mistakes> {
     let section = Section::open(node, &tables::LINK)?;
     let mut parameters = tables::OF_A_LINK.iter().map(|key| key.name);
     if parameters.clone().all(|key| section.get(key).is_none()) {
@@ -180,7 +184,7 @@ fn middlebox(section: &Section) -> Result<Option<Middlebox>, ScenarioError> {
 
 /// The checks that have no mistake. A check that has no name of ours may be the catalogue's own, unless it looks like one
 /// of ours misspelt.
-fn checks(node: &Node, rules: &[FaultRule], mistakes: &mut Mistakes) -> Expectations {
+fn checks(node: &LocatedValue, rules: &[FaultRule], mistakes: &mut Mistakes) -> Expectations {
     let Value::Table(entries) = &node.value else {
         return mistakes.keep(typed::read(node)).unwrap_or_default();
     };
@@ -191,7 +195,7 @@ fn checks(node: &Node, rules: &[FaultRule], mistakes: &mut Mistakes) -> Expectat
         each |= mistakes.keep(take_each(&mut entry.node)).unwrap_or(false);
     }
     ours.retain(|entry| mistakes.keep(check(entry, node)).is_some());
-    let whole = Node { value: Value::Table(ours), place: node.place.clone() };
+    let whole = LocatedValue { value: Value::Table(ours), place: node.place.clone() };
     let mut expectations: Expectations = mistakes.keep(typed::read(&whole)).unwrap_or_default();
     if each {
         let of = |rule: &FaultRule| rule.acts.iter().map(Sign::of).collect::<Vec<_>>();
@@ -206,7 +210,7 @@ fn checks(node: &Node, rules: &[FaultRule], mistakes: &mut Mistakes) -> Expectat
 }
 
 /// Finds the mistakes in a check of this crate: first those that its keys tell, then what no single key shows.
-fn check(entry: &Entry, checks: &Node) -> Result<(), Mistakes> {
+fn check(entry: &Entry, checks: &LocatedValue) -> Result<(), Mistakes> {
     if let Some(law) = LAWS.iter().find(|law| law.word == entry.key) {
         let what = format!("the check `{}`", law.word);
         Section::any(&entry.node, &what)?.check(law.keys.iter()).unless(())?;
@@ -217,7 +221,7 @@ fn check(entry: &Entry, checks: &Node) -> Result<(), Mistakes> {
         }
         mistakes.unless(())?;
     }
-    let alone = Node { value: Value::Table(vec![entry.clone()]), place: checks.place.clone() };
+    let alone = LocatedValue { value: Value::Table(vec![entry.clone()]), place: checks.place.clone() };
     typed::read::<Expectations>(&alone)?;
     Ok(())
 }
@@ -237,7 +241,7 @@ fn own_check(entry: &Entry) -> Result<toml::Table, ScenarioError> {
 pub(super) const EACH: &str = "each verb of each fault";
 
 /// Takes the sentence that stands for many states out of what is said of `sometimes`; says whether it was there.
-fn take_each(node: &mut Node) -> Result<bool, ScenarioError> {
+fn take_each(node: &mut LocatedValue) -> Result<bool, ScenarioError> {
     if let Value::Scalar(_) = &node.value {
         is_each(node)?;
         node.value = Value::Table(Vec::new());
@@ -251,7 +255,7 @@ fn take_each(node: &mut Node) -> Result<bool, ScenarioError> {
     Ok(states.len() < before)
 }
 
-fn is_each(node: &Node) -> Result<(), ScenarioError> {
+fn is_each(node: &LocatedValue) -> Result<(), ScenarioError> {
     match &node.value {
         Value::Scalar(toml::Value::String(text)) if text == EACH => Ok(()),
         Value::Scalar(_) | Value::Array(_) | Value::Table(_) => {
@@ -261,7 +265,7 @@ fn is_each(node: &Node) -> Result<(), ScenarioError> {
     }
 }
 
-fn specimen(node: &Node) -> Result<Specimen, Mistakes> {
+fn specimen(node: &LocatedValue) -> Result<Specimen, Mistakes> {
     let section = Section::open(node, &tables::SPECIMEN)?;
     Ok(Specimen {
         name: section.required("name")?,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::document::{Node, Value};
+use super::document::{LocatedValue, Value};
 use super::error::{Mistakes, ScenarioError};
 use super::language::verbs::FAULT;
 use super::names::Names;
@@ -114,7 +114,7 @@ impl When {
 pub(crate) const BESIDE_A_VERB: [&str; 5] = ["link", "connection", "between", "host", "when"];
 
 /// Reads a `[[fault]]`, which is a fault for each of the connections that it names.
-pub(crate) fn read<'a>(node: &'a Node, names: &Names<'a>) -> Result<Vec<FaultRule>, Mistakes> {
+pub(crate) fn read<'a>(node: &'a LocatedValue, names: &Names<'a>) -> Result<Vec<FaultRule>, Mistakes> {
     let section = Section::any(node, FAULT.what)?;
     let mut mistakes = Mistakes::default();
     mistakes.extend(section.missing(FAULT.keys()));
@@ -222,7 +222,7 @@ fn connections(section: &Section) -> Result<Vec<Option<u32>>, ScenarioError> {
     Ok(numbers.into_iter().map(Some).collect())
 }
 
-fn connection_range(text: &str, node: &Node) -> Result<Vec<u32>, ScenarioError> {
+fn connection_range(text: &str, node: &LocatedValue) -> Result<Vec<u32>, ScenarioError> {
     let ends = |separator| {
         let (first, last) = text.split_once(separator)?;
         Some((first.trim().parse::<u32>().ok()?, last.trim().parse::<u32>().ok()?))

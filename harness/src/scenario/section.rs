@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::de::DeserializeOwned;
 
-use super::document::{Node, Place, Value};
+use super::document::{LocatedValue, Place, Value};
 use super::error::{Mistakes, ScenarioError, nearest, unknown};
 use super::language::{Key, Presence, Table};
 use super::typed::{kind, read, read_fields};
@@ -15,7 +15,7 @@ use super::typed::{kind, read, read_fields};
 pub(crate) struct Section<'a> {
     pub(crate) place: &'a Place,
     what: &'a str,
-    entries: BTreeMap<&'a str, (&'a Place, &'a Node)>,
+    entries: BTreeMap<&'a str, (&'a Place, &'a LocatedValue)>,
 }
 
 /// More combinations than this of listed values are a mistake.
@@ -23,7 +23,7 @@ const COMBINATIONS_AT_MOST: usize = 1000;
 
 impl<'a> Section<'a> {
     /// Opens a table; `what` names it in sentences, as in `a host`.
-    pub(crate) fn any(node: &'a Node, what: &'a str) -> Result<Self, ScenarioError> {
+    pub(crate) fn any(node: &'a LocatedValue, what: &'a str) -> Result<Self, ScenarioError> {
         let Value::Table(entries) = &node.value else {
             return Err(node.place.error(format!("{what} is a table, not {}", kind(node))));
         };
@@ -36,7 +36,7 @@ impl<'a> Section<'a> {
     /// # Errors
     ///
     /// Every key that it does not have, every key that it lacks, and every value that its key does not take.
-    pub(crate) fn open(node: &'a Node, table: &Table) -> Result<Self, Mistakes> {
+    pub(crate) fn open(node: &'a LocatedValue, table: &Table) -> Result<Self, Mistakes> {
         let section = Self::any(node, table.what)?;
         section.check(table.keys()).unless(section)
     }
@@ -101,7 +101,7 @@ impl<'a> Section<'a> {
         self.entries.keys().copied()
     }
 
-    pub(crate) fn get(&self, key: &str) -> Option<&'a Node> {
+    pub(crate) fn get(&self, key: &str) -> Option<&'a LocatedValue> {
         self.entries.get(key).map(|(_, node)| *node)
     }
 
@@ -110,7 +110,7 @@ impl<'a> Section<'a> {
         self.entries.get(key).map_or(self.place, |(place, _)| place)
     }
 
-    pub(crate) fn node(&self, key: &str) -> Result<&'a Node, ScenarioError> {
+    pub(crate) fn node(&self, key: &str) -> Result<&'a LocatedValue, ScenarioError> {
         self.get(key).ok_or_else(|| self.place.error(format!("{} needs `{key}`", self.what)))
     }
 
@@ -137,12 +137,12 @@ impl<'a> Section<'a> {
     }
 
     /// The items of a list of tables, none when the key is missing.
-    pub(crate) fn items(&self, key: &str) -> Result<&'a [Node], ScenarioError> {
+    pub(crate) fn items(&self, key: &str) -> Result<&'a [LocatedValue], ScenarioError> {
         self.get(key).map_or(Ok(&[]), |node| Self::items_of(node, key))
     }
 
     /// The items of a list of tables.
-    pub(crate) fn items_of(node: &'a Node, key: &str) -> Result<&'a [Node], ScenarioError> {
+    pub(crate) fn items_of(node: &'a LocatedValue, key: &str) -> Result<&'a [LocatedValue], ScenarioError> {
         match &node.value {
             Value::Array(items) => Ok(items),
             Value::Scalar(_) | Value::Table(_) => Err(node.place.error(format!("`{key}` is a list of tables"))),
@@ -150,7 +150,7 @@ impl<'a> Section<'a> {
     }
 
     /// The tables of `{ one_of = [...] }`; `None` for a value of another form.
-    pub(crate) fn choices(node: &'a Node, what: &'a str) -> Result<Option<&'a [Node]>, ScenarioError> {
+    pub(crate) fn choices(node: &'a LocatedValue, what: &'a str) -> Result<Option<&'a [LocatedValue]>, ScenarioError> {
         let Some(choices) = node.get("one_of") else { return Ok(None) };
         Self::any(node, what)?.only(&["one_of"])?;
         match Self::items_of(choices, "one_of")? {
@@ -179,7 +179,7 @@ impl<'a> Section<'a> {
     }
 
     /// The named tables below a key (`[host.alice]`), none when the key is missing.
-    pub(crate) fn named(&self, key: &str) -> Result<Vec<(&'a str, &'a Place, &'a Node)>, ScenarioError> {
+    pub(crate) fn named(&self, key: &str) -> Result<Vec<(&'a str, &'a Place, &'a LocatedValue)>, ScenarioError> {
         let Some(node) = self.get(key) else { return Ok(Vec::new()) };
         let section = Section::any(node, self.what).map_err(|error| ScenarioError {
             sentence: format!("`{key}` holds a table for each name: write [{key}.NAME]"),
@@ -201,7 +201,7 @@ impl<'a> Section<'a> {
                     place.error(format!("this makes more than {COMBINATIONS_AT_MOST} combinations to draw from"))
                 );
             }
-            let with = |section: &Self, item: &'a Node| {
+            let with = |section: &Self, item: &'a LocatedValue| {
                 let mut section = section.clone();
                 section.entries.insert(key, (place, item));
                 section
@@ -212,7 +212,7 @@ impl<'a> Section<'a> {
     }
 }
 
-fn read_as<T: DeserializeOwned>(node: &Node, key: &str) -> Result<T, ScenarioError> {
+fn read_as<T: DeserializeOwned>(node: &LocatedValue, key: &str) -> Result<T, ScenarioError> {
     read(node).map_err(|error| about(key, error))
 }
 

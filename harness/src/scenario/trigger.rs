@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use toml::Value;
 
-use super::document::{Node, Place, Value as Written};
+use super::document::{LocatedValue, Place, Value as Written};
 use super::duration::{Millis, written};
 use super::error::{Mistakes, ScenarioError, list, nearest, unknown};
 use super::language::triggers::{NUMBERS, TIMES, TRIGGERS};
@@ -21,7 +21,7 @@ use crate::pattern::Pattern;
 
 /// Reads the triggers of a fault, of which one is drawn. `link` is what the fault strikes, if that is a link; a string is
 /// a moment's name.
-pub(crate) fn read(node: &Node, link: Option<&Link>, names: &Names) -> Result<Vec<When>, Mistakes> {
+pub(crate) fn read(node: &LocatedValue, link: Option<&Link>, names: &Names) -> Result<Vec<When>, Mistakes> {
     let choices = Section::choices(node, "`when`")?.unwrap_or(std::slice::from_ref(node));
     let mut mistakes = Mistakes::default();
     let mut whens = Vec::new();
@@ -163,16 +163,16 @@ fn counted<'a>(section: &Section, name: &'a str) -> Result<Counted<'a>, Scenario
 }
 
 /// Whether a value describes what a message says: a table that is no range of numbers.
-fn says(node: &Node) -> bool {
+fn says(node: &LocatedValue) -> bool {
     matches!(&node.value, Written::Table(fields) if !fields.is_empty()) && !is_range(node)
 }
 
-fn is_range(node: &Node) -> bool {
+fn is_range(node: &LocatedValue) -> bool {
     node.get("from").or(node.get("to")).is_some()
 }
 
 /// A table with `from` and `to` is a range, though messages have fields of these names, too.
-fn range_of_numbers(node: &Node, name: &str) -> Result<(), ScenarioError> {
+fn range_of_numbers(node: &LocatedValue, name: &str) -> Result<(), ScenarioError> {
     let text = |key| node.get(key).filter(|node| matches!(node.value, Written::Scalar(Value::String(_))));
     if let Some(text) = text("from").or(text("to")) {
         let sentence = format!("`{name}`: `from` and `to` are numbers here; a field of that name is written `/from`");
@@ -227,7 +227,7 @@ fn count(section: &Section, key: &str, number: u64) -> Result<u32, ScenarioError
 }
 
 /// A number, or `{ from = 1, to = 9 }`.
-fn numbers(node: &Node, key: &str) -> Result<(u64, Option<u64>), ScenarioError> {
+fn numbers(node: &LocatedValue, key: &str) -> Result<(u64, Option<u64>), ScenarioError> {
     match node.get("from").or(node.get("to")) {
         None => typed::read::<u64>(node)
             .map(|number| (number, None))
@@ -240,7 +240,7 @@ fn numbers(node: &Node, key: &str) -> Result<(u64, Option<u64>), ScenarioError> 
 }
 
 /// A time, or `{ from = "1s", to = "9s" }`.
-fn times(node: &Node, key: &str) -> Result<(Duration, Option<Duration>), ScenarioError> {
+fn times(node: &LocatedValue, key: &str) -> Result<(Duration, Option<Duration>), ScenarioError> {
     match node.get("from").or(node.get("to")) {
         None => typed::read::<Millis>(node)
             .map(|time| (time.0, None))
@@ -252,7 +252,7 @@ fn times(node: &Node, key: &str) -> Result<(Duration, Option<Duration>), Scenari
     }
 }
 
-fn range<'a>(node: &'a Node, table: &Table) -> Result<Section<'a>, ScenarioError> {
+fn range<'a>(node: &'a LocatedValue, table: &Table) -> Result<Section<'a>, ScenarioError> {
     Section::open(node, table).map_err(|mistakes| mistakes.first(&node.place.file))
 }
 

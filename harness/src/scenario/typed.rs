@@ -8,11 +8,11 @@ use serde::de::{
 };
 use serde::forward_to_deserialize_any;
 
-use super::document::{Entry, Node, Place, Value};
+use super::document::{Entry, LocatedValue, Place, Value};
 use super::error::{ScenarioError, unknown};
 
 /// Reads a value.
-pub(crate) fn read<T: DeserializeOwned>(node: &Node) -> Result<T, ScenarioError> {
+pub(crate) fn read<T: DeserializeOwned>(node: &LocatedValue) -> Result<T, ScenarioError> {
     T::deserialize(Typed(node)).map_err(|misread| {
         let place = misread.place.as_ref().unwrap_or(&node.place);
         place.error_meaning((misread.sentence, misread.suggestion))
@@ -20,7 +20,10 @@ pub(crate) fn read<T: DeserializeOwned>(node: &Node) -> Result<T, ScenarioError>
 }
 
 /// Reads the values of a table's keys into the fields of a type. What is said of a value names its key.
-pub(crate) fn read_fields<T: DeserializeOwned>(place: &Place, fields: &[(&str, &Node)]) -> Result<T, ScenarioError> {
+pub(crate) fn read_fields<T: DeserializeOwned>(
+    place: &Place,
+    fields: &[(&str, &LocatedValue)],
+) -> Result<T, ScenarioError> {
     T::deserialize(Fields(fields)).map_err(|misread| {
         let place = misread.place.as_ref().unwrap_or(place);
         place.error_meaning((misread.sentence, misread.suggestion))
@@ -87,7 +90,7 @@ impl Error for Misread {
     }
 }
 
-struct Typed<'a>(&'a Node);
+struct Typed<'a>(&'a LocatedValue);
 
 impl<'de> Deserializer<'de> for Typed<'_> {
     type Error = Misread;
@@ -138,7 +141,7 @@ impl<'de> Deserializer<'de> for Typed<'_> {
 }
 
 /// What a value is, in words.
-pub(crate) fn kind(node: &Node) -> &'static str {
+pub(crate) fn kind(node: &LocatedValue) -> &'static str {
     match &node.value {
         Value::Scalar(toml::Value::String(_)) => "a string",
         Value::Scalar(toml::Value::Integer(_) | toml::Value::Float(_)) => "a number",
@@ -149,7 +152,7 @@ pub(crate) fn kind(node: &Node) -> &'static str {
     }
 }
 
-struct Items<'a>(std::slice::Iter<'a, Node>);
+struct Items<'a>(std::slice::Iter<'a, LocatedValue>);
 
 impl<'de> SeqAccess<'de> for Items<'_> {
     type Error = Misread;
@@ -182,7 +185,7 @@ impl<'de> MapAccess<'de> for Pairs<'_> {
 }
 
 /// The keys of a table with their values, as the fields of a struct.
-struct Fields<'a>(&'a [(&'a str, &'a Node)]);
+struct Fields<'a>(&'a [(&'a str, &'a LocatedValue)]);
 
 impl<'de> Deserializer<'de> for Fields<'_> {
     type Error = Misread;
@@ -202,9 +205,9 @@ impl<'de> Deserializer<'de> for Fields<'_> {
 }
 
 struct Named<'a> {
-    fields: std::slice::Iter<'a, (&'a str, &'a Node)>,
+    fields: std::slice::Iter<'a, (&'a str, &'a LocatedValue)>,
     /// The field whose key has been read and whose value has not.
-    open: Option<&'a (&'a str, &'a Node)>,
+    open: Option<&'a (&'a str, &'a LocatedValue)>,
 }
 
 impl<'de> MapAccess<'de> for Named<'_> {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use toml::Value;
 
-use super::document::{Node, Place};
+use super::document::{LocatedValue, Place};
 use super::error::{Mistakes, ScenarioError, list, nearest, unknown};
 use super::language::verbs::{self, FAULT};
 use super::names::Names;
@@ -52,7 +52,7 @@ pub(crate) fn check<'a>(fault: &Section<'a>, names: &Names<'a>) -> Result<(), Mi
 }
 
 /// Finds the mistakes in tables of verbs that strike nothing yet.
-pub(crate) fn check_each(choices: &[Node], registry: &Registry) -> Result<(), Mistakes> {
+pub(crate) fn check_each(choices: &[LocatedValue], registry: &Registry) -> Result<(), Mistakes> {
     let mut mistakes = Mistakes::default();
     for choice in choices {
         let combinations = Section::any(choice, "a choice").and_then(Section::combinations);

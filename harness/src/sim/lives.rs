@@ -6,7 +6,7 @@ use super::SimError;
 use super::engine::Engine;
 use super::hosts::State;
 use super::overrides::EntropyState;
-use crate::fabric::{Due, HostId, HostOrder, LifeId, Power};
+use crate::fabric::{Deadline, HostId, HostOrder, LifeId, Power};
 use crate::fault::FaultIndex;
 use crate::plane::HostAct;
 use crate::trace::{ProcessEvent, RecordKind, RunEnd};
@@ -51,7 +51,7 @@ impl Engine {
             match pause {
                 Some(pause) => {
                     let at = network.fabric.now + pause;
-                    network.fabric.schedule.push(at, Due::Start(host));
+                    network.fabric.schedule.push(at, Deadline::Start(host));
                 }
                 None => network.hosts.host_mut(host).finished = true,
             }

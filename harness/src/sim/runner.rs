@@ -15,7 +15,7 @@ use super::engine::{Engine, Livelock};
 use super::hosts::State;
 use crate::catalogue::{Body, Catalogue, ConfigError, FactSink, HostContext};
 use crate::error::chain;
-use crate::fabric::{Due, HostId, LifeId};
+use crate::fabric::{Deadline, HostId, LifeId};
 use crate::fact::Fact;
 use crate::name::{HostName, Incarnation};
 use crate::plan::Plan;
@@ -98,7 +98,7 @@ impl Runner {
                 self.start(*host);
             } else {
                 let at = setup.start;
-                self.engine.with_network(|network| network.fabric.schedule.push(at, Due::Start(*host)));
+                self.engine.with_network(|network| network.fabric.schedule.push(at, Deadline::Start(*host)));
             }
         }
         let began = Instant::now();

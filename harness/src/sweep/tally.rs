@@ -14,7 +14,7 @@ use crate::seed::Seed;
 use crate::sim::SimError;
 
 #[derive(Default)]
-struct Tally {
+struct SeriesCounts {
     runs: usize,
     fired: usize,
     planned: usize,
@@ -29,7 +29,7 @@ struct Tally {
 
 /// Sums up the reports of a series, which are one for each seed and in their order.
 pub(super) fn summary(catalogue: &Catalogue, series: &Series, seeds: &[Seed], reports: Vec<Option<Report>>) -> Summary {
-    let mut tally = Tally::default();
+    let mut tally = SeriesCounts::default();
     for (seed, report) in seeds.iter().zip(reports) {
         match report {
             Some(Report::Faulty(error)) => tally.error = Some(error),
@@ -65,7 +65,7 @@ pub(super) fn summary(catalogue: &Catalogue, series: &Series, seeds: &[Seed], re
     series.summary(tally)
 }
 
-impl Tally {
+impl SeriesCounts {
     /// Counts the broken laws of a run. Runs come in the order of their seeds. Of those with one signature the player told
     /// the first in full: `failure` is that run.
     fn judge(
@@ -98,7 +98,7 @@ impl Series {
         sometimes.flat_map(|states| states.missing(reached)).map(str::to_owned).collect()
     }
 
-    fn summary(&self, tally: Tally) -> Summary {
+    fn summary(&self, tally: SeriesCounts) -> Summary {
         let result = match (tally.error, tally.difference) {
             (Some(error), _) => SeriesResult::Faulty(error),
             (None, Some((seed, difference))) => SeriesResult::Nondeterministic { seed, difference },

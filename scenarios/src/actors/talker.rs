@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use halfopen::{BoxError, FactKind, HostContext};
-use halfopen_client::{Client, Outcome, connect};
+use halfopen_client::{Client, JobOutcome, connect};
 use serde::Deserialize;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
@@ -72,7 +72,7 @@ fn say(cx: &HostContext, client: &Client, text: &str, waiting: &mut JoinSet<()>)
             let cx = cx.clone();
             waiting.spawn(async move {
                 match handle.await {
-                    Outcome::Result { .. } => cx.received(&job),
+                    JobOutcome::Result { .. } => cx.received(&job),
                     failure => cx.fact(FactKind::ClaimedFailed, &job, failure.name()),
                 }
             });

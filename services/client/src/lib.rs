@@ -1,6 +1,6 @@
 //! A WebSocket client that outlives its connections.
 //!
-//! [`connect`] gives a [`Client`]; [`Client::submit`] gives a [`JobHandle`] that resolves with exactly one [`Outcome`],
+//! [`connect`] gives a [`Client`]; [`Client::submit`] gives a [`JobHandle`] that resolves with exactly one [`JobOutcome`],
 //! however many connections it takes. Connections are lost, silently or with a code, and made again; the session is
 //! resumed, and what the scheduler may not have heard is said again.
 //!
@@ -42,7 +42,7 @@
 //!
 //! While the process lives, every submitted job reaches exactly one outcome. Execution is at-least-once: a job may be
 //! sent again, under the same id. If the client gives up, is closed, or is dropped, open handles resolve
-//! [`Outcome::Unknown`]: the job may or may not have been done.
+//! [`JobOutcome::Unknown`]: the job may or may not have been done.
 
 #![deny(clippy::disallowed_methods)]
 
@@ -53,7 +53,7 @@ mod shell;
 
 pub use self::core::config::{Config, ConfigError};
 pub use self::core::event::{Event, State};
-pub use self::core::outcome::Outcome;
+pub use self::core::outcome::JobOutcome;
 pub use self::core::{closing, config, event, outcome};
 #[cfg(feature = "shell")]
 pub use self::shell::client::{Client, JobHandle, SubmitError, connect, connect_with};
@@ -63,4 +63,4 @@ pub use self::shell::events::Events;
 pub use self::shell::run::run;
 #[cfg(feature = "shell")]
 pub use self::shell::{client, connector, run};
-pub use halfopen_link::{By, Ending};
+pub use halfopen_link::{By, ConnectionEnd};

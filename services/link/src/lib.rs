@@ -11,7 +11,7 @@
 //!
 //! The shell (feature `shell`, on by default) has the sockets and the clock:
 //!
-//! - [`connection`]: one open WebSocket as a pair of bounded queues and one driver; it ends with exactly one [`Ending`]. Start here.
+//! - [`connection`]: one open WebSocket as a pair of bounded queues and one driver; it ends with exactly one [`ConnectionEnd`]. Start here.
 //! - [`mod@safe_close`]: the one way to close a WebSocket: bounded, and without destroying its own Close frame.
 //! - [`websocket`]: what tungstenite is told, and what its errors mean.
 //! - [`metered`]: a stream that counts what has been written to it, so that a stalled peer can be told from a slow one.
@@ -27,7 +27,7 @@ mod core;
 #[expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "a shell has the clock and the tasks")]
 mod shell;
 
-pub use self::core::close::{By, Ending};
+pub use self::core::close::{By, ConnectionEnd};
 pub use self::core::config::LinkConfig;
 pub use self::core::{close, codec, config, keepalive, message};
 #[cfg(feature = "shell")]

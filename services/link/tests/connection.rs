@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use halfopen_link::close::By;
-use halfopen_link::{Connection, Ending, Incoming, LinkConfig, Metered, SendError, connection};
+use halfopen_link::{Connection, ConnectionEnd, Incoming, LinkConfig, Metered, SendError, connection};
 use tokio::io::{AsyncWriteExt, DuplexStream};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
@@ -115,7 +115,7 @@ async fn a_goodbye_lets_out_what_is_queued_first() {
     let close = peer.next().await.expect("a message").expect("a message");
     assert_eq!(close, Message::Close(Some(goodbye(1012, "restarting"))));
     while peer.next().await.is_some() {}
-    assert_eq!(ended(&mut link).await, Ending::by_us(1012, "restarting"));
+    assert_eq!(ended(&mut link).await, ConnectionEnd::by_us(1012, "restarting"));
     assert_eq!(driver.await.expect("the driver").close_code, 1012);
 }
 
@@ -255,7 +255,7 @@ async fn trickle(mut peer: Peer, every: Duration) {
     }
 }
 
-async fn ended(link: &mut Connection) -> Ending {
+async fn ended(link: &mut Connection) -> ConnectionEnd {
     loop {
         if let Incoming::Ended(ending) = link.inbox.next().await {
             return ending;
@@ -267,7 +267,7 @@ fn goodbye(close_code: u16, reason: &str) -> CloseFrame {
     CloseFrame { code: close_code.into(), reason: reason.into() }
 }
 
-async fn linked(config: LinkConfig) -> (Connection, Peer, JoinHandle<Ending>) {
+async fn linked(config: LinkConfig) -> (Connection, Peer, JoinHandle<ConnectionEnd>) {
     let (near, far) = tokio::io::duplex(64 * 1024);
     let near = WebSocketStream::from_raw_socket(Metered::new(near), Role::Client, Some(config.websocket())).await;
     let far = WebSocketStream::from_raw_socket(far, Role::Server, None).await;

@@ -1,6 +1,6 @@
 //! A hyper client whose server ends too early or says too much, C1 to C13.
 
-use halfopen::fault::{Cut, Drop, Edge, Ending, Ends, Reset, Trigger};
+use halfopen::fault::{Cut, CutEnding, Drop, Edge, Ends, Reset, Trigger};
 use halfopen::name::Direction;
 
 use crate::cell::Cell;
@@ -40,7 +40,7 @@ fn heads() -> Vec<Cell> {
             answers(part, &[Step::Close]),
             &["response: Err(IncompleteMessage)"],
         )
-        .verb_at(response_head(Edge::Inside(part.len() as u64)), cut(Ending::Fin), whole.clone()),
+        .verb_at(response_head(Edge::Inside(part.len() as u64)), cut(CutEnding::Fin), whole.clone()),
         Cell::new(
             "C2",
             "RST before the answer",
@@ -54,15 +54,15 @@ fn heads() -> Vec<Cell> {
 
 fn bodies() -> Vec<Cell> {
     let ended = |fault, row, bytes: &[u8], end: Step, whole: &[u8], sees: &[&'static str]| {
-        let ending = if matches!(end, Step::Reset) { Ending::Rst } else { Ending::Fin };
+        let ending = if matches!(end, Step::Reset) { CutEnding::Rst } else { CutEnding::Fin };
         let cell = Cell::new(row, fault, Client::new(&READ), answers(bytes, &[end]), sees).verb_at(
             Trigger::Bytes { n: bytes.len() as u64, direction: Direction::ToClient },
             cut(ending),
             answers(whole, &[]),
         );
         match ending {
-            Ending::Rst => cell.turmoil_sees(&["response: Err(Io(ConnectionReset))"], RESET_DESTROYS),
-            Ending::Fin | Ending::Silence => cell,
+            CutEnding::Rst => cell.turmoil_sees(&["response: Err(Io(ConnectionReset))"], RESET_DESTROYS),
+            CutEnding::Fin | CutEnding::Silence => cell,
         }
     };
     let two = chunked("5\r\nhello\r\n5\r\nworld\r\n0\r\n\r\n");
@@ -204,7 +204,7 @@ fn reuse() -> Vec<Cell> {
     cells
 }
 
-fn cut(ending: Ending) -> Cut {
+fn cut(ending: CutEnding) -> Cut {
     Cut { ending }
 }
 

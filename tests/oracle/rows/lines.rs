@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use halfopen::fault::{
-    Buffer, ClockJump, Corrupt, Cut, Delay, Drip, DuplicateMessage, Edge, Ending, IoError, IoErrorKind, Jitter,
+    Buffer, ClockJump, Corrupt, Cut, CutEnding, Delay, Drip, DuplicateMessage, Edge, IoError, IoErrorKind, Jitter,
     LookupError, LookupFails, LookupMoves, PowerLoss, ReorderMessages, Restart, Split, StreamCall, Throttle, Trigger,
     TruncateClean, Upstream,
 };
@@ -106,7 +106,7 @@ fn streams() -> Vec<Cell> {
     };
     vec![
         cell("a chunked stream ends too early, and properly", &read, answers(events(&["one"])), &["response: 200", "body: \"data: one\\n\\n\" then the end"]).verb_at(first.clone(), TruncateClean, well()),
-        cell("a stream falls silent", &[client::Act::Get, client::Act::BodyNever], answers(open.clone()), &["response: 200", "body: pending"]).verb_at(first.clone(), Cut { ending: Ending::Silence }, well()),
+        cell("a stream falls silent", &[client::Act::Get, client::Act::BodyNever], answers(open.clone()), &["response: 200", "body: pending"]).verb_at(first.clone(), Cut { ending: CutEnding::Silence }, well()),
         cell("an upstream's stream falls silent", &[client::Act::Get, client::Act::BodyNever], answers(open), &["response: 200", "body: pending"]).verb_at(first.clone(), Upstream::Stall { heal_after: None }, well()),
         cell("another status", &[client::Act::Get], answers(b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 4\r\n\r\nbusy".to_vec()), &["response: 503"]).verb_at(head(Edge::Before), Upstream::Status { status: 503 }, well()),
         cell("an answer that begins late", &read, Peer::listening(&[Step::ReadHead, Step::Pause(20 * PAUSE), Step::Send(whole.clone())]), &["response: 200", "body: \"data: one\\n\\ndata: two\\n\\ndata: [DONE]\\n\\n\" then the end"]).verb_at(head(Edge::Before), Upstream::SlowHead { by: 20 * PAUSE }, well()),

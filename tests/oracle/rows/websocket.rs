@@ -1,7 +1,7 @@
 //! A WebSocket endpoint whose connection ends, W1 to W9, W12 to W14, W22, W25 to W27.
 
 use halfopen::fault::{
-    AcceptThenReset, Close, ConnectError, ConnectHang, Crash, Cut, Drop, Edge, Ending, Ends, HandshakeStall,
+    AcceptThenReset, Close, ConnectError, ConnectHang, Crash, Cut, CutEnding, Drop, Edge, Ends, HandshakeStall,
     IoErrorKind, Refuse, Reset, Trigger,
 };
 use halfopen::name::Direction;
@@ -113,7 +113,7 @@ fn abrupt() -> Vec<Cell> {
         )
         .verb_at(
             message(1, Edge::Inside(4)),
-            Cut { ending: Ending::Fin },
+            Cut { ending: CutEnding::Fin },
             Peer::listening(&[Step::Upgrade, Step::Strike, Step::Send(text("whole"))]),
         ),
         Cell::new(
@@ -267,7 +267,7 @@ fn opening() -> Vec<Cell> {
         )
         .verb_at(
             response_head(Edge::Inside(half.len() as u64)),
-            Cut { ending: Ending::Fin },
+            Cut { ending: CutEnding::Fin },
             Peer::listening(&[Step::Upgrade]),
         ),
         Cell::new(

@@ -18,7 +18,7 @@ use crate::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 /// No simulation.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Network {}
+pub(crate) enum SimulationHandle {}
 
 /// No socket.
 #[derive(Debug)]
@@ -47,12 +47,12 @@ macro_rules! never {
     };
 }
 
-never! { Network:
+never! { SimulationHandle:
     refuse(&self, &'static str, &'static str) -> io::Error;
     report(&self, &'static str, &'static str);
 }
 
-impl Network {
+impl SimulationHandle {
     pub(crate) async fn resolve(self, _: &str, _: u16) -> io::Result<Vec<SocketAddr>> {
         match self {}
     }
@@ -114,7 +114,7 @@ never! { Socket:
     unsupported(&self, &'static str) -> io::Error;
 }
 
-impl Network {
+impl SimulationHandle {
     /// Always `None`: the branch for `Some` is removed.
     pub(crate) fn current() -> Option<Self> {
         None
@@ -162,11 +162,11 @@ impl Deref for Borrowed<'_> {
 }
 
 impl Socket {
-    pub(crate) fn v4(network: Network) -> TcpSocket {
+    pub(crate) fn v4(network: SimulationHandle) -> TcpSocket {
         match network {}
     }
 
-    pub(crate) fn v6(network: Network) -> TcpSocket {
+    pub(crate) fn v6(network: SimulationHandle) -> TcpSocket {
         match network {}
     }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::io::{Interest, ReadBuf, Ready};
 use tokio::task::coop;
 
-use super::network::{Network, unsupported};
+use super::network::{SimulationHandle, unsupported};
 use super::options::Options;
 use crate::engine::{Direction, Engine, Key, SocketOption};
 #[cfg(feature = "socket2")]
@@ -34,8 +34,8 @@ impl Handle {
         Self { key, options: Mutex::new(options) }
     }
 
-    fn network(&self) -> Network {
-        Network::of_run(self.key.run)
+    fn network(&self) -> SimulationHandle {
+        SimulationHandle::of_run(self.key.run)
     }
 
     pub(crate) fn into_split(self) -> (OwnedReadHalf, OwnedWriteHalf) {

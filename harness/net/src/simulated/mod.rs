@@ -1,6 +1,6 @@
 //! The simulated variant of every type in this crate.
 //!
-//! - [`Network`]: the simulation on this thread, if there is one.
+//! - [`SimulationHandle`]: the simulation on this thread, if there is one.
 //! - [`Handle`]: a listener or stream of it; [`Shared`] and [`Borrowed`] are what its halves hold.
 //! - [`Socket`]: a socket that neither listens nor is connected yet.
 //!
@@ -19,10 +19,10 @@ mod options;
 mod socket;
 
 #[cfg(not(feature = "sim"))]
-pub(crate) use absent::{Borrowed, Handle, Network, Shared, Socket};
+pub(crate) use absent::{Borrowed, Handle, Shared, SimulationHandle, Socket};
 #[cfg(feature = "sim")]
 pub(crate) use handle::{Borrowed, Handle, Shared};
 #[cfg(feature = "sim")]
-pub(crate) use network::Network;
+pub(crate) use network::SimulationHandle;
 #[cfg(feature = "sim")]
 pub(crate) use socket::Socket;

@@ -14,11 +14,11 @@ const DEFAULT_BACKLOG: u32 = 1024;
 
 /// A simulation, by the number of its run: finds the engine again on the right thread and nowhere else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Network {
+pub(crate) struct SimulationHandle {
     run: u64,
 }
 
-impl Network {
+impl SimulationHandle {
     /// The simulation of this thread.
     pub(crate) fn current() -> Option<Self> {
         engine::current().map(|engine| Self { run: engine.run() })

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use super::handle::Handle;
-use super::network::{Network, unsupported};
+use super::network::{SimulationHandle, unsupported};
 use super::options::Options;
 use crate::engine::SocketOption;
 use crate::keepalive::Keepalive;
@@ -17,7 +17,7 @@ use crate::socket::TcpSocket;
 /// Keeps what it is told until `listen` or `connect` makes a socket of it. There, too, the engine refuses what it cannot
 /// honour: an address in use, an option.
 pub(crate) struct Socket {
-    network: Network,
+    network: SimulationHandle,
     family: Family,
     draft: Mutex<Draft>,
 }
@@ -35,11 +35,11 @@ struct Draft {
 }
 
 impl Socket {
-    pub(crate) fn v4(network: Network) -> TcpSocket {
+    pub(crate) fn v4(network: SimulationHandle) -> TcpSocket {
         TcpSocket::simulated(Self { network, family: Family::V4, draft: Mutex::default() })
     }
 
-    pub(crate) fn v6(network: Network) -> TcpSocket {
+    pub(crate) fn v6(network: SimulationHandle) -> TcpSocket {
         TcpSocket::simulated(Self { network, family: Family::V6, draft: Mutex::default() })
     }
 

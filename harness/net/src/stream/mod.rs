@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::address::{self, ToSocketAddrs};
-use crate::simulated::{Handle, Network};
+use crate::simulated::{Handle, SimulationHandle};
 use crate::tcp::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 use crate::variant::Variant;
 
@@ -65,7 +65,7 @@ impl TcpStream {
     }
 
     async fn connect_one(address: SocketAddr) -> io::Result<Self> {
-        match Network::current() {
+        match SimulationHandle::current() {
             Some(network) => network.connect(address).await.map(Self::simulated),
             None => tokio::net::TcpStream::connect(address).await.map(Self::real),
         }
@@ -240,7 +240,7 @@ impl TcpStream {
     /// # Panics
     /// Outside of a tokio runtime, as tokio does.
     pub fn from_std(stream: std::net::TcpStream) -> io::Result<Self> {
-        match Network::current() {
+        match SimulationHandle::current() {
             Some(network) => Err(network.refuse("TcpStream::from_std", STAY_INSIDE)),
             None => tokio::net::TcpStream::from_std(stream).map(Self::real),
         }
@@ -283,7 +283,7 @@ impl TcpStream {
 /// In a simulation this brings a real stream in, which the run reports.
 impl From<tokio::net::TcpStream> for TcpStream {
     fn from(stream: tokio::net::TcpStream) -> Self {
-        if let Some(network) = Network::current() {
+        if let Some(network) = SimulationHandle::current() {
             network.report("TcpStream::from(tokio::net::TcpStream)", STAY_INSIDE);
         }
         Self::real(stream)

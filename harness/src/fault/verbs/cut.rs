@@ -11,7 +11,7 @@ use crate::plane::Struck;
 pub struct Cut {
     /// How each end learns of it.
     #[serde(default)]
-    pub ending: Ending,
+    pub ending: CutEnding,
 }
 
 impl Verb for Cut {
@@ -31,9 +31,9 @@ impl ConnectionVerb for Cut {
         // The reader of the cut direction learns first.
         let first = struck.reader();
         match self.ending {
-            Ending::Fin => [first, first.peer()].into_iter().for_each(|side| struck.finish(side)),
-            Ending::Rst => [first, first.peer()].into_iter().for_each(|side| struck.reset(side)),
-            Ending::Silence => {
+            CutEnding::Fin => [first, first.peer()].into_iter().for_each(|side| struck.finish(side)),
+            CutEnding::Rst => [first, first.peer()].into_iter().for_each(|side| struck.reset(side)),
+            CutEnding::Silence => {
                 Direction::BOTH.into_iter().for_each(|way| struck.silence(way, HalfOpenKind::Blackhole));
             }
         }
@@ -45,8 +45,8 @@ impl ConnectionVerb for Cut {
 
     fn is_final(&self) -> bool {
         match self.ending {
-            Ending::Fin | Ending::Rst => true,
-            Ending::Silence => false,
+            CutEnding::Fin | CutEnding::Rst => true,
+            CutEnding::Silence => false,
         }
     }
 
@@ -62,7 +62,7 @@ impl ConnectionVerb for Cut {
 /// How a cut connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
-pub enum Ending {
+pub enum CutEnding {
     /// FIN to both ends.
     #[default]
     Fin,

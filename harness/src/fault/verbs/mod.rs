@@ -41,7 +41,7 @@ pub use close::Close;
 pub use connect_hang::ConnectHang;
 pub use corrupt::Corrupt;
 pub use crash::Crash;
-pub use cut::{Cut, Ending};
+pub use cut::{Cut, CutEnding};
 pub use delay::Delay;
 pub use drip::Drip;
 pub use drop::Drop;

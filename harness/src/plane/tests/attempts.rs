@@ -1,6 +1,6 @@
 //! Connections that come to nothing, or to nothing good.
 
-use super::{Bench, UPGRADE, connection, fault, key, lines, secs};
+use super::{Fixture, UPGRADE, connection, fault, key, lines, secs};
 use crate::fault::{AcceptThenReset, ConnectHang, Delay, Fault, FaultIndex, HandshakeStall, Refuse, Trigger};
 use crate::name::Direction;
 use crate::plane::{ConnectVerdict, Plane};
@@ -94,10 +94,10 @@ fn what_is_accepted_and_reset_is_reset_once_it_is_established() {
     assert_eq!(out, []);
 }
 
-fn bench(faults: &[Fault]) -> Bench {
-    Bench { plane: Plane::new(faults), now: secs(0), rest: bytes::Bytes::new() }
+fn bench(faults: &[Fault]) -> Fixture {
+    Fixture { plane: Plane::new(faults), now: secs(0), rest: bytes::Bytes::new() }
 }
 
-fn retry(bench: &mut Bench, nth: u32) -> ConnectVerdict {
+fn retry(bench: &mut Fixture, nth: u32) -> ConnectVerdict {
     bench.plane.retry(key(nth), &connection(nth), bench.now, &mut Vec::new())
 }

@@ -1,6 +1,6 @@
 //! Connect calls that fail by themselves, and lookups.
 
-use super::{Bench, fault, lines, secs};
+use super::{Fixture, fault, lines, secs};
 use crate::fault::{ConnectError, Fault, FaultIndex, IoErrorKind, LookupError, LookupFails, LookupMoves, Trigger};
 use crate::plane::ConnectVerdict;
 
@@ -8,7 +8,7 @@ const FAILS: ConnectVerdict = ConnectVerdict::Fail(FaultIndex(0), IoErrorKind::N
 
 #[test]
 fn the_nth_connect_call_fails_and_those_around_it_do_not() {
-    let mut bench = Bench::connected(&[unreachable(2, None)]);
+    let mut bench = Fixture::connected(&[unreachable(2, None)]);
     bench.wait();
     let verdicts = [2, 3, 4].map(|nth| bench.connect(nth).0);
     assert_eq!(verdicts, [ConnectVerdict::Proceed, FAILS, ConnectVerdict::Proceed]);
@@ -17,7 +17,7 @@ fn the_nth_connect_call_fails_and_those_around_it_do_not() {
 
 #[test]
 fn from_the_nth_on_every_connect_call_fails_for_a_while() {
-    let mut bench = Bench::connected(&[unreachable(2, Some(secs(30)))]);
+    let mut bench = Fixture::connected(&[unreachable(2, Some(secs(30)))]);
     bench.wait();
     let verdicts = [2, 3, 4].map(|nth| bench.connect(nth).0);
     assert_eq!(verdicts, [ConnectVerdict::Proceed, FAILS, FAILS]);
@@ -27,7 +27,7 @@ fn from_the_nth_on_every_connect_call_fails_for_a_while() {
 
 #[test]
 fn a_call_that_has_been_made_does_not_fail_any_more() {
-    let mut bench = Bench::connected(&[unreachable(1, Some(secs(30)))]);
+    let mut bench = Fixture::connected(&[unreachable(1, Some(secs(30)))]);
     bench.wait();
     let mut out = Vec::new();
     let id = super::connection(1);
@@ -37,16 +37,16 @@ fn a_call_that_has_been_made_does_not_fail_any_more() {
 #[test]
 fn lookups_fail_once_or_for_a_while_and_move_for_good() {
     let fails = |lasting| LookupFails { kind: LookupError::NoAnswer, lasting };
-    let mut bench = Bench::connected(&[fault(Trigger::At(secs(1)), fails(None))]);
+    let mut bench = Fixture::connected(&[fault(Trigger::At(secs(1)), fails(None))]);
     let said =
         ["lookups of chat by alice: lookup_fails(no_answer)", "lookups of chat by alice: Failure(NoAnswer), once"];
     assert_eq!(lines(&bench.wait()), said);
     assert_eq!(bench.plane.next_deadline(), None);
-    let mut bench = Bench::connected(&[fault(Trigger::At(secs(1)), fails(Some(secs(9))))]);
+    let mut bench = Fixture::connected(&[fault(Trigger::At(secs(1)), fails(Some(secs(9))))]);
     assert_eq!(lines(&bench.wait())[1], "lookups of chat by alice: Failure(NoAnswer)");
     assert_eq!((lines(&bench.wait()), bench.now), (vec!["release".to_owned(), "healed".to_owned()], secs(10)));
     let moves = LookupMoves { to: "other".into(), lasting: None };
-    let mut bench = Bench::connected(&[fault(Trigger::At(secs(1)), moves)]);
+    let mut bench = Fixture::connected(&[fault(Trigger::At(secs(1)), moves)]);
     assert_eq!(lines(&bench.wait())[1], r#"lookups of chat by alice: AddressOf(HostName("other"))"#);
     assert_eq!(bench.plane.next_deadline(), None);
 }

@@ -1,13 +1,13 @@
 //! A closing handshake that nobody asked for.
 
-use super::{Bench, arriving, fault, frame, lines, masked, message, secs, text, units};
+use super::{Fixture, arriving, fault, frame, lines, masked, message, secs, text, units};
 use crate::fault::{Close, Edge, Ends, FaultIndex, FrameKind, Trigger};
 use crate::name::Direction;
 use crate::trace::Unit;
 
 #[test]
 fn both_ends_are_sent_a_close_frame_and_each_gets_its_fin_when_it_has_answered() {
-    let mut bench = Bench::websocket(&[fault(message(1, Direction::ToClient, Edge::After), idle(Ends::Both))]);
+    let mut bench = Fixture::websocket(&[fault(message(1, Direction::ToClient, Edge::After), idle(Ends::Both))]);
     let effects = bench.server_sends(&[text("one"), text("two")].concat());
     let said = lines(&effects);
     assert_eq!(said[1], r#"alice->chat#1: close(1000, "idle")"#);
@@ -23,9 +23,9 @@ fn both_ends_are_sent_a_close_frame_and_each_gets_its_fin_when_it_has_answered()
 
 #[test]
 fn the_frame_that_a_server_reads_is_a_legal_one() {
-    let mut bench = Bench::websocket(&[fault(message(1, Direction::ToClient, Edge::After), idle(Ends::Both))]);
+    let mut bench = Fixture::websocket(&[fault(message(1, Direction::ToClient, Edge::After), idle(Ends::Both))]);
     let injected = arriving(&bench.server_sends(&text("one")), Direction::ToServer);
-    let read = Bench::websocket(&[]).client_sends(&injected);
+    let read = Fixture::websocket(&[]).client_sends(&injected);
     assert_eq!(
         units(&read),
         [Unit::WsControl { kind: FrameKind::Close, code: Some(1000), reason: Some("idle".into()) }]
@@ -34,7 +34,7 @@ fn the_frame_that_a_server_reads_is_a_legal_one() {
 
 #[test]
 fn who_does_not_answer_gets_the_fin_after_two_seconds() {
-    let mut bench = Bench::websocket(&[fault(Trigger::At(secs(10)), idle(Ends::Both))]);
+    let mut bench = Fixture::websocket(&[fault(Trigger::At(secs(10)), idle(Ends::Both))]);
     assert_eq!(lines(&bench.wait()).len(), 3);
     let effects = bench.wait();
     assert_eq!(bench.now, secs(12));
@@ -44,7 +44,7 @@ fn who_does_not_answer_gets_the_fin_after_two_seconds() {
 
 #[test]
 fn a_close_frame_never_stands_inside_another_frame() {
-    let mut bench = Bench::websocket(&[fault(Trigger::At(secs(1)), idle(Ends::Client))]);
+    let mut bench = Fixture::websocket(&[fault(Trigger::At(secs(1)), idle(Ends::Client))]);
     let long = text("a frame in passage");
     bench.server_sends(&long[..7]);
     assert_eq!(lines(&bench.wait()), [r#"alice->chat#1: close(1000, "idle", client only)"#]);
@@ -57,21 +57,21 @@ fn a_close_frame_never_stands_inside_another_frame() {
 
 #[test]
 fn a_close_frame_may_stand_between_fragments() {
-    let mut bench = Bench::websocket(&[fault(Trigger::At(secs(1)), idle(Ends::Client))]);
+    let mut bench = Fixture::websocket(&[fault(Trigger::At(secs(1)), idle(Ends::Client))]);
     bench.server_sends(&frame(0x01, b"first part"));
     assert_eq!(lines(&bench.wait())[1], r"inject to_client \x88\x06\x03\xe8idle");
 }
 
 #[test]
 fn before_a_message_the_close_frame_takes_its_place() {
-    let mut bench = Bench::websocket(&[fault(message(1, Direction::ToClient, Edge::Before), idle(Ends::Client))]);
+    let mut bench = Fixture::websocket(&[fault(message(1, Direction::ToClient, Edge::Before), idle(Ends::Client))]);
     let said = lines(&bench.server_sends(&text("one")));
     assert_eq!(said[1..], [r"inject to_client \x88\x06\x03\xe8idle", "to_client silent Blackhole"]);
 }
 
 #[test]
 fn the_end_that_is_not_told_hears_nothing_while_the_other_is_heard_out() {
-    let mut bench = Bench::websocket(&[fault(Trigger::At(secs(1)), idle(Ends::Server))]);
+    let mut bench = Fixture::websocket(&[fault(Trigger::At(secs(1)), idle(Ends::Server))]);
     let said = lines(&bench.wait());
     assert!(said[1].starts_with("inject to_server"));
     assert_eq!(said[2..], ["to_server silent Blackhole"]);
@@ -82,7 +82,7 @@ fn the_end_that_is_not_told_hears_nothing_while_the_other_is_heard_out() {
 
 #[test]
 fn a_frame_that_never_ends_is_given_up_with_the_answer() {
-    let mut bench = Bench::websocket(&[fault(Trigger::At(secs(1)), idle(Ends::Both))]);
+    let mut bench = Fixture::websocket(&[fault(Trigger::At(secs(1)), idle(Ends::Both))]);
     bench.server_sends(&text("half a frame")[..5]);
     bench.wait();
     let said = lines(&bench.wait());
@@ -91,14 +91,14 @@ fn a_frame_that_never_ends_is_given_up_with_the_answer() {
 
 #[test]
 fn who_finishes_instead_of_answering_gets_the_fin_at_once() {
-    let mut bench = Bench::websocket(&[fault(Trigger::At(secs(1)), idle(Ends::Client))]);
+    let mut bench = Fixture::websocket(&[fault(Trigger::At(secs(1)), idle(Ends::Client))]);
     bench.wait();
     assert_eq!(lines(&bench.fin(Direction::ToServer)), ["fin to client", "to_server severed"]);
 }
 
 #[test]
 fn after_the_senders_own_close_frame_none_is_forged() {
-    let mut bench = Bench::websocket(&[fault(Trigger::At(secs(1)), idle(Ends::Client))]);
+    let mut bench = Fixture::websocket(&[fault(Trigger::At(secs(1)), idle(Ends::Client))]);
     bench.server_sends(&frame(0x88, b"\x03\xe9"));
     assert_eq!(lines(&bench.wait())[1..], ["to_client silent Blackhole"]);
     let answer = bench.client_sends(&masked(0x88, b"\x03\xe9"));
@@ -107,7 +107,7 @@ fn after_the_senders_own_close_frame_none_is_forged() {
 
 #[test]
 fn what_is_no_websocket_cannot_be_closed_so() {
-    let mut bench = Bench::events(&[fault(Trigger::At(secs(1)), idle(Ends::Both))]);
+    let mut bench = Fixture::events(&[fault(Trigger::At(secs(1)), idle(Ends::Both))]);
     assert_eq!(bench.wait(), []);
     assert_eq!(bench.plane.unfired(), [FaultIndex(0)]);
     assert_eq!(bench.plane.obstacle(FaultIndex(0)), Some("the connection is not a WebSocket"));
@@ -116,7 +116,7 @@ fn what_is_no_websocket_cannot_be_closed_so() {
 #[test]
 fn right_after_the_handshake_a_close_is_possible() {
     let trigger = Trigger::HttpHead { n: 1, direction: Direction::ToClient, edge: Edge::After };
-    let mut bench = Bench::connected(&[fault(trigger, idle(Ends::Both))]);
+    let mut bench = Fixture::connected(&[fault(trigger, idle(Ends::Both))]);
     bench.client_sends(super::UPGRADE);
     assert_eq!(lines(&bench.server_sends(super::SWITCHING)).len(), 4);
 }
@@ -124,7 +124,7 @@ fn right_after_the_handshake_a_close_is_possible() {
 #[test]
 fn a_long_reason_is_shortened_to_what_a_frame_holds() {
     let verb = Close { code: Some(4000), reason: "\u{e9}".repeat(100), to: Ends::Client };
-    let mut bench = Bench::websocket(&[fault(Trigger::At(secs(1)), verb)]);
+    let mut bench = Fixture::websocket(&[fault(Trigger::At(secs(1)), verb)]);
     let injected = arriving(&bench.wait(), Direction::ToClient);
     assert_eq!((injected.len(), injected[1]), (126, 124));
 }

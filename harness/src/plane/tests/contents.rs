@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::{Bench, OnLink, act, arriving, chunk, fault, frame, lines, masked, text, units};
-use crate::fault::{Corrupt, Cut, Edge, Ending, Fault, FaultIndex, Trigger};
+use super::{Fixture, OnLink, act, arriving, chunk, fault, frame, lines, masked, text, units};
+use crate::fault::{Corrupt, Cut, CutEnding, Edge, Fault, FaultIndex, Trigger};
 use crate::name::Direction;
 use crate::pattern::{Pattern, Wanted};
 
-const CUT: Cut = Cut { ending: Ending::Fin };
+const CUT: Cut = Cut { ending: CutEnding::Fin };
 const TO_CLIENT: Direction = Direction::ToClient;
 const FIRED: &str = "alice->chat#1: cut(fin)";
 const RESULT: &str = r#"{"type":"result"}"#;
@@ -16,7 +16,7 @@ const HELLO: &str = r#"{"type":"hello"}"#;
 #[test]
 fn only_messages_that_say_so_are_counted() {
     for (edge, passing) in [(Edge::Before, 0), (Edge::Inside(5), 5), (Edge::After, text(RESULT).len())] {
-        let mut bench = Bench::websocket(&[at_result(2, TO_CLIENT, edge, CUT)]);
+        let mut bench = Fixture::websocket(&[at_result(2, TO_CLIENT, edge, CUT)]);
         let before = [text(HELLO), text(RESULT), text("no JSON"), text(HELLO)].concat();
         assert_eq!(arriving(&bench.server_sends(&before), TO_CLIENT), before);
         let effects = bench.server_sends(&[text(RESULT), text(HELLO)].concat());
@@ -28,7 +28,7 @@ fn only_messages_that_say_so_are_counted() {
 #[test]
 fn what_may_be_the_message_waits_until_it_is_whole() {
     for (edge, passing) in [(Edge::Before, 0), (Edge::Inside(5), 5)] {
-        let mut bench = Bench::websocket(&[at_result(1, TO_CLIENT, edge, CUT)]);
+        let mut bench = Fixture::websocket(&[at_result(1, TO_CLIENT, edge, CUT)]);
         let (hello, result) = (text(HELLO), text(RESULT));
         assert_eq!(arriving(&bench.server_sends(&hello[..9]), TO_CLIENT), hello[..passing]);
         assert_eq!(arriving(&bench.server_sends(&hello[9..]), TO_CLIENT), hello[passing..]);
@@ -39,7 +39,7 @@ fn what_may_be_the_message_waits_until_it_is_whole() {
 
 #[test]
 fn behind_a_message_nothing_waits() {
-    let mut bench = Bench::websocket(&[at_result(1, TO_CLIENT, Edge::After, CUT)]);
+    let mut bench = Fixture::websocket(&[at_result(1, TO_CLIENT, Edge::After, CUT)]);
     let result = text(RESULT);
     assert_eq!(arriving(&bench.server_sends(&result[..9]), TO_CLIENT), result[..9]);
     let effects = bench.server_sends(&result[9..]);
@@ -51,7 +51,7 @@ fn behind_a_message_nothing_waits() {
 fn the_fragments_of_a_message_say_it_together() {
     let parts = [frame(0x01, b"{\"type\""), frame(0x89, b"there?"), frame(0x00, b":\"res"), frame(0x80, b"ult\"}")];
     for (edge, passing) in [(Edge::Before, 0), (Edge::Inside(12), 12), (Edge::After, parts.concat().len())] {
-        let mut bench = Bench::websocket(&[at_result(1, TO_CLIENT, edge, CUT)]);
+        let mut bench = Fixture::websocket(&[at_result(1, TO_CLIENT, edge, CUT)]);
         let mut arrived = Vec::new();
         for part in &parts {
             assert_eq!(bench.plane.fired(), 0);
@@ -64,7 +64,7 @@ fn the_fragments_of_a_message_say_it_together() {
 
 #[test]
 fn a_client_s_mask_hides_nothing() {
-    let mut bench = Bench::websocket(&[at_result(1, Direction::ToServer, Edge::Before, CUT)]);
+    let mut bench = Fixture::websocket(&[at_result(1, Direction::ToServer, Edge::Before, CUT)]);
     let hello = masked(0x81, HELLO.as_bytes());
     assert_eq!(arriving(&bench.client_sends(&hello), Direction::ToServer), hello);
     assert_eq!(lines(&bench.client_sends(&masked(0x81, RESULT.as_bytes())))[0], FIRED);
@@ -77,7 +77,7 @@ fn what_cannot_be_read_is_not_meant_and_does_not_wait() {
     let compressed = frame(0xC1, RESULT.as_bytes());
     for unreadable in [binary, compressed, text(&long)] {
         for (edge, verb) in [(Edge::Before, act(CUT)), (Edge::After, act(Corrupt))] {
-            let mut bench = Bench::websocket(&[at_result(1, TO_CLIENT, edge, verb)]);
+            let mut bench = Fixture::websocket(&[at_result(1, TO_CLIENT, edge, verb)]);
             let (beginning, rest) = unreadable.split_at(12);
             assert_eq!(arriving(&bench.server_sends(beginning), TO_CLIENT), beginning);
             assert_eq!(arriving(&bench.server_sends(rest), TO_CLIENT), rest);
@@ -89,7 +89,7 @@ fn what_cannot_be_read_is_not_meant_and_does_not_wait() {
 
 #[test]
 fn a_message_that_comes_slowly_waits_for_a_second_at_most() {
-    let mut bench = Bench::websocket(&[at_result(1, TO_CLIENT, Edge::Before, CUT)]);
+    let mut bench = Fixture::websocket(&[at_result(1, TO_CLIENT, Edge::Before, CUT)]);
     let parts = [frame(0x01, b"{\"type\""), frame(0x89, b"there?"), frame(0x80, b":\"result\"}")];
     assert_eq!(arriving(&bench.server_sends(&parts[..2].concat()), TO_CLIENT), b"");
     let effects = bench.wait();
@@ -101,7 +101,7 @@ fn a_message_that_comes_slowly_waits_for_a_second_at_most() {
 
 #[test]
 fn a_message_is_changed_by_what_it_says() {
-    let mut bench = Bench::websocket(&[at_result(2, TO_CLIENT, Edge::After, Corrupt)]);
+    let mut bench = Fixture::websocket(&[at_result(2, TO_CLIENT, Edge::After, Corrupt)]);
     let effects = bench.server_sends(&[text(RESULT), text(HELLO), text(RESULT), text(RESULT)].concat());
     let changed = text(r#"{"type":"rfsult"}"#);
     assert_eq!(arriving(&effects, TO_CLIENT), [text(RESULT), text(HELLO), changed, text(RESULT)].concat());
@@ -110,7 +110,7 @@ fn a_message_is_changed_by_what_it_says() {
 
 #[test]
 fn a_fault_counts_on_each_connection_by_itself() {
-    let mut bench = Bench::websocket(&[at_result(2, TO_CLIENT, Edge::Before, CUT)]);
+    let mut bench = Fixture::websocket(&[at_result(2, TO_CLIENT, Edge::Before, CUT)]);
     bench.server_sends(&text(RESULT));
     bench.connect(2);
     bench.send_on(2, Direction::ToServer, super::UPGRADE);
@@ -128,7 +128,7 @@ fn events_are_meant_by_their_data() {
     for (content, meant) in [(done, "data: [DONE]\n\n"), (result, event)] {
         for (edge, passing) in [(Edge::Before, 0), (Edge::Inside(7), 7), (Edge::After, meant.len())] {
             let trigger = Trigger::SseEvent { n: 1, edge, content: content.clone() };
-            let mut bench = Bench::events(&[fault(trigger, CUT)]);
+            let mut bench = Fixture::events(&[fault(trigger, CUT)]);
             let other = [chunk(": hi\n\n"), chunk("data: {\"type\":\"hello\"}\n\n"), chunk("data: 1\n\n")].concat();
             assert_eq!(arriving(&bench.server_sends(&other), TO_CLIENT), other);
             let size = format!("{:x}\r\n", meant.len());
@@ -145,9 +145,9 @@ fn events_are_meant_by_their_data() {
 #[test]
 fn a_pattern_that_nothing_meets_says_what_passed_instead() {
     let faults = [at_result(1, TO_CLIENT, Edge::Before, CUT), at_result(3, TO_CLIENT, Edge::After, CUT)];
-    let mut bench = Bench::websocket(&faults[..1]);
+    let mut bench = Fixture::websocket(&faults[..1]);
     bench.server_sends(&[text(HELLO), frame(0x82, b"x"), text(HELLO)].concat());
-    let mut other = Bench::websocket(&faults[1..]);
+    let mut other = Fixture::websocket(&faults[1..]);
     other.server_sends(&[text(HELLO), text(RESULT)].concat());
     let reasons = [bench.plane.reasons(), other.plane.reasons()].concat();
     let reasons: Vec<_> = reasons.into_iter().map(|(FaultIndex(_), reason)| reason).collect();

@@ -4,20 +4,20 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::{ASK, Bench, arriving, fault, lines, secs, units};
-use crate::fault::{Corrupt, Cut, Edge, Ending, Fault, Trigger, TruncateClean, Upstream};
+use super::{ASK, Fixture, arriving, fault, lines, secs, units};
+use crate::fault::{Corrupt, Cut, CutEnding, Edge, Fault, Trigger, TruncateClean, Upstream};
 use crate::name::Direction;
 use crate::plane::Effect;
 use crate::trace::Unit;
 
-const CUT: Cut = Cut { ending: Ending::Fin };
+const CUT: Cut = Cut { ending: CutEnding::Fin };
 const TO_CLIENT: Direction = Direction::ToClient;
 
 #[test]
 fn an_event_that_its_body_s_end_cuts_off_counts_nothing() {
     let (first, second) = (response("data: x\n", false), response("data: y\n\n", false));
     for edge in [Edge::Before, Edge::Inside(3), Edge::After] {
-        let mut bench = Bench::connected(&[fault(Trigger::sse_event(1, edge), CUT)]);
+        let mut bench = Fixture::connected(&[fault(Trigger::sse_event(1, edge), CUT)]);
         bench.client_sends(&[ASK, ASK].concat());
         assert_eq!(arriving(&bench.server_sends(&first), TO_CLIENT), first);
         let head = second.len() - "data: y\n\n".len();
@@ -29,7 +29,7 @@ fn an_event_that_its_body_s_end_cuts_off_counts_nothing() {
         assert_eq!(arriving(&bench.server_sends(&second), TO_CLIENT), second[..head + passing]);
         assert_eq!(bench.plane.fired(), 1);
     }
-    let mut bench = Bench::connected(&[fault(Trigger::sse_event(2, Edge::After), CUT)]);
+    let mut bench = Fixture::connected(&[fault(Trigger::sse_event(2, Edge::After), CUT)]);
     bench.client_sends(&[ASK, ASK].concat());
     bench.server_sends(&[first, second].concat());
     assert_eq!(bench.plane.fired(), 0);
@@ -38,7 +38,7 @@ fn an_event_that_its_body_s_end_cuts_off_counts_nothing() {
 #[test]
 fn the_sender_s_fin_ends_an_event_whose_blank_line_is_a_cr_and_none_that_has_no_blank_line() {
     for (body, fired) in [("data: x\r\n\r", 1), ("data: x\r\n", 0)] {
-        let mut bench = Bench::connected(&[fault(Trigger::sse_event(1, Edge::After), CUT)]);
+        let mut bench = Fixture::connected(&[fault(Trigger::sse_event(1, Edge::After), CUT)]);
         bench.client_sends(ASK);
         let head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n";
         bench.server_sends(&[head.as_slice(), body.as_bytes()].concat());
@@ -52,7 +52,7 @@ fn the_sender_s_fin_ends_an_event_whose_blank_line_is_a_cr_and_none_that_has_no_
 fn raw_bytes_do_not_wait_for_a_head() {
     for direction in Direction::BOTH {
         for edge in [Edge::Before, Edge::Inside(3), Edge::After] {
-            let mut bench = Bench::connected(&[fault(Trigger::HttpHead { n: 1, direction, edge }, CUT)]);
+            let mut bench = Fixture::connected(&[fault(Trigger::HttpHead { n: 1, direction, edge }, CUT)]);
             for raw in [b"ping".as_slice(), b"x", b"hello", b"\0\x01"] {
                 assert_eq!(arriving(&bench.send(direction, raw), direction), raw, "{edge:?}");
             }
@@ -63,7 +63,7 @@ fn raw_bytes_do_not_wait_for_a_head() {
 #[test]
 fn raw_bytes_that_begin_like_a_head_wait_for_a_second_at_most() {
     let trigger = Trigger::HttpHead { n: 1, direction: Direction::ToServer, edge: Edge::Before };
-    let mut bench = Bench::connected(&[fault(trigger, CUT)]);
+    let mut bench = Fixture::connected(&[fault(trigger, CUT)]);
     assert_eq!(bench.client_sends(b"GET some"), []);
     assert_eq!(lines(&bench.wait()), ["forward to_server GET some"]);
     assert_eq!(bench.now, secs(1));
@@ -74,12 +74,12 @@ fn raw_bytes_that_begin_like_a_head_wait_for_a_second_at_most() {
 
 #[test]
 fn comments_that_keep_a_stream_alive_arrive_though_an_event_is_waited_for() {
-    let mut bench = Bench::events(&[fault(Trigger::sse_event(1, Edge::Before), CUT)]);
+    let mut bench = Fixture::events(&[fault(Trigger::sse_event(1, Edge::Before), CUT)]);
     bench.server_sends(b"a\r\n");
     assert_eq!(bench.server_sends(b":\n"), []);
     assert_eq!(lines(&bench.wait()), ["forward to_client :\\n"]);
     // What shows data is held for as long as it takes to be whole.
-    let mut bench = Bench::events(&[fault(Trigger::sse_event(1, Edge::Before), CUT)]);
+    let mut bench = Fixture::events(&[fault(Trigger::sse_event(1, Edge::Before), CUT)]);
     bench.server_sends(b"a\r\n");
     bench.server_sends(b"data: x\n");
     assert_eq!((bench.plane.next_deadline(), bench.plane.fired()), (None, 0));
@@ -97,7 +97,7 @@ proptest! {
         let whole: usize = bodies.iter().map(|(body, _)| events(body)).sum();
         let sent: Vec<u8> = bodies.iter().flat_map(|(body, chunked)| response(body, *chunked)).collect();
         let edge = [Edge::Before, Edge::Inside(inside), Edge::After][which];
-        let mut bench = Bench::connected(&[fault(Trigger::sse_event(n, edge), CUT)]);
+        let mut bench = Fixture::connected(&[fault(Trigger::sse_event(n, edge), CUT)]);
         bench.client_sends(&ASK.repeat(bodies.len()));
         let effects = send_in_pieces(&mut bench, TO_CLIENT, &sent, &cuts);
         let told = units(&effects).iter().filter(|unit| matches!(unit, Unit::SseEvent { data: Some(_), .. })).count();
@@ -117,7 +117,7 @@ proptest! {
         pieces in vec((any::<bool>(), raw()), 0..20), which in 0..1000_usize,
     ) {
         let faults = faults();
-        let mut bench = Bench::connected(&[faults[which % faults.len()].clone()]);
+        let mut bench = Fixture::connected(&[faults[which % faults.len()].clone()]);
         let mut sent = [Vec::new(), Vec::new()];
         let mut arrived = [Vec::new(), Vec::new()];
         for (to_client, bytes) in &pieces {
@@ -143,7 +143,7 @@ fn ends_with_the_event(effects: &[Effect], told: usize, n: u32) -> bool {
     told == n as usize && effects.iter().any(|effect| matches!(effect, Effect::Fired { .. }))
 }
 
-fn send_in_pieces(bench: &mut Bench, direction: Direction, sent: &[u8], cuts: &[usize]) -> Vec<Effect> {
+fn send_in_pieces(bench: &mut Fixture, direction: Direction, sent: &[u8], cuts: &[usize]) -> Vec<Effect> {
     let mut within: Vec<_> = cuts.iter().map(|cut| cut % (sent.len() + 1)).chain([0, sent.len()]).collect();
     within.sort_unstable();
     within.windows(2).flat_map(|ends| bench.send(direction, &sent[ends[0]..ends[1]])).collect()

@@ -1,20 +1,21 @@
 //! Where in the bytes a fault strikes, for each trigger and edge; and how cuts, resets and drops end a connection.
 
 use super::{
-    Bench, CHUNKED_EVENTS, SWITCHING, UPGRADE, arriving, chunk, fault, frame, key, lines, masked, message, text, units,
+    CHUNKED_EVENTS, Fixture, SWITCHING, UPGRADE, arriving, chunk, fault, frame, key, lines, masked, message, text,
+    units,
 };
-use crate::fault::{Cut, Delay, Drop, Edge, Ending, Ends, Fault, FaultIndex, FrameKind, Reset, Trigger};
+use crate::fault::{Cut, CutEnding, Delay, Drop, Edge, Ends, Fault, FaultIndex, FrameKind, Reset, Trigger};
 use crate::name::Direction;
 use crate::plane::Effect;
 
-const CUT: Cut = Cut { ending: Ending::Fin };
+const CUT: Cut = Cut { ending: CutEnding::Fin };
 const TO_CLIENT: Direction = Direction::ToClient;
 const CUT_SHORT: [&str; 5] =
     ["alice->chat#1: cut(fin)", "fin to client", "to_server severed", "fin to server", "to_client severed"];
 
 #[test]
 fn before_a_message_none_of_it_passes() {
-    let mut bench = Bench::websocket(&[fault(message(2, TO_CLIENT, Edge::Before), CUT)]);
+    let mut bench = Fixture::websocket(&[fault(message(2, TO_CLIENT, Edge::Before), CUT)]);
     let effects = bench.server_sends(&[text("one"), text("two")].concat());
     assert_eq!(arriving(&effects, TO_CLIENT), text("one"));
     assert_eq!(units(&effects).len(), 1);
@@ -24,7 +25,7 @@ fn before_a_message_none_of_it_passes() {
 #[test]
 fn inside_a_message_exactly_k_bytes_of_it_pass() {
     for k in 1..5 {
-        let mut bench = Bench::websocket(&[fault(message(2, TO_CLIENT, Edge::Inside(k)), CUT)]);
+        let mut bench = Fixture::websocket(&[fault(message(2, TO_CLIENT, Edge::Inside(k)), CUT)]);
         let effects = bench.server_sends(&[text("one"), text("two")].concat());
         assert_eq!(arriving(&effects, TO_CLIENT), [&text("one"), &text("two")[..k as usize]].concat());
         assert_eq!(units(&effects).len(), 1);
@@ -34,7 +35,7 @@ fn inside_a_message_exactly_k_bytes_of_it_pass() {
 
 #[test]
 fn after_a_message_all_of_it_passes_and_nothing_more() {
-    let mut bench = Bench::websocket(&[fault(message(2, TO_CLIENT, Edge::After), CUT)]);
+    let mut bench = Fixture::websocket(&[fault(message(2, TO_CLIENT, Edge::After), CUT)]);
     let effects = bench.server_sends(&[text("one"), text("two"), text("three")].concat());
     assert_eq!(arriving(&effects, TO_CLIENT), [text("one"), text("two")].concat());
     assert_eq!(units(&effects).len(), 2);
@@ -45,14 +46,14 @@ fn after_a_message_all_of_it_passes_and_nothing_more() {
 
 #[test]
 fn beyond_the_end_of_a_message_the_fault_strikes_at_its_end() {
-    let mut bench = Bench::websocket(&[fault(message(1, TO_CLIENT, Edge::Inside(900)), CUT)]);
+    let mut bench = Fixture::websocket(&[fault(message(1, TO_CLIENT, Edge::Inside(900)), CUT)]);
     let effects = bench.server_sends(&[text("one"), text("two")].concat());
     assert_eq!(arriving(&effects, TO_CLIENT), text("one"));
 }
 
 #[test]
 fn messages_are_counted_and_neither_pings_nor_fragments() {
-    let mut bench = Bench::websocket(&[fault(message(2, TO_CLIENT, Edge::Before), CUT)]);
+    let mut bench = Fixture::websocket(&[fault(message(2, TO_CLIENT, Edge::Before), CUT)]);
     let one = [frame(0x01, b"o"), frame(0x89, b"still there?"), frame(0x00, b"n"), frame(0x80, b"e"), frame(0x8A, b"")];
     assert_eq!(arriving(&bench.server_sends(&one.concat()), TO_CLIENT), one.concat());
     bench.client_sends(&masked(0x81, b"the other way"));
@@ -65,7 +66,7 @@ fn messages_are_counted_and_neither_pings_nor_fragments() {
 fn frames_are_counted_by_their_kind() {
     let kind = FrameKind::Ping;
     for (edge, passing) in [(Edge::Before, 0), (Edge::Inside(1), 1), (Edge::After, 2)] {
-        let mut bench = Bench::websocket(&[fault(Trigger::Frame { kind, n: 2, direction: TO_CLIENT, edge }, CUT)]);
+        let mut bench = Fixture::websocket(&[fault(Trigger::Frame { kind, n: 2, direction: TO_CLIENT, edge }, CUT)]);
         let before = [frame(0x89, b""), text("one"), frame(0x8A, b"")].concat();
         let effects = bench.server_sends(&[before.clone(), frame(0x89, b"")].concat());
         assert_eq!(arriving(&effects, TO_CLIENT), [&before, &frame(0x89, b"")[..passing]].concat());
@@ -77,7 +78,7 @@ fn frames_are_counted_by_their_kind() {
 fn events_with_data_are_counted_and_no_comments() {
     let stream = [chunk(": hi\n\n"), chunk("data: one\n\n"), chunk(":\n\nid: 3\n\ndata: two\n\n")];
     for (edge, passing) in [(Edge::Before, ""), (Edge::Inside(6), "data: "), (Edge::After, "data: two\n\n")] {
-        let mut bench = Bench::events(&[fault(Trigger::sse_event(2, edge), CUT)]);
+        let mut bench = Fixture::events(&[fault(Trigger::sse_event(2, edge), CUT)]);
         let effects = bench.server_sends(&stream.concat());
         let last = format!("16\r\n:\n\nid: 3\n\n{passing}");
         let last = last.replacen("16", &format!("{:x}", ":\n\nid: 3\n\ndata: two\n\n".len()), 1);
@@ -89,7 +90,7 @@ fn events_with_data_are_counted_and_no_comments() {
 #[test]
 fn what_may_be_the_event_waits_until_it_is_whole() {
     let trigger = Trigger::sse_event(1, Edge::Inside(2));
-    let mut bench = Bench::events(&[fault(trigger, CUT)]);
+    let mut bench = Fixture::events(&[fault(trigger, CUT)]);
     assert_eq!(arriving(&bench.server_sends(b"2d\r\nid: 1\n"), TO_CLIENT), b"2d\r\nid");
     assert_eq!(bench.server_sends(b"event: x\nda"), []);
     assert_eq!(bench.server_sends(b"ta: y"), []);
@@ -99,7 +100,7 @@ fn what_may_be_the_event_waits_until_it_is_whole() {
 
 #[test]
 fn what_turns_out_to_be_no_event_goes_on() {
-    let mut bench = Bench::events(&[fault(Trigger::sse_event(1, Edge::Before), CUT)]);
+    let mut bench = Fixture::events(&[fault(Trigger::sse_event(1, Edge::Before), CUT)]);
     bench.server_sends(b"9\r\n");
     assert_eq!(bench.server_sends(b": hello"), []);
     assert_eq!(arriving(&bench.server_sends(b"\n\n\r\n"), TO_CLIENT), b": hello\n\n\r\n");
@@ -108,7 +109,7 @@ fn what_turns_out_to_be_no_event_goes_on() {
 #[test]
 fn heads_are_struck_before_inside_and_after() {
     for (edge, passing) in [(Edge::Before, 0), (Edge::Inside(12), 12), (Edge::After, CHUNKED_EVENTS.len())] {
-        let mut bench = Bench::connected(&[fault(Trigger::HttpHead { n: 1, direction: TO_CLIENT, edge }, CUT)]);
+        let mut bench = Fixture::connected(&[fault(Trigger::HttpHead { n: 1, direction: TO_CLIENT, edge }, CUT)]);
         bench.client_sends(UPGRADE);
         let response = [b"HTTP/1.1 103 Early Hints\r\n\r\n", CHUNKED_EVENTS, b"0\r\n\r\n"].concat();
         let interim = response.len() - CHUNKED_EVENTS.len() - 5;
@@ -120,7 +121,7 @@ fn heads_are_struck_before_inside_and_after() {
 #[test]
 fn the_request_of_a_handshake_is_the_first_head() {
     let trigger = Trigger::HttpHead { n: 1, direction: Direction::ToServer, edge: Edge::Before };
-    let mut bench = Bench::connected(&[fault(trigger, CUT)]);
+    let mut bench = Fixture::connected(&[fault(trigger, CUT)]);
     let effects = bench.client_sends(UPGRADE);
     let reader_first =
         ["alice->chat#1: cut(fin)", "fin to server", "to_client severed", "fin to client", "to_server severed"];
@@ -130,7 +131,7 @@ fn the_request_of_a_handshake_is_the_first_head() {
 #[test]
 fn bytes_are_counted_from_the_first() {
     for n in [0, 1, 20] {
-        let mut bench = Bench::connected(&[fault(Trigger::Bytes { n, direction: TO_CLIENT }, CUT)]);
+        let mut bench = Fixture::connected(&[fault(Trigger::Bytes { n, direction: TO_CLIENT }, CUT)]);
         bench.client_sends(UPGRADE);
         let effects = bench.server_sends(SWITCHING);
         assert_eq!(arriving(&effects, TO_CLIENT), &SWITCHING[..n as usize]);
@@ -141,11 +142,11 @@ fn bytes_are_counted_from_the_first() {
 #[test]
 fn a_cut_may_end_with_resets_or_in_silence() {
     let after_one = |ending| [fault(message(1, TO_CLIENT, Edge::After), Cut { ending })];
-    let mut bench = Bench::websocket(&after_one(Ending::Rst));
+    let mut bench = Fixture::websocket(&after_one(CutEnding::Rst));
     let effects = lines(&bench.server_sends(&text("one")));
     let resets = ["rst to client", "to_server severed", "rst to server", "to_client severed"];
     assert_eq!(effects[2..], resets);
-    let mut bench = Bench::websocket(&after_one(Ending::Silence));
+    let mut bench = Fixture::websocket(&after_one(CutEnding::Silence));
     let effects = lines(&bench.server_sends(&text("one")));
     assert_eq!(effects[2..], ["to_server silent Blackhole", "to_client silent Blackhole"]);
 }
@@ -180,7 +181,7 @@ fn a_reset_or_drop_tells_both_ends_or_one_and_leaves_the_other_in_silence() {
         ),
     ];
     for (fault, expected) in cases {
-        let mut bench = Bench::websocket(&[fault]);
+        let mut bench = Fixture::websocket(&[fault]);
         let effects = lines(&bench.server_sends(&[text("one"), text("two")].concat()));
         let expected: Vec<_> = [format!("alice->chat#1: {}", expected[0])]
             .into_iter()
@@ -192,7 +193,7 @@ fn a_reset_or_drop_tells_both_ends_or_one_and_leaves_the_other_in_silence() {
 
 #[test]
 fn a_fault_strikes_the_first_connection_on_which_its_trigger_comes_true_and_no_other() {
-    let mut bench = Bench::websocket(&[fault(message(2, TO_CLIENT, Edge::After), CUT)]);
+    let mut bench = Fixture::websocket(&[fault(message(2, TO_CLIENT, Edge::After), CUT)]);
     bench.connect(2);
     bench.send_on(2, Direction::ToServer, UPGRADE);
     bench.send_on(2, TO_CLIENT, SWITCHING);
@@ -207,7 +208,7 @@ fn a_fault_strikes_the_first_connection_on_which_its_trigger_comes_true_and_no_o
 fn a_fault_on_the_second_connection_leaves_the_first_alone() {
     let mut second = fault(message(1, TO_CLIENT, Edge::After), CUT);
     second.act.connections().nth = Some(2);
-    let mut bench = Bench::websocket(&[second]);
+    let mut bench = Fixture::websocket(&[second]);
     bench.server_sends(&text("one"));
     assert_eq!(bench.plane.unfired(), [FaultIndex(0)]);
 }
@@ -215,7 +216,7 @@ fn a_fault_on_the_second_connection_leaves_the_first_alone() {
 #[test]
 fn bytes_that_wait_for_a_fault_go_on_when_it_has_struck_elsewhere() {
     let trigger = Trigger::sse_event(1, Edge::Before);
-    let mut bench = Bench::events(&[fault(trigger, CUT)]);
+    let mut bench = Fixture::events(&[fault(trigger, CUT)]);
     bench.connect(2);
     bench.send_on(2, Direction::ToServer, super::ASK);
     bench.send_on(2, TO_CLIENT, CHUNKED_EVENTS);
@@ -234,7 +235,7 @@ fn two_faults_at_one_point_strike_in_the_order_of_the_plan() {
     let delay = Delay { by: super::secs(1), lasting: None };
     let at = || message(1, TO_CLIENT, Edge::After);
     let faults = [fault(at(), delay), fault(at(), reset)];
-    let mut bench = Bench::websocket(&faults);
+    let mut bench = Fixture::websocket(&faults);
     let effects = lines(&bench.server_sends(&text("one")));
     assert_eq!(effects[1..4], ["alice->chat#1: delay(1s)", "shape to_server Delay(1s)", "shape to_client Delay(1s)"]);
     assert_eq!(effects[4], "alice->chat#1: reset(client only)");

@@ -1,6 +1,6 @@
 //! Single messages and events that arrive changed, several times or elsewhere.
 
-use super::{ASK, Bench, OnLink, act, arriving, chunk, fault, frame, lines, masked, message, text, units};
+use super::{ASK, Fixture, OnLink, act, arriving, chunk, fault, frame, lines, masked, message, text, units};
 use crate::fault::{Corrupt, DuplicateMessage, Edge, Fault, FaultIndex, FrameKind, ReorderMessages, Trigger, Upstream};
 use crate::name::Direction;
 use crate::plane::Effect;
@@ -11,7 +11,7 @@ const TO_CLIENT: Direction = Direction::ToClient;
 
 #[test]
 fn one_message_is_corrupted_and_no_other() {
-    let mut bench = Bench::websocket(&[at_message(2, Corrupt)]);
+    let mut bench = Fixture::websocket(&[at_message(2, Corrupt)]);
     let effects = bench.server_sends(&[text("one"), text("two"), text("three")].concat());
     assert_eq!(arriving(&effects, TO_CLIENT), [text("one"), text("txo"), text("three")].concat());
     assert_eq!(lines(&effects)[0], "alice->chat#1: corrupt");
@@ -20,7 +20,7 @@ fn one_message_is_corrupted_and_no_other() {
 
 #[test]
 fn a_message_waits_until_it_is_whole() {
-    let mut bench = Bench::websocket(&[at_message(1, Corrupt)]);
+    let mut bench = Fixture::websocket(&[at_message(1, Corrupt)]);
     assert_eq!(lines(&bench.server_sends(&text("one")[..4])), [] as [&str; 0]);
     let effects = bench.server_sends(&text("one")[4..]);
     assert_eq!(arriving(&effects, TO_CLIENT), text("ooe"));
@@ -30,21 +30,21 @@ fn a_message_waits_until_it_is_whole() {
 #[test]
 fn a_client_s_message_is_corrupted_under_its_mask() {
     let trigger = message(1, Direction::ToServer, Edge::After);
-    let mut bench = Bench::websocket(&[fault(trigger, Corrupt)]);
+    let mut bench = Fixture::websocket(&[fault(trigger, Corrupt)]);
     let effects = bench.client_sends(&masked(0x81, b"one"));
     assert_eq!(arriving(&effects, Direction::ToServer), masked(0x81, b"ooe"));
 }
 
 #[test]
 fn an_empty_message_cannot_be_corrupted() {
-    let mut bench = Bench::websocket(&[at_message(1, Corrupt)]);
+    let mut bench = Fixture::websocket(&[at_message(1, Corrupt)]);
     assert_eq!(arriving(&bench.server_sends(&text("")), TO_CLIENT), text(""));
     assert!(bench.plane.obstacle(FaultIndex(0)).is_some_and(|reason| reason.contains("empty")));
 }
 
 #[test]
 fn a_message_arrives_several_times() {
-    let mut bench = Bench::websocket(&[at_message(1, DuplicateMessage { copies: 2 })]);
+    let mut bench = Fixture::websocket(&[at_message(1, DuplicateMessage { copies: 2 })]);
     let effects = bench.server_sends(&[text("one"), text("two")].concat());
     assert_eq!(arriving(&effects, TO_CLIENT), [text("one"), text("one"), text("one"), text("two")].concat());
     assert_eq!(texts(&effects), ["one", "one", "one", "two"]);
@@ -54,7 +54,7 @@ fn a_message_arrives_several_times() {
 fn fragments_arrive_together_and_control_frames_before_them() {
     let parts = [frame(0x01, b"in "), frame(0x89, b"?"), frame(0x80, b"parts")].concat();
     let whole = [frame(0x01, b"in "), frame(0x80, b"parts")].concat();
-    let mut bench = Bench::websocket(&[at_message(1, TWICE)]);
+    let mut bench = Fixture::websocket(&[at_message(1, TWICE)]);
     let effects = bench.server_sends(&parts);
     assert_eq!(arriving(&effects, TO_CLIENT), [frame(0x89, b"?"), whole.clone(), whole].concat());
     let told = units(&effects);
@@ -64,7 +64,7 @@ fn fragments_arrive_together_and_control_frames_before_them() {
 
 #[test]
 fn a_message_arrives_behind_those_that_follow() {
-    let mut bench = Bench::websocket(&[at_message(1, ReorderMessages { by: 2 })]);
+    let mut bench = Fixture::websocket(&[at_message(1, ReorderMessages { by: 2 })]);
     assert_eq!(arriving(&bench.server_sends(&text("one")), TO_CLIENT), b"");
     assert_eq!(arriving(&bench.server_sends(&text("two")), TO_CLIENT), text("two"));
     let effects = bench.server_sends(&[text("three"), text("four")].concat());
@@ -74,7 +74,7 @@ fn a_message_arrives_behind_those_that_follow() {
 
 #[test]
 fn if_too_few_follow_it_arrives_before_the_close_frame() {
-    let mut bench = Bench::websocket(&[at_message(1, ReorderMessages { by: 2 })]);
+    let mut bench = Fixture::websocket(&[at_message(1, ReorderMessages { by: 2 })]);
     let close = frame(0x88, b"\x03\xe8");
     let effects = bench.server_sends(&[text("one"), text("two"), close.clone()].concat());
     assert_eq!(arriving(&effects, TO_CLIENT), [text("two"), text("one"), close].concat());
@@ -82,7 +82,7 @@ fn if_too_few_follow_it_arrives_before_the_close_frame() {
 
 #[test]
 fn or_before_the_fin() {
-    let mut bench = Bench::websocket(&[at_message(1, ReorderMessages { by: 2 })]);
+    let mut bench = Fixture::websocket(&[at_message(1, ReorderMessages { by: 2 })]);
     bench.server_sends(&[text("one"), text("two")].concat());
     let effects = bench.fin(TO_CLIENT);
     assert_eq!(lines(&effects), [r"inject to_client \x81\x03one", "forward fin to_client"]);
@@ -91,14 +91,14 @@ fn or_before_the_fin() {
 
 #[test]
 fn but_never_inside_a_frame() {
-    let mut bench = Bench::websocket(&[at_message(1, ReorderMessages { by: 2 })]);
+    let mut bench = Fixture::websocket(&[at_message(1, ReorderMessages { by: 2 })]);
     bench.server_sends(&[&text("one"), &text("two")[..3]].concat());
     assert_eq!(lines(&bench.fin(TO_CLIENT)), ["forward fin to_client"]);
 }
 
 #[test]
 fn what_is_too_long_to_wait_is_not_changed() {
-    let mut bench = Bench::websocket(&[at_message(1, TWICE)]);
+    let mut bench = Fixture::websocket(&[at_message(1, TWICE)]);
     let long = frame(0x82, &vec![7; 1024 * 1024 + 1]);
     let mut arrived = Vec::new();
     for piece in long.chunks(64 * 1024) {
@@ -158,7 +158,7 @@ fn a_body_that_ends_with_its_connection_has_no_sizes() {
         (act(ReorderMessages { by: 1 }), "data: two\n\ndata: one\n\n"),
         (act(ReorderMessages { by: 5 }), "data: two\n\ndata: one\n\n"),
     ] {
-        let mut bench = Bench::connected(&[at_event(1, verb)]);
+        let mut bench = Fixture::connected(&[at_event(1, verb)]);
         bench.client_sends(ASK);
         let mut effects = bench.server_sends(format!("{head}data: one\n\ndata: two\n\n").as_bytes());
         effects.extend(bench.fin(TO_CLIENT));
@@ -175,7 +175,7 @@ fn a_body_of_known_length_keeps_its_length() {
         (act(Corrupt), "data: ooe\n\ndata: two\n\n"),
         (act(ReorderMessages { by: 5 }), "data: two\n\ndata: one\n\n"),
     ] {
-        let mut bench = Bench::connected(&[at_event(1, verb.clone())]);
+        let mut bench = Fixture::connected(&[at_event(1, verb.clone())]);
         bench.client_sends(ASK);
         let effects = bench.server_sends(format!("{head}data: one\n\ndata: two\n\n").as_bytes());
         assert_eq!(arriving(&effects, TO_CLIENT), format!("{head}{arrives}").into_bytes());
@@ -211,7 +211,7 @@ fn the_done_of_another_response_stays() {
 #[test]
 fn two_faults_may_change_two_messages() {
     let faults = [at_message(1, ReorderMessages { by: 2 }), at_message(3, TWICE)];
-    let effects = Bench::websocket(&faults).server_sends(&["1", "2", "3", "4"].map(text).concat());
+    let effects = Fixture::websocket(&faults).server_sends(&["1", "2", "3", "4"].map(text).concat());
     assert_eq!(texts(&effects), ["2", "3", "3", "1", "4"]);
     let faults = [at_event(1, ReorderMessages { by: 2 }), at_event(3, TWICE)];
     let events = ["data: 1\n\ndata: 2\n\n", "data: 3\n\ndata: 4\n\n", "data: 5\n\n"].map(chunk).concat();
@@ -232,9 +232,9 @@ fn at_event(n: u32, verb: impl OnLink) -> Fault {
 
 /// What arrives of a chunked body, which must be the same however it is cut.
 fn through(faults: &[Fault], body: &[u8]) -> Vec<u8> {
-    let whole = arriving(&Bench::events(faults).server_sends(body), TO_CLIENT);
+    let whole = arriving(&Fixture::events(faults).server_sends(body), TO_CLIENT);
     for cut in 1..body.len() {
-        let mut bench = Bench::events(faults);
+        let mut bench = Fixture::events(faults);
         let effects = [bench.server_sends(&body[..cut]), bench.server_sends(&body[cut..])].concat();
         assert_eq!(
             arriving(&effects, TO_CLIENT).escape_ascii().to_string(),
@@ -244,8 +244,8 @@ fn through(faults: &[Fault], body: &[u8]) -> Vec<u8> {
     }
     let told =
         |effects: &[Effect]| units(effects).into_iter().filter(|unit| matches!(unit, Unit::SseEvent { .. })).count();
-    let effects = Bench::events(faults).server_sends(body);
-    let arrived = Bench::events(&[]).server_sends(&arriving(&effects, TO_CLIENT));
+    let effects = Fixture::events(faults).server_sends(body);
+    let arrived = Fixture::events(&[]).server_sends(&arriving(&effects, TO_CLIENT));
     assert_eq!(told(&effects), told(&arrived), "the trace tells of what arrives");
     whole
 }

@@ -1,6 +1,6 @@
 //! Faults by time, event and connection attempt, on links and hosts; and their words.
 
-use super::{Bench, fault, lines, link, message, secs};
+use super::{Fixture, fault, lines, link, message, secs};
 use crate::fault::{
     AcceptError, Crash, Delay, Edge, Ends, Fault, FaultIndex, Freeze, HalfOpen, HalfOpenKind, HostVerb, IoError,
     IoErrorKind, Jitter, OnHost, Partition, PowerLoss, Refuse, Reset, Restart, StreamCall, Target, Trigger, Verb,
@@ -13,7 +13,7 @@ const RESET: Reset = Reset { to: Ends::Both };
 
 #[test]
 fn by_time_every_open_connection_of_the_link_is_struck() {
-    let mut bench = Bench::connected(&[fault(Trigger::At(secs(3)), RESET)]);
+    let mut bench = Fixture::connected(&[fault(Trigger::At(secs(3)), RESET)]);
     bench.connect(2);
     bench.connect(3);
     bench.plane.ended(super::key(2));
@@ -26,7 +26,7 @@ fn by_time_every_open_connection_of_the_link_is_struck() {
 fn by_time_one_connection_may_be_meant() {
     let mut second = fault(Trigger::At(secs(3)), RESET);
     second.act.connections().nth = Some(2);
-    let mut bench = Bench::connected(&[second]);
+    let mut bench = Fixture::connected(&[second]);
     bench.connect(2);
     assert_eq!(lines(&bench.wait())[0], "alice->chat#2: reset");
 }
@@ -43,7 +43,7 @@ fn with_no_connection_open_nothing_fires() {
 
 #[test]
 fn a_connection_that_a_fault_has_ended_is_not_struck_again() {
-    let mut bench = Bench::connected(&[fault(Trigger::At(secs(1)), RESET), fault(Trigger::At(secs(2)), RESET)]);
+    let mut bench = Fixture::connected(&[fault(Trigger::At(secs(1)), RESET), fault(Trigger::At(secs(2)), RESET)]);
     bench.wait();
     assert_eq!(bench.wait(), []);
     assert_eq!(bench.plane.unfired(), [FaultIndex(1)]);
@@ -58,7 +58,7 @@ fn the_nth_event_that_matches_fires_a_fault_after_a_while() {
         n: 2,
         after: secs(4),
     };
-    let mut bench = Bench::connected(&[fault(trigger, RESET)]);
+    let mut bench = Fixture::connected(&[fault(trigger, RESET)]);
     for (host, message, job) in [
         ("chat", "job started", "7"),
         ("alice", "job started", "7"),
@@ -78,13 +78,13 @@ fn the_nth_event_that_matches_fires_a_fault_after_a_while() {
 #[test]
 fn without_a_while_the_event_itself_strikes() {
     let trigger = Trigger::Event { message: "go".to_owned(), host: None, fields: vec![], n: 1, after: secs(0) };
-    let mut bench = Bench::connected(&[fault(trigger, RESET)]);
+    let mut bench = Fixture::connected(&[fault(trigger, RESET)]);
     assert_eq!(tell(&mut bench, "anyone", "go", "")[0], "alice->chat#1: reset");
 }
 
 #[test]
 fn one_attempt_is_refused_and_the_next_is_not() {
-    let mut bench = Bench {
+    let mut bench = Fixture {
         plane: Plane::new(&[fault(Trigger::Connect, Refuse { lasting: None })]),
         now: secs(0),
         rest: Default::default(),
@@ -99,7 +99,7 @@ fn one_attempt_is_refused_and_the_next_is_not() {
 fn attempts_are_refused_for_a_time() {
     let mut second = fault(Trigger::Connect, Refuse { lasting: Some(secs(5)) });
     second.act.connections().nth = Some(2);
-    let mut bench = Bench::connected(&[second]);
+    let mut bench = Fixture::connected(&[second]);
     assert_eq!(bench.connect(2).0, ConnectVerdict::Refuse(FaultIndex(0)));
     assert_eq!(bench.connect(3), (ConnectVerdict::Refuse(FaultIndex(0)), vec![]));
     assert_eq!(lines(&bench.wait()), ["healed"]);
@@ -108,7 +108,7 @@ fn attempts_are_refused_for_a_time() {
 
 #[test]
 fn by_time_a_refusal_fires_with_the_attempt_that_it_refuses() {
-    let mut bench = Bench::connected(&[fault(Trigger::At(secs(1)), Refuse { lasting: None })]);
+    let mut bench = Fixture::connected(&[fault(Trigger::At(secs(1)), Refuse { lasting: None })]);
     assert_eq!(bench.wait(), []);
     assert_eq!(bench.plane.fired(), 0);
     assert_eq!(bench.connect(2).0, ConnectVerdict::Refuse(FaultIndex(0)));
@@ -121,7 +121,7 @@ fn the_attempt_itself_may_be_struck() {
     let verb = HalfOpen { kind: HalfOpenKind::Blackhole, direction: None, heal_after: None };
     let mut second = fault(Trigger::Connect, verb);
     second.act.connections().nth = Some(2);
-    let mut bench = Bench::connected(&[second]);
+    let mut bench = Fixture::connected(&[second]);
     let (verdict, effects) = bench.connect(2);
     assert_eq!(verdict, ConnectVerdict::Proceed);
     assert_eq!(lines(&effects)[1..], ["to_server silent Blackhole", "to_client silent Blackhole"]);
@@ -131,7 +131,7 @@ fn the_attempt_itself_may_be_struck() {
 fn packets_take_longer_for_a_time() {
     let delay = Delay { by: secs(2), lasting: Some(secs(9)) };
     let jitter = Jitter { up_to: secs(1), lasting: None };
-    let mut bench = Bench::connected(&[fault(Trigger::At(secs(1)), delay), fault(Trigger::At(secs(2)), jitter)]);
+    let mut bench = Fixture::connected(&[fault(Trigger::At(secs(1)), delay), fault(Trigger::At(secs(2)), jitter)]);
     assert_eq!(
         lines(&bench.wait()),
         ["alice->chat#1: delay(2s, for 9s)", "shape to_server Delay(2s)", "shape to_client Delay(2s)"]
@@ -150,7 +150,7 @@ fn a_local_call_fails_on_an_open_connection_or_a_listener() {
     let write = IoError { call: StreamCall::Write, kind, nth, side: Side::Client, lasting };
     let accept = AcceptError { kind, nth, lasting };
     let faults = [fault(Trigger::At(secs(1)), write), fault(Trigger::At(secs(2)), accept)];
-    let mut bench = Bench::connected(&faults);
+    let mut bench = Fixture::connected(&faults);
     let said = ["alice->chat#1: io_error(write, broken_pipe, nth 2, client)", "Write 2 of client of #1: BrokenPipe"];
     assert_eq!(lines(&bench.wait()), said);
     bench.plane.ended(super::key(1));
@@ -167,12 +167,12 @@ fn hosts_die_and_come_back() {
         (on_host(at(), PowerLoss { restart_after: Some(secs(2)) }), "power_loss(restarts after 2s)", "power loss chat"),
     ];
     for (fault, words, act) in cases {
-        let mut bench = Bench::connected(&[fault]);
+        let mut bench = Fixture::connected(&[fault]);
         assert_eq!(lines(&bench.wait()), [format!("host chat: {words}"), act.to_owned()]);
         assert_eq!(lines(&bench.wait()), ["start chat", "healed"]);
         assert_eq!(bench.now, secs(3));
     }
-    let mut bench = Bench::connected(&[on_host(Trigger::At(secs(1)), Restart { pause: secs(2) })]);
+    let mut bench = Fixture::connected(&[on_host(Trigger::At(secs(1)), Restart { pause: secs(2) })]);
     assert_eq!(lines(&bench.wait()), ["host chat: restart(starts after 2s)", "restart chat after 2s"]);
     assert_eq!(bench.plane.next_deadline(), None);
 }
@@ -180,7 +180,7 @@ fn hosts_die_and_come_back() {
 #[test]
 fn a_host_may_die_in_the_middle_of_a_message() {
     let crash = Crash { restart_after: None };
-    let mut bench = Bench::websocket(&[on_host(message(1, Direction::ToClient, Edge::Inside(2)), crash)]);
+    let mut bench = Fixture::websocket(&[on_host(message(1, Direction::ToClient, Edge::Inside(2)), crash)]);
     let said = lines(&bench.server_sends(&super::text("one")));
     assert_eq!(said, [r"forward to_client \x81\x03", "host chat: crash", "crash chat", "forward to_client one"]);
 }
@@ -188,12 +188,12 @@ fn a_host_may_die_in_the_middle_of_a_message() {
 #[test]
 fn a_freeze_holds_a_host_and_a_partition_two() {
     let freeze = on_host(Trigger::At(secs(1)), Freeze { thaw_after: Some(secs(1)) });
-    let mut bench = Bench::connected(&[freeze]);
+    let mut bench = Fixture::connected(&[freeze]);
     assert_eq!(lines(&bench.wait()), ["host chat: freeze(thaws after 1s)", "hold chat"]);
     assert_eq!(lines(&bench.wait()), ["release", "healed"]);
     let pair = ("chat".into(), "alice".into());
     let verb = Partition { one_way: false, heal_after: Some(secs(1)) };
-    let mut bench = Bench::connected(&[Fault::new(pair, Trigger::At(secs(1)), verb)]);
+    let mut bench = Fixture::connected(&[Fault::new(pair, Trigger::At(secs(1)), verb)]);
     let said = ["between chat and alice: partition(heals after 1s)", "hold chat alice"];
     assert_eq!(lines(&bench.wait()), said);
     assert_eq!(lines(&bench.wait()), ["release", "healed"]);
@@ -221,7 +221,7 @@ fn on_host<V: Verb<Place = OnHost> + HostVerb>(trigger: Trigger, verb: V) -> Fau
     Fault::new("chat", trigger, verb)
 }
 
-fn tell(bench: &mut Bench, host: &str, message: &str, job: &str) -> Vec<String> {
+fn tell(bench: &mut Fixture, host: &str, message: &str, job: &str) -> Vec<String> {
     let fields = vec![("job".to_owned(), job.to_owned())];
     let event = LogEvent { level: Level::Info, target: "t".to_owned(), message: message.to_owned(), fields };
     let mut out = Vec::new();

@@ -1,11 +1,11 @@
 //! What the trace tells of HTTP and its events.
 
-use super::{ASK, Bench, CHUNKED_EVENTS, chunk, units};
+use super::{ASK, CHUNKED_EVENTS, Fixture, chunk, units};
 use crate::trace::Unit;
 
 #[test]
 fn heads_and_chunks_are_told() {
-    let mut bench = Bench::connected(&[]);
+    let mut bench = Fixture::connected(&[]);
     let request = Unit::HttpRequest { method: "GET".into(), target: "/events".into() };
     assert_eq!(units(&bench.client_sends(ASK)), [request]);
     let answer = [CHUNKED_EVENTS, b"0\r\n\r\n"].concat();
@@ -36,7 +36,7 @@ fn a_field_that_only_begins_like_data_is_another_field() {
 
 #[test]
 fn events_in_a_compressed_body_are_not_guessed_at() {
-    let mut bench = Bench::connected(&[]);
+    let mut bench = Fixture::connected(&[]);
     bench.client_sends(ASK);
     let head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Encoding: gzip\r\n\r\n";
     assert_eq!(units(&bench.server_sends(&[head.as_slice(), b"data: x\n\n"].concat())).len(), 1);
@@ -44,7 +44,7 @@ fn events_in_a_compressed_body_are_not_guessed_at() {
 
 #[test]
 fn a_response_is_read_by_its_request() {
-    let mut bench = Bench::connected(&[]);
+    let mut bench = Fixture::connected(&[]);
     bench.client_sends(b"HEAD / HTTP/1.1\r\n\r\nCONNECT chat:80 HTTP/1.1\r\n\r\n");
     let head = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n";
     let told = units(&bench.server_sends(&[head.as_slice(), head, head].concat()));
@@ -54,7 +54,7 @@ fn a_response_is_read_by_its_request() {
 
 #[test]
 fn contradictory_lengths_are_not_guessed_at() {
-    let mut bench = Bench::connected(&[]);
+    let mut bench = Fixture::connected(&[]);
     bench.client_sends(ASK);
     let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcHTTP/1.1 200 OK\r\n\r\n";
     assert_eq!(units(&bench.server_sends(answer)).len(), 1);
@@ -62,7 +62,7 @@ fn contradictory_lengths_are_not_guessed_at() {
 
 #[test]
 fn a_client_that_speaks_before_the_handshake_is_answered_is_not_understood() {
-    let mut bench = Bench::connected(&[]);
+    let mut bench = Fixture::connected(&[]);
     bench.client_sends(&[super::UPGRADE, &super::masked(0x81, b"early")].concat());
     bench.server_sends(super::SWITCHING);
     assert_eq!(units(&bench.client_sends(&super::masked(0x81, b"late"))), []);
@@ -71,7 +71,7 @@ fn a_client_that_speaks_before_the_handshake_is_answered_is_not_understood() {
 
 /// The units of the events in one chunk.
 fn of_events(body: &str) -> Vec<Unit> {
-    units(&Bench::events(&[]).server_sends(&chunk(body)))
+    units(&Fixture::events(&[]).server_sends(&chunk(body)))
 }
 
 fn event(name: Option<&str>, data: Option<&str>, comment: Option<&str>) -> Unit {

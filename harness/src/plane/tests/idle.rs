@@ -1,6 +1,6 @@
 //! Connections that carry nothing for a while.
 
-use super::{Bench, fault, key, lines, secs};
+use super::{Fixture, fault, key, lines, secs};
 use crate::fault::{Ends, Fault, Forgetting, HalfOpen, HalfOpenKind, Middlebox, Reset, Trigger, Verb};
 use crate::name::Direction;
 use crate::plane::Effect;
@@ -25,7 +25,7 @@ fn a_connection_is_struck_once_it_has_carried_nothing_for_so_long() {
 
 #[test]
 fn the_other_way_a_fin_and_a_probe_keep_it_alive_as_well() {
-    let keep_alive: [fn(&mut Bench); 3] = [
+    let keep_alive: [fn(&mut Fixture); 3] = [
         |bench| drop(bench.server_sends(b"x")),
         |bench| drop(bench.fin(Direction::ToServer)),
         |bench| bench.plane.carried(key(1), bench.now),
@@ -62,7 +62,7 @@ fn each_connection_is_struck_at_its_time_once_and_heals_at_its_time() {
 fn a_connection_that_is_not_established_is_not_idle_and_one_may_be_meant() {
     let mut second = idle(BLACKHOLE);
     second.act.connections().nth = Some(2);
-    let mut bench = Bench::connected(&[second]);
+    let mut bench = Fixture::connected(&[second]);
     bench.connect(2);
     assert_eq!(bench.plane.next_deadline(), None);
     for nth in [1, 2] {
@@ -82,7 +82,7 @@ fn a_connection_that_has_ended_is_not_struck() {
 #[test]
 fn a_middlebox_forgets_and_tells_nobody() {
     for (forgets, mode) in [(Forgetting::Blackhole, "silent Blackhole"), (Forgetting::Reset, "severed")] {
-        let mut bench = Bench::connected(&[]);
+        let mut bench = Fixture::connected(&[]);
         bench.plane.pass_middlebox(key(1), Middlebox { idle_timeout: secs(60), forgets });
         bench.plane.established(key(1), bench.now, &mut Vec::new());
         let effects = bench.wait();
@@ -96,8 +96,8 @@ fn idle(verb: impl Verb) -> Fault {
     fault(Trigger::Idle(secs(60)), verb)
 }
 
-fn established(faults: &[Fault]) -> Bench {
-    let mut bench = Bench::connected(faults);
+fn established(faults: &[Fault]) -> Fixture {
+    let mut bench = Fixture::connected(faults);
     bench.plane.established(key(1), bench.now, &mut Vec::new());
     bench
 }

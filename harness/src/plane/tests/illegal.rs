@@ -1,12 +1,12 @@
 //! Bytes that nobody may send.
 
-use super::{Bench, arriving, fault, frame, lines, message, secs, text, units};
+use super::{Fixture, arriving, fault, frame, lines, message, secs, text, units};
 use crate::fault::{Close, Edge, Ends, FaultIndex, Illegal, IllegalKind, Trigger};
 use crate::name::Direction;
 
 #[test]
 fn they_stand_between_frames_and_the_connection_goes_on() {
-    let mut bench = Bench::websocket(&[fault(message(1, Direction::ToClient, Edge::After), to(Ends::Client))]);
+    let mut bench = Fixture::websocket(&[fault(message(1, Direction::ToClient, Edge::After), to(Ends::Client))]);
     let effects = bench.server_sends(&[text("one"), text("two")].concat());
     let illegal = frame(0x83, b"reserved opcode");
     assert_eq!(arriving(&effects, Direction::ToClient), [text("one"), illegal, text("two")].concat());
@@ -15,7 +15,7 @@ fn they_stand_between_frames_and_the_connection_goes_on() {
 
 #[test]
 fn inside_a_frame_they_wait_for_its_end() {
-    let mut bench = Bench::websocket(&[fault(Trigger::At(secs(1)), to(Ends::Client))]);
+    let mut bench = Fixture::websocket(&[fault(Trigger::At(secs(1)), to(Ends::Client))]);
     bench.server_sends(&text("one")[..3]);
     assert_eq!(lines(&bench.wait()), ["alice->chat#1: illegal(reserved_opcode, client only)"]);
     let effects = bench.server_sends(&text("one")[3..]);
@@ -24,7 +24,7 @@ fn inside_a_frame_they_wait_for_its_end() {
 
 #[test]
 fn both_ends_get_them_each_as_if_from_the_other() {
-    let mut bench = Bench::websocket(&[fault(Trigger::At(secs(1)), to(Ends::Both))]);
+    let mut bench = Fixture::websocket(&[fault(Trigger::At(secs(1)), to(Ends::Both))]);
     let effects = bench.wait();
     assert_eq!(arriving(&effects, Direction::ToClient)[..2], [0x83, 15]);
     assert_eq!(arriving(&effects, Direction::ToServer)[..2], [0x83, 0x80 | 15]);
@@ -45,7 +45,7 @@ fn each_kind_breaks_its_own_rule() {
         (IllegalKind::HugeLength, [vec![0x82, 127, 0x7F], vec![0xFF; 7]].concat()),
     ] {
         let verb = Illegal { kind, to: Ends::Client };
-        let mut bench = Bench::websocket(&[fault(Trigger::At(secs(1)), verb)]);
+        let mut bench = Fixture::websocket(&[fault(Trigger::At(secs(1)), verb)]);
         let bytes = arriving(&bench.wait(), Direction::ToClient);
         assert_eq!(bytes[..begins.len()], begins, "{kind:?}");
         if kind == IllegalKind::InvalidUtf8 {
@@ -53,13 +53,13 @@ fn each_kind_breaks_its_own_rule() {
         }
     }
     let verb = Illegal { kind: IllegalKind::WrongMask, to: Ends::Server };
-    let bytes = arriving(&Bench::websocket(&[fault(Trigger::At(secs(1)), verb)]).wait(), Direction::ToServer);
+    let bytes = arriving(&Fixture::websocket(&[fault(Trigger::At(secs(1)), verb)]).wait(), Direction::ToServer);
     assert_eq!(bytes, frame(0x81, b"wrong mask"));
 }
 
 #[test]
 fn what_is_no_websocket_takes_none() {
-    let mut bench = Bench::events(&[fault(Trigger::At(secs(1)), to(Ends::Both))]);
+    let mut bench = Fixture::events(&[fault(Trigger::At(secs(1)), to(Ends::Both))]);
     assert_eq!(bench.wait(), []);
     assert_eq!(bench.plane.obstacle(FaultIndex(0)), Some("the connection is not a WebSocket"));
 }
@@ -68,7 +68,7 @@ fn what_is_no_websocket_takes_none() {
 fn a_close_frame_and_illegal_bytes_may_wait_for_the_same_boundary() {
     let close = Close { code: Some(1000), reason: String::new(), to: Ends::Client };
     let mut bench =
-        Bench::websocket(&[fault(Trigger::At(secs(1)), to(Ends::Client)), fault(Trigger::At(secs(1)), close)]);
+        Fixture::websocket(&[fault(Trigger::At(secs(1)), to(Ends::Client)), fault(Trigger::At(secs(1)), close)]);
     bench.server_sends(&text("one")[..3]);
     bench.wait();
     let effects = bench.server_sends(&text("one")[3..]);

@@ -43,7 +43,7 @@ proptest! {
         let faults = if with_faults { faults().to_vec() } else { Vec::new() };
         let mut machine = Strict::new(PlaneMachine::new(Plane::new(&faults)));
         machine.take_outputs();
-        let mut bench = Bench { plane: Plane::new(&faults), now: Duration::ZERO, rest: Bytes::new() };
+        let mut bench = Fixture { plane: Plane::new(&faults), now: Duration::ZERO, rest: Bytes::new() };
         let (verdict, effects) = bench.connect(1);
         machine.handle(Input::Connect(key(1), connection(1)), Duration::ZERO)?;
         let mut wanted: Vec<_> = effects.into_iter().map(Output::Effect).collect();

@@ -38,14 +38,14 @@ pub(crate) const CHUNKED_EVENTS: &[u8] =
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
 
 /// A plane, a clock, and what the plane has answered.
-pub(crate) struct Bench {
+pub(crate) struct Fixture {
     pub(crate) plane: Plane,
     pub(crate) now: Duration,
     /// What the last call with bytes gave back.
     pub(crate) rest: Bytes,
 }
 
-impl Bench {
+impl Fixture {
     /// A plane with alice's first connection to chat.
     pub(crate) fn connected(faults: &[Fault]) -> Self {
         let mut bench = Self { plane: Plane::new(faults), now: Duration::ZERO, rest: Bytes::new() };

@@ -3,11 +3,11 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::{ASK, Bench, arriving, chunk, fault, frame, lines, masked, message, secs};
-use crate::fault::{Buffer, Close, Cut, Edge, Ending, Ends, Fault, HalfClose, Trigger, TruncateClean, Verb};
+use super::{ASK, Fixture, arriving, chunk, fault, frame, lines, masked, message, secs};
+use crate::fault::{Buffer, Close, Cut, CutEnding, Edge, Ends, Fault, HalfClose, Trigger, TruncateClean, Verb};
 use crate::name::{Direction, Side};
 
-const CUT: Cut = Cut { ending: Ending::Fin };
+const CUT: Cut = Cut { ending: CutEnding::Fin };
 const TO_CLIENT: Direction = Direction::ToClient;
 const CHUNKED: &[u8] = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
 
@@ -56,7 +56,7 @@ fn lines_are_counted_across_chunks_without_empty_ones_and_the_last_needs_no_end(
 fn requests_have_chunks_and_lines_too() {
     let upload = b"POST /a HTTP/1.1\r\nContent-Length: 8\r\n\r\none\ntwo\n";
     let trigger = Trigger::Line { n: 1, direction: Direction::ToServer, edge: Edge::After };
-    let mut bench = Bench::connected(&[fault(trigger, CUT)]);
+    let mut bench = Fixture::connected(&[fault(trigger, CUT)]);
     assert_eq!(arriving(&bench.client_sends(upload), Direction::ToServer), upload[..upload.len() - 4]);
 }
 
@@ -70,7 +70,7 @@ fn a_body_is_truncated_behind_a_line() {
 #[test]
 fn a_hop_passes_on_whole_pieces_and_the_end_of_a_message() {
     let verb = Buffer { bytes: 100, flush_after: None, direction: Some(TO_CLIENT), lasting: None };
-    let mut bench = Bench::connected(&[fault(Trigger::At(secs(1)), verb)]);
+    let mut bench = Fixture::connected(&[fault(Trigger::At(secs(1)), verb)]);
     bench.wait();
     assert_eq!(arriving(&bench.client_sends(ASK), Direction::ToServer), ASK);
     assert_eq!(lines(&bench.server_sends(CHUNKED)), ["keep to_client"]);
@@ -87,7 +87,7 @@ fn a_hop_passes_on_whole_pieces_and_the_end_of_a_message() {
 fn a_hop_passes_on_what_it_has_when_nothing_is_added_and_when_it_is_gone() {
     let (flush_after, lasting) = (Some(secs(2)), Some(secs(60)));
     let verb = Buffer { bytes: 9000, flush_after, direction: None, lasting };
-    let mut bench = Bench::websocket(&[fault(Trigger::At(secs(1)), verb)]);
+    let mut bench = Fixture::websocket(&[fault(Trigger::At(secs(1)), verb)]);
     bench.wait();
     let said = frame(0x81, b"hello");
     assert_eq!(lines(&bench.server_sends(&said)), ["keep to_client"]);
@@ -110,7 +110,7 @@ proptest! {
         flush in proptest::option::of(1..3_u64),
     ) {
         let verb = Buffer { bytes, flush_after: flush.map(secs), direction: None, lasting: Some(secs(1000)) };
-        let mut bench = Bench::connected(&[fault(Trigger::At(secs(1)), verb)]);
+        let mut bench = Fixture::connected(&[fault(Trigger::At(secs(1)), verb)]);
         bench.wait();
         let (mut sent, mut arrived) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
         let mut take = |effects: &[crate::plane::Effect]| {
@@ -167,7 +167,7 @@ proptest! {
 fn one_end_s_fin_arrives_and_the_other_way_goes_on() {
     for (by, told) in [(Side::Client, "fin to server"), (Side::Server, "fin to client")] {
         let trigger = Trigger::Bytes { n: 2, direction: by.sends() };
-        let mut bench = Bench::connected(&[fault(trigger, HalfClose { by })]);
+        let mut bench = Fixture::connected(&[fault(trigger, HalfClose { by })]);
         let effects = bench.send(by.sends(), b"ask");
         assert_eq!(arriving(&effects, by.sends()), b"as");
         assert!(lines(&effects).contains(&told.to_owned()), "{effects:?}");
@@ -181,7 +181,7 @@ fn one_end_s_fin_arrives_and_the_other_way_goes_on() {
 
 #[test]
 fn an_end_that_has_finished_by_itself_cannot_be_half_closed() {
-    let mut bench = Bench::connected(&[fault(Trigger::At(secs(1)), HalfClose { by: Side::Client })]);
+    let mut bench = Fixture::connected(&[fault(Trigger::At(secs(1)), HalfClose { by: Side::Client })]);
     bench.fin(Direction::ToServer);
     assert_eq!((bench.wait(), bench.plane.fired()), (vec![], 0));
     assert_eq!(bench.plane.obstacle(crate::fault::FaultIndex(0)), Some("that end has finished by itself"));
@@ -190,7 +190,7 @@ fn an_end_that_has_finished_by_itself_cannot_be_half_closed() {
 #[test]
 fn a_close_without_a_code_is_an_empty_frame() {
     let verb = Close { code: None, reason: String::new(), to: Ends::Both };
-    let mut bench = Bench::websocket(&[fault(message(1, TO_CLIENT, Edge::After), verb)]);
+    let mut bench = Fixture::websocket(&[fault(message(1, TO_CLIENT, Edge::After), verb)]);
     let effects = bench.server_sends(&frame(0x81, b"one"));
     assert_eq!(arriving(&effects, TO_CLIENT), [frame(0x81, b"one"), vec![0x88, 0]].concat());
     let to_server = arriving(&effects, Direction::ToServer);
@@ -198,9 +198,9 @@ fn a_close_without_a_code_is_an_empty_frame() {
 }
 
 /// A connection on which two questions have been asked.
-fn asked(trigger: Trigger, verb: impl Verb) -> Bench {
+fn asked(trigger: Trigger, verb: impl Verb) -> Fixture {
     let faults: [Fault; 1] = [fault(trigger, verb)];
-    let mut bench = Bench::connected(&faults);
+    let mut bench = Fixture::connected(&faults);
     bench.client_sends(&[ASK, ASK].concat());
     bench
 }

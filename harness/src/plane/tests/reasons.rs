@@ -75,8 +75,8 @@ fn an_event_that_did_not_come_says_how_often_it_did() {
 }
 
 /// A plane to which nobody has connected.
-fn planned(faults: &[Fault]) -> Bench {
-    Bench { plane: Plane::new(faults), now: Duration::ZERO, rest: Bytes::new() }
+fn planned(faults: &[Fault]) -> Fixture {
+    Fixture { plane: Plane::new(faults), now: Duration::ZERO, rest: Bytes::new() }
 }
 
 fn told(plane: &Plane) -> String {

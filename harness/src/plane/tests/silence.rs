@@ -1,6 +1,6 @@
 //! Half-opens: who hears nothing, and what a heal brings back.
 
-use super::{Bench, CHUNKED_EVENTS, SWITCHING, arriving, fault, frame, lines, masked, message, secs, text, units};
+use super::{CHUNKED_EVENTS, Fixture, SWITCHING, arriving, fault, frame, lines, masked, message, secs, text, units};
 use crate::fault::{Delay, Edge, FaultIndex, HalfOpen, HalfOpenKind, Trigger};
 use crate::name::Direction;
 
@@ -9,7 +9,7 @@ const TO_CLIENT: Direction = Direction::ToClient;
 #[test]
 fn a_blackhole_silences_both_directions_until_it_heals() {
     let verb = half_open(HalfOpenKind::Blackhole, None, Some(30));
-    let mut bench = Bench::websocket(&[fault(Trigger::At(secs(5)), verb)]);
+    let mut bench = Fixture::websocket(&[fault(Trigger::At(secs(5)), verb)]);
     let fired = [
         "alice->chat#1: half_open(blackhole, heals after 30s)",
         "to_server silent Blackhole",
@@ -24,7 +24,7 @@ fn a_blackhole_silences_both_directions_until_it_heals() {
 #[test]
 fn a_stall_may_take_one_direction_only() {
     let verb = half_open(HalfOpenKind::Stall, Some(TO_CLIENT), None);
-    let mut bench = Bench::websocket(&[fault(message(1, TO_CLIENT, Edge::After), verb)]);
+    let mut bench = Fixture::websocket(&[fault(message(1, TO_CLIENT, Edge::After), verb)]);
     let said = lines(&bench.server_sends(&text("one")));
     assert_eq!(said[1..], ["alice->chat#1: half_open(stall, to_client)", "to_client silent Stall"]);
     assert_eq!(units(&bench.client_sends(&masked(0x81, b"still heard"))).len(), 1);
@@ -34,7 +34,7 @@ fn a_stall_may_take_one_direction_only() {
 #[test]
 fn the_rest_of_a_piece_stays_with_the_actuator_and_is_read_when_it_comes_again() {
     let verb = half_open(HalfOpenKind::Blackhole, Some(TO_CLIENT), Some(1));
-    let mut bench = Bench::websocket(&[fault(message(2, TO_CLIENT, Edge::Inside(3)), verb)]);
+    let mut bench = Fixture::websocket(&[fault(message(2, TO_CLIENT, Edge::Inside(3)), verb)]);
     let stream = [text("one"), text("two"), text("three")].concat();
     let effects = bench.server_sends(&stream);
     assert_eq!(arriving(&effects, TO_CLIENT), &stream[..8]);
@@ -48,7 +48,7 @@ fn the_rest_of_a_piece_stays_with_the_actuator_and_is_read_when_it_comes_again()
 #[test]
 fn bytes_that_were_read_before_they_were_given_back_are_not_read_twice() {
     let verb = half_open(HalfOpenKind::Blackhole, Some(TO_CLIENT), Some(1));
-    let mut bench = Bench::events(&[fault(Trigger::sse_event(1, Edge::Before), verb)]);
+    let mut bench = Fixture::events(&[fault(Trigger::sse_event(1, Edge::Before), verb)]);
     assert_eq!(arriving(&bench.server_sends(b"14\r\nid: 1\n"), TO_CLIENT), b"14\r\n");
     let rest = b"data: 012345\n\n\r\n0\r\n\r\n";
     let effects = bench.server_sends(rest);
@@ -64,7 +64,7 @@ fn bytes_that_were_read_before_they_were_given_back_are_not_read_twice() {
 #[test]
 fn a_discard_acknowledges_everything_and_passes_nothing() {
     let verb = half_open(HalfOpenKind::Discard, Some(TO_CLIENT), Some(10));
-    let mut bench = Bench::websocket(&[fault(message(1, TO_CLIENT, Edge::After), verb)]);
+    let mut bench = Fixture::websocket(&[fault(message(1, TO_CLIENT, Edge::After), verb)]);
     let effects = bench.server_sends(&[text("one"), text("two")].concat());
     let said = lines(&effects);
     assert_eq!(said[1..], ["alice->chat#1: half_open(discard, to_client, heals after 10s)", "discard to_client 5"]);
@@ -86,7 +86,7 @@ fn what_is_discarded_is_not_counted() {
         fault(message(2, TO_CLIENT, Edge::After), delay.clone()),
         fault(Trigger::Bytes { n: passing, direction: TO_CLIENT }, delay),
     ];
-    let mut bench = Bench::websocket(&faults);
+    let mut bench = Fixture::websocket(&faults);
     bench.server_sends(&[text("one"), text("two"), frame(0x82, &[0; 80])].concat());
     bench.wait();
     bench.server_sends(&text("three")[..6]);
@@ -98,7 +98,7 @@ fn what_is_discarded_is_not_counted() {
 #[test]
 fn a_fin_waits_for_the_heal() {
     let verb = half_open(HalfOpenKind::Discard, None, Some(10));
-    let mut bench = Bench::websocket(&[fault(Trigger::At(secs(1)), verb)]);
+    let mut bench = Fixture::websocket(&[fault(Trigger::At(secs(1)), verb)]);
     bench.wait();
     assert_eq!(bench.fin(TO_CLIENT), []);
     assert_eq!(lines(&bench.wait()), ["healed", "forward fin to_client"]);
@@ -107,7 +107,7 @@ fn a_fin_waits_for_the_heal() {
 #[test]
 fn a_fin_passes_with_everything_that_waited_before_it() {
     let mut bench =
-        Bench::events(&[fault(Trigger::sse_event(1, Edge::Before), half_open(HalfOpenKind::Stall, None, None))]);
+        Fixture::events(&[fault(Trigger::sse_event(1, Edge::Before), half_open(HalfOpenKind::Stall, None, None))]);
     bench.server_sends(b"20\r\nid: 1\n");
     assert_eq!(lines(&bench.fin(TO_CLIENT)), [r"forward to_client id: 1\n", "forward fin to_client"]);
 }
@@ -116,7 +116,7 @@ fn a_fin_passes_with_everything_that_waited_before_it() {
 fn an_older_silence_outlives_a_younger_one() {
     let long = half_open(HalfOpenKind::Blackhole, Some(TO_CLIENT), Some(60));
     let short = half_open(HalfOpenKind::Stall, Some(TO_CLIENT), Some(1));
-    let mut bench = Bench::websocket(&[fault(Trigger::At(secs(1)), long), fault(Trigger::At(secs(2)), short)]);
+    let mut bench = Fixture::websocket(&[fault(Trigger::At(secs(1)), long), fault(Trigger::At(secs(2)), short)]);
     assert_eq!(lines(&bench.wait())[1..], ["to_client silent Blackhole"]);
     assert_eq!(lines(&bench.wait())[1..], ["to_client silent Stall"]);
     assert_eq!(lines(&bench.wait()), ["to_client silent Blackhole", "healed"]);
@@ -126,7 +126,7 @@ fn an_older_silence_outlives_a_younger_one() {
 #[test]
 fn an_event_stream_goes_on_after_a_discard_at_its_boundaries() {
     let verb = half_open(HalfOpenKind::Discard, None, Some(1));
-    let mut bench = Bench::connected(&[fault(Trigger::sse_event(1, Edge::After), verb)]);
+    let mut bench = Fixture::connected(&[fault(Trigger::sse_event(1, Edge::After), verb)]);
     bench.client_sends(super::ASK);
     bench.server_sends(CHUNKED_EVENTS);
     let event = super::chunk("data: x\n\n");

@@ -4,9 +4,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::streams::{self, Conversation};
-use super::{Bench, act, arriving, fault, frame, lines, masked, units};
+use super::{Fixture, act, arriving, fault, frame, lines, masked, units};
 use crate::fault::{
-    Close, Corrupt, Cut, DuplicateMessage, Edge, Ending, Ends, Fault, FrameKind, HalfClose, HalfOpen, HalfOpenKind,
+    Close, Corrupt, Cut, CutEnding, DuplicateMessage, Edge, Ends, Fault, FrameKind, HalfClose, HalfOpen, HalfOpenKind,
     Illegal, IllegalKind, ReorderMessages, Reset, Trigger, TruncateClean, Upstream,
 };
 use crate::name::{Direction, Side};
@@ -56,7 +56,7 @@ fn a_cut_at_any_byte_changes_nothing_about_a_fault() {
 
 #[test]
 fn without_faults_a_piece_passes_as_one_slice_of_what_came() {
-    let mut bench = Bench::websocket(&[]);
+    let mut bench = Fixture::websocket(&[]);
     let piece = [super::text("one"), super::text("two"), frame(0x89, b"")].concat();
     let effects = bench.server_sends(&piece);
     assert_eq!(lines(&effects), [format!("forward to_client {}", piece.escape_ascii())]);
@@ -65,7 +65,7 @@ fn without_faults_a_piece_passes_as_one_slice_of_what_came() {
 
 #[test]
 fn a_frame_of_63_bits_of_length_passes_without_being_kept() {
-    let mut bench = Bench::websocket(&[]);
+    let mut bench = Fixture::websocket(&[]);
     let header = [&[0x81, 127], (u64::MAX >> 1).to_be_bytes().as_slice()].concat();
     bench.server_sends(&header);
     let payload = vec![b'a'; 100_000];
@@ -78,7 +78,7 @@ fn a_frame_of_63_bits_of_length_passes_without_being_kept() {
 
 #[test]
 fn long_texts_are_counted_and_not_kept() {
-    let mut bench = Bench::websocket(&[]);
+    let mut bench = Fixture::websocket(&[]);
     let kept = bench.server_sends(&frame(0x81, &vec![b'a'; 64 * 1024]));
     assert!(
         matches!(&units(&kept)[..], [Unit::WsMessage { text: Some(text), bytes: 65536, .. }] if text.len() == 65536)
@@ -89,7 +89,7 @@ fn long_texts_are_counted_and_not_kept() {
 
 #[test]
 fn frames_are_read_in_all_their_parts() {
-    let mut bench = Bench::websocket(&[]);
+    let mut bench = Fixture::websocket(&[]);
     let close = units(&bench.client_sends(&masked(0x88, b"\x03\xe8idle")));
     assert_eq!(close, [Unit::WsControl { kind: FrameKind::Close, code: Some(1000), reason: Some("idle".into()) }]);
     let parts = [frame(0x01, "gr\u{fc}".as_bytes()), frame(0x8A, b"x"), frame(0x80, "\u{df}e".as_bytes())].concat();
@@ -123,21 +123,21 @@ proptest! {
 
     #[test]
     fn any_bytes_pass_unchanged(pieces in vec((any::<bool>(), vec(any::<u8>(), 0..60)), 0..30)) {
-        pass_unchanged(Bench::connected(&[]), &pieces)?;
-        pass_unchanged(Bench::websocket(&[]), &pieces)?;
-        pass_unchanged(Bench::events(&[]), &pieces)?;
+        pass_unchanged(Fixture::connected(&[]), &pieces)?;
+        pass_unchanged(Fixture::websocket(&[]), &pieces)?;
+        pass_unchanged(Fixture::events(&[]), &pieces)?;
     }
 
     #[test]
     fn likely_bytes_pass_unchanged(pieces in vec((any::<bool>(), likely_bytes()), 0..30)) {
-        pass_unchanged(Bench::connected(&[]), &pieces)?;
-        pass_unchanged(Bench::events(&[]), &pieces)?;
+        pass_unchanged(Fixture::connected(&[]), &pieces)?;
+        pass_unchanged(Fixture::events(&[]), &pieces)?;
     }
 
     #[test]
     fn no_bytes_confuse_a_plane_under_faults(pieces in vec((any::<bool>(), likely_bytes()), 0..30)) {
         let faults = faults_inside_streams();
-        for mut bench in [Bench::connected(&faults), Bench::websocket(&faults), Bench::events(&faults)] {
+        for mut bench in [Fixture::connected(&faults), Fixture::websocket(&faults), Fixture::events(&faults)] {
             let mut sent = 0;
             let mut accounted = 0;
             for (to_client, bytes) in &pieces {
@@ -156,7 +156,7 @@ proptest! {
     }
 }
 
-fn pass_unchanged(mut bench: Bench, pieces: &[(bool, Vec<u8>)]) -> Result<(), TestCaseError> {
+fn pass_unchanged(mut bench: Fixture, pieces: &[(bool, Vec<u8>)]) -> Result<(), TestCaseError> {
     for (to_client, bytes) in pieces {
         let direction = if *to_client { Direction::ToClient } else { Direction::ToServer };
         let effects = bench.send(direction, bytes);
@@ -197,7 +197,7 @@ fn faults_inside_streams() -> Vec<Fault> {
     let mut faults = Vec::new();
     for edge in [Edge::Before, Edge::Inside(1), Edge::Inside(9), Edge::Inside(1000), Edge::After] {
         let direction = Direction::ToClient;
-        let cut = || Cut { ending: Ending::Fin };
+        let cut = || Cut { ending: CutEnding::Fin };
         faults.push(fault(Trigger::sse_event(2, edge), cut()));
         faults.push(fault(Trigger::sse_event(3, edge), TruncateClean));
         faults.push(fault(Trigger::message(2, direction, edge), cut()));
@@ -260,7 +260,7 @@ fn outcome(effects: &[Effect]) -> (Vec<Vec<u8>>, Vec<Unit>, Vec<String>) {
 
 /// Plays a conversation, cut where `cuts` say (offsets in all turns together).
 fn play(faults: &[Fault], conversation: &Conversation, cuts: &[usize]) -> Vec<Effect> {
-    let mut bench = Bench::connected(faults);
+    let mut bench = Fixture::connected(faults);
     let mut effects = Vec::new();
     let mut offset = 0;
     for (direction, sent) in &conversation.turns {

@@ -1,6 +1,6 @@
 //! Bodies that end too early and look whole.
 
-use super::{ASK, Bench, arriving, chunk, fault, lines, secs, units};
+use super::{ASK, Fixture, arriving, chunk, fault, lines, secs, units};
 use crate::fault::{Edge, Fault, FaultIndex, Trigger, TruncateClean};
 use crate::name::Direction;
 
@@ -8,7 +8,7 @@ const ENDINGS: [&str; 4] = ["fin to client", "to_server severed", "fin to server
 
 #[test]
 fn after_an_event_the_last_chunk_follows() {
-    let mut bench = Bench::events(&[at_event(1, Edge::After)]);
+    let mut bench = Fixture::events(&[at_event(1, Edge::After)]);
     let effects = bench.server_sends(&[chunk("data: one\n\n"), chunk("data: two\n\n")].concat());
     assert_eq!(arriving(&effects, Direction::ToClient), b"b\r\ndata: one\n\n\r\n0\r\n\r\n");
     assert_eq!(lines(&effects)[0], "alice->chat#1: truncate_clean");
@@ -18,7 +18,7 @@ fn after_an_event_the_last_chunk_follows() {
 
 #[test]
 fn before_an_event_at_a_chunks_beginning_the_chunk_is_left_out() {
-    let mut bench = Bench::events(&[at_event(2, Edge::Before)]);
+    let mut bench = Fixture::events(&[at_event(2, Edge::Before)]);
     let effects = bench.server_sends(&[chunk("data: one\n\n"), chunk("data: two\n\n")].concat());
     assert_eq!(arriving(&effects, Direction::ToClient), b"b\r\ndata: one\n\n\r\n0\r\n\r\n");
 }
@@ -26,7 +26,7 @@ fn before_an_event_at_a_chunks_beginning_the_chunk_is_left_out() {
 #[test]
 fn inside_a_chunk_its_size_is_written_anew() {
     for (edge, passing) in [(Edge::Before, 11), (Edge::Inside(8), 19), (Edge::After, 22)] {
-        let mut bench = Bench::events(&[at_event(2, edge)]);
+        let mut bench = Fixture::events(&[at_event(2, edge)]);
         let events = "data: one\n\ndata: two\n\ndata: three\n\n";
         let effects = bench.server_sends(&chunk(events));
         let expected = [chunk(&events[..passing]), b"0\r\n\r\n".to_vec()].concat();
@@ -37,7 +37,7 @@ fn inside_a_chunk_its_size_is_written_anew() {
 
 #[test]
 fn only_the_chunk_that_may_be_struck_waits() {
-    let mut bench = Bench::events(&[at_event(2, Edge::After)]);
+    let mut bench = Fixture::events(&[at_event(2, Edge::After)]);
     let one = chunk("data: one\n\n");
     assert_eq!(bench.server_sends(&one[..9]), []);
     assert_eq!(arriving(&bench.server_sends(&one[9..]), Direction::ToClient), one);
@@ -45,7 +45,7 @@ fn only_the_chunk_that_may_be_struck_waits() {
 
 #[test]
 fn an_event_that_shows_a_chunk_late_is_cut_where_it_began() {
-    let mut bench = Bench::events(&[at_event(1, Edge::Before)]);
+    let mut bench = Fixture::events(&[at_event(1, Edge::Before)]);
     let effects = bench.server_sends(&[chunk(": hi\n\nid: 1\n"), chunk("data: one\n\n")].concat());
     let expected = [chunk(": hi\n\n"), b"0\r\n\r\n".to_vec()].concat();
     assert_eq!(arriving(&effects, Direction::ToClient), expected);
@@ -53,7 +53,7 @@ fn an_event_that_shows_a_chunk_late_is_cut_where_it_began() {
 
 #[test]
 fn a_chunk_whose_size_has_passed_passes_whole() {
-    let mut bench = Bench::events(&[fault(Trigger::At(secs(1)), TruncateClean)]);
+    let mut bench = Fixture::events(&[fault(Trigger::At(secs(1)), TruncateClean)]);
     let long = chunk("data: one\n\ndata: two\n\n");
     bench.server_sends(&long[..8]);
     assert_eq!(lines(&bench.wait()), ["alice->chat#1: truncate_clean"]);
@@ -64,7 +64,7 @@ fn a_chunk_whose_size_has_passed_passes_whole() {
 
 #[test]
 fn between_chunks_the_body_ends_at_once() {
-    let mut bench = Bench::events(&[fault(Trigger::At(secs(1)), TruncateClean)]);
+    let mut bench = Fixture::events(&[fault(Trigger::At(secs(1)), TruncateClean)]);
     bench.server_sends(&chunk("data: one\n\n"));
     let said = lines(&bench.wait());
     assert_eq!(said[1], r"inject to_client 0\r\n\r\n");
@@ -75,14 +75,14 @@ fn between_chunks_the_body_ends_at_once() {
 fn by_bytes_the_chunk_around_the_point_is_resized() {
     let head = super::CHUNKED_EVENTS.len() as u64;
     let trigger = Trigger::Bytes { n: head + 7, direction: Direction::ToClient };
-    let mut bench = Bench::events(&[fault(trigger, TruncateClean)]);
+    let mut bench = Fixture::events(&[fault(trigger, TruncateClean)]);
     let effects = bench.server_sends(&chunk("data: one\n\n"));
     assert_eq!(arriving(&effects, Direction::ToClient), b"4\r\ndata\r\n0\r\n\r\n");
 }
 
 #[test]
 fn a_body_that_ends_with_its_connection_is_simply_ended() {
-    let mut bench = Bench::connected(&[at_event(1, Edge::After)]);
+    let mut bench = Fixture::connected(&[at_event(1, Edge::After)]);
     bench.client_sends(ASK);
     let body = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: one\n\ndata: two\n\n";
     let effects = bench.server_sends(body);
@@ -92,7 +92,7 @@ fn a_body_that_ends_with_its_connection_is_simply_ended() {
 
 #[test]
 fn a_body_of_known_length_cannot_end_early_and_look_whole() {
-    let mut bench = Bench::connected(&[at_event(1, Edge::After)]);
+    let mut bench = Fixture::connected(&[at_event(1, Edge::After)]);
     bench.client_sends(ASK);
     let answer = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 22\r\n\r\ndata: one\n\n";
     assert_eq!(arriving(&bench.server_sends(answer), Direction::ToClient), answer);
@@ -102,7 +102,7 @@ fn a_body_of_known_length_cannot_end_early_and_look_whole() {
 
 #[test]
 fn no_more_than_a_mebibyte_waits() {
-    let mut bench = Bench::events(&[at_event(1, Edge::After)]);
+    let mut bench = Fixture::events(&[at_event(1, Edge::After)]);
     let mut effects = bench.server_sends(b"200000\r\ndata: ");
     let piece = vec![b'x'; 64 * 1024];
     for _ in 0..17 {

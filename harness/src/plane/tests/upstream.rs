@@ -1,6 +1,6 @@
 //! Servers that fail as HTTP servers do.
 
-use super::{ASK, Bench, CHUNKED_EVENTS, arriving, chunk, fault, lines, secs, units};
+use super::{ASK, CHUNKED_EVENTS, Fixture, arriving, chunk, fault, lines, secs, units};
 use crate::fault::{Edge, Fault, Trigger, Upstream};
 use crate::name::Direction;
 use crate::trace::Unit;
@@ -10,7 +10,7 @@ const ENDINGS: [&str; 4] = ["fin to client", "to_server severed", "fin to server
 
 #[test]
 fn another_answer_takes_the_place_of_the_servers() {
-    let mut bench = Bench::connected(&[at_head(1, Upstream::Status { status: 503 })]);
+    let mut bench = Fixture::connected(&[at_head(1, Upstream::Status { status: 503 })]);
     bench.client_sends(ASK);
     let effects = bench.server_sends(&[CHUNKED_EVENTS, &chunk("data: one\n\n")].concat());
     let arrived = String::from_utf8(arriving(&effects, TO_CLIENT)).expect("the answer is text");
@@ -25,7 +25,7 @@ fn another_answer_takes_the_place_of_the_servers() {
 
 #[test]
 fn the_second_answer_may_be_the_bad_one() {
-    let mut bench = Bench::connected(&[at_head(2, Upstream::Status { status: 429 })]);
+    let mut bench = Fixture::connected(&[at_head(2, Upstream::Status { status: 429 })]);
     bench.client_sends(&[ASK, ASK].concat());
     let good = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
     assert_eq!(arriving(&bench.server_sends(good), TO_CLIENT), good);
@@ -34,7 +34,7 @@ fn the_second_answer_may_be_the_bad_one() {
 
 #[test]
 fn a_slow_head_begins_later() {
-    let mut bench = Bench::connected(&[at_head(1, Upstream::SlowHead { by: secs(9) })]);
+    let mut bench = Fixture::connected(&[at_head(1, Upstream::SlowHead { by: secs(9) })]);
     bench.client_sends(ASK);
     let effects = bench.server_sends(CHUNKED_EVENTS);
     assert_eq!(lines(&effects), ["alice->chat#1: upstream(slow_head, 9s)", "to_client silent Stall"]);
@@ -46,7 +46,7 @@ fn a_slow_head_begins_later() {
 
 #[test]
 fn a_stream_stalls_behind_an_event() {
-    let mut bench = Bench::events(&[at_event(1, Upstream::Stall { heal_after: Some(secs(30)) })]);
+    let mut bench = Fixture::events(&[at_event(1, Upstream::Stall { heal_after: Some(secs(30)) })]);
     let events = chunk("data: one\n\ndata: two\n\n");
     let effects = bench.server_sends(&events);
     assert_eq!(arriving(&effects, TO_CLIENT), events[..15]);
@@ -61,7 +61,7 @@ fn an_error_event_ends_the_body_in_order() {
     let data = r#"{"error":{"message":"the \"model\" is gone","type":"server_error","param":null,"code":null}}"#;
     let event = format!("data: {data}\n\n");
     for pieces in [vec!["data: one\n\n", "data: two\n\n"], vec!["data: one\n\ndata: two\n\n"]] {
-        let mut bench = Bench::events(&[at_event(1, error.clone())]);
+        let mut bench = Fixture::events(&[at_event(1, error.clone())]);
         let effects = bench.server_sends(&pieces.iter().map(|piece| chunk(piece)).collect::<Vec<_>>().concat());
         let expected = [chunk("data: one\n\n"), chunk(&event), b"0\r\n\r\n".to_vec()].concat();
         assert_eq!(arriving(&effects, TO_CLIENT), expected);
@@ -73,7 +73,7 @@ fn an_error_event_ends_the_body_in_order() {
 
 #[test]
 fn an_error_event_ends_a_body_without_chunks_too() {
-    let mut bench = Bench::connected(&[at_event(1, Upstream::ErrorEvent { message: "gone".to_owned() })]);
+    let mut bench = Fixture::connected(&[at_event(1, Upstream::ErrorEvent { message: "gone".to_owned() })]);
     bench.client_sends(ASK);
     let body = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: one\n\ndata: two\n\n";
     let arrived = arriving(&bench.server_sends(body), TO_CLIENT);

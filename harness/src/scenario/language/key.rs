@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 
 use crate::fault::{self, Holds, Without};
 use crate::name::HostName;
-use crate::scenario::document::Node;
+use crate::scenario::document::LocatedValue;
 use crate::scenario::duration::Millis;
 use crate::scenario::error::{ScenarioError, unknown};
 use crate::scenario::typed;
@@ -17,7 +17,7 @@ enum Check {
     /// A reader of its own.
     Elsewhere,
     /// The type as which it is read; the result is thrown away, and what is left is the mistake.
-    Type(fn(&Node) -> Result<(), ScenarioError>),
+    Type(fn(&LocatedValue) -> Result<(), ScenarioError>),
     /// What the parameter of a verb holds.
     Parameter(Holds),
 }
@@ -197,7 +197,7 @@ impl Key {
     }
 
     /// Finds the mistake in a value of this key.
-    pub(crate) fn check(&self, node: &Node) -> Result<(), ScenarioError> {
+    pub(crate) fn check(&self, node: &LocatedValue) -> Result<(), ScenarioError> {
         match self.check {
             Check::Elsewhere => Ok(()),
             Check::Type(check) => check(node),
@@ -227,7 +227,7 @@ impl Form {
 }
 
 /// Finds the mistake in the parameter of a verb. Whether a number makes sense there says the verb itself.
-fn check_parameter(holds: Holds, node: &Node) -> Result<(), ScenarioError> {
+fn check_parameter(holds: Holds, node: &LocatedValue) -> Result<(), ScenarioError> {
     match holds {
         Holds::Time => typed::read::<Millis>(node).map(drop),
         Holds::Whole { most, .. } if most <= u16::MAX.into() => typed::read::<u16>(node).map(drop),

@@ -15,7 +15,7 @@ use crate::check::{
     Terminal, Truthful,
 };
 use crate::fault::Edge;
-use crate::scenario::{Node, Scenario, arbitrary};
+use crate::scenario::{LocatedValue, Scenario, arbitrary};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
@@ -217,7 +217,7 @@ fn names_hosts(shape: &Shape) -> bool {
 }
 
 fn takes(key: &Key, value: &str) -> bool {
-    let document = Node::parse(&format!("value = {value}"), Path::new("value.toml")).expect("TOML");
+    let document = LocatedValue::parse(&format!("value = {value}"), Path::new("value.toml")).expect("TOML");
     key.check(document.get("value").expect("the value")).is_ok()
 }
 

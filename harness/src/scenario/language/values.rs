@@ -12,7 +12,7 @@ use super::triggers::EDGE;
 use crate::check::{AllowedLoss, DeliveryLaw, GaugeLaw, Health, LossReason, RecoverySince, Sign, SocketLaw};
 use crate::fact::FactKind;
 use crate::fault::{
-    Edge, Ending, Ends, Forgetting, FrameKind, HalfOpenKind, IllegalKind, IoCall, IoErrorKind, LookupError,
+    CutEnding, Edge, Ends, Forgetting, FrameKind, HalfOpenKind, IllegalKind, IoCall, IoErrorKind, LookupError,
 };
 use crate::name::{Direction, HostName, Side};
 use crate::scenario::Arrivals;
@@ -76,7 +76,7 @@ words!(
     Arrivals,
     DeliveryLaw,
     Direction,
-    Ending,
+    CutEnding,
     Ends,
     FactKind,
     Forgetting,

@@ -30,7 +30,7 @@
 //! tungstenite reports a code that must not travel (0 to 999, 1004 to 1006, 1014 to 2999, 5000 and above) as 1002.
 
 use halfopen_link::close::code;
-use halfopen_link::{By, Ending};
+use halfopen_link::{By, ConnectionEnd};
 
 /// What the client does with its session and its open jobs after a close.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +47,7 @@ pub enum CloseAction {
 
 /// What follows after an ending; the table of this module.
 #[must_use]
-pub fn close_action(ending: &Ending) -> CloseAction {
+pub fn close_action(ending: &ConnectionEnd) -> CloseAction {
     match (ending.by, ending.close_code) {
         (By::Peer, code::REPLACED) => CloseAction::Stop,
         (By::Peer, code::WRONG_TOKEN) => CloseAction::NewSession,
@@ -114,7 +114,7 @@ mod tests {
             (4999, Resume, "an application's own code"),
         ];
         for (close_code, expected, words) in rows {
-            let ending = Ending { close_code, by: By::Peer, detail: String::new() };
+            let ending = ConnectionEnd { close_code, by: By::Peer, detail: String::new() };
             assert_eq!((close_action(&ending), meaning(close_code)), (expected, words), "{close_code}");
         }
     }
@@ -123,7 +123,7 @@ mod tests {
     fn only_the_peer_can_blame_a_job_or_take_the_session_away() {
         for by in [By::Us, By::Network, By::Timeout] {
             for close_code in [1003, 1006, 1007, 1008, 1009, 4001, 4003] {
-                let ending = Ending { close_code, by, detail: String::new() };
+                let ending = ConnectionEnd { close_code, by, detail: String::new() };
                 assert_eq!(close_action(&ending), CloseAction::Resume, "{ending}");
             }
         }

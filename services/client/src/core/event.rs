@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use halfopen_link::Ending;
+use halfopen_link::ConnectionEnd;
 
 /// Where the client stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub enum Event {
         /// The session, if there was one.
         session_id: Option<String>,
         /// Close code, culprit and detail.
-        ending: Ending,
+        ending: ConnectionEnd,
     },
     /// A connection could not be had: refused, unreachable, not upgraded, or not within the time for it.
     ConnectFailed {

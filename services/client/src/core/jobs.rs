@@ -6,7 +6,7 @@ use halfopen_link::message::Submit;
 use halfopen_machine::{Bug, OrBug, ensure};
 
 use super::config::Order;
-use super::outcome::Outcome;
+use super::outcome::JobOutcome;
 
 /// Times that a job may be in flight at a close that blames a message, one right after the other.
 const STRIKES: u8 = 2;
@@ -37,7 +37,7 @@ pub struct Settled {
     /// The job's trace.
     pub trace_id: String,
     /// Its one outcome.
-    pub outcome: Outcome,
+    pub outcome: JobOutcome,
     /// The scheduler's place for it; 0 for an outcome that the client reached by itself.
     pub seq: u64,
     /// Whether the scheduler says that it had sent it before.
@@ -65,7 +65,7 @@ struct Job {
     /// Closes in a row that may have been this job's fault.
     strikes: u8,
     /// The outcome, while earlier utterances still hold it back.
-    held: Option<(Outcome, u64, bool)>,
+    held: Option<(JobOutcome, u64, bool)>,
 }
 
 /// Every job without a resolved handle, by its place.
@@ -139,7 +139,7 @@ impl Jobs {
     pub(crate) fn settle(
         &mut self,
         job_id: &str,
-        outcome: Outcome,
+        outcome: JobOutcome,
         seq: u64,
         redelivered: bool,
     ) -> Result<Vec<Settled>, Bug> {
@@ -166,7 +166,7 @@ impl Jobs {
             if let Some(close_code) = close_code
                 && job.strikes >= STRIKES
             {
-                job.held = Some((Outcome::Rejected { close_code }, 0, false));
+                job.held = Some((JobOutcome::Rejected { close_code }, 0, false));
             }
         }
         self.release()
@@ -180,7 +180,7 @@ impl Jobs {
     /// Nothing more will come: every handle resolves, with its outcome if one was held back.
     pub(crate) fn give_up(&mut self) -> Result<Vec<Settled>, Bug> {
         for job in self.by_place.values_mut().filter(|job| job.is_open()) {
-            job.held = Some((Outcome::Unknown, 0, false));
+            job.held = Some((JobOutcome::Unknown, 0, false));
         }
         self.release()
     }

@@ -2,12 +2,12 @@
 
 use std::time::Instant;
 
-use halfopen_link::Ending;
+use halfopen_link::ConnectionEnd;
 use halfopen_link::close::code;
 use halfopen_link::message::{FromSession, ToSession};
 use halfopen_machine::Bug;
 
-use super::{Core, Event, Outcome, Output, Phase, Session};
+use super::{Core, Event, JobOutcome, Output, Phase, Session};
 
 impl Core {
     pub(super) fn message(&mut self, message: ToSession, now: Instant) -> Result<(), Bug> {
@@ -29,10 +29,10 @@ impl Core {
                 Ok(())
             }
             (Phase::Ready { .. } | Phase::Leaving { .. }, ToSession::Result { seq, job_id, text, redelivered, .. }) => {
-                self.outcome(seq, &job_id, Outcome::Result { text }, redelivered, now)
+                self.outcome(seq, &job_id, JobOutcome::Result { text }, redelivered, now)
             }
             (Phase::Ready { .. } | Phase::Leaving { .. }, ToSession::JobFailed { seq, job_id, code, message }) => {
-                self.outcome(seq, &job_id, Outcome::Failed { code, message }, false, now)
+                self.outcome(seq, &job_id, JobOutcome::Failed { code, message }, false, now)
             }
             // The session is over, its connection soon; what it left without an outcome goes to the next one.
             (Phase::Ready { .. }, ToSession::SessionClose) => {
@@ -48,7 +48,7 @@ impl Core {
                 | ToSession::SessionClose,
             )
             | (Phase::Ready { .. } | Phase::Leaving { .. }, ToSession::SessionInitAck { .. }) => {
-                self.abandon(Ending::by_us(code::POLICY, "message out of turn"), "message out of turn", now)
+                self.abandon(ConnectionEnd::by_us(code::POLICY, "message out of turn"), "message out of turn", now)
             }
             // Legal: what a connection still had to say after it was given up has no say.
             (Phase::Connecting { .. } | Phase::Reconnecting { .. } | Phase::Closed, _) => Ok(()),
@@ -72,7 +72,7 @@ impl Core {
             // What such a session holds is nothing to go on with; a new one gets every job without an outcome.
             self.session = None;
             let detail = format!("session {} cannot go on at {next_seq} after {}", session.id, self.last_seq);
-            return self.abandon(Ending::by_us(code::POLICY, detail), "not the session that was asked for", now);
+            return self.abandon(ConnectionEnd::by_us(code::POLICY, detail), "not the session that was asked for", now);
         }
         if !resumed {
             self.last_seq = next_seq.saturating_sub(1);
@@ -90,13 +90,13 @@ impl Core {
         &mut self,
         seq: u64,
         job_id: &str,
-        outcome: Outcome,
+        outcome: JobOutcome,
         redelivered: bool,
         now: Instant,
     ) -> Result<(), Bug> {
         if seq > self.last_seq + 1 {
             let detail = format!("outcome {seq} came after {}", self.last_seq);
-            return self.abandon(Ending::by_us(code::POLICY, detail), "gap in the sequence", now);
+            return self.abandon(ConnectionEnd::by_us(code::POLICY, detail), "gap in the sequence", now);
         }
         if seq == self.last_seq + 1 {
             self.last_seq = seq;

@@ -27,7 +27,7 @@ mod tests;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use halfopen_link::Ending;
+use halfopen_link::ConnectionEnd;
 use halfopen_link::close::code;
 use halfopen_link::message::{FromSession, Resume, ToSession};
 use halfopen_machine::{Bug, Machine};
@@ -39,7 +39,7 @@ use self::event::{Event, State};
 use self::jobs::{Jobs, Loss};
 pub use self::jobs::{NewJob, Settled};
 use self::monitor::{Liveness, Monitor};
-use self::outcome::Outcome;
+use self::outcome::JobOutcome;
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,7 +57,7 @@ pub enum Input {
     /// A message of a type that this client does not know; gives the type.
     UnknownType(String),
     /// The connection has ended. One that was abandoned has no say.
-    Ended(Ending),
+    Ended(ConnectionEnd),
     /// The answer to [`Output::Look`].
     Seen(Liveness),
     /// The application closes the client.
@@ -156,7 +156,7 @@ pub struct Core {
     /// Every outcome up to this `seq` is recorded.
     last_seq: u64,
     /// How the latest connection ended; `None` while one is established.
-    ending: Option<Ending>,
+    ending: Option<ConnectionEnd>,
     jobs: Jobs,
     backoff: Backoff,
     monitor: Monitor,
@@ -172,9 +172,11 @@ impl Machine for Core {
         match input {
             Input::Submit(job) => self.submit(job)?,
             Input::Connected => self.greet(now)?,
-            Input::ConnectFailed(detail) => self.connect_failed(Ending::by_network(detail), now)?,
+            Input::ConnectFailed(detail) => self.connect_failed(ConnectionEnd::by_network(detail), now)?,
             Input::Message(message) => self.message(message, now)?,
-            Input::Malformed(detail) => self.abandon(Ending::by_us(code::INVALID, detail), "malformed message", now)?,
+            Input::Malformed(detail) => {
+                self.abandon(ConnectionEnd::by_us(code::INVALID, detail), "malformed message", now)?
+            }
             Input::UnknownType(name) => self.unknown_type(&name),
             Input::Ended(ending) => self.lost(ending, now)?,
             Input::Seen(liveness) => self.monitor.handle(monitor::Input::Seen(liveness), now)?,
@@ -238,7 +240,7 @@ impl Core {
     /// How the latest connection ended, 1006 if none could be had; `None` while one is established and before the first
     /// attempt has ended. Always there once the client is closed.
     #[must_use]
-    pub fn ending(&self) -> Option<&Ending> {
+    pub fn ending(&self) -> Option<&ConnectionEnd> {
         self.ending.as_ref()
     }
 
@@ -270,11 +272,11 @@ impl Core {
             Phase::Connecting { .. } => {
                 self.outputs.push_back(Output::Abandon { close_code: code::AWAY, reason: "connecting took too long" });
                 let detail = format!("no connection within {:?}", self.connect_timeout);
-                self.connect_failed(Ending::by_timeout(detail), now)
+                self.connect_failed(ConnectionEnd::by_timeout(detail), now)
             }
             Phase::Handshaking { .. } => {
                 let detail = format!("no hello within {:?}", self.hello_timeout);
-                self.abandon_with(Ending::by_timeout(detail), code::NO_HELLO, "no hello", now)
+                self.abandon_with(ConnectionEnd::by_timeout(detail), code::NO_HELLO, "no hello", now)
             }
             Phase::Ready { .. } => {
                 self.backoff.reset();
@@ -317,7 +319,7 @@ impl Core {
         self.outputs.push_back(Output::Connect);
     }
 
-    fn connect_failed(&mut self, ending: Ending, now: Instant) -> Result<(), Bug> {
+    fn connect_failed(&mut self, ending: ConnectionEnd, now: Instant) -> Result<(), Bug> {
         if !matches!(self.phase, Phase::Connecting { .. }) {
             // Legal: the attempt had been abandoned.
             return Ok(());
@@ -346,12 +348,18 @@ impl Core {
     }
 
     /// Gives the connection up over something the peer did.
-    fn abandon(&mut self, ending: Ending, reason: &'static str, now: Instant) -> Result<(), Bug> {
+    fn abandon(&mut self, ending: ConnectionEnd, reason: &'static str, now: Instant) -> Result<(), Bug> {
         let close_code = ending.close_code;
         self.abandon_with(ending, close_code, reason, now)
     }
 
-    fn abandon_with(&mut self, ending: Ending, close_code: u16, reason: &'static str, now: Instant) -> Result<(), Bug> {
+    fn abandon_with(
+        &mut self,
+        ending: ConnectionEnd,
+        close_code: u16,
+        reason: &'static str,
+        now: Instant,
+    ) -> Result<(), Bug> {
         if !self.phase.is_connected() {
             // Legal: what a connection still had to say after it was given up has no say.
             return Ok(());
@@ -361,7 +369,7 @@ impl Core {
     }
 
     /// The one handler of losses, for every way to notice one.
-    fn lost(&mut self, ending: Ending, now: Instant) -> Result<(), Bug> {
+    fn lost(&mut self, ending: ConnectionEnd, now: Instant) -> Result<(), Bug> {
         let action = close_action(&ending);
         let (session_id, loss) = match &self.phase {
             Phase::Handshaking { .. } => (self.session.as_ref().map(|session| session.id.clone()), Loss::BeforeReady),
@@ -396,7 +404,7 @@ impl Core {
         }
     }
 
-    fn tell_lost(&mut self, session_id: Option<String>, ending: Ending) {
+    fn tell_lost(&mut self, session_id: Option<String>, ending: ConnectionEnd) {
         self.ending = Some(ending.clone());
         self.outputs.push_back(Output::Tell(Event::Lost { session_id, ending }));
     }
@@ -422,7 +430,7 @@ impl Core {
             }
             Phase::Connecting { .. } | Phase::Handshaking { .. } => {
                 self.outputs.push_back(Output::Abandon { close_code: code::NORMAL, reason: "bye" });
-                self.ending = Some(Ending::by_us(code::NORMAL, "closed by its owner"));
+                self.ending = Some(ConnectionEnd::by_us(code::NORMAL, "closed by its owner"));
                 self.finish(Event::Closed)
             }
             Phase::Leaving { .. } => self.leave(),
@@ -438,7 +446,7 @@ impl Core {
         };
         let session_id = Some(session_id.clone());
         self.outputs.push_back(Output::Abandon { close_code: code::NORMAL, reason: "bye" });
-        self.tell_lost(session_id, Ending::by_us(code::NORMAL, "closed by its owner"));
+        self.tell_lost(session_id, ConnectionEnd::by_us(code::NORMAL, "closed by its owner"));
         self.finish(Event::Closed)
     }
 

@@ -4,7 +4,7 @@ use halfopen_link::message::FailureCode;
 
 /// The one outcome of a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum JobOutcome {
     /// It was done.
     Result {
         /// The translation.
@@ -26,7 +26,7 @@ pub enum Outcome {
     Unknown,
 }
 
-impl Outcome {
+impl JobOutcome {
     /// The outcome's name in logs: "result", or the code of the failure.
     #[must_use]
     pub fn name(&self) -> &'static str {

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use halfopen_link::codec::encode;
 use halfopen_link::message::{FromSession, Submit};
-use halfopen_link::{Ending, id};
+use halfopen_link::{ConnectionEnd, id};
 use tokio::sync::{Semaphore, broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
@@ -19,7 +19,7 @@ use super::journal;
 use crate::config::{Config, ConfigError};
 use crate::core::NewJob;
 use crate::event::{Event, State};
-use crate::outcome::Outcome;
+use crate::outcome::JobOutcome;
 
 /// Starts a client over TCP. It connects in the background; submits are taken from now on.
 ///
@@ -170,7 +170,7 @@ impl Client {
     /// How the latest connection ended: the peer's close code, 1005 if its Close frame had none, 1006 if there was no such
     /// frame or no connection could be had, and by whom. `None` while a connection is established, and before the first.
     #[must_use]
-    pub fn ending(&self) -> Option<Ending> {
+    pub fn ending(&self) -> Option<ConnectionEnd> {
         self.status.borrow().ending.clone()
     }
 
@@ -196,7 +196,7 @@ impl Client {
 pub struct JobHandle {
     job_id: String,
     trace_id: String,
-    outcome: oneshot::Receiver<Outcome>,
+    outcome: oneshot::Receiver<JobOutcome>,
 }
 
 impl JobHandle {
@@ -214,11 +214,11 @@ impl JobHandle {
 }
 
 impl Future for JobHandle {
-    type Output = Outcome;
+    type Output = JobOutcome;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<JobOutcome> {
         // A client that was dropped tells nothing.
-        Pin::new(&mut self.outcome).poll(cx).map(|outcome| outcome.unwrap_or(Outcome::Unknown))
+        Pin::new(&mut self.outcome).poll(cx).map(|outcome| outcome.unwrap_or(JobOutcome::Unknown))
     }
 }
 

@@ -11,7 +11,7 @@ use futures_util::FutureExt;
 use halfopen_link::close::code;
 use halfopen_link::codec::{Undecodable, decode, encode};
 use halfopen_link::message::{FromSession, ToSession};
-use halfopen_link::{Connection, Ending, Incoming, LinkConfig, Metered, Outbox, connection};
+use halfopen_link::{Connection, ConnectionEnd, Incoming, LinkConfig, Metered, Outbox, connection};
 use halfopen_machine::shell::{Shell, drive};
 use halfopen_machine::{Bug, Machine, OrBug};
 use tokio::sync::{OwnedSemaphorePermit, broadcast, mpsc, oneshot, watch};
@@ -26,7 +26,7 @@ use crate::config::Config;
 use crate::core::monitor::Liveness;
 use crate::core::{Core, Input, NewJob, Output, Settled};
 use crate::event::{Event, State};
-use crate::outcome::Outcome;
+use crate::outcome::JobOutcome;
 
 /// What the public face asks for. Bounded by the permits that submits carry.
 pub(crate) enum Command {
@@ -38,7 +38,7 @@ impl Command {
     /// Notes the outcome of a submit that no driver is left to take.
     pub(crate) fn journal_unknown(self) {
         if let Self::Submit(NewJob { job_id, trace_id, .. }, _) = self {
-            let outcome = Outcome::Unknown;
+            let outcome = JobOutcome::Unknown;
             journal::settled(&Settled { job_id, trace_id, outcome, seq: 0, redelivered: false });
         }
     }
@@ -46,7 +46,7 @@ impl Command {
 
 /// A handle to resolve, and its place among the open jobs.
 pub(crate) struct Slot {
-    pub(crate) resolve: oneshot::Sender<Outcome>,
+    pub(crate) resolve: oneshot::Sender<JobOutcome>,
     pub(crate) permit: OwnedSemaphorePermit,
 }
 
@@ -54,7 +54,7 @@ type Socket<S> = WebSocketStream<Metered<S>>;
 type Opening<S> = Pin<Box<dyn Future<Output = Result<Socket<S>, String>> + Send>>;
 
 /// The connection, at every stage of its life.
-enum Link<S> {
+enum ConnectionState<S> {
     None,
     Opening(Opening<S>),
     Open {
@@ -94,7 +94,7 @@ impl<C: Connector> Driver<C> {
                 events,
                 status,
                 slots: BTreeMap::new(),
-                link: Link::None,
+                link: ConnectionState::None,
                 unsent: VecDeque::new(),
                 sockets: JoinSet::new(),
             },
@@ -118,7 +118,7 @@ struct Hands<C: Connector> {
     events: broadcast::Sender<Event>,
     status: watch::Sender<Status>,
     slots: BTreeMap<String, Slot>,
-    link: Link<C::Stream>,
+    link: ConnectionState<C::Stream>,
     /// What the connection's queue had no room for yet: the submits of open jobs, one ack, one error,
     /// and a hello or goodbye.
     unsent: VecDeque<FromSession>,
@@ -147,7 +147,7 @@ impl<C: Connector> Shell<Core> for Hands<C> {
             Output::Connect => {
                 self.forget_link();
                 let opening = open(self.config.clone(), Arc::clone(&self.connector));
-                self.link = Link::Opening(Box::pin(unless_it_panics(opening)));
+                self.link = ConnectionState::Opening(Box::pin(unless_it_panics(opening)));
             }
             Output::Abandon { close_code, reason } => self.abandon(close_code, reason),
             Output::Send(message) => {
@@ -180,11 +180,11 @@ impl<C: Connector> Shell<Core> for Hands<C> {
     }
 
     fn bug(&mut self, bug: Bug, inputs: &mut VecDeque<Input>) {
-        let ending = Ending::by_bug(&bug);
+        let ending = ConnectionEnd::by_bug(&bug);
         match &self.link {
-            Link::None => {}
-            Link::Opening(_) => inputs.push_back(Input::ConnectFailed(ending.detail)),
-            Link::Open { .. } => inputs.push_back(Input::Ended(ending)),
+            ConnectionState::None => {}
+            ConnectionState::Opening(_) => inputs.push_back(Input::ConnectFailed(ending.detail)),
+            ConnectionState::Open { .. } => inputs.push_back(Input::Ended(ending)),
         }
         self.abandon(code::INTERNAL, "internal error");
     }
@@ -206,7 +206,7 @@ impl<C: Connector> Hands<C> {
             Arrival::Opened(socket) => {
                 let (connection, driver) = connection::open(socket, self.config.link.clone());
                 let mover = self.sockets.spawn(async move { drop(driver.await) });
-                self.link = Link::Open { connection, mover };
+                self.link = ConnectionState::Open { connection, mover };
                 Input::Connected
             }
             Arrival::Input(input) => {
@@ -221,21 +221,23 @@ impl<C: Connector> Hands<C> {
     /// Asks the connection and the task that drives it, never whether we have closed.
     fn look(&self) -> Liveness {
         match &self.link {
-            Link::Open { mover, .. } if mover.is_finished() => Liveness::Gone,
-            Link::Open { connection, .. } if connection.outbox.is_closed() => Liveness::Closed,
-            Link::Open { .. } => Liveness::Open,
-            Link::None | Link::Opening(_) => Liveness::Gone,
+            ConnectionState::Open { mover, .. } if mover.is_finished() => Liveness::Gone,
+            ConnectionState::Open { connection, .. } if connection.outbox.is_closed() => Liveness::Closed,
+            ConnectionState::Open { .. } => Liveness::Open,
+            ConnectionState::None | ConnectionState::Opening(_) => Liveness::Gone,
         }
     }
 
     /// Whatever the connection still has to say, and how it ended, is taken from it.
     fn collect(&mut self, inputs: &mut VecDeque<Input>) {
         tracing::debug!("the monitor found the connection closed");
-        while let Link::Open { connection, .. } = &mut self.link {
+        while let ConnectionState::Open { connection, .. } = &mut self.link {
             // Unconstrained: a used-up budget must not look like an empty queue.
             let arrival = match coop::unconstrained(connection.inbox.next()).now_or_never() {
                 Some(incoming) => arrival_of(incoming),
-                None => Arrival::Input(Input::Ended(Ending::by_timeout("the connection closed without saying how"))),
+                None => {
+                    Arrival::Input(Input::Ended(ConnectionEnd::by_timeout("the connection closed without saying how")))
+                }
             };
             let input = self.arrived(arrival);
             inputs.push_back(input);
@@ -244,7 +246,7 @@ impl<C: Connector> Hands<C> {
 
     fn send(&mut self, message: FromSession) {
         // Legal: the connection has ended, and what it had said before is still being answered.
-        let Link::Open { connection, .. } = &self.link else { return };
+        let ConnectionState::Open { connection, .. } = &self.link else { return };
         // Order is kept: nothing overtakes what waits. A connection that is closed reports its ending by itself.
         if self.unsent.is_empty() && connection.outbox.try_send(encode(&message)).is_ok() {
             return;
@@ -273,7 +275,7 @@ impl<C: Connector> Hands<C> {
 
     /// Closes the connection in the background; nothing that it still has to say is heard.
     fn abandon(&mut self, close_code: u16, reason: &'static str) {
-        if let Link::Open { connection, .. } = std::mem::replace(&mut self.link, Link::None) {
+        if let ConnectionState::Open { connection, .. } = std::mem::replace(&mut self.link, ConnectionState::None) {
             for message in self.unsent.drain(..) {
                 if connection.outbox.try_send(encode(&message)).is_err() {
                     break;
@@ -286,13 +288,13 @@ impl<C: Connector> Hands<C> {
 
     fn outbox(&self) -> Option<Outbox> {
         match &self.link {
-            Link::Open { connection, .. } => Some(connection.outbox.clone()),
-            Link::None | Link::Opening(_) => None,
+            ConnectionState::Open { connection, .. } => Some(connection.outbox.clone()),
+            ConnectionState::None | ConnectionState::Opening(_) => None,
         }
     }
 
     fn forget_link(&mut self) {
-        self.link = Link::None;
+        self.link = ConnectionState::None;
         self.unsent.clear();
     }
 
@@ -321,7 +323,7 @@ async fn open<C: Connector>(config: Config, connector: Arc<C>) -> Result<Socket<
     client_async_with_config(config.url.as_str(), Metered::new(stream), Some(limits.websocket()))
         .await
         .map(|(socket, _response)| socket)
-        .map_err(|error| Ending::from_error(&error).detail)
+        .map_err(|error| ConnectionEnd::from_error(&error).detail)
 }
 
 /// The connector is the application's own: its mistakes cost an attempt, not the client.
@@ -330,14 +332,14 @@ async fn unless_it_panics<T>(opening: impl Future<Output = Result<T, String>>) -
 }
 
 /// What comes next from the connection; pends while there is none. Cancel-safe.
-async fn arrival<S>(link: &mut Link<S>) -> Arrival<S> {
+async fn arrival<S>(link: &mut ConnectionState<S>) -> Arrival<S> {
     match link {
-        Link::None => pending().await,
-        Link::Opening(opening) => match opening.await {
+        ConnectionState::None => pending().await,
+        ConnectionState::Opening(opening) => match opening.await {
             Ok(socket) => Arrival::Opened(socket),
             Err(detail) => Arrival::Input(Input::ConnectFailed(detail)),
         },
-        Link::Open { connection, .. } => arrival_of(connection.inbox.next().await),
+        ConnectionState::Open { connection, .. } => arrival_of(connection.inbox.next().await),
     }
 }
 

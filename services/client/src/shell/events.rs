@@ -1,6 +1,6 @@
 //! How an application is told of events, and where the client stands.
 
-use halfopen_link::Ending;
+use halfopen_link::ConnectionEnd;
 use tokio::sync::broadcast;
 
 use crate::event::{Event, State};
@@ -9,7 +9,7 @@ use crate::event::{Event, State};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Status {
     pub(crate) state: State,
-    pub(crate) ending: Option<Ending>,
+    pub(crate) ending: Option<ConnectionEnd>,
 }
 
 /// A stream of events. A slow receiver loses the oldest ones, is told how many, and does not hold the client up.

@@ -1,6 +1,6 @@
 //! What the client writes to its log: one event for each thing that happens, by names that stay.
 
-use halfopen_link::Ending;
+use halfopen_link::ConnectionEnd;
 use halfopen_link::message::{FromSession, Submit};
 
 use crate::core::{NewJob, Settled};
@@ -54,8 +54,8 @@ pub(crate) fn event(event: &Event) {
     }
 }
 
-fn lost(session_id: &str, ending: &Ending) {
-    let Ending { close_code, by, detail } = ending;
+fn lost(session_id: &str, ending: &ConnectionEnd) {
+    let ConnectionEnd { close_code, by, detail } = ending;
     if ending.is_routine() {
         tracing::info!(target: TARGET, session_id = %session_id, close_code, by = %by, detail = %detail, "session lost");
     } else {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use halfopen_link::{By, Ending};
+use halfopen_link::{By, ConnectionEnd};
 
 use crate::closing::meaning;
 use crate::event::Event;
@@ -48,8 +48,8 @@ impl Notices {
     }
 }
 
-fn lost(ending: &Ending) -> String {
-    let Ending { close_code, by, detail } = ending;
+fn lost(ending: &ConnectionEnd) -> String {
+    let ConnectionEnd { close_code, by, detail } = ending;
     if *by == By::Us && ending.is_routine() {
         return format!("connection closed: {detail}");
     }
@@ -70,7 +70,7 @@ mod tests {
     fn a_loss_and_a_return_read_like_one() {
         let mut notices = Notices::new(10);
         let session_id = || "s-00000001".to_owned();
-        let ending = Ending::by_network("connection reset");
+        let ending = ConnectionEnd::by_network("connection reset");
         let told = [
             Event::Ready { session_id: session_id(), resumed: false },
             Event::Lost { session_id: Some(session_id()), ending },

@@ -16,7 +16,7 @@ use super::notice::Notices;
 use super::sentences::{Sentence, Sentences};
 use crate::config::{Config, ConfigError};
 use crate::event::{Event, State};
-use crate::outcome::Outcome;
+use crate::outcome::JobOutcome;
 
 /// Why the program ended other than well. The texts complete "failed to".
 #[derive(Debug, thiserror::Error)]
@@ -93,7 +93,7 @@ where
     ended
 }
 
-type Answer = Pin<Box<dyn Future<Output = (u64, Outcome)> + Send>>;
+type Answer = Pin<Box<dyn Future<Output = (u64, JobOutcome)> + Send>>;
 
 /// What stands between a person and a client.
 struct Console<W, N> {
@@ -166,8 +166,8 @@ impl<W: AsyncWrite + Unpin, N: AsyncWrite + Unpin> Console<W, N> {
         if self.failed > 0 { Err(RunError::Unanswered(self.failed)) } else { Ok(()) }
     }
 
-    async fn answer(&mut self, number: u64, outcome: &Outcome) -> Result<(), RunError> {
-        self.failed += u64::from(!matches!(outcome, Outcome::Result { .. }));
+    async fn answer(&mut self, number: u64, outcome: &JobOutcome) -> Result<(), RunError> {
+        self.failed += u64::from(!matches!(outcome, JobOutcome::Result { .. }));
         self.write(&line(number, outcome)).await
     }
 
@@ -190,12 +190,12 @@ fn answered(number: u64, handle: JobHandle) -> Answer {
     Box::pin(async move { (number, handle.await) })
 }
 
-fn line(number: u64, outcome: &Outcome) -> String {
+fn line(number: u64, outcome: &JobOutcome) -> String {
     match outcome {
         // An answer is one line, whatever it is made of.
-        Outcome::Result { text } => format!("{number}\t{}\n", one_line(text)),
-        Outcome::Failed { message, .. } => format!("{number}\t! {} ({})\n", outcome.name(), one_line(message)),
-        Outcome::Rejected { .. } | Outcome::Unknown => format!("{number}\t! {}\n", outcome.name()),
+        JobOutcome::Result { text } => format!("{number}\t{}\n", one_line(text)),
+        JobOutcome::Failed { message, .. } => format!("{number}\t! {} ({})\n", outcome.name(), one_line(message)),
+        JobOutcome::Rejected { .. } | JobOutcome::Unknown => format!("{number}\t! {}\n", outcome.name()),
     }
 }
 

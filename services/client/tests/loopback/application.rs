@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use halfopen_client::{Client, Ending, Event, Events, JobHandle};
+use halfopen_client::{Client, ConnectionEnd, Event, Events, JobHandle};
 
 use crate::fixture::soon;
 
 /// The next loss among the events.
-pub(crate) async fn lost(events: &mut Events) -> Ending {
+pub(crate) async fn lost(events: &mut Events) -> ConnectionEnd {
     loop {
         if let Event::Lost { ending, .. } = soon("a loss", events.next()).await.expect("a loss") {
             return ending;

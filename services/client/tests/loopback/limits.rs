@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use halfopen_client::{Config, Event, Outcome, State, SubmitError, connect};
+use halfopen_client::{Config, Event, JobOutcome, State, SubmitError, connect};
 use halfopen_link::message::{FailureCode, FromSession, ToSession};
 
 use crate::application::{ms, submit};
@@ -38,7 +38,7 @@ async fn dropping_the_client_ends_every_task() {
     let mut peer = scheduler.greet(false).await;
     peer.submit().await;
     drop(client);
-    assert_eq!(soon("the outcome", handle).await, Outcome::Unknown);
+    assert_eq!(soon("the outcome", handle).await, JobOutcome::Unknown);
     soon("the tasks' end", async {
         while tasks_alive() > 0 {
             tokio::time::sleep(ms(1)).await;
@@ -62,7 +62,7 @@ async fn a_callback_that_panics_stops_nothing() {
     let mut peer = scheduler.greet(true).await;
     let job = peer.submit().await;
     peer.answer(1, &job).await;
-    assert_eq!(soon("the outcome", handle).await, Outcome::Result { text: "hello".into() });
+    assert_eq!(soon("the outcome", handle).await, JobOutcome::Result { text: "hello".into() });
     assert!(calls.load(Ordering::Relaxed) >= 3, "ready, lost, reconnecting");
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use halfopen_client::connector::Connector;
-use halfopen_client::{By, Client, Config, Ending, Event, Events, Outcome, State, connect_with};
+use halfopen_client::{By, Client, Config, ConnectionEnd, Event, Events, JobOutcome, State, connect_with};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -70,7 +70,7 @@ async fn ten_idle_minutes_and_a_close_1000_cost_a_second() {
     let mut peer = scheduler.greet(true).await;
     let job = peer.submit().await;
     peer.answer(1, &job).await;
-    assert_eq!(handle.await, Outcome::Result { text: "hello".into() });
+    assert_eq!(handle.await, JobOutcome::Result { text: "hello".into() });
     assert!(closed.elapsed() <= Duration::from_millis(1_100), "{:?}", closed.elapsed());
     assert_eq!(client.ending(), None, "connected is to have no close code");
 }
@@ -119,7 +119,7 @@ async fn a_connector_that_panics_costs_attempts_and_nothing_else() {
     let mut events = client.events();
     let panicked = Event::ConnectFailed { detail: "the connector panicked".into() };
     assert_eq!(events.next().await, Some(panicked));
-    assert_eq!(handle.await, Outcome::Unknown);
+    assert_eq!(handle.await, JobOutcome::Unknown);
     client.ended().await;
     let mut last = None;
     while let Some(event) = events.next().await {
@@ -144,7 +144,7 @@ async fn a_stream_that_panics_costs_its_connection_and_nothing_else() {
     let mut peer = scheduler.greet(true).await;
     assert_eq!(peer.submit().await, job);
     peer.answer(1, &job).await;
-    assert_eq!(handle.await, Outcome::Result { text: "hello".into() });
+    assert_eq!(handle.await, JobOutcome::Result { text: "hello".into() });
 }
 
 #[tokio::test(start_paused = true)]
@@ -165,7 +165,7 @@ async fn a_peer_that_sends_and_does_not_read_gets_one_ack_for_all() {
         peer.send(&result).await;
     }
     for (number, handle) in handles.into_iter().enumerate() {
-        assert_eq!(handle.await, Outcome::Result { text: number.to_string() });
+        assert_eq!(handle.await, JobOutcome::Result { text: number.to_string() });
     }
     let mut acknowledged = 0;
     while acknowledged < 900 {
@@ -281,7 +281,7 @@ async fn ready(events: &mut Events) {
     while !matches!(events.next().await.expect("a session"), Event::Ready { .. }) {}
 }
 
-async fn lost(events: &mut Events) -> Ending {
+async fn lost(events: &mut Events) -> ConnectionEnd {
     loop {
         if let Event::Lost { ending, .. } = events.next().await.expect("a loss") {
             return ending;

@@ -1,7 +1,7 @@
 //! Losses of every kind, and what becomes of the jobs.
 
 use futures_util::SinkExt;
-use halfopen_client::{Config, Event, Outcome, SubmitError, connect};
+use halfopen_client::{Config, Event, JobOutcome, SubmitError, connect};
 use halfopen_link::By;
 use halfopen_link::message::{FromSession, ToSession};
 
@@ -21,7 +21,7 @@ async fn an_idle_close_is_noticed_and_the_next_message_arrives() {
     let mut peer = scheduler.greet(true).await;
     let job = peer.submit().await;
     peer.answer(1, &job).await;
-    assert_eq!(soon("the outcome", handle).await, Outcome::Result { text: "hello".into() });
+    assert_eq!(soon("the outcome", handle).await, JobOutcome::Result { text: "hello".into() });
 }
 
 #[tokio::test]
@@ -40,7 +40,7 @@ async fn a_reset_is_1006_and_what_was_in_flight_is_sent_again() {
     let again = peer.submit().await;
     assert_eq!(again, first, "under the same id");
     peer.answer(1, &again).await;
-    assert_eq!(soon("the outcome", handle).await, Outcome::Result { text: "hello".into() });
+    assert_eq!(soon("the outcome", handle).await, JobOutcome::Result { text: "hello".into() });
 }
 
 #[tokio::test]
@@ -70,8 +70,8 @@ async fn a_scheduler_that_restarts_loses_no_job() {
     assert_eq!((first.text.as_str(), second.text.as_str()), ("one", "two"));
     peer.answer(1, &first).await;
     peer.answer(2, &second).await;
-    assert_eq!(soon("one", one).await, Outcome::Result { text: "one".into() });
-    assert_eq!(soon("two", two).await, Outcome::Result { text: "two".into() });
+    assert_eq!(soon("one", one).await, JobOutcome::Result { text: "one".into() });
+    assert_eq!(soon("two", two).await, JobOutcome::Result { text: "two".into() });
 }
 
 #[tokio::test]
@@ -86,7 +86,7 @@ async fn a_submit_into_a_close_that_crosses_it_is_sent_again() {
     let mut peer = scheduler.greet(true).await;
     let job = peer.submit().await;
     peer.answer(1, &job).await;
-    assert_eq!(soon("the outcome", handle).await, Outcome::Result { text: "crossing".into() });
+    assert_eq!(soon("the outcome", handle).await, JobOutcome::Result { text: "crossing".into() });
     soon("the close", closing).await.expect("the peer");
 }
 
@@ -100,7 +100,7 @@ async fn accept_greet_drop_ends_after_the_configured_attempts() {
     for connection in 0..4 {
         drop(scheduler.greet(connection > 0).await);
     }
-    assert_eq!(soon("the outcome", handle).await, Outcome::Unknown);
+    assert_eq!(soon("the outcome", handle).await, JobOutcome::Unknown);
     soon("the end", client.ended()).await;
     assert_eq!(client.submit("late").expect_err("closed"), SubmitError::Closed);
 }
@@ -154,7 +154,7 @@ async fn a_session_that_has_another_owner_is_left_to_it() {
     let mut peer = scheduler.greet(false).await;
     peer.submit().await;
     peer.close(4001, "replaced").await;
-    assert_eq!(soon("the outcome", handle).await, Outcome::Unknown);
+    assert_eq!(soon("the outcome", handle).await, JobOutcome::Unknown);
     soon("the end", client.ended()).await;
 }
 
@@ -168,12 +168,12 @@ async fn a_job_that_breaks_the_connection_twice_is_rejected_and_the_rest_goes_on
         assert_eq!(peer.submit().await.text, "poison");
         peer.close(1007, "what is that").await;
     }
-    assert_eq!(soon("the outcome", poison).await, Outcome::Rejected { close_code: 1007 });
+    assert_eq!(soon("the outcome", poison).await, JobOutcome::Rejected { close_code: 1007 });
     let next = submit(&client, "next");
     let mut peer = scheduler.greet(true).await;
     let job = peer.submit().await;
     peer.answer(1, &job).await;
-    assert_eq!(soon("the outcome", next).await, Outcome::Result { text: "next".into() });
+    assert_eq!(soon("the outcome", next).await, JobOutcome::Result { text: "next".into() });
 }
 
 #[tokio::test]

@@ -87,7 +87,7 @@ pub enum Output {
 pub struct Relay {
     limits: RelayLimits,
     parser: SseParser,
-    progress: Progress,
+    progress: AnswerState,
     confidential: Confidential,
     started_at: Instant,
     last_write_at: Instant,
@@ -104,7 +104,7 @@ impl Relay {
         Self {
             limits,
             parser: SseParser::new(limits.event_bytes),
-            progress: Progress::new(order),
+            progress: AnswerState::new(order),
             confidential: Confidential::default(),
             started_at: now,
             last_write_at: now,
@@ -295,14 +295,14 @@ impl Machine for Relay {
 
 /// How much of the ordered answer has come.
 #[derive(Debug)]
-struct Progress {
+struct AnswerState {
     order: Order,
     started: BTreeSet<u64>,
     finished: BTreeSet<u64>,
     usage_seen: bool,
 }
 
-impl Progress {
+impl AnswerState {
     fn new(order: Order) -> Self {
         Self { order, started: BTreeSet::new(), finished: BTreeSet::new(), usage_seen: false }
     }

@@ -1,4 +1,4 @@
-//! How a link ended: one [`Ending`] with a close code, who ended it and a detail for people.
+//! How a link ended: one [`ConnectionEnd`] with a close code, who ended it and a detail for people.
 //!
 //! The code is the peer's if a Close frame came, 1005 if that frame named none, 1006 if the link ended without one, and the code that we
 //! send if it is we who end it.
@@ -68,7 +68,7 @@ impl fmt::Display for By {
 
 /// How a link ended. A link has exactly one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ending {
+pub struct ConnectionEnd {
     /// The close code, including 1005 and 1006, which never travel.
     pub close_code: u16,
     /// The end that closed, or the network.
@@ -77,7 +77,7 @@ pub struct Ending {
     pub detail: String,
 }
 
-impl Ending {
+impl ConnectionEnd {
     /// The peer sent a Close frame, with this code and reason if it had any.
     #[must_use]
     pub fn by_peer(frame: Option<(u16, &str)>) -> Self {
@@ -118,7 +118,7 @@ impl Ending {
     }
 }
 
-impl fmt::Display for Ending {
+impl fmt::Display for ConnectionEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} by {}", self.close_code, self.by)?;
         if self.detail.is_empty() { Ok(()) } else { write!(f, ": {}", self.detail) }
@@ -153,8 +153,8 @@ mod tests {
 
     #[test]
     fn the_peers_code_is_kept_and_a_missing_one_is_1005() {
-        assert_eq!(Ending::by_peer(Some((4001, "replaced"))).to_string(), "4001 by peer: replaced");
-        assert_eq!(Ending::by_peer(None).close_code, 1005);
+        assert_eq!(ConnectionEnd::by_peer(Some((4001, "replaced"))).to_string(), "4001 by peer: replaced");
+        assert_eq!(ConnectionEnd::by_peer(None).close_code, 1005);
     }
 
     #[test]
@@ -170,10 +170,10 @@ mod tests {
     #[test]
     fn only_endings_that_need_no_operator_are_routine() {
         for close_code in [1000, 1001, 1012, 1013] {
-            assert!(Ending::by_us(close_code, "").is_routine());
+            assert!(ConnectionEnd::by_us(close_code, "").is_routine());
         }
-        assert!(!Ending::by_network("connection reset").is_routine());
-        assert!(!Ending::by_timeout("no pong").is_routine());
+        assert!(!ConnectionEnd::by_network("connection reset").is_routine());
+        assert!(!ConnectionEnd::by_timeout("no pong").is_routine());
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! [`open`] gives the queues and the driver, a future that the owner spawns where it keeps its tasks. Reading and
 //! writing proceed side by side, so a write that is stuck holds up neither the pings' clock nor what arrives.
 //!
-//! Invariant: a connection ends with exactly one [`Ending`], which [`Inbox::next`] gives after every message that came
+//! Invariant: a connection ends with exactly one [`ConnectionEnd`], which [`Inbox::next`] gives after every message that came
 //! before it. The driver returns later, once the socket is closed: at most `close_timeout` after the ending, or after
 //! the request to close.
 //!
@@ -24,7 +24,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
-use crate::close::{self, Ending};
+use crate::close::{self, ConnectionEnd};
 use crate::config::LinkConfig;
 use crate::keepalive::{self, Keepalive, ping_number, ping_payload};
 use crate::metered::{Meter, Metered};
@@ -43,7 +43,7 @@ impl Connection {
     /// Closes the connection: what is queued goes out first, what still comes in is discarded. Returns as soon as the
     /// ending is known, which is another one than ours if the peer or the network was quicker; the driver still has
     /// the socket to close.
-    pub async fn close(mut self, close_code: u16, reason: &str) -> Ending {
+    pub async fn close(mut self, close_code: u16, reason: &str) -> ConnectionEnd {
         self.outbox.close(close_code, reason);
         loop {
             if let Incoming::Ended(ending) = self.inbox.next().await {
@@ -135,7 +135,7 @@ impl Outbox {
 #[derive(Debug)]
 pub struct Inbox {
     queue: mpsc::Receiver<Utf8Bytes>,
-    ending: watch::Receiver<Option<Ending>>,
+    ending: watch::Receiver<Option<ConnectionEnd>>,
 }
 
 /// One thing that came.
@@ -144,7 +144,7 @@ pub enum Incoming {
     /// A text message.
     Text(Utf8Bytes),
     /// How the connection ended; nothing follows.
-    Ended(Ending),
+    Ended(ConnectionEnd),
 }
 
 impl Inbox {
@@ -154,7 +154,9 @@ impl Inbox {
             Some(text) => Incoming::Text(text),
             None => {
                 let ending = self.ending.borrow().clone();
-                Incoming::Ended(ending.unwrap_or_else(|| Ending::by_us(close::code::AWAY, "the driver was dropped")))
+                Incoming::Ended(
+                    ending.unwrap_or_else(|| ConnectionEnd::by_us(close::code::AWAY, "the driver was dropped")),
+                )
             }
         }
     }
@@ -167,7 +169,7 @@ impl Inbox {
 pub fn open<S>(
     socket: WebSocketStream<Metered<S>>,
     config: LinkConfig,
-) -> (Connection, impl Future<Output = Ending> + Send)
+) -> (Connection, impl Future<Output = ConnectionEnd> + Send)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -220,8 +222,8 @@ async fn drive<S>(
     config: LinkConfig,
     outgoing: Outgoing,
     incoming: mpsc::Sender<Utf8Bytes>,
-    ended: watch::Sender<Option<Ending>>,
-) -> Ending
+    ended: watch::Sender<Option<ConnectionEnd>>,
+) -> ConnectionEnd
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -236,16 +238,16 @@ where
             ending = &mut reader => (ending.clone(), farewell_to(&ending), Instant::now()),
             stop = &mut writer => match stop {
                 Stop::Goodbye(frame, since) => {
-                    (Ending::by_us(frame.code.into(), frame.reason.as_str()), Some(frame), since)
+                    (ConnectionEnd::by_us(frame.code.into(), frame.reason.as_str()), Some(frame), since)
                 }
                 Stop::Stalled => {
                     let detail = format!("no write progress for {:?}", config.write_stall);
-                    (Ending::by_timeout(detail), Some(frame(close::code::TRY_LATER, "not reading")), Instant::now())
+                    (ConnectionEnd::by_timeout(detail), Some(frame(close::code::TRY_LATER, "not reading")), Instant::now())
                 }
                 // What arrived before the loss is still to be read, the peer's Close among it.
                 Stop::Failed(error) => {
                     let seen = timeout(config.close_timeout, reader).await;
-                    let ending = seen.unwrap_or_else(|_| Ending::from_error(&error));
+                    let ending = seen.unwrap_or_else(|_| ConnectionEnd::from_error(&error));
                     (ending.clone(), farewell_to(&ending), Instant::now())
                 }
             },
@@ -260,7 +262,7 @@ where
 
 /// The Close frame that goes with an ending: our own code; for a peer that has gone silent, 1011 in case it still
 /// listens; none in answer to the peer's own.
-fn farewell_to(ending: &Ending) -> Option<CloseFrame> {
+fn farewell_to(ending: &ConnectionEnd) -> Option<CloseFrame> {
     match ending.by {
         close::By::Us => Some(frame(ending.close_code, &ending.detail)),
         close::By::Timeout => Some(frame(close::code::INTERNAL, &ending.detail)),
@@ -280,7 +282,7 @@ async fn read<R>(
     config: &LinkConfig,
     incoming: &mpsc::Sender<Utf8Bytes>,
     pings: &watch::Sender<u64>,
-) -> Ending
+) -> ConnectionEnd
 where
     R: Stream<Item = Result<Message, Error>> + Unpin,
 {
@@ -288,8 +290,8 @@ where
     loop {
         let room = match timeout(config.silence_bound(), incoming.reserve()).await {
             Ok(Ok(room)) => room,
-            Ok(Err(_)) => return Ending::by_us(close::code::AWAY, "going away"),
-            Err(_) => return Ending::by_us(close::code::TRY_LATER, "messages wait unread"),
+            Ok(Err(_)) => return ConnectionEnd::by_us(close::code::AWAY, "going away"),
+            Err(_) => return ConnectionEnd::by_us(close::code::TRY_LATER, "messages wait unread"),
         };
         match read_text(stream, config, incoming, &mut keepalive, pings).await {
             Ok(text) => room.send(text),
@@ -305,7 +307,7 @@ async fn read_text<R>(
     incoming: &mpsc::Sender<Utf8Bytes>,
     keepalive: &mut Keepalive,
     pings: &watch::Sender<u64>,
-) -> Result<Utf8Bytes, Ending>
+) -> Result<Utf8Bytes, ConnectionEnd>
 where
     R: Stream<Item = Result<Message, Error>> + Unpin,
 {
@@ -313,7 +315,7 @@ where
         let frame = tokio::select! {
             biased;
             frame = stream.next() => frame,
-            () = incoming.closed() => return Err(Ending::by_us(close::code::AWAY, "going away")),
+            () = incoming.closed() => return Err(ConnectionEnd::by_us(close::code::AWAY, "going away")),
             // Last: silence is called only when nothing is waiting to be read.
             () = until(keepalive.next_timeout()) => {
                 let handled = keepalive.handle_timeout(Instant::now().into_std());
@@ -328,14 +330,14 @@ where
             // The pong is the keepalive's. The answer to a ping has been queued by tungstenite, and the next read sends it.
             Some(Ok(Message::Pong(_) | Message::Ping(_) | Message::Frame(_))) => {}
             Some(Ok(Message::Binary(_))) => {
-                return Err(Ending::by_us(close::code::UNSUPPORTED, "binary messages are not accepted"));
+                return Err(ConnectionEnd::by_us(close::code::UNSUPPORTED, "binary messages are not accepted"));
             }
             Some(Ok(Message::Close(frame))) => {
                 let frame = frame.as_ref().map(|frame| (frame.code.into(), frame.reason.as_str()));
-                return Err(Ending::by_peer(frame));
+                return Err(ConnectionEnd::by_peer(frame));
             }
-            Some(Err(error)) => return Err(Ending::from_error(&error)),
-            None => return Err(Ending::from_error(&Error::ConnectionClosed)),
+            Some(Err(error)) => return Err(ConnectionEnd::from_error(&error)),
+            None => return Err(ConnectionEnd::from_error(&Error::ConnectionClosed)),
         }
     }
 }
@@ -358,10 +360,10 @@ fn carry_out(
     handled: Result<(), Bug>,
     config: &LinkConfig,
     pings: &watch::Sender<u64>,
-) -> Result<(), Ending> {
+) -> Result<(), ConnectionEnd> {
     handled.map_err(|bug| {
         tracing::error!(%bug, "a bug of this service");
-        Ending::by_bug(&bug)
+        ConnectionEnd::by_bug(&bug)
     })?;
     while let Some(output) = keepalive.poll_output() {
         match output {
@@ -369,7 +371,7 @@ fn carry_out(
                 pings.send_replace(number);
             }
             keepalive::Output::Silent => {
-                return Err(Ending::by_timeout(format!("no pong within {:?}", config.pong_timeout)));
+                return Err(ConnectionEnd::by_timeout(format!("no pong within {:?}", config.pong_timeout)));
             }
         }
     }

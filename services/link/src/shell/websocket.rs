@@ -4,7 +4,7 @@ use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
-use crate::close::{Ending, code, is_expected_io};
+use crate::close::{ConnectionEnd, code, is_expected_io};
 use crate::config::LinkConfig;
 
 impl LinkConfig {
@@ -24,7 +24,7 @@ impl LinkConfig {
     }
 }
 
-impl Ending {
+impl ConnectionEnd {
     /// The ending that an error of tungstenite amounts to. Which call sees a broken connection, and as which error, is
     /// a race: reset, broken pipe and "without closing handshake" are all one ending.
     #[must_use]
@@ -86,7 +86,7 @@ mod tests {
             Error::AlreadyClosed,
         ];
         for error in seen {
-            let ending = Ending::from_error(&error);
+            let ending = ConnectionEnd::from_error(&error);
             assert_eq!((ending.close_code, ending.by), (1006, By::Network), "{error:?}");
             assert!(is_expected(&error), "{error:?}");
         }
@@ -100,7 +100,7 @@ mod tests {
             (Error::Capacity(CapacityError::MessageTooLong { size: 2, max_size: 1 }), 1009),
         ];
         for (error, close_code) in cases {
-            let ending = Ending::from_error(&error);
+            let ending = ConnectionEnd::from_error(&error);
             assert_eq!((ending.close_code, ending.by), (close_code, By::Us), "{error:?}");
             assert!(is_sendable(ending.close_code));
             assert!(!is_expected(&error), "{error:?}");

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use halfopen_client::{Client, Config, JobHandle, Outcome};
+use halfopen_client::{Client, Config, JobHandle, JobOutcome};
 
 use crate::{IN_FLIGHT, Session};
 
@@ -29,7 +29,7 @@ impl Session for HalfopenSession {
         let mut left = jobs - open.len();
         // A handle resolves once; that all of them do is that every job comes back.
         while let Some(outcome) = open.next().await {
-            assert!(matches!(outcome, Outcome::Result { .. }), "{outcome:?}");
+            assert!(matches!(outcome, JobOutcome::Result { .. }), "{outcome:?}");
             if left > 0 {
                 left -= 1;
                 open.push(self.submit());

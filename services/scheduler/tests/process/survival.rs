@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use futures_util::{SinkExt as _, StreamExt as _};
-use halfopen_client::{Client, JobHandle, Outcome};
+use halfopen_client::{Client, JobHandle, JobOutcome};
 use halfopen_link::message::{FromSession, Submit, ToSession};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -104,7 +104,7 @@ fn submit(client: &Client, numbers: std::ops::Range<u32>) -> Vec<(u32, JobHandle
 async fn settle(ids: &mut BTreeSet<String>, number: u32, job: JobHandle) {
     ids.insert(job.job_id().to_owned());
     let outcome = timeout(PATIENCE, job).await.expect("an outcome in time");
-    assert_eq!(outcome, Outcome::Result { text: format!("[de] sentence {number}") });
+    assert_eq!(outcome, JobOutcome::Result { text: format!("[de] sentence {number}") });
 }
 
 /// A session in the test's own hands.

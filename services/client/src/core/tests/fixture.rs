@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use halfopen_link::message::{FailureCode, FromSession, ToSession};
-use halfopen_link::{By, Ending};
+use halfopen_link::{By, ConnectionEnd};
 use halfopen_machine::Machine;
 use halfopen_machine::testing::{Strict, start};
 
@@ -51,7 +51,7 @@ impl Fixture {
 
     pub(super) fn lose(&mut self, close_code: u16) -> Vec<Output> {
         let by = if close_code == 1006 { By::Network } else { By::Peer };
-        self.tell(Input::Ended(Ending { close_code, by, detail: String::new() }))
+        self.tell(Input::Ended(ConnectionEnd { close_code, by, detail: String::new() }))
     }
 
     /// Loses the connection and has the next one upgraded; gives what the loss led to.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use halfopen_link::message::{FromSession, ToSession};
-use halfopen_link::{By, Ending};
+use halfopen_link::{By, ConnectionEnd};
 use halfopen_machine::Machine;
 use halfopen_machine::testing::{Strict, start};
 use proptest::prelude::*;
@@ -14,7 +14,7 @@ use crate::config::{Config, Order};
 use crate::core::monitor::Liveness;
 use crate::core::{Core, Input, Output, Settled};
 use crate::event::{Event, State};
-use crate::outcome::Outcome;
+use crate::outcome::JobOutcome;
 
 proptest! {
     /// Whatever happens in whatever order, every law of [`History`] holds, and at the end no handle is left.
@@ -49,7 +49,7 @@ enum Step {
     Accept {
         job: u64,
     },
-    Outcome {
+    JobOutcome {
         ahead: i8,
         job: u64,
         ok: bool,
@@ -88,7 +88,7 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (any::<bool>(), prop_oneof![9 => Just(0_u8), 1 => Just(3)])
             .prop_map(|(resumed, ahead)| Step::Hello { resumed, ahead }),
         6 => (0..30_u64).prop_map(|job| Step::Accept { job }),
-        10 => (ahead(), 0..30_u64, any::<bool>()).prop_map(|(ahead, job, ok)| Step::Outcome { ahead, job, ok }),
+        10 => (ahead(), 0..30_u64, any::<bool>()).prop_map(|(ahead, job, ok)| Step::JobOutcome { ahead, job, ok }),
         3 => (codes(), prop_oneof![4 => Just(By::Peer), 1 => Just(By::Network), 1 => Just(By::Timeout)])
             .prop_map(|(close_code, by)| Step::Lose { close_code, by }),
         4 => (codes(), prop_oneof![3 => Just(true), 1 => Just(false)])
@@ -116,7 +116,7 @@ struct Seen {
     /// The scheduler's outcome for it has come.
     recorded: bool,
     /// Its handle has resolved.
-    settled: Option<Outcome>,
+    settled: Option<JobOutcome>,
 }
 
 impl Seen {
@@ -196,7 +196,7 @@ impl History {
                 }
                 Input::Message(ToSession::SubmitAck { job_id: job.to_string() })
             }
-            Step::Outcome { ahead, job, ok } => {
+            Step::JobOutcome { ahead, job, ok } => {
                 let seq = self.recorded.saturating_add_signed(ahead.into());
                 if up && ahead == 1 {
                     self.recorded = seq;
@@ -210,7 +210,7 @@ impl History {
                 if before == State::Ready {
                     self.strike(by == By::Peer && [1003, 1007, 1008, 1009].contains(&close_code));
                 }
-                Input::Ended(Ending { close_code, by, detail: String::new() })
+                Input::Ended(ConnectionEnd { close_code, by, detail: String::new() })
             }
             Step::Return { close_code, resumed } => {
                 self.apply(Step::Lose { close_code, by: By::Peer })?;
@@ -246,9 +246,9 @@ impl History {
         }
     }
 
-    fn check(&mut self, before: State, given: Option<Ending>, closes: bool) -> Result<(), TestCaseError> {
+    fn check(&mut self, before: State, given: Option<ConnectionEnd>, closes: bool) -> Result<(), TestCaseError> {
         for output in self.core.take_outputs() {
-            let late_submit = matches!(&output, Output::Settle(settled) if settled.outcome == Outcome::Unknown);
+            let late_submit = matches!(&output, Output::Settle(settled) if settled.outcome == JobOutcome::Unknown);
             prop_assert!(!self.over || late_submit, "after the end: {:?}", output);
             match output {
                 Output::Settle(settled) => self.settled(settled)?,
@@ -301,11 +301,11 @@ impl History {
         let seen = self.jobs.get_mut(&number).expect("a job that was submitted");
         prop_assert_eq!(&seen.settled, &None, "a handle resolves once");
         match &settled.outcome {
-            Outcome::Result { .. } | Outcome::Failed { .. } => {
+            JobOutcome::Result { .. } | JobOutcome::Failed { .. } => {
                 prop_assert!(seen.recorded && settled.seq > 0, "an outcome that was not sent");
             }
-            Outcome::Rejected { .. } => prop_assert!(seen.condemned, "{:?}", seen),
-            Outcome::Unknown => {
+            JobOutcome::Rejected { .. } => prop_assert!(seen.condemned, "{:?}", seen),
+            JobOutcome::Unknown => {
                 prop_assert!(!seen.recorded && !seen.condemned && self.core.state() == State::Closed);
             }
         }
@@ -333,7 +333,7 @@ impl History {
         Ok(())
     }
 
-    fn told(&mut self, event: Event, given: Option<&Ending>) -> Result<(), TestCaseError> {
+    fn told(&mut self, event: Event, given: Option<&ConnectionEnd>) -> Result<(), TestCaseError> {
         match event {
             Event::Ready { resumed, .. } => {
                 self.ready_since = Some(self.now);

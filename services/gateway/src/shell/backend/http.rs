@@ -110,11 +110,11 @@ enum Stage {
         message: Request<Full<Bytes>>,
     },
     Ask {
-        link: Link,
+        link: BackendConnection,
         message: Request<Full<Bytes>>,
     },
     Read {
-        link: Link,
+        link: BackendConnection,
         body: Incoming,
     },
     /// The origin makes no HTTP request: a bug of ours, which costs the call.
@@ -127,7 +127,7 @@ type Step = Option<(Result<Signal, Fault>, Stage)>;
 impl Stage {
     async fn advance(self, stream_expected: bool) -> Step {
         match self {
-            Self::Connect { origin, limits, message } => match Link::open(&origin, limits).await {
+            Self::Connect { origin, limits, message } => match BackendConnection::open(&origin, limits).await {
                 Ok(link) => Some((Ok(Signal::Opened), Self::Ask { link, message })),
                 Err(fault) => Some((Err(fault), Self::Over)),
             },
@@ -145,7 +145,7 @@ impl Stage {
         }
     }
 
-    async fn read_answer(mut link: Link, response: Response<Incoming>, stream_expected: bool) -> Step {
+    async fn read_answer(mut link: BackendConnection, response: Response<Incoming>, stream_expected: bool) -> Step {
         let status = response.status();
         let is_stream = is_event_stream(&response);
         let mut body = response.into_body();
@@ -174,13 +174,13 @@ fn is_event_stream(response: &Response<Incoming>) -> bool {
 type Driven = Pin<Box<Connection<TokioIo<TcpStream>, Full<Bytes>>>>;
 
 /// A connection to a backend together with the sender that keeps it open.
-struct Link {
+struct BackendConnection {
     sender: SendRequest<Full<Bytes>>,
     /// `None` once it has ended.
     connection: Option<Driven>,
 }
 
-impl Link {
+impl BackendConnection {
     async fn open(origin: &Origin, limits: HttpLimits) -> Result<Self, Fault> {
         let connecting = async {
             match format!("[{}]:{}", origin.host, origin.port).parse::<SocketAddr>() {

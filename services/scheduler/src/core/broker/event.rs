@@ -1,6 +1,6 @@
 //! Events for the log, each reported once: the shell logs and counts them, the tests read them.
 
-use halfopen_link::Ending;
+use halfopen_link::ConnectionEnd;
 use halfopen_link::message::FailureCode;
 
 use super::ids::{AttemptId, Generation, JobId, NodeId, SessionId};
@@ -12,7 +12,7 @@ pub enum Event {
     /// A session has a connection.
     SessionConnected { session: SessionId, generation: Generation, resumed: bool },
     /// A session has lost the connection of this generation; its jobs and outcomes stay.
-    SessionLost { session: SessionId, generation: Generation, end: Ending },
+    SessionLost { session: SessionId, generation: Generation, end: ConnectionEnd },
     /// Nothing is known of the session any more.
     SessionForgotten { session: SessionId },
     /// A job was accepted, for the first time.
@@ -32,7 +32,7 @@ pub enum Event {
     /// A node has a connection.
     NodeRegistered { node: NodeId, generation: Generation },
     /// A node has lost the connection of this generation.
-    NodeLost { node: NodeId, generation: Generation, end: Ending },
+    NodeLost { node: NodeId, generation: Generation, end: ConnectionEnd },
 }
 
 /// Why an attempt counts no longer.

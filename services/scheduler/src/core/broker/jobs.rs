@@ -11,7 +11,7 @@ use halfopen_machine::{Bug, OrBug, ensure};
 
 use super::event::{Event, SpentReason};
 use super::ids::{AttemptId, ConnectionId, JobId, JobKey, NodeId, is_of_epoch};
-use super::outbox::Outcome;
+use super::outbox::JobEnd;
 use super::timers::Timer;
 use super::{Broker, take_from};
 
@@ -96,7 +96,7 @@ impl Broker {
     pub(super) fn refuse_job(&mut self, key: JobKey, submit: Submit) -> Result<(), Bug> {
         self.insert_job(key.clone(), submit)?;
         let message = "the job is too long to be handed to a node".to_owned();
-        self.finish(&key, Outcome::Failed { code: FailureCode::Rejected, message })
+        self.finish(&key, JobEnd::Failed { code: FailureCode::Rejected, message })
     }
 
     fn insert_job(&mut self, key: JobKey, submit: Submit) -> Result<(), Bug> {
@@ -117,7 +117,7 @@ impl Broker {
     }
 
     /// Gives an open job its outcome, tells the losers, and posts it. The only way in which a job ends.
-    pub(super) fn finish(&mut self, key: &JobKey, outcome: Outcome) -> Result<(), Bug> {
+    pub(super) fn finish(&mut self, key: &JobKey, outcome: JobEnd) -> Result<(), Bug> {
         let job = self.jobs.remove(key).or_bug("a job ends once")?;
         take_from(&mut self.job_bytes, job.bytes)?;
         if job.current.is_none() {
@@ -125,8 +125,8 @@ impl Broker {
         }
         self.timers.set(Timer::Job(key.clone()), None);
         let (winner, failure) = match &outcome {
-            Outcome::Translated { attempt, .. } => (Some(attempt), None),
-            Outcome::Failed { code, .. } => (None, Some(*code)),
+            JobEnd::Translated { attempt, .. } => (Some(attempt), None),
+            JobEnd::Failed { code, .. } => (None, Some(*code)),
         };
         for id in &job.attempts {
             self.release(id, winner == Some(id))?;
@@ -193,7 +193,7 @@ impl Broker {
                 if self.winners.len() > WINNERS_KEPT {
                     self.winners.pop_front();
                 }
-                self.finish(&key, Outcome::Translated { attempt: id, text })?;
+                self.finish(&key, JobEnd::Translated { attempt: id, text })?;
                 true
             }
             (Some(_), Err(error)) => {
@@ -257,7 +257,7 @@ impl Broker {
         let message = format!("every attempt was spent, the last one by this: {reason}");
         self.report(Event::AttemptSpent { job: key.job.clone(), attempt: id.clone(), trace, reason });
         if last {
-            self.finish(&key, Outcome::Failed { code: FailureCode::NodeUnavailable, message })
+            self.finish(&key, JobEnd::Failed { code: FailureCode::NodeUnavailable, message })
         } else {
             self.queue.push_front(key.clone());
             self.refresh_job(&key)
@@ -277,7 +277,7 @@ impl Broker {
         let job = self.jobs.get(key).or_bug("a job's timer ends with the job")?;
         if job.submitted_at + self.timings.job_timeout <= self.now {
             let message = "the job took longer than any job may".to_owned();
-            self.finish(key, Outcome::Failed { code: FailureCode::JobTimeout, message })
+            self.finish(key, JobEnd::Failed { code: FailureCode::JobTimeout, message })
         } else if job.current.is_none() && self.wait_deadline(job) <= self.now {
             self.waited_too_long(key, "no node had room in time")
         } else {
@@ -290,7 +290,7 @@ impl Broker {
             true => (FailureCode::NoAvailableNode, format!("{why}: no node is connected")),
             false => (FailureCode::QueueTimeout, why.to_owned()),
         };
-        self.finish(key, Outcome::Failed { code, message })
+        self.finish(key, JobEnd::Failed { code, message })
     }
 
     /// How long a job may wait: since it has waited, and since there have been nodes, or none.

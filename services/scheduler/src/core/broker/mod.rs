@@ -28,7 +28,7 @@ use std::time::Instant;
 
 use halfopen_link::close::code;
 use halfopen_link::message::{FromNode, FromSession, ToNode, ToSession};
-use halfopen_link::{By, Ending};
+use halfopen_link::{By, ConnectionEnd};
 use halfopen_machine::{Bug, Machine, OrBug, ensure};
 
 pub use event::{Event, Gauges, SpentReason, outcome_name};
@@ -61,7 +61,7 @@ pub enum Input {
     /// A message on a connection of the node leg.
     FromNode(ConnectionId, FromNode),
     /// The connection is over, whatever ended it.
-    Lost(ConnectionId, Ending),
+    Lost(ConnectionId, ConnectionEnd),
     /// The connection's queue has no room: its peer reads too slowly.
     Overflowed(ConnectionId),
     /// A bug of ours was met in the service of this connection, which is closed for it.
@@ -257,11 +257,11 @@ impl Broker {
             return Ok(());
         }
         self.outputs.push_back(Output::Close(connection, CloseFrame { code: close_code, reason }));
-        self.lost(connection, Ending { close_code, by, detail: reason.to_owned() })
+        self.lost(connection, ConnectionEnd { close_code, by, detail: reason.to_owned() })
     }
 
     /// Forgets a connection.
-    fn lost(&mut self, connection: ConnectionId, end: Ending) -> Result<(), Bug> {
+    fn lost(&mut self, connection: ConnectionId, end: ConnectionEnd) -> Result<(), Bug> {
         match self.connections.remove(&connection) {
             // Legal: it was closed from this side, and its end is told all the same.
             None => Ok(()),

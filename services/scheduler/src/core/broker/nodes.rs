@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use halfopen_link::close::code;
 use halfopen_link::message::{FromNode, ToNode};
-use halfopen_link::{By, Ending};
+use halfopen_link::{By, ConnectionEnd};
 use halfopen_machine::{Bug, OrBug, ensure};
 
 use super::event::{Event, SpentReason};
@@ -133,12 +133,12 @@ impl Broker {
         };
         let detail = "replaced by a newer connection";
         self.outputs.push_back(Output::Close(old, CloseFrame { code: code::REPLACED, reason: detail }));
-        let end = Ending { close_code: code::REPLACED, by: By::Us, detail: detail.to_owned() };
+        let end = ConnectionEnd { close_code: code::REPLACED, by: By::Us, detail: detail.to_owned() };
         self.report(Event::NodeLost { node: id.clone(), generation, end });
         Ok(())
     }
 
-    pub(super) fn node_lost(&mut self, id: &NodeId, generation: Generation, end: Ending) -> Result<(), Bug> {
+    pub(super) fn node_lost(&mut self, id: &NodeId, generation: Generation, end: ConnectionEnd) -> Result<(), Bug> {
         let node = self.nodes.get_mut(id).or_bug("a connection on record is of a node that is known")?;
         ensure(node.generation == generation, "a connection on record is the latest of its node")?;
         node.attached.take().or_bug("a node whose connection is on record is present")?;

@@ -13,7 +13,7 @@ use super::ids::{AttemptId, JobId};
 
 /// How a job ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum JobEnd {
     Translated { attempt: AttemptId, text: String },
     Failed { code: FailureCode, message: String },
 }
@@ -25,7 +25,7 @@ pub(crate) struct Entry {
     pub(crate) job: JobId,
     /// The job's, for the log.
     pub(crate) trace: String,
-    pub(crate) outcome: Outcome,
+    pub(crate) outcome: JobEnd,
     /// When the job ended.
     ready_at: Instant,
     /// Whether any connection was ever given it.
@@ -36,30 +36,30 @@ impl Entry {
     /// The failure that will be delivered, unless it is a result.
     pub(crate) fn failure(&self) -> Option<FailureCode> {
         match &self.outcome {
-            Outcome::Translated { .. } => None,
-            Outcome::Failed { code, .. } => Some(*code),
+            JobEnd::Translated { .. } => None,
+            JobEnd::Failed { code, .. } => Some(*code),
         }
     }
 
     /// What it weighs against the window.
     pub(crate) fn text_bytes(&self) -> usize {
         match &self.outcome {
-            Outcome::Translated { text, .. } => text.len(),
-            Outcome::Failed { message, .. } => message.len(),
+            JobEnd::Translated { text, .. } => text.len(),
+            JobEnd::Failed { message, .. } => message.len(),
         }
     }
 
     fn to_message(&self) -> ToSession {
         let job_id = self.job.to_string();
         match &self.outcome {
-            Outcome::Translated { attempt, text } => ToSession::Result {
+            JobEnd::Translated { attempt, text } => ToSession::Result {
                 seq: self.seq,
                 job_id,
                 attempt_id: attempt.to_string(),
                 text: text.clone(),
                 redelivered: self.sent,
             },
-            Outcome::Failed { code, message } => {
+            JobEnd::Failed { code, message } => {
                 ToSession::JobFailed { seq: self.seq, job_id, code: *code, message: message.clone() }
             }
         }
@@ -111,8 +111,8 @@ impl Outbox {
         self.next_seq - self.entries.len() as u64
     }
 
-    pub(crate) fn push(&mut self, job: JobId, trace: String, outcome: Outcome, now: Instant) {
-        self.results += usize::from(matches!(outcome, Outcome::Translated { .. }));
+    pub(crate) fn push(&mut self, job: JobId, trace: String, outcome: JobEnd, now: Instant) {
+        self.results += usize::from(matches!(outcome, JobEnd::Translated { .. }));
         let entry = Entry { seq: self.next_seq, job, trace, outcome, ready_at: now, sent: false };
         self.bytes += entry.text_bytes();
         self.entries.push_back(entry);
@@ -141,7 +141,7 @@ impl Outbox {
         }
         let mut settled = Vec::new();
         while let Some(entry) = self.entries.pop_front_if(|entry| entry.seq <= upto) {
-            self.results -= usize::from(matches!(entry.outcome, Outcome::Translated { .. }));
+            self.results -= usize::from(matches!(entry.outcome, JobEnd::Translated { .. }));
             self.bytes -= entry.text_bytes();
             settled.push(entry);
         }
@@ -153,10 +153,7 @@ impl Outbox {
         if self.results == 0 {
             return None;
         }
-        self.entries
-            .iter()
-            .find(|entry| matches!(entry.outcome, Outcome::Translated { .. }))
-            .map(|entry| entry.ready_at)
+        self.entries.iter().find(|entry| matches!(entry.outcome, JobEnd::Translated { .. })).map(|entry| entry.ready_at)
     }
 
     /// Replaces, each in its place, the results that have been ready for `kept` or longer.
@@ -180,12 +177,12 @@ impl Outbox {
     /// Replaces the result at `index`, if it is one.
     fn expire(&mut self, index: usize) -> Option<Expired> {
         let entry = self.entries.get_mut(index)?;
-        if matches!(entry.outcome, Outcome::Failed { .. }) {
+        if matches!(entry.outcome, JobEnd::Failed { .. }) {
             return None;
         }
         self.bytes -= entry.text_bytes();
         let message = "the result waited for its session longer than results are kept".to_owned();
-        entry.outcome = Outcome::Failed { code: FailureCode::ResultExpired, message };
+        entry.outcome = JobEnd::Failed { code: FailureCode::ResultExpired, message };
         self.bytes += entry.text_bytes();
         self.results -= 1;
         Some(Expired { seq: entry.seq, job: entry.job.clone(), trace: entry.trace.clone() })

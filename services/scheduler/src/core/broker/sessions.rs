@@ -5,13 +5,13 @@ use std::time::Instant;
 
 use halfopen_link::close::code;
 use halfopen_link::message::{FailureCode, FromSession, Resume, Submit, ToSession};
-use halfopen_link::{By, Ending};
+use halfopen_link::{By, ConnectionEnd};
 use halfopen_machine::{Bug, OrBug, ensure};
 
 use super::event::Event;
 use super::ids::{ConnectionId, Generation, JobId, JobKey, SessionId, Token};
 use super::jobs::{fits, weight};
-use super::outbox::{AckBeyondSent, Entry, Expired, Outbox, Outcome};
+use super::outbox::{AckBeyondSent, Entry, Expired, JobEnd, Outbox};
 use super::timers::Timer;
 use super::{Broker, Leg, Output, Owner, take_from};
 use crate::config::Limits;
@@ -248,7 +248,7 @@ impl Broker {
     }
 
     /// Puts a finished job's outcome into its session's outbox.
-    pub(super) fn post(&mut self, key: &JobKey, job_bytes: usize, trace: String, outcome: Outcome) -> Result<(), Bug> {
+    pub(super) fn post(&mut self, key: &JobKey, job_bytes: usize, trace: String, outcome: JobEnd) -> Result<(), Bug> {
         let session = self.sessions.get_mut(&key.session).or_bug("the session of an open job is known")?;
         ensure(session.open_jobs.remove(&key.job), "an open job is on its session's list")?;
         take_from(&mut session.job_bytes, job_bytes)?;
@@ -325,7 +325,7 @@ impl Broker {
         while let Some(job) = self.sessions.get(id).and_then(|session| session.open_jobs.first().cloned()) {
             let key = JobKey { job, session: id.clone() };
             let message = message.to_owned();
-            self.finish(&key, Outcome::Failed { code: FailureCode::SessionClosed, message })?;
+            self.finish(&key, JobEnd::Failed { code: FailureCode::SessionClosed, message })?;
         }
         Ok(())
     }
@@ -337,7 +337,12 @@ impl Broker {
         self.close(connection, code::NORMAL, By::Us, "session closed")
     }
 
-    pub(super) fn session_lost(&mut self, id: &SessionId, generation: Generation, end: Ending) -> Result<(), Bug> {
+    pub(super) fn session_lost(
+        &mut self,
+        id: &SessionId,
+        generation: Generation,
+        end: ConnectionEnd,
+    ) -> Result<(), Bug> {
         let session = self.sessions.get_mut(id).or_bug(KNOWN)?;
         ensure(session.generation == generation, "a connection on record is the latest of its session")?;
         session.attached.take().or_bug(PRESENT)?;

@@ -10,7 +10,7 @@ mod state;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use halfopen_link::Ending;
+use halfopen_link::ConnectionEnd;
 use halfopen_link::close::code;
 use halfopen_link::message::{FromNode, ToNode};
 use halfopen_machine::{Bug, Machine};
@@ -53,7 +53,7 @@ pub(crate) enum Input {
     /// The queue to the scheduler is full: it does not read.
     Overflowed,
     /// The connection has ended, and its socket is closed.
-    Lost(Ending),
+    Lost(ConnectionEnd),
     /// A piece of work has come to its end.
     Finished(WorkId, Result<String, String>),
     /// The service is told to stop.
@@ -89,7 +89,7 @@ pub(crate) enum Event {
     /// The scheduler disliked something.
     Complaint { code: String, message: String },
     /// The connection has ended.
-    Lost(Ending),
+    Lost(ConnectionEnd),
     /// The node has acknowledged an assignment.
     JobTaken { job_id: String, attempt_id: String, trace_id: String },
     /// A piece of work has come to its end.
@@ -121,7 +121,7 @@ enum Connection {
     /// The scheduler has taken the registration.
     Registered { opened_at: Instant, next_heartbeat: Instant, next_progress: Instant },
     /// The shell has been asked to close it. `end` is how it ended, if that is known already.
-    Closing { opened_at: Instant, end: Option<Ending> },
+    Closing { opened_at: Instant, end: Option<ConnectionEnd> },
     /// The node has stopped.
     Stopped,
 }
@@ -228,7 +228,7 @@ impl Node {
 
     /// Closes the open connection; nothing, if it is being closed already. `end` is how it ended, where the code on the wire
     /// does not say it.
-    fn close(&mut self, close_code: u16, reason: &str, end: Option<Ending>) -> Result<(), Bug> {
+    fn close(&mut self, close_code: u16, reason: &str, end: Option<ConnectionEnd>) -> Result<(), Bug> {
         match self.connection {
             Connection::Registering { opened_at, .. } | Connection::Registered { opened_at, .. } => {
                 self.outputs.push_back(Output::Close(close_code, reason.to_owned()));
@@ -242,7 +242,7 @@ impl Node {
         }
     }
 
-    fn lost(&mut self, seen: Ending, now: Instant) -> Result<(), Bug> {
+    fn lost(&mut self, seen: ConnectionEnd, now: Instant) -> Result<(), Bug> {
         let (opened_at, end) = match &mut self.connection {
             Connection::Registering { opened_at, .. } | Connection::Registered { opened_at, .. } => (*opened_at, seen),
             Connection::Closing { opened_at, end } => (*opened_at, end.take().unwrap_or(seen)),
@@ -352,7 +352,7 @@ impl Machine for Node {
         match &mut self.connection {
             Connection::Waiting { until } if *until <= now => self.connect(),
             Connection::Registering { answer_by, .. } if *answer_by <= now => {
-                let end = Ending::by_timeout("no answer to the registration");
+                let end = ConnectionEnd::by_timeout("no answer to the registration");
                 self.close(code::NORMAL, "no answer to the registration", Some(end))?;
             }
             Connection::Registered { next_heartbeat, next_progress, .. } => {

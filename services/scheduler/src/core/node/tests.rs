@@ -139,14 +139,14 @@ fn a_scheduler_that_refuses_is_tried_again_after_the_retry_interval() {
 #[test]
 fn a_connection_that_held_is_replaced_at_once_and_one_that_did_not_after_a_pause() {
     let mut fixture = Fixture::registered();
-    fixture.handle(Input::Lost(Ending::by_network("reset")));
+    fixture.handle(Input::Lost(ConnectionEnd::by_network("reset")));
     assert!(!fixture.take().contains(&Output::Connect), "it has not held for the retry interval");
     fixture.pass(5 * SECOND);
     assert_eq!(fixture.take(), [Output::Connect]);
     fixture.handle(Input::Connected);
     fixture.acknowledge_registration();
     fixture.pass(5 * SECOND);
-    fixture.handle(Input::Lost(Ending::by_network("reset")));
+    fixture.handle(Input::Lost(ConnectionEnd::by_network("reset")));
     assert_eq!(fixture.take().last(), Some(&Output::Connect));
 }
 
@@ -158,8 +158,8 @@ fn a_registration_without_an_answer_is_given_up_and_counts_as_a_timeout() {
     fixture.pass(10 * SECOND);
     let detail = "no answer to the registration";
     assert_eq!(fixture.take(), [Output::Close(code::NORMAL, detail.to_owned())]);
-    fixture.handle(Input::Lost(Ending::by_us(code::NORMAL, detail)));
-    let lost = Output::Event(Event::Lost(Ending::by_timeout(detail)));
+    fixture.handle(Input::Lost(ConnectionEnd::by_us(code::NORMAL, detail)));
+    let lost = Output::Event(Event::Lost(ConnectionEnd::by_timeout(detail)));
     assert_eq!(fixture.take(), [lost, Output::Connect]);
 }
 
@@ -167,7 +167,7 @@ fn a_registration_without_an_answer_is_given_up_and_counts_as_a_timeout() {
 fn a_node_comes_back_under_its_identity_unless_another_has_taken_it() {
     for (close_code, is_kept) in [(code::RESTART, true), (code::REPLACED, false), (code::WRONG_TOKEN, false)] {
         let mut fixture = Fixture::registered();
-        fixture.handle(Input::Lost(Ending { close_code, ..Ending::by_network("") }));
+        fixture.handle(Input::Lost(ConnectionEnd { close_code, ..ConnectionEnd::by_network("") }));
         fixture.pass(5 * SECOND);
         fixture.handle(Input::Connected);
         let sent = fixture.sent();
@@ -181,7 +181,7 @@ fn a_result_that_comes_without_a_connection_is_sent_with_the_next_registration()
     let mut fixture = Fixture::registered();
     fixture.assign("job-1", "att-1");
     let work = fixture.started();
-    fixture.handle(Input::Lost(Ending::by_network("reset")));
+    fixture.handle(Input::Lost(ConnectionEnd::by_network("reset")));
     fixture.handle(Input::Finished(work, Ok("hallo".to_owned())));
     assert_eq!(fixture.sent(), []);
     fixture.pass(5 * SECOND);
@@ -229,7 +229,7 @@ fn a_node_that_is_told_to_stop_finishes_its_work_and_says_goodbye() {
     let (job_id, attempt_id) = ("job-1".to_owned(), "att-1".to_owned());
     fixture.handle(Input::Received(ToNode::ResultAck { job_id, attempt_id, accepted: true }));
     assert_eq!(fixture.take().last(), Some(&Output::Close(code::AWAY, STOPPING.to_owned())));
-    let end = Ending::by_us(code::AWAY, STOPPING);
+    let end = ConnectionEnd::by_us(code::AWAY, STOPPING);
     fixture.handle(Input::Lost(end.clone()));
     assert_eq!(fixture.take(), [Output::Event(Event::Lost(end)), Output::Stopped]);
 }
@@ -264,7 +264,7 @@ fn without_a_connection_a_node_stops_at_once() {
 #[cfg(debug_assertions)]
 #[should_panic(expected = "broken rule: only an open connection is lost")]
 fn a_loss_without_a_connection_is_a_bug() {
-    Fixture::new().handle(Input::Lost(Ending::by_network("reset")));
+    Fixture::new().handle(Input::Lost(ConnectionEnd::by_network("reset")));
 }
 
 /// Something that may happen next.
@@ -292,7 +292,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 /// The reference: what a scheduler and the tasks that work know of a node.
-struct World {
+struct Model {
     fixture: Fixture,
     attempts: u32,
     /// The connection, as the shell sees it.
@@ -309,7 +309,7 @@ struct World {
     sent_here: Vec<String>,
 }
 
-impl World {
+impl Model {
     fn new() -> Self {
         let mut world = Self {
             fixture: Fixture::new(),
@@ -366,7 +366,7 @@ impl World {
     fn lose(&mut self) {
         if self.is_open {
             (self.is_open, self.is_registered, self.is_closing) = (false, false, false);
-            self.fixture.handle(Input::Lost(Ending::by_network("reset")));
+            self.fixture.handle(Input::Lost(ConnectionEnd::by_network("reset")));
         }
     }
 
@@ -435,7 +435,7 @@ proptest! {
 
     #[test]
     fn every_result_is_sent_on_every_connection_until_it_is_acknowledged(steps in prop::collection::vec(step(), 1..80)) {
-        let mut world = World::new();
+        let mut world = Model::new();
         for step in steps {
             world.apply(&step);
         }

@@ -9,7 +9,7 @@ use halfopen_link::close::code;
 use halfopen_link::codec::{Undecodable, decode, encode};
 use halfopen_link::connection::{self, Connection, Inbox, Incoming, SendError};
 use halfopen_link::message::FromNode;
-use halfopen_link::{Ending, LinkConfig, Metered, Outbox};
+use halfopen_link::{ConnectionEnd, LinkConfig, Metered, Outbox};
 use halfopen_machine::shell::Shell;
 use halfopen_machine::{Bug, OrBug};
 use halfopen_net::TcpStream;
@@ -48,7 +48,7 @@ struct OpenSocket {
     outbox: Outbox,
     inbox: Inbox,
     /// `None` once the socket is closed.
-    driver: Option<BoxFuture<Ending>>,
+    driver: Option<BoxFuture<ConnectionEnd>>,
 }
 
 impl SchedulerConnection {
@@ -207,7 +207,7 @@ fn log(event: &Event) {
             tracing::warn!(target: TARGET, code, message, "the scheduler complains");
         }
         Event::Lost(end) => {
-            let Ending { close_code, by, detail } = end;
+            let ConnectionEnd { close_code, by, detail } = end;
             if end.is_routine() {
                 tracing::info!(target: TARGET, close_code, %by, detail, "scheduler lost");
             } else {

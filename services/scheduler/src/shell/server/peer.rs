@@ -14,7 +14,7 @@ use halfopen_link::close::code;
 use halfopen_link::codec::{Undecodable, decode, encode};
 use halfopen_link::connection::{self, Connection, Inbox, Incoming};
 use halfopen_link::message::{FromNode, FromSession, ToSession};
-use halfopen_link::{Ending, LinkConfig, Metered, Outbox, id};
+use halfopen_link::{ConnectionEnd, LinkConfig, Metered, Outbox, id};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_tungstenite::WebSocketStream;
@@ -37,7 +37,7 @@ pub(super) async fn run<S>(
     let peer = Peer { id, leg, quarter, turns: Arc::new(Semaphore::new(quarter)), outbox, broker: broker.clone() };
     let running = async { tokio::join!(driver, peer.run(inbox)) };
     if let Err(panic) = AssertUnwindSafe(running).catch_unwind().await {
-        let end = Ending::by_us(code::INTERNAL, "the connection's task has panicked");
+        let end = ConnectionEnd::by_us(code::INTERNAL, "the connection's task has panicked");
         // When the broker is gone there is nothing left to tell.
         let _gone = broker.send(FromPeer::Ended(Input::Lost(id, end))).await;
         std::panic::resume_unwind(panic);
@@ -83,7 +83,7 @@ impl Peer {
                     Ok(input) => self.hand_over(input).await?,
                     Err(Undecodable::UnknownType(kind)) => self.complain(&kind),
                     Err(error @ Undecodable::Malformed(_)) => {
-                        let end = Ending::by_us(code::INVALID, error.to_string());
+                        let end = ConnectionEnd::by_us(code::INVALID, error.to_string());
                         self.outbox.close(end.close_code, &end.detail);
                         return self.tell(FromPeer::Ended(Input::Lost(self.id, end))).await;
                     }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use halfopen_link::message::{FailureCode, FromNode, FromSession, Resume, Submit, ToNode, ToSession};
-use halfopen_link::{Ending, LinkConfig};
+use halfopen_link::{ConnectionEnd, LinkConfig};
 use halfopen_machine::testing::{Strict, start};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -198,7 +198,7 @@ impl Fixture {
     }
 
     fn lose(&mut self, connection: ConnectionId) {
-        self.handle(Input::Lost(connection, Ending::by_network("connection reset")));
+        self.handle(Input::Lost(connection, ConnectionEnd::by_network("connection reset")));
     }
 
     fn take_job(&mut self, worker: &Worker, assigned: &Assigned) {
