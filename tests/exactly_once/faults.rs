@@ -88,7 +88,7 @@ fn on(act: Act, client: &str, nth: Option<u32>) -> Act {
     }
 }
 
-/// A verb of links, on nobody's connections yet.
+/// A verb of links, before it has a link.
 fn act(verb: impl Verb) -> Act {
     let nobody = Connections::of("nobody", SCHEDULER).link;
     Act::at(Target::Link { link: &nobody, connection: None }, verb).expect("a verb of links")

@@ -25,7 +25,7 @@ pub struct Connections {
 pub enum Act {
     /// To open connections.
     Connection {
-        /// Which.
+        /// The connections.
         on: Connections,
         /// What is done.
         verb: Arc<dyn ConnectionVerb>,
@@ -39,7 +39,7 @@ pub enum Act {
     },
     /// To attempts to connect.
     Attempt {
-        /// Which.
+        /// The connections.
         on: Connections,
         /// What is done.
         verb: Arc<dyn AttemptVerb>,
@@ -69,7 +69,7 @@ pub enum Act {
     },
     /// To a host.
     Host {
-        /// Which.
+        /// The host.
         host: HostName,
         /// What is done.
         verb: Arc<dyn HostVerb>,
@@ -83,10 +83,10 @@ pub enum Target<'a> {
     Link {
         /// Who connects to whom.
         link: &'a Link,
-        /// From 1.
+        /// The number of the connection, from 1.
         connection: Option<u32>,
     },
-    /// All links between two hosts, whoever connects.
+    /// All links between two hosts, in whichever direction they are made.
     Between(&'a HostName, &'a HostName),
     /// A host.
     Host(&'a HostName),
@@ -95,7 +95,7 @@ pub enum Target<'a> {
 /// How a fault strikes a connection's beginning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct AtTheBeginning {
-    /// Whether whoever made the attempt must end it.
+    /// Whether the client must end the attempt.
     pub(crate) hangs: bool,
     /// Whether it strikes every attempt in its time; the first one only, without.
     pub(crate) lasts: bool,
@@ -226,7 +226,7 @@ impl Act {
         }
     }
 
-    /// Whether it lets nothing through, one way or both, as long as it lasts, and tells nobody.
+    /// Whether it lets nothing through, one way or both, as long as it lasts, and tells neither end.
     pub fn silences(&self) -> bool {
         match self {
             Self::Connection { verb, .. } => verb.silences(),

@@ -61,7 +61,7 @@ pub enum IoErrorKind {
     ConnectionRefused,
     /// ENETUNREACH: no route, as when the interface is down.
     NetworkUnreachable,
-    /// EHOSTUNREACH: a route, and nobody there, as a router or a failed neighbour lookup tells it.
+    /// EHOSTUNREACH: a route, and no host there, as a router or a failed neighbour lookup tells it.
     HostUnreachable,
     /// ENETDOWN.
     NetworkDown,

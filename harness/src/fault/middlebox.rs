@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// A middlebox: a NAT gateway, a load balancer or a firewall that remembers each connection through it for so long as it
-/// carries something. Keepalive probes keep it alive; nobody is told when it is forgotten.
+/// carries something. Keepalive probes keep it alive; neither end is told when it is forgotten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Middlebox {
     /// How long a connection carries nothing before it is forgotten; whole milliseconds. Five minutes are usual (350 s at
@@ -22,6 +22,6 @@ pub enum Forgetting {
     /// They vanish, both ways.
     #[default]
     Blackhole,
-    /// Whoever sends one gets an RST; the other end hears nothing until it sends one itself.
+    /// The end that sends one gets an RST; the other end hears nothing until it sends one itself.
     Reset,
 }

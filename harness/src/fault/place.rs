@@ -41,7 +41,7 @@ pub enum OnLookup {}
 #[derive(Clone, Copy, Debug)]
 pub enum OnListener {}
 
-/// Everything between two hosts, whoever connects.
+/// Everything between two hosts, in whichever direction connections are made.
 #[derive(Clone, Copy, Debug)]
 pub enum OnPair {}
 
@@ -90,12 +90,12 @@ pub trait ConnectionVerb: AnyVerb {
         false
     }
 
-    /// Whether it lets nothing through, one way or both, as long as it lasts, and tells nobody.
+    /// Whether it lets nothing through, one way or both, as long as it lasts, and tells neither end.
     fn silences(&self) -> bool {
         false
     }
 
-    /// What was missing when it struck and nobody felt it.
+    /// What was missing when it struck and neither end felt it.
     fn lacked(&self) -> Lacked {
         Lacked::Witness
     }

@@ -65,7 +65,7 @@ impl Act {
     }
 }
 
-/// A verb that only this test knows: one end hangs up, so many times.
+/// A verb that only this test knows: one end hangs up, a given number of times.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct HangUp {
     by: Side,

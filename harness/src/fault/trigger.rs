@@ -30,7 +30,7 @@ pub enum Trigger {
     Frame {
         /// Which frames are counted.
         kind: FrameKind,
-        /// From 1.
+        /// The number of the unit, from 1.
         n: u32,
         /// Whose frames are counted.
         direction: Direction,
@@ -49,7 +49,7 @@ pub enum Trigger {
     /// At the nth chunk of the chunked bodies of a direction; the empty one that ends a body is not counted. Inside it are
     /// the bytes that it carries, not its size line.
     Chunk {
-        /// From 1.
+        /// The number of the unit, from 1.
         n: u32,
         /// Of requests or of responses.
         direction: Direction,
@@ -59,7 +59,7 @@ pub enum Trigger {
     /// At the nth line of the HTTP bodies of a direction that are no event streams and not compressed, as of
     /// newline-delimited JSON. Empty lines are not counted; one that its body's end ends is.
     Line {
-        /// From 1.
+        /// The number of the unit, from 1.
         n: u32,
         /// Of requests or of responses.
         direction: Direction,
@@ -75,7 +75,7 @@ pub enum Trigger {
     },
     /// At the HTTP head of the nth exchange: `ToServer` the request's, `ToClient` the response's. The WebSocket handshake is exchange 1.
     HttpHead {
-        /// From 1.
+        /// The number of the unit, from 1.
         n: u32,
         /// Request or response.
         direction: Direction,
@@ -90,7 +90,7 @@ pub enum Trigger {
         host: Option<HostName>,
         /// Fields that must have these values.
         fields: Vec<(String, String)>,
-        /// From 1.
+        /// The number of the unit, from 1.
         n: u32,
         /// How long after it.
         after: Duration,

@@ -38,7 +38,7 @@ impl Display for Target<'_> {
     }
 }
 
-/// A plan's time is exact: whoever replays it by hand types it.
+/// A plan's time is exact: the person who replays it by hand types it.
 pub(super) fn written(duration: Duration) -> String {
     humantime::format_duration(duration).to_string()
 }

@@ -13,19 +13,19 @@ pub(super) enum Pending {
     Close,
     /// The same: these bytes follow it.
     Frame {
-        /// Whose.
+        /// The fault that waits.
         fault: FaultIndex,
-        /// Which.
+        /// The bytes that follow.
         bytes: Bytes,
     },
     /// The end of the chunk in passage: the body ends with it, or with this event.
     BodyEnd {
-        /// Whose.
+        /// The fault that waits.
         fault: FaultIndex,
         /// Nothing, if the body simply ends.
         event: Bytes,
     },
-    /// The end of the chunk in passage, of which nothing is to pass.
+    /// The end of the chunk in passage, from which nothing is to pass.
     Emptied(FaultIndex),
     /// The place of what was taken out.
     Place(Deferred),
@@ -34,7 +34,7 @@ pub(super) enum Pending {
 /// A message or event that was taken out of its place.
 #[derive(Debug)]
 pub(super) struct Deferred {
-    /// Whose.
+    /// The fault that took it out.
     pub(super) fault: FaultIndex,
     /// Its bytes.
     pub(super) bytes: Bytes,

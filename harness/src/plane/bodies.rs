@@ -21,7 +21,7 @@ impl TrackedConnection {
         self.end_both(fault, out);
     }
 
-    /// Ends the body at the point, after an event if there is one to add, writing the size of the chunk around it anew; where
+    /// Ends the body at the point, after an event if there is one to add, writing the size of the chunk around it again; where
     /// the size has already passed, at the chunk's end.
     pub(super) fn truncate(&mut self, fault: FaultIndex, point: Option<Point>, event: Bytes, out: &mut Vec<Effect>) {
         let chunk = match self.to_client.body() {

@@ -78,7 +78,7 @@ impl TrackedConnection {
         Original { what: CountedUnit::SseEvent, bytes: bytes.into(), controls: Bytes::new() }
     }
 
-    /// Throws the unit away that ends at a point, and passes other bytes. Chunks around it are written anew: their sizes
+    /// Throws the unit away that ends at a point, and passes other bytes. Chunks around it are written again: their sizes
     /// change.
     fn replace(&mut self, fault: FaultIndex, point: Point, bytes: &Bytes, out: &mut Vec<Effect>) {
         let Point { direction, from, at } = point;

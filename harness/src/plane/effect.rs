@@ -16,7 +16,7 @@ pub struct ConnectionKey(pub u32);
 /// Whether a connection attempt goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConnectVerdict {
-    /// As if nobody were there to interfere.
+    /// As if there were no plane.
     Proceed,
     /// Answer with RST.
     Refuse(FaultIndex),
@@ -57,7 +57,7 @@ pub enum Effect {
         direction: Direction,
         /// How many.
         bytes: usize,
-        /// Why.
+        /// The fault that does it.
         fault: FaultIndex,
     },
     /// Pass bytes that the sender never sent.
@@ -68,7 +68,7 @@ pub enum Effect {
         direction: Direction,
         /// The bytes.
         bytes: Bytes,
-        /// Why.
+        /// The fault that does it.
         fault: FaultIndex,
     },
     /// Pass the sender's own FIN.
@@ -84,7 +84,7 @@ pub enum Effect {
         connection: ConnectionKey,
         /// Who is told.
         to: Side,
-        /// Why.
+        /// The fault that does it.
         fault: FaultIndex,
     },
     /// Tell an end that the connection was reset, after everything already passed to it.
@@ -93,7 +93,7 @@ pub enum Effect {
         connection: ConnectionKey,
         /// Who is told.
         to: Side,
-        /// Why.
+        /// The fault that does it.
         fault: FaultIndex,
     },
     /// From now on a direction is treated so.
@@ -102,7 +102,7 @@ pub enum Effect {
         connection: ConnectionKey,
         /// Which way.
         direction: Direction,
-        /// How.
+        /// The treatment.
         mode: Mode,
     },
     /// A whole protocol unit has passed.
@@ -118,12 +118,12 @@ pub enum Effect {
     Hold {
         /// Between which.
         between: Hold,
-        /// Why.
+        /// The fault that does it.
         fault: FaultIndex,
     },
     /// Let go what the fault held, and let the calls and lookups succeed again that it made fail.
     Release {
-        /// Which.
+        /// The fault.
         fault: FaultIndex,
     },
     /// A hop keeps bytes that it was sent, and will pass them later.
@@ -132,12 +132,12 @@ pub enum Effect {
         connection: ConnectionKey,
         /// Which way they were going.
         direction: Direction,
-        /// Why.
+        /// The fault that does it.
         fault: FaultIndex,
     },
     /// The middlebox of a connection has forgotten it.
     Forgotten {
-        /// Which.
+        /// The connection.
         connection: ConnectionKey,
     },
     /// The client's lookups of the server's name are answered so until `Release` of the same fault.
@@ -148,7 +148,7 @@ pub enum Effect {
         answer: Answer,
         /// Only the next lookup.
         once: bool,
-        /// Why.
+        /// The fault that does it.
         fault: FaultIndex,
     },
     /// Packets of a direction travel otherwise until `Unshape` of the same fault.
@@ -157,9 +157,9 @@ pub enum Effect {
         connection: ConnectionKey,
         /// Which way.
         direction: Direction,
-        /// How.
+        /// How they travel.
         shaping: Shaping,
-        /// Why.
+        /// The fault that does it.
         fault: FaultIndex,
     },
     /// Packets travel as usual again, both ways.
@@ -179,11 +179,11 @@ pub enum Effect {
         call: IoCall,
         /// With what.
         kind: IoErrorKind,
-        /// From 1.
+        /// The number of the call, from 1.
         nth: u32,
         /// Those after it as well, until `Release` of the same fault.
         lasting: bool,
-        /// Why.
+        /// The fault that does it.
         fault: FaultIndex,
     },
     /// Let the nth `accept` from now on fail on a link's server.
@@ -192,25 +192,25 @@ pub enum Effect {
         link: Link,
         /// With what.
         kind: IoErrorKind,
-        /// From 1.
+        /// The number of the call, from 1.
         nth: u32,
         /// Those after it as well, until `Release` of the same fault.
         lasting: bool,
-        /// Why.
+        /// The fault that does it.
         fault: FaultIndex,
     },
     /// Do something to a host.
     Host {
-        /// Which.
+        /// The host.
         host: HostName,
-        /// What.
+        /// What happens to it.
         act: HostAct,
-        /// Why.
+        /// The fault that does it.
         fault: FaultIndex,
     },
     /// A fault's trigger has come true; `on` and `verb` are for people.
     Fired {
-        /// Which.
+        /// The fault.
         fault: FaultIndex,
         /// `alice->scheduler#1`, `host scheduler`, `between a and b`.
         on: String,
@@ -219,7 +219,7 @@ pub enum Effect {
     },
     /// A fault has ended as planned.
     Healed {
-        /// Which.
+        /// The fault.
         fault: FaultIndex,
     },
 }

@@ -32,7 +32,7 @@ impl Request {
 pub(super) enum Switch {
     /// A 101 made it a WebSocket.
     WebSocket,
-    /// It is a tunnel, or something else that nobody can read.
+    /// It is a tunnel, or something else that cannot be read.
     Opaque,
 }
 

@@ -115,7 +115,7 @@ impl Fields {
 pub(super) enum Framing {
     /// The next head.
     Nothing,
-    /// So many bytes, then the next head.
+    /// This many bytes, then the next head.
     Fixed(u64),
     /// Chunks, then the next head.
     Chunked,
@@ -123,7 +123,7 @@ pub(super) enum Framing {
     UntilClose,
     /// WebSocket frames, in both directions.
     WebSocket,
-    /// Something of which the head does not say how to read it.
+    /// A body whose head does not say how to read it.
     Opaque,
 }
 

@@ -82,7 +82,7 @@ impl Chunk {
 pub(super) enum Body {
     /// Chunks; the one in passage.
     Chunked(Option<Chunk>),
-    /// So many bytes as its head has said.
+    /// As many bytes as its head has said.
     Fixed,
     /// It ends with the connection.
     UntilClose,

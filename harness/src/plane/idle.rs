@@ -54,7 +54,7 @@ impl Idleness {
         self.last = now;
     }
 
-    /// Whether nobody waits.
+    /// Whether no fault waits.
     pub(super) fn is_unimportant(&self) -> bool {
         self.waiting.is_empty()
     }

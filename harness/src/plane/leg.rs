@@ -50,7 +50,7 @@ pub(super) struct Leg {
     units: VecDeque<(u64, Unit)>,
     /// Units that begin before this offset did not arrive whole.
     lost_to: u64,
-    /// The chunk in which a fault that writes chunks anew may strike, as long as its size has not left.
+    /// The chunk in which a fault that writes chunks again may strike, as long as its size has not left.
     kept_chunk: Option<Chunk>,
 }
 
@@ -445,7 +445,7 @@ impl Leg {
         }
     }
 
-    /// A chunk is kept from its size on while a fault that writes it anew may still strike in it.
+    /// A chunk is kept from its size on while a fault that writes it again may still strike in it.
     fn keep_chunk(&mut self) {
         if !self.keeps_chunks() {
             return;

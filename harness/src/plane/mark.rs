@@ -23,7 +23,7 @@ pub(super) enum CountedUnit {
 /// A boundary. Offsets count the sender's bytes in this direction, from 0.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Mark {
-    /// Something began here of which it is not yet known whether it will count.
+    /// A possible unit starts here; it may turn out not to count.
     Candidate {
         /// What it may be.
         what: CountedUnit,
@@ -52,14 +52,14 @@ pub(super) enum Mark {
     },
     /// A unit has begun that counts; of an SSE event it is known that it has data, and it counts when it has ended.
     Begun {
-        /// Which.
+        /// The kind of unit.
         what: CountedUnit,
         /// Its first byte; earlier than this report when it was a candidate before.
         at: u64,
     },
     /// A counted unit has ended.
     Ended {
-        /// Which.
+        /// The kind of unit.
         what: CountedUnit,
         /// Its first byte.
         start: u64,

@@ -30,7 +30,7 @@
 //! - before the nth chunk: until its size shows that it is not the empty one that ends a body;
 //! - a message or event that is to be corrupted, duplicated or moved, or may be the `[DONE]` to be left out: from its
 //!   beginning to its end;
-//! - a fault that may have to write the size of a chunk anew, because it ends the body or changes an event: each chunk,
+//! - a fault that may have to write the size of a chunk again, because it ends the body or changes an event: each chunk,
 //!   until it is whole.
 //!
 //! What shows nothing for a second passes: what may still become a head, a block of an event stream without data, or the

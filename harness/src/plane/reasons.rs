@@ -148,7 +148,7 @@ impl Plane {
         }
     }
 
-    /// That less of something, of which it is told what it is and which way it goes, was seen than was waited for.
+    /// Says what was waited for, which way it goes, and how much less of it was seen.
     fn too_few(
         &self,
         planned: &Planned,

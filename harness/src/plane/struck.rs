@@ -151,7 +151,7 @@ impl Struck<'_> {
         }
     }
 
-    /// A hop keeps what it is sent in a direction and passes it on in pieces of so many bytes, until the fault ends.
+    /// A hop keeps what it is sent in a direction and passes it on in pieces of this many bytes, until the fault ends.
     pub fn keep(&mut self, direction: Direction, bytes: u32, flush_after: Option<Duration>) {
         self.connection.leg(direction).keep(Keeping::new(self.fault, bytes, flush_after));
     }

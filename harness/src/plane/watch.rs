@@ -10,7 +10,7 @@ use crate::trace::Unit;
 /// The law of unit triggers.
 #[derive(Debug)]
 pub(super) struct Watch {
-    /// Whose.
+    /// The fault that waits.
     pub(super) fault: FaultIndex,
     need: Keep,
     aim: Aim,

@@ -34,7 +34,7 @@ enum State {
 #[derive(Debug, Default)]
 struct Frame {
     start: u64,
-    /// `None` for an opcode that nobody has defined.
+    /// `None` for an opcode without a definition.
     kind: Option<FrameKind>,
     last: bool,
     length: u64,
@@ -48,7 +48,7 @@ struct Frame {
 pub(super) struct Header {
     /// Its own bytes.
     pub(super) bytes: usize,
-    /// `None` for an opcode that nobody has defined.
+    /// `None` for an opcode without a definition.
     pub(super) kind: Option<FrameKind>,
     /// Whether a reserved bit is set: then the payload is an extension's (compressed, for one).
     pub(super) reserved: bool,

@@ -107,7 +107,7 @@ pub struct Scenario {
     pub network: Network,
     /// Hosts, then actors, each sorted by name: in this order they start.
     pub hosts: Vec<HostSpec>,
-    /// Pairs of hosts between which the network is another than elsewhere.
+    /// Pairs of hosts with network parameters of their own.
     pub links: Vec<LinkSpec>,
     /// What breaks.
     pub rules: Vec<FaultRule>,
@@ -216,7 +216,7 @@ pub enum Role {
     Actor,
 }
 
-/// Two hosts between which the network is another than elsewhere. What is `None` is as elsewhere.
+/// Overrides the network's parameters between two hosts; `None` keeps the default.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkSpec {
     /// The hosts; their order means nothing.

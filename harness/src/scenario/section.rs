@@ -9,7 +9,7 @@ use super::error::{Mistakes, ScenarioError, nearest, unknown};
 use super::language::{Key, Presence, Table};
 use super::typed::{kind, read, read_fields};
 
-/// A table of which only known keys are read. Built so that an unknown key is found before a missing one: it is
+/// A table whose known keys are read, and no others. Built so that an unknown key is found before a missing one: it is
 /// probably the missing one, misspelt.
 #[derive(Clone, Debug)]
 pub(crate) struct Section<'a> {

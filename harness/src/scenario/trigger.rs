@@ -19,7 +19,7 @@ use crate::fault::{Edge, Trigger};
 use crate::name::{Direction, HostName, Link};
 use crate::pattern::Pattern;
 
-/// Reads the triggers of a fault, of which one is drawn. `link` is what the fault strikes, if that is a link; a string is
+/// Reads the triggers of a fault; one of them is drawn. `link` is what the fault strikes, if that is a link; a string is
 /// a moment's name.
 pub(crate) fn read(node: &LocatedValue, link: Option<&Link>, names: &Names) -> Result<Vec<When>, Mistakes> {
     let choices = Section::choices(node, "`when`")?.unwrap_or(std::slice::from_ref(node));

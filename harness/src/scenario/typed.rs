@@ -58,7 +58,7 @@ impl Error for Misread {
     }
 
     fn invalid_type(found: Unexpected, expected: &dyn Expected) -> Self {
-        // What serde calls by the name of Rust's type is a number to whoever writes a scenario.
+        // What serde calls by the name of Rust's type is a number to the author of a scenario.
         let wanted = match expected.to_string().as_str() {
             "u8" => "a whole number from 0 to 255".to_owned(),
             "u16" => "a whole number from 0 to 65535".to_owned(),

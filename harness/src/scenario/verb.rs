@@ -10,7 +10,7 @@ use super::names::Names;
 use super::section::Section;
 use crate::fault::{Act, Entry, Registry, Target};
 
-/// Reads what a fault may do at its target, of which one is drawn.
+/// Reads what a fault may do at its target; one of these is drawn.
 pub(crate) fn read<'a>(fault: Section<'a>, target: Target, names: &Names<'a>) -> Result<Vec<Act>, Mistakes> {
     let beside: Vec<_> = FAULT.keys().map(|key| key.name).collect();
     let node = fault.node("do")?;

@@ -129,7 +129,7 @@ fn lookups() -> Vec<Cell> {
     vec![
         Cell::new(
             NO_ROW,
-            "the name leads to a machine on which nobody listens",
+            "the name leads to a machine without a listener",
             asks.clone(),
             Peer::absent(),
             &["response: Err(Connect, ConnectionRefused)"],

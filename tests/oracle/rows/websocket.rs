@@ -277,14 +277,8 @@ fn opening() -> Vec<Cell> {
             Peer::listening(&[Step::ReadHead, Step::Send(busy)]),
             &["handshake: Err(Http(503 with 4 bytes))"],
         ),
-        Cell::new(
-            "W26",
-            "nobody listens",
-            WebSocket::client(&[]),
-            Peer::absent(),
-            &["connect: Err(ConnectionRefused)"],
-        )
-        .verb_at(Trigger::Connect, Refuse { lasting: None }, Peer::listening(&[Step::Upgrade])),
+        Cell::new("W26", "no listener", WebSocket::client(&[]), Peer::absent(), &["connect: Err(ConnectionRefused)"])
+            .verb_at(Trigger::Connect, Refuse { lasting: None }, Peer::listening(&[Step::Upgrade])),
         Cell::new(
             "W26",
             "the observer's machine has no network",

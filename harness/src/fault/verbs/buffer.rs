@@ -8,7 +8,7 @@ use crate::fault::{ConnectionVerb, Holds, Key, Lacked, OnConnection, Verb, time,
 use crate::name::Direction;
 use crate::plane::Struck;
 
-/// A hop keeps what it is sent and passes it on in large pieces: when so many bytes are there, when the HTTP message is
+/// A hop keeps what it is sent and passes it on in large pieces: when that many bytes are there, when the HTTP message is
 /// whole, when its sender has finished, or when nothing has been added for a while. It acknowledges at once, and keeps 1 MiB
 /// at most.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

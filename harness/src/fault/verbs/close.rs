@@ -6,7 +6,7 @@ use toml::Value;
 use crate::fault::{ConnectionVerb, Ends, Holds, Key, Mistake, OnConnection, Trigger, Verb, refusal, spelling};
 use crate::plane::{Open, Struck};
 
-/// RFC 6455, 5.5: a control frame has at most 125 bytes, of which the code takes two.
+/// RFC 6455, 5.5: a control frame has at most 125 bytes, and the code takes two of them.
 const REASON_BYTES_AT_MOST: usize = 123;
 
 /// A legal Close frame at a frame boundary, then FIN.

@@ -72,7 +72,7 @@ pub enum IllegalKind {
     Close1006,
     /// A Close frame whose payload is half a code (5.5.1).
     HalfCloseCode,
-    /// A frame with an opcode that nobody has defined (5.2).
+    /// A frame with an opcode without a definition (5.2).
     ReservedOpcode,
     /// A text frame with a reserved bit set that no extension has given a meaning (5.2).
     ReservedBit,

@@ -10,7 +10,7 @@ use crate::plane::Answer;
 /// The client's lookups of the server's name fail.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LookupFails {
-    /// How.
+    /// The error that the lookup fails with.
     #[serde(default)]
     pub kind: LookupError,
     /// For how long; one lookup only without.

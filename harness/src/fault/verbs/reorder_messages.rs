@@ -8,7 +8,7 @@ use crate::plane::{Edit, Open, Struck};
 /// The trigger's message or event arrives behind those that follow it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReorderMessages {
-    /// Behind how many, at least 1. If so many do not follow, it arrives at the end.
+    /// Behind how many, at least 1. If that many do not follow, it arrives at the end.
     #[serde(default = "one")]
     pub by: u32,
 }

@@ -1,4 +1,4 @@
-//! A closing handshake that nobody asked for.
+//! A closing handshake that neither end began.
 
 use super::{Fixture, arriving, fault, frame, lines, masked, message, secs, text, units};
 use crate::fault::{Close, Edge, Ends, FaultIndex, FrameKind, Trigger};

@@ -1,4 +1,4 @@
-//! Bytes that nobody may send.
+//! Bytes that no endpoint may send.
 
 use super::{Fixture, arriving, fault, frame, lines, message, secs, text, units};
 use crate::fault::{Close, Edge, Ends, FaultIndex, Illegal, IllegalKind, Trigger};

@@ -74,7 +74,7 @@ fn an_event_that_did_not_come_says_how_often_it_did() {
     insta::assert_snapshot!(told(&bench.plane));
 }
 
-/// A plane to which nobody has connected.
+/// A plane that has seen no connection.
 fn planned(faults: &[Fault]) -> Fixture {
     Fixture { plane: Plane::new(faults), now: Duration::ZERO, rest: Bytes::new() }
 }

@@ -94,7 +94,7 @@ fn websocket() -> Conversation {
     Conversation { name: "websocket", turns, units: 13 }
 }
 
-/// A protocol that nobody here reads, though it begins like a request.
+/// A protocol that the plane does not read, though it begins like a request.
 fn opaque() -> Conversation {
     let to_server = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\x12\x04".to_vec();
     question_and_answer("opaque", to_server, b"HTTP/2 and \xFF".to_vec(), 0)

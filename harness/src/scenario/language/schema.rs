@@ -108,7 +108,7 @@ fn plain(key: &Key) -> Value {
     shape(&key.shape)
 }
 
-/// A value, or a list of values of which the seed draws one.
+/// A value, or a list of values from which the seed draws one.
 fn drawn(key: &Key) -> Value {
     let one = shape(&key.shape);
     json!({ "anyOf": [one, { "type": "array", "minItems": 1, "items": one }] })
@@ -171,7 +171,7 @@ fn moment() -> Value {
     moments
 }
 
-/// A trigger, a moment's name, a moment with other keys, or several of these of which the seed draws one.
+/// A trigger, a moment's name, a moment with other keys, or several of these, from which the seed draws one.
 fn when() -> Value {
     let name = json!({ "type": "string" });
     let mut keys: Map<_, _> =
@@ -203,7 +203,7 @@ fn one_of(item: &Value) -> Value {
     })
 }
 
-/// What stands under `do`: a verb, several of which the seed draws one, or such a choice with parameters of their own.
+/// What stands under `do`: a verb, several from which the seed draws one, or such a choice with parameters of their own.
 fn verb_word_or_choice() -> Value {
     let list = json!({ "type": "string" });
     let mut choice = one_of(&json!({ "anyOf": [with_verb(&[]), list] }));

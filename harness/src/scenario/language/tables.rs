@@ -189,7 +189,7 @@ pub(crate) const LINK: Table = Table { what: "a link", groups: &[&BETWEEN, &OF_A
 const BETWEEN: [Key; 1] =
     [Key::required::<Vec<HostName>>("between", "The two hosts, in any order.", "[\"alice\", \"chat\"]")];
 
-/// The keys of which a `[[link]]` sets at least one.
+/// A `[[link]]` sets at least one of these keys.
 pub(crate) const OF_A_LINK: [Key; 6] = [
     of_a_link(LINK_PARAMETERS[0]),
     of_a_link(LINK_PARAMETERS[1]),

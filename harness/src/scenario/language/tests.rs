@@ -92,7 +92,7 @@ fn a_misspelt_key_or_word_is_refused_by_the_schema_and_by_the_parser() {
     }
 }
 
-/// Values of every kind, some of which each key takes.
+/// Values of every kind. Each key takes some of them.
 const PALETTE: [&str; 16] = [
     "\"5s\"",
     "\"alice\"",

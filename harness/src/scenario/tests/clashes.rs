@@ -1,4 +1,4 @@
-//! Faults of which it is certain, before any run, that they can do nothing.
+//! Faults that can certainly, before any run, do nothing.
 
 use std::fmt::Write as _;
 use std::path::Path;

@@ -375,7 +375,7 @@ fn hand_over<'a>(shared: &'a Shared, mut state: MutexGuard<'a, State>, me: Optio
         return;
     }
     if next == 0 {
-        shared.show(Some(shared.speaking.load(Ordering::Relaxed)).filter(|life| *life != super::NOBODY));
+        shared.show(Some(shared.speaking.load(Ordering::Relaxed)).filter(|life| *life != super::NO_LIFE));
     } else {
         shared.crew.helped.store(true, Ordering::Relaxed);
         shared.show(state.members[next].life);

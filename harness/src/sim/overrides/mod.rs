@@ -86,7 +86,7 @@ pub(crate) struct Shared {
     /// Whether every draw is the same.
     warm_up: bool,
     crew: crew::Crew,
-    /// The life that speaks on the run's first thread, or [`NOBODY`].
+    /// The life that speaks on the run's first thread, or [`NO_LIFE`].
     speaking: AtomicU32,
     /// What every life's threads need to know of it, by its number.
     lives: Mutex<Vec<Life>>,
@@ -133,7 +133,7 @@ struct Life {
 }
 
 /// No host is running.
-const NOBODY: u32 = u32::MAX;
+const NO_LIFE: u32 = u32::MAX;
 
 /// Something that the engine has to take down.
 #[derive(Debug)]
@@ -168,7 +168,7 @@ impl Shared {
         Self {
             run,
             beacon: Beacon::of_run(),
-            named: AtomicU32::new(NOBODY),
+            named: AtomicU32::new(NO_LIFE),
             now_nanos: AtomicU64::new(0),
             epoch_seconds: epoch.as_secs(),
             looks: AtomicU64::new(0),
@@ -179,7 +179,7 @@ impl Shared {
             waits: AtomicU64::new(0),
             warm_up,
             crew: crew::Crew::default(),
-            speaking: AtomicU32::new(NOBODY),
+            speaking: AtomicU32::new(NO_LIFE),
             lives: Mutex::default(),
             told: Mutex::default(),
             has_told: AtomicBool::new(false),
@@ -232,7 +232,7 @@ impl Shared {
     /// Says who speaks on the run's first thread from now on.
     #[inline]
     pub(crate) fn speak(&self, life: Option<u32>) {
-        self.speaking.store(life.unwrap_or(NOBODY), Ordering::Relaxed);
+        self.speaking.store(life.unwrap_or(NO_LIFE), Ordering::Relaxed);
         self.show(life);
     }
 
@@ -258,13 +258,13 @@ impl Shared {
     /// Whether this thread runs the code of a service, and not that of the runtime.
     #[inline]
     fn is_spoken_on(&self) -> bool {
-        self.speaking.load(Ordering::Relaxed) != NOBODY || !crew::is_first()
+        self.speaking.load(Ordering::Relaxed) != NO_LIFE || !crew::is_first()
     }
 
     /// Whose code this thread runs.
     pub(crate) fn life(&self) -> Option<u32> {
         if crew::is_first() {
-            Some(self.speaking.load(Ordering::Relaxed)).filter(|life| *life != NOBODY)
+            Some(self.speaking.load(Ordering::Relaxed)).filter(|life| *life != NO_LIFE)
         } else {
             crew::life(self)
         }
