@@ -214,9 +214,9 @@ impl Plane {
         let Link { client, server } = link;
         let reversed = Link { client: server.clone(), server: client.clone() };
         match (of(link), of(&reversed), wanted) {
-            ((0, _), (0, _), _) => format!("nobody ever connected {}", way(client, server)),
+            ((0, _), (0, _), _) => format!("no host ever connected {}", way(client, server)),
             ((0, _), (other, _), _) => format!(
-                "nobody ever connected {}, but {} {}: a link is written from who connects",
+                "no host ever connected {}, but {} {}: a link is written from who connects",
                 way(client, server),
                 way(server, client),
                 times(other),

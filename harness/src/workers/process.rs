@@ -210,7 +210,7 @@ fn how(status: ExitStatus, said: &str) -> How {
         {
             How::PanickedTwice
         }
-        (None, signal) => How::Killed(signal.map_or_else(|| "nobody knows what".to_owned(), name_of_signal)),
+        (None, signal) => How::Killed(signal.map_or_else(|| "an unknown signal".to_owned(), name_of_signal)),
     }
 }
 

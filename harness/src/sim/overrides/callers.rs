@@ -55,7 +55,7 @@ pub(super) fn tell(call: &str) {
                 callers.iter().map(|caller| caller.krate).filter(|krate| seen.insert(*krate)).collect();
             format!("{call} was called by {caller} (on the stack, innermost first: {})", crates.join(", "))
         }
-        None => format!("{call} was called by nobody whose name is on the stack"),
+        None => format!("{call} was called by a function without a name on the stack"),
     };
     // A process that has closed stderr asks for no report.
     let _ = writeln!(std::io::stderr(), "halfopen: {sentence}");
