@@ -25,7 +25,7 @@
 //! message out of turn) nothing is held against any job.
 //!
 //! A job under suspicion is sent again, by itself; in flight at a second such close, without another kind of close
-//! between the two, it resolves [`Rejected`](crate::Outcome::Rejected). In flight means sent and not acknowledged.
+//! between the two, it resolves [`Rejected`](crate::JobOutcome::Rejected). In flight means sent and not acknowledged.
 //!
 //! tungstenite reports a code that must not travel (0 to 999, 1004 to 1006, 1014 to 2999, 5000 and above) as 1002.
 
