@@ -6,12 +6,14 @@
 //! - `room`: a room in which everybody hears every line.
 //! - `actors`: the users: [`actors::talker`] with sentences, [`actors::reader`] of a stream, [`actors::prober`] of an engine,
 //!   [`actors::crowd`] all at once, [`actors::listener`] in a room.
+//! - `laws`: what the protocols between the services exclude, judged on the wire.
 //! - `specimens`: defective services, one defect each, that the catalogue must convict.
 //!
 //! The scenarios lie in `catalogue/<family>/*.toml`; `catalogue/_base/` holds what they share.
 
 pub mod actors;
 pub mod engine;
+mod laws;
 pub mod model;
 pub mod room;
 pub mod services;
@@ -34,5 +36,5 @@ pub fn catalogue() -> Catalogue {
         .actor("prober", actors::prober::play)
         .actor("crowd", actors::crowd::play)
         .actor("listener", actors::listener::play);
-    specimens::with_specimens(services)
+    laws::with_laws(specimens::with_specimens(services))
 }
