@@ -7,6 +7,7 @@ pub use crate::check::delivery::{Delivery, DeliveryLaw};
 pub use crate::check::expectations::Expectations;
 pub use crate::check::leaks::{GaugeLaw, Leaks, SocketLaw};
 pub use crate::check::sometimes::Sometimes;
+pub use crate::check::timing::Timing;
 pub use crate::scenario::{
     Arrivals, FaultRule, HostSpec, LinkParameters, Specimen, base_schema, load_dir, reference, schema,
 };

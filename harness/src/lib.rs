@@ -39,6 +39,7 @@ pub mod fault;
 pub mod internals;
 mod mapping;
 pub mod name;
+mod occurrence;
 mod outcome;
 mod pattern;
 mod plan;

@@ -1,12 +1,14 @@
 //! Facts from records: a scenario says which tracing events and wire units mean what, and here they become facts.
 //!
 //! - `connections`: facts from what happens to connections;
-//! - `silence`: sources that told nothing, and what there was instead.
+//! - `silence`: sources that told nothing, and what there was instead;
+//! - `units`: the kinds of protocol units, and what each says.
 //!
 //! Invariant: a fact stands right behind the record that it was read from, with that record's time.
 
 mod connections;
 mod silence;
+mod units;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,12 +17,12 @@ use serde_json::Value;
 
 pub(crate) use self::connections::{ConnectionMoment, ConnectionOrigin};
 use self::silence::{Miss, SourceCounts};
+pub(crate) use self::units::{UnitKind, document};
 
 use crate::fact::{Fact, FactKind};
-use crate::fault::FrameKind;
 use crate::name::{ConnectionId, Direction, HostName, Link, Side};
-use crate::pattern::{Pattern, document_of, text_at};
-use crate::trace::{LogEvent, Record, RecordKind, Unit};
+use crate::pattern::{Pattern, text_at};
+use crate::trace::{LogEvent, Record, RecordKind};
 
 /// Where facts of one kind come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,21 +94,6 @@ pub struct UnitOrigin {
     pub at: Option<Side>,
 }
 
-/// The kinds of units that can tell a fact.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum UnitKind {
-    /// A WebSocket text message.
-    WsText,
-    /// A WebSocket Close frame.
-    WsClose,
-    /// An SSE event that is no mere comment.
-    SseEvent,
-    /// A request's head.
-    HttpRequest,
-    /// A response's head.
-    HttpResponse,
-}
-
 /// Puts a fact behind each record that a source matches. At the end stands, for each source that must occur and never
 /// did, a violation of the rule `silent source`: a service that tells nothing must not pass for one that is in order.
 pub(crate) fn apply(records: Vec<Record>, sources: &[FactSource]) -> Vec<Record> {
@@ -171,7 +158,7 @@ impl<'a> Index<'a> {
                 }
             }
             RecordKind::Unit { connection, direction, unit } => {
-                let Some(origins) = unit_kind(unit).and_then(|kind| self.units.get(&kind)) else { return facts };
+                let Some(origins) = UnitKind::of(unit).and_then(|kind| self.units.get(&kind)) else { return facts };
                 let document = document(unit);
                 for (place, kind, origin) in origins {
                     match origin.read(*kind, &document, connection, *direction) {
@@ -236,7 +223,7 @@ impl EventOrigin {
 }
 
 /// Whether a tracing target is a module or stands below it.
-fn is_within(target: &str, module: &str) -> bool {
+pub(crate) fn is_within(target: &str, module: &str) -> bool {
     target.strip_prefix(module).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
@@ -275,39 +262,14 @@ impl UnitOrigin {
     }
 }
 
-fn unit_kind(unit: &Unit) -> Option<UnitKind> {
-    match unit {
-        Unit::WsMessage { kind: FrameKind::Text, .. } => Some(UnitKind::WsText),
-        Unit::WsControl { kind: FrameKind::Close, .. } => Some(UnitKind::WsClose),
-        Unit::SseEvent { name: None, data: None, .. } => None,
-        Unit::SseEvent { .. } => Some(UnitKind::SseEvent),
-        Unit::HttpRequest { .. } => Some(UnitKind::HttpRequest),
-        Unit::HttpResponse { .. } => Some(UnitKind::HttpResponse),
-        Unit::HttpChunk { .. } | Unit::WsControl { .. } | Unit::WsMessage { .. } => None,
-    }
-}
-
-/// What pointers go into: the JSON that a text message or an SSE event's data holds (a string, when it is none), the
-/// `code` and `reason` of a Close frame, the `method` and `target` of a request, the `status` of a response.
-pub(crate) fn document(unit: &Unit) -> Value {
-    let json = |text: &Option<String>| text.as_deref().map_or(Value::Null, document_of);
-    match unit {
-        Unit::WsMessage { text, .. } => json(text),
-        Unit::SseEvent { data, .. } => json(data),
-        Unit::WsControl { code, reason, .. } => serde_json::json!({ "code": code, "reason": reason }),
-        Unit::HttpRequest { method, target } => serde_json::json!({ "method": method, "target": target }),
-        Unit::HttpResponse { status } => serde_json::json!({ "status": status }),
-        Unit::HttpChunk { bytes } => serde_json::json!({ "bytes": bytes }),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::check::trace_builder::{TraceBuilder, connection};
     use crate::check::{Check, RunIntegrity};
+    use crate::fault::FrameKind;
     use crate::pattern::Wanted;
-    use crate::trace::Level;
+    use crate::trace::{Level, Unit};
 
     #[test]
     fn a_mapped_event_tells_its_fact_right_behind_itself() {

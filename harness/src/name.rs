@@ -54,6 +54,21 @@ pub struct Link {
     pub server: HostName,
 }
 
+impl Link {
+    /// Reads a link as files write it: `alice -> scheduler`.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let (client, server) = text.split_once("->")?;
+        let (client, server) = (client.trim(), server.trim());
+        let are_there = !client.is_empty() && !server.is_empty();
+        are_there.then(|| Self { client: client.into(), server: server.into() })
+    }
+
+    /// What is said of a text that is none.
+    pub(crate) fn misspelt(text: &str) -> String {
+        format!("`{text}` is no link: links are written as \"alice -> scheduler\"")
+    }
+}
+
 impl fmt::Display for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}->{}", self.client, self.server)

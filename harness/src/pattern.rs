@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Conditions on what a message says. All must hold; without any, every message is meant.
@@ -17,7 +18,8 @@ use serde_json::Value;
 /// assert!(!result.matches_text(r#"{"type":"result","error":"timeout"}"#));
 /// assert_eq!(result.to_string(), "no error and type=result");
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "BTreeMap<String, Written>", into = "BTreeMap<String, Written>")]
 pub struct Pattern(BTreeMap<String, Wanted>);
 
 /// What a place in a message must hold. `null` is nothing.
@@ -56,6 +58,11 @@ impl Pattern {
         self.0.iter().all(|(pointer, wanted)| wanted.is_met_by(text_at(document, pointer).as_deref()))
     }
 
+    /// Whether what stands at each place, by its pointer, is what is wanted there.
+    pub(crate) fn holds(&self, at: impl Fn(&str) -> Option<String>) -> bool {
+        self.0.iter().all(|(pointer, wanted)| wanted.is_met_by(at(pointer).as_deref()))
+    }
+
     /// Whether the message that consists of a text is meant.
     pub fn matches_text(&self, text: &str) -> bool {
         self.is_any() || self.matches(&document_of(text))
@@ -78,6 +85,46 @@ impl Wanted {
             Self::Present => text.is_some(),
             Self::Absent => text.is_none(),
         }
+    }
+}
+
+/// What a place must hold, as a file writes it.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Text(String),
+    Whole(i64),
+    Truth(bool),
+    Presence { present: bool },
+}
+
+impl From<BTreeMap<String, Written>> for Pattern {
+    fn from(written: BTreeMap<String, Written>) -> Self {
+        written.into_iter().fold(Self::default(), |pattern, (place, wanted)| {
+            let wanted = match wanted {
+                Written::Text(text) => Wanted::of_text(&text),
+                Written::Whole(number) => Wanted::Is(number.to_string()),
+                Written::Truth(truth) => Wanted::Is(truth.to_string()),
+                Written::Presence { present: true } => Wanted::Present,
+                Written::Presence { present: false } => Wanted::Absent,
+            };
+            pattern.with(&place, wanted)
+        })
+    }
+}
+
+impl From<Pattern> for BTreeMap<String, Written> {
+    fn from(pattern: Pattern) -> Self {
+        let written = pattern.0.into_iter().map(|(pointer, wanted)| {
+            let wanted = match wanted {
+                Wanted::Is(text) => Written::Text(text),
+                Wanted::IsNot(text) => Written::Text(format!("!{text}")),
+                Wanted::Present => Written::Presence { present: true },
+                Wanted::Absent => Written::Presence { present: false },
+            };
+            (pointer, wanted)
+        });
+        written.collect()
     }
 }
 

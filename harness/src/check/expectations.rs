@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Broadcast, Check, CloseCode, Delivery, Detect, Evidence, Finding, Hygiene, Leaks, Livelock, OwnChecks, Recover,
-    RunIntegrity, Sometimes, Stops, Stream, Survival, Terminal, TookEffect, Truthful, Verdict,
+    RunIntegrity, Sometimes, Stops, Stream, Survival, Terminal, Timing, TookEffect, Truthful, Verdict,
 };
 use crate::fact::FactKind;
 
@@ -70,6 +70,9 @@ pub struct Expectations {
     /// Retries are bounded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub livelock: Option<Livelock>,
+    /// What must follow follows in time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timing: Option<Timing>,
     /// States that a sweep reaches. No run is judged by them: see [`Sometimes`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sometimes: Option<Sometimes>,
@@ -81,7 +84,7 @@ pub struct Expectations {
 
 impl Expectations {
     /// The names of all laws that a scenario can expect, in the order of the fields.
-    pub const LAWS: [&'static str; 13] = [
+    pub const LAWS: [&'static str; 14] = [
         "delivery",
         "broadcast",
         "truthful",
@@ -95,6 +98,7 @@ impl Expectations {
         "hygiene",
         "leaks",
         "livelock",
+        "timing",
     ];
 
     /// What can stand below `[checks]`, beside the checks of a catalogue's own: the laws, and the states that a sweep reaches.
@@ -124,6 +128,7 @@ impl Expectations {
             boxed(&self.hygiene),
             boxed(&self.leaks),
             boxed(&self.livelock),
+            boxed(&self.timing),
         ];
         all.into_iter().flatten().collect()
     }
@@ -261,6 +266,37 @@ with = "alice"
 
 [livelock]
 retries_at_most = 10
+
+[timing.ping_every_20s]
+follows = [{ unit = "ws_ping", link = "alice -> chat", where = { "/code" = { present = false } } }, { fault = 0, step = "healed" }]
+within = "21s"
+at_least = "19s"
+same = "connection"
+never = true
+optional = true
+
+[timing.ping_every_20s.after]
+unit = "ws_ping"
+link = "alice -> chat"
+direction = "to_server"
+
+[[timing.ping_every_20s.unless]]
+event = "session lost"
+host = "alice"
+target = "chat"
+where = { by = "!us" }
+
+[[timing.ping_every_20s.unless]]
+fact = "detected"
+key = "s-1"
+value = "1006"
+
+[[timing.ping_every_20s.unless]]
+connection = "closed"
+at = "client"
+
+[[timing.ping_every_20s.unless]]
+process = "started"
 
 [sometimes.resumed]
 event = "session ready"

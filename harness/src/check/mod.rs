@@ -37,6 +37,7 @@ mod stops;
 mod stream;
 mod survival;
 mod terminal;
+pub(crate) mod timing;
 mod took_effect;
 #[cfg(test)]
 pub(crate) mod trace_builder;
@@ -62,6 +63,7 @@ pub(crate) use stops::Stops;
 pub(crate) use stream::Stream;
 pub(crate) use survival::{Health, Survival};
 pub(crate) use terminal::Terminal;
+pub(crate) use timing::Timing;
 pub(crate) use took_effect::TookEffect;
 pub(crate) use truthful::Truthful;
 pub use verdict::{Finding, Signature, Verdict, Violation};

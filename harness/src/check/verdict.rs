@@ -1,5 +1,6 @@
 //! What a check answers.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -108,7 +109,7 @@ impl fmt::Display for Signature {
 /// How a law was broken: what a check's examination finds, before it is put together with the check's name and law.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    clause: &'static str,
+    clause: Cow<'static, str>,
     sentence: String,
     witness: Vec<usize>,
     roles: Vec<HostName>,
@@ -116,8 +117,8 @@ pub struct Finding {
 
 impl Finding {
     /// The clause of the law in two or three words, and a sentence about this case.
-    pub fn new(clause: &'static str, sentence: impl Into<String>) -> Self {
-        Self { clause, sentence: sentence.into(), witness: Vec::new(), roles: Vec::new() }
+    pub fn new(clause: impl Into<Cow<'static, str>>, sentence: impl Into<String>) -> Self {
+        Self { clause: clause.into(), sentence: sentence.into(), witness: Vec::new(), roles: Vec::new() }
     }
 
     /// The records that prove it.
@@ -138,7 +139,7 @@ impl Finding {
 
     /// The violation that this is of a check's law.
     pub fn of(self, check: &'static str, law: &'static str) -> Violation {
-        let signature = Signature::new(check, self.clause, &self.roles);
+        let signature = Signature::new(check, &self.clause, &self.roles);
         Violation { check, law, sentence: self.sentence, witness: self.witness, signature }
     }
 }

@@ -1,5 +1,7 @@
 //! Facts from what happens to connections.
 
+use serde::{Deserialize, Serialize};
+
 use crate::fact::{Fact, FactKind};
 use crate::name::{ConnectionId, HostName, Link, Side};
 use crate::trace::ConnectionEvent;
@@ -22,7 +24,8 @@ pub struct ConnectionOrigin {
 }
 
 /// What can happen to a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ConnectionMoment {
     /// It is attempted. Told as `retried` it is every attempt of the link but the first.
     Attempted,
@@ -70,7 +73,7 @@ impl ConnectionMoment {
     }
 
     /// What an event is, and at which end it happens; `None` for what no end hears of.
-    fn of(event: &ConnectionEvent) -> Option<(Self, Side)> {
+    pub(crate) fn of(event: &ConnectionEvent) -> Option<(Self, Side)> {
         Some(match event {
             ConnectionEvent::Attempted => (Self::Attempted, Side::Client),
             ConnectionEvent::Established => (Self::Established, Side::Client),

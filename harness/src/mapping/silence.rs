@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::{FactSource, Origin, UnitKind};
+use super::{FactSource, Origin};
 use crate::name::HostName;
 use crate::trace::{LogEvent, Record, RecordKind};
 
@@ -92,15 +92,8 @@ fn name(source: &FactSource) -> String {
     match &source.from {
         Origin::Event(event) => format!("event `{}`", event.message),
         Origin::Unit(unit) => {
-            let word = match unit.unit {
-                UnitKind::WsText => "ws_text",
-                UnitKind::WsClose => "ws_close",
-                UnitKind::SseEvent => "sse_event",
-                UnitKind::HttpRequest => "http_request",
-                UnitKind::HttpResponse => "http_response",
-            };
             let link = unit.link.as_ref().map_or(String::new(), |link| format!(" on {link}"));
-            format!("unit `{word}`{link}")
+            format!("unit `{}`{link}", unit.unit.word())
         }
         Origin::Connection(connection) => {
             let link = connection.link.as_ref().map_or(String::new(), |link| format!(" on {link}"));

@@ -105,6 +105,14 @@ allowed_losses = [{ reason = "host_died", host = "chat" }]
 
 [checks.truthful]
 
+[checks.timing.ping_every_20s]
+after = { unit = "ws_ping", link = "alice -> chat", direction = "to_server" }
+follows = [{ unit = "ws_ping", link = "alice -> chat" }, { connection = "closed", at = "client" }]
+same = "connection"
+at_least = "19s"
+within = "21s"
+unless = { event = "session lost", host = "alice", where = { by = "!us" } }
+
 [[specimen]]
 name = "send-counts-as-delivered"
 host = "chat"

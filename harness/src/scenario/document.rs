@@ -76,6 +76,22 @@ impl LocatedValue {
         }
     }
 
+    /// The same, to be changed.
+    pub(crate) fn get_mut(&mut self, key: &str) -> Option<&mut Self> {
+        match &mut self.value {
+            Value::Table(entries) => entries.iter_mut().find(|entry| entry.key == key).map(|entry| &mut entry.node),
+            Value::Scalar(_) | Value::Array(_) => None,
+        }
+    }
+
+    /// The entries of the table under a key of this table, to be changed.
+    pub(crate) fn table_of(&mut self, key: &str) -> Option<&mut Vec<Entry>> {
+        match &mut self.get_mut(key)?.value {
+            Value::Table(entries) => Some(entries),
+            Value::Scalar(_) | Value::Array(_) => None,
+        }
+    }
+
     /// Lays a file over its base: tables are joined key by key, the file's own lists of tables (`[[facts]]`,
     /// `[[link]]`) follow those of its base, and for all else this file's word counts. A list in somebody's
     /// configuration is one value, so it is replaced.

@@ -14,22 +14,9 @@ use crate::mapping::{ConnectionMoment, ConnectionOrigin, EventOrigin, FactSource
 use crate::name::{Link, Side};
 use crate::pattern::Pattern;
 
-const UNITS: [UnitKind; 5] =
-    [UnitKind::WsText, UnitKind::WsClose, UnitKind::SseEvent, UnitKind::HttpRequest, UnitKind::HttpResponse];
-
-fn word(unit: UnitKind) -> &'static str {
-    match unit {
-        UnitKind::WsText => "ws_text",
-        UnitKind::WsClose => "ws_close",
-        UnitKind::SseEvent => "sse_event",
-        UnitKind::HttpRequest => "http_request",
-        UnitKind::HttpResponse => "http_response",
-    }
-}
-
 /// The words of the units.
 pub(super) fn unit_words() -> Vec<&'static str> {
-    UNITS.map(word).to_vec()
+    UnitKind::ALL.map(UnitKind::word).to_vec()
 }
 
 /// Reads a `[[facts]]`.
@@ -106,8 +93,8 @@ fn connection(section: &Section) -> Result<ConnectionOrigin, ScenarioError> {
 
 fn unit(section: &Section) -> Result<UnitOrigin, ScenarioError> {
     let wanted: String = section.required("unit")?;
-    let Some(unit) = UNITS.into_iter().find(|unit| word(*unit) == wanted) else {
-        let error = unknown(format!("there is no unit `{wanted}`"), &wanted, UNITS.map(word));
+    let Some(unit) = UnitKind::ALL.into_iter().find(|unit| unit.word() == wanted) else {
+        let error = unknown(format!("there is no unit `{wanted}`"), &wanted, unit_words());
         return Err(section.place_of("unit").error_meaning(error));
     };
     let matching = section.get("where").map_or(Ok(Pattern::default()), |node| pattern::read(node, "`where`"))?;
@@ -164,7 +151,7 @@ pub(crate) fn keys(source: &FactSource) -> Vec<(&'static str, Value)> {
             keys.extend(event.to.as_ref().map(|to| ("to", text(to))));
         }
         Origin::Unit(unit) => {
-            keys.push(("unit", Value::String(word(unit.unit).to_owned())));
+            keys.push(("unit", Value::String(unit.unit.word().to_owned())));
             keys.extend(unit.link.as_ref().map(|link| ("link", written_link(link))));
             keys.extend(unit.direction.as_ref().map(|direction| ("direction", spelt(direction))));
             keys.extend(unit.at.as_ref().map(|side| ("at", spelt(side))));

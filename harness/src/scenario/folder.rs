@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::Scenario;
-use super::document::{LocatedValue, Value};
+use super::document::{Entry, LocatedValue, Value};
 use super::error::{Mistakes, ScenarioError, unknown};
 use super::language::tables::BASE;
 use super::section::Section;
@@ -196,14 +196,17 @@ fn without_overridden_links(mut base: LocatedValue, own: &LocatedValue) -> Locat
     base
 }
 
-/// `checks.delivery = false` in a scenario drops a check of its base.
+/// `checks.delivery = false` in a scenario drops a check of its base, and `checks.timing.NAME = false` a rule about time.
 fn without_dropped_checks(mut merged: LocatedValue) -> LocatedValue {
-    if let Value::Table(entries) = &mut merged.value {
-        for entry in entries.iter_mut().filter(|entry| entry.key == "checks") {
-            if let Value::Table(checks) = &mut entry.node.value {
-                checks.retain(|check| check.node.value != Value::Scalar(toml::Value::Boolean(false)));
-            }
-        }
+    if let Some(checks) = merged.table_of("checks") {
+        checks.retain(|check| !is_dropped(check));
+    }
+    if let Some(rules) = merged.get_mut("checks").and_then(|checks| checks.table_of("timing")) {
+        rules.retain(|rule| !is_dropped(rule));
     }
     merged
+}
+
+fn is_dropped(entry: &Entry) -> bool {
+    entry.node.value == Value::Scalar(toml::Value::Boolean(false))
 }

@@ -12,7 +12,7 @@
 //! # The code
 //!
 //! From text to scenario: `document` (TOML with lines), `section` and `typed` (tables and values), `verb`, `trigger`,
-//! `pattern`, `names`, `rule`, `facts`, `convicts` and `read` (the words; `language` holds their keys), `validate` (what no single word
+//! `pattern`, `names`, `rule`, `facts`, `timing`, `convicts` and `read` (the words; `language` holds their keys), `validate` (what no single word
 //! shows). `folder` finds files and bases, `build` is for Rust, `write` goes the other way.
 
 mod build;
@@ -29,6 +29,7 @@ mod pattern;
 mod read;
 mod rule;
 mod section;
+mod timing;
 mod trigger;
 mod typed;
 mod validate;

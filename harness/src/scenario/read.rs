@@ -11,9 +11,9 @@ use super::language::checks::{LAWS, SIGN};
 use super::language::tables;
 use super::names::Names;
 use super::section::Section;
-use super::typed;
 use super::validate::{self, Places};
 use super::{FaultRule, HostSpec, LinkParameters, LinkSpec, Network, Role, Scenario, Specimen, convicts, facts, rule};
+use super::{timing, typed};
 use crate::check::{Expectations, Sign, current_name};
 use crate::fault::{Fault, Middlebox, Registry};
 
@@ -214,6 +214,8 @@ fn check(entry: &Entry, checks: &LocatedValue) -> Result<(), Mistakes> {
     if let Some(law) = LAWS.iter().find(|law| law.word == entry.key) {
         let what = format!("the check `{}`", law.word);
         Section::any(&entry.node, &what)?.check(law.keys.iter()).unless(())?;
+    } else if entry.key == "timing" {
+        timing::check(entry)?;
     } else if let Value::Table(states) = &entry.node.value {
         let mut mistakes = Mistakes::default();
         for state in states {

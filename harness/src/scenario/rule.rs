@@ -262,13 +262,5 @@ pub(crate) fn between(section: &Section) -> Result<(HostName, HostName), Scenari
 /// The hosts of `alice -> scheduler` under `link`.
 pub(crate) fn link(section: &Section) -> Result<Link, ScenarioError> {
     let text: String = section.required("link")?;
-    let names = text.split_once("->").map(|(client, server)| (client.trim(), server.trim()));
-    match names {
-        Some((client, server)) if !client.is_empty() && !server.is_empty() => {
-            Ok(Link { client: client.into(), server: server.into() })
-        }
-        _ => Err(section
-            .place_of("link")
-            .error(format!("`{text}` is no link: links are written as \"alice -> scheduler\""))),
-    }
+    Link::parse(&text).ok_or_else(|| section.place_of("link").error(Link::misspelt(&text)))
 }

@@ -5,13 +5,14 @@
 //!
 //! - [`key`]: a key, a table, and what a value looks like; [`values`]: what each type of the harness looks like.
 //! - [`tables`]: the tables of a scenario; [`triggers`]: `when`; [`verbs`]: `do`; [`facts`]: `[[facts]]`;
-//!   [`checks`]: `[checks.NAME]`.
+//!   [`checks`]: `[checks.NAME]`; [`timing`]: `[checks.timing.NAME]`.
 //! - `reference` writes the page, `schema` the schemas.
 
 pub(crate) mod checks;
 pub(crate) mod facts;
 pub(crate) mod key;
 pub(crate) mod tables;
+pub(crate) mod timing;
 pub(crate) mod triggers;
 pub(crate) mod values;
 pub(crate) mod verbs;

@@ -4,7 +4,7 @@ use super::key::{Form, Key, Presence, Shape, Table};
 use super::tables::{ACTOR, HOST, LINK, NETWORK, SCENARIO, SPECIMEN};
 use super::triggers::{NUMBERS, TRIGGERS};
 use super::verbs::{self, FAULT};
-use super::{checks, facts};
+use super::{checks, facts, timing};
 
 const BEGINNING: &str = "\
 # The language of scenarios
@@ -63,6 +63,23 @@ const SOMETIMES_SAY: &str = "\
 States that some run of a sweep must reach, by name. No single run is judged by them. `sometimes = \"each verb of each fault\"`
 stands for a state of each verb that a fault may draw, on what it strikes.";
 
+const TIMING_SAYS: &str = "\
+Rules about time, by name: what `after` names opens an obligation, what `follows` names closes the oldest open one, and the
+time between the two is bounded. The verdict says how often each rule was kept, and the shortest and the longest time.
+
+An obligation is void when its time is not over at the end of the run, and when the host that owes it is away, or ends or is told
+to stop before its time is over. A rule by which no obligation was kept or broken convicts the run, unless it is `optional`.
+`checks.timing.NAME = false` drops a rule of the base. Latency counts: a unit is at the receiver later than it was sent.
+
+```toml
+[checks.timing.ping_every_20s]
+after = { unit = \"ws_ping\", link = \"alice -> chat\", direction = \"to_server\" }
+follows = { unit = \"ws_ping\", link = \"alice -> chat\", direction = \"to_server\" }
+same = \"connection\"
+at_least = \"19s\"
+within = \"21s\"
+```";
+
 /// The reference of the language of scenarios, in Markdown, made from the tables that the parser uses.
 pub fn reference() -> String {
     let mut page = Page(BEGINNING.to_owned());
@@ -97,6 +114,13 @@ pub fn reference() -> String {
     let says = "The laws that must hold. A name that is none of these is a check of the catalogue's own.";
     page.section("`[checks.NAME]`", says);
     checks::LAWS.iter().for_each(|law| page.form(law, ""));
+    page.section("`[checks.timing.NAME]`", TIMING_SAYS);
+    page.keys(timing::RULE.keys());
+    page.section(
+        "Occurrences: `after`, `follows`, `unless`",
+        "What can occur: one of these tables, or a list of them.",
+    );
+    timing::OCCURRENCES.iter().for_each(|occurrence| page.form(occurrence, ""));
     page.section("`[checks.sometimes]`", SOMETIMES_SAY);
     page.keys(checks::SIGN.keys());
     page.table(

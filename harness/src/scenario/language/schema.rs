@@ -7,7 +7,7 @@ use super::reference::sentence;
 use super::tables::{ACTOR, BASE, HOST, SCENARIO};
 use super::triggers::TRIGGERS;
 use super::verbs::{self, FAULT, VerbForm};
-use super::{checks, facts};
+use super::{checks, facts, timing};
 use crate::fault::Registry;
 use crate::scenario::read::EACH;
 
@@ -53,6 +53,7 @@ fn document(table: &Table, title: &str) -> Value {
     schema["definitions"] = json!({
         "facts": one_of_forms(&facts::ORIGINS, plain),
         "checks": all_checks(),
+        "occurrence": occurrence(),
         "wanted": wanted(),
         "trigger": trigger(),
         "moment": moment(),
@@ -160,6 +161,12 @@ fn one_of_forms(forms: &'static [Form], value: fn(&Key) -> Value) -> Value {
 
 fn trigger() -> Value {
     one_of_forms(&TRIGGERS, drawn)
+}
+
+/// What can occur, or a list of that.
+fn occurrence() -> Value {
+    let one = one_of_forms(&timing::OCCURRENCES, plain);
+    json!({ "anyOf": [one, { "type": "array", "minItems": 1, "items": one }] })
 }
 
 /// A trigger with the link on which it counts.
@@ -282,6 +289,9 @@ fn all_checks() -> Value {
     let state = json!({ "anyOf": [shape(&Shape::Table(&checks::SIGN)), each] });
     let states = json!({ "anyOf": [{ "type": "object", "additionalProperties": state }, each, { "const": false }] });
     laws.insert("sometimes".to_owned(), states);
+    let rule = json!({ "anyOf": [closed(timing::RULE.keys()), { "const": false }] });
+    let rules = json!({ "anyOf": [{ "type": "object", "additionalProperties": rule }, { "const": false }] });
+    laws.insert("timing".to_owned(), rules);
     let own = json!({ "anyOf": [{ "type": "object" }, { "const": false }] });
     json!({ "type": "object", "properties": laws, "additionalProperties": own })
 }

@@ -9,12 +9,13 @@ use serde_json::Value as Json;
 use super::key::{Form, Key, Presence, Shape, Table};
 use super::schema::shape;
 use super::values::words;
-use super::{base_schema, checks, facts, reference, schema, tables, triggers, verbs};
+use super::{base_schema, checks, facts, reference, schema, tables, timing, triggers, verbs};
 use crate::check::{
     Broadcast, CloseCode, Delivery, Detect, Expectations, Hygiene, Leaks, Livelock, Recover, Stops, Stream, Survival,
     Terminal, Truthful,
 };
 use crate::fault::Edge;
+use crate::occurrence::Occurrence;
 use crate::scenario::{LocatedValue, Scenario, arbitrary};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
@@ -81,6 +82,9 @@ fn a_misspelt_key_or_word_is_refused_by_the_schema_and_by_the_parser() {
         ("numbered =", "number ="),
         ("law =", "laws ="),
         ("deduplicated =", "deduplicate ="),
+        ("at_least =", "atleast ="),
+        ("same =", "some ="),
+        ("\"ws_ping\"", "\"ws_pinng\""),
         ("convicted_by =", "convictedby ="),
         ("[[fault]]", "[[faults]]"),
         ("latency = \"35ms\"", "latency = 35"),
@@ -115,9 +119,17 @@ const PALETTE: [&str; 16] = [
 #[test]
 fn a_value_that_a_key_takes_is_a_value_that_the_schema_takes() {
     let of_verbs: Vec<Key> = verbs::forms().into_iter().flat_map(|verb| verb.keys).collect();
-    let groups = [&tables::SCENARIO, &tables::NETWORK, &tables::HOST, &tables::LINK, &tables::SPECIMEN, &verbs::FAULT];
+    let groups = [
+        &tables::SCENARIO,
+        &tables::NETWORK,
+        &tables::HOST,
+        &tables::LINK,
+        &tables::SPECIMEN,
+        &verbs::FAULT,
+        &timing::RULE,
+    ];
     let of_tables = groups.into_iter().flat_map(Table::keys);
-    let forms = triggers::TRIGGERS.iter().chain(&facts::ORIGINS).chain(&checks::LAWS);
+    let forms = triggers::TRIGGERS.iter().chain(&facts::ORIGINS).chain(&checks::LAWS).chain(&timing::OCCURRENCES);
     let of_forms = forms.flat_map(|form: &Form| form.keys);
     for key in &of_tables.chain(of_forms).copied().chain(of_verbs).filter(Key::is_checked).collect::<Vec<_>>() {
         let schema = validator(&shape(&key.shape));
@@ -151,12 +163,20 @@ fn the_keys_of_each_check_are_those_of_the_type_that_reads_it() {
         words::<Leaks>(),
         words::<Livelock>(),
     ];
-    let laws: Vec<_> = checks::LAWS.iter().map(|law| law.word).collect();
+    // The rules of `timing` have names of their own.
+    let laws: Vec<_> = checks::LAWS.iter().map(|law| law.word).chain(["timing"]).collect();
     assert_eq!(laws, Expectations::LAWS);
+    let mut keys_of_occurrences: Vec<_> = timing::OCCURRENCES.iter().flat_map(|form| form.names()).collect();
+    let mut fields_of_occurrences = words::<Occurrence>().to_vec();
+    keys_of_occurrences.sort_unstable();
+    keys_of_occurrences.dedup();
+    fields_of_occurrences.sort_unstable();
+    assert_eq!(keys_of_occurrences, fields_of_occurrences);
     for (law, fields) in checks::LAWS.iter().zip(fields) {
         assert_eq!(law.names(), fields, "{}", law.word);
     }
     let keys = |table: &Table| table.keys().map(|key| key.name).collect::<Vec<_>>();
+    assert_eq!(keys(&timing::RULE), words::<crate::check::timing::TimingRule>());
     assert_eq!(keys(&checks::SIGN), words::<crate::check::Sign>());
     assert_eq!(keys(&checks::ALLOWED_LOSS), words::<crate::check::AllowedLoss>());
     assert_eq!(keys(&checks::HEALTH), words::<crate::check::Health>());

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Checked, Places, Scenario, known};
+use super::{Checked, Places, Scenario, known, timing};
 use crate::check::{Expectations, GaugeLaw, NoCheck, OwnChecks};
 use crate::fact::FactKind;
 use crate::fault::{Act, Registry, spelling};
@@ -23,6 +23,7 @@ pub(super) fn checks(scenario: &Scenario, places: &Places) -> Vec<Flaw> {
     }
     let named = named_hosts(&scenario.checks).into_iter();
     flaws.extend(named.filter_map(|(path, host)| known(host, path, scenario).err()));
+    flaws.extend(timing::rules(scenario, places));
     let signs = scenario.checks.sometimes.iter().flat_map(|sometimes| &sometimes.0);
     let verbs = signs.filter_map(|(state, sign)| Some((state, sign.fault.as_deref()?)));
     // A verb of the catalogue's own is known by the faults that have it; one that none has never strikes.

@@ -3,6 +3,7 @@
 mod check;
 mod clash;
 mod fault;
+mod timing;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
