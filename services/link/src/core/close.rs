@@ -132,8 +132,8 @@ pub fn is_sendable(close_code: u16) -> bool {
     matches!(close_code, 1000..=1003 | 1007..=1013 | 3000..=4999)
 }
 
-/// Whether losing a connection this way is part of a normal day: browsers are closed, laptops sleep, processes are
-/// stopped. Logged at debug; anything else is a warning.
+/// Whether losing a connection this way is part of a normal day: browsers are closed, laptops sleep or leave their network,
+/// processes are stopped. Logged at debug; anything else is a warning.
 #[must_use]
 pub fn is_expected_io(kind: io::ErrorKind) -> bool {
     matches!(
@@ -144,6 +144,9 @@ pub fn is_expected_io(kind: io::ErrorKind) -> bool {
             | io::ErrorKind::UnexpectedEof
             | io::ErrorKind::NotConnected
             | io::ErrorKind::TimedOut
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::NetworkDown
     )
 }
 
@@ -180,5 +183,6 @@ mod tests {
     fn an_error_that_no_lost_peer_causes_is_not_expected() {
         assert!(!is_expected_io(io::ErrorKind::PermissionDenied));
         assert!(is_expected_io(io::ErrorKind::NotConnected));
+        assert!(is_expected_io(io::ErrorKind::HostUnreachable));
     }
 }

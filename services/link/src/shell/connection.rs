@@ -29,6 +29,7 @@ use crate::config::LinkConfig;
 use crate::keepalive::{self, Keepalive, ping_number, ping_payload};
 use crate::metered::{Meter, Metered};
 use crate::safe_close::safe_close;
+use crate::websocket::report_failure;
 
 /// The owner's side of an open WebSocket.
 #[derive(Debug)]
@@ -246,6 +247,7 @@ where
                 }
                 // What arrived before the loss is still to be read, the peer's Close among it.
                 Stop::Failed(error) => {
+                    report_failure(&error);
                     let seen = timeout(config.close_timeout, reader).await;
                     let ending = seen.unwrap_or_else(|_| ConnectionEnd::from_error(&error));
                     (ending.clone(), farewell_to(&ending), Instant::now())
@@ -336,7 +338,10 @@ where
                 let frame = frame.as_ref().map(|frame| (frame.code.into(), frame.reason.as_str()));
                 return Err(ConnectionEnd::by_peer(frame));
             }
-            Some(Err(error)) => return Err(ConnectionEnd::from_error(&error)),
+            Some(Err(error)) => {
+                report_failure(&error);
+                return Err(ConnectionEnd::from_error(&error));
+            }
             None => return Err(ConnectionEnd::from_error(&Error::ConnectionClosed)),
         }
     }

@@ -62,6 +62,15 @@ pub fn is_expected(error: &Error) -> bool {
     }
 }
 
+/// Tells of a call whose failure ended a link, unless the peer or the network is simply gone: that is told with the ending.
+pub(crate) fn report_failure(error: &Error) {
+    if let Error::Io(error) = error
+        && !is_expected_io(error.kind())
+    {
+        tracing::warn!(error = %error.kind(), "a call on a websocket failed");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::io;

@@ -19,12 +19,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use halfopen_link::close::is_expected_io;
 use halfopen_net::{TcpListener, TcpStream};
 use rand::TryRng;
 use rand::rngs::{SysError, SysRng};
 use thiserror::Error;
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -167,11 +168,7 @@ async fn accept_until_done(
         tokio::select! {
             biased;
             exit = owner.join_next() => return exit.and_then(Result::ok).ok_or(RunError::Core),
-            Some(ended) = connections.join_next() => {
-                if ended.is_err() {
-                    tracing::error!(target: event_log::TARGET, "a connection's task has panicked");
-                }
-            }
+            Some(ended) = connections.join_next() => note_end(ended),
             stream = accept(listener, port) => {
                 if connections.len() >= port.config.limits.connections {
                     port.metrics.connections_refused.inc();
@@ -185,15 +182,78 @@ async fn accept_until_done(
     }
 }
 
+/// A connection's task ends quietly, whatever its peer did. A panic is a defect of ours, and costs this connection only.
+fn note_end(ended: Result<(), JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        tracing::error!(target: event_log::TARGET, "a connection's task has panicked");
+    }
+}
+
 /// The next connection. A failure is survived, with a pause: a shortage of descriptors must not become a hot loop.
 async fn accept(listener: &TcpListener, port: &Port) -> TcpStream {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => return stream,
             Err(error) => {
-                tracing::warn!(target: event_log::TARGET, %error, "accepting failed");
+                note_accept_error(&error);
                 sleep(port.config.timings.accept_pause).await;
             }
+        }
+    }
+}
+
+/// A connection that was gone before it was accepted is everyday life; a full file table is not.
+fn note_accept_error(error: &io::Error) {
+    if is_expected_io(error.kind()) {
+        tracing::debug!(target: event_log::TARGET, %error, "accepting failed");
+    } else {
+        tracing::warn!(target: event_log::TARGET, %error, "accepting failed");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use tracing::{Event, Level, Subscriber};
+    use tracing_subscriber::Layer;
+    use tracing_subscriber::layer::{Context, SubscriberExt as _};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_task_that_panicked_is_told_as_an_error_and_one_that_ended_or_was_aborted_is_not() {
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async {});
+        assert_eq!(levels(|ended| note_end(ended), tasks.join_next().await.expect("a task")), [Level::ERROR; 0]);
+        tasks.spawn(std::future::pending::<()>()).abort();
+        assert_eq!(levels(|ended| note_end(ended), tasks.join_next().await.expect("a task")), [Level::ERROR; 0]);
+        tasks.spawn(async { panic!("on purpose") });
+        assert_eq!(levels(|ended| note_end(ended), tasks.join_next().await.expect("a task")), [Level::ERROR]);
+    }
+
+    #[test]
+    fn a_connection_that_was_gone_at_once_is_no_warning_and_a_full_file_table_is() {
+        let accept = |kind: io::ErrorKind| levels(|error: io::Error| note_accept_error(&error), kind.into());
+        assert_eq!(accept(io::ErrorKind::ConnectionAborted), [Level::DEBUG]);
+        assert_eq!(accept(io::ErrorKind::OutOfMemory), [Level::WARN]);
+    }
+
+    /// The levels of the lines that `log` writes of this.
+    fn levels<T>(log: impl FnOnce(T), of: T) -> Vec<Level> {
+        let levels = Levels::default();
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(levels.clone()), || log(of));
+        levels.0.lock().expect("no panic while it is held").clone()
+    }
+
+    #[derive(Clone, Default)]
+    struct Levels(Arc<Mutex<Vec<Level>>>);
+
+    impl<S: Subscriber> Layer<S> for Levels {
+        fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+            self.0.lock().expect("no panic while it is held").push(*event.metadata().level());
         }
     }
 }

@@ -122,3 +122,52 @@ impl Peer {
         self.broker.send(message).await.map_err(|_| BrokerGone)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use tokio::io::ReadBuf;
+    use tokio_tungstenite::tungstenite::protocol::Role;
+
+    use super::*;
+
+    /// A global handler that hears of a panic is not enough: the registry must hear of it too.
+    #[tokio::test]
+    async fn a_connection_whose_task_panics_is_ended_at_the_broker_and_the_panic_goes_on() {
+        let (broker, mut told) = mpsc::channel(8);
+        let socket = WebSocketStream::from_raw_socket(Metered::new(Panics), Role::Server, None).await;
+        let running = tokio::spawn(run(socket, ConnectionId(7), Leg::Session, LinkConfig::default(), broker));
+        assert!(running.await.expect_err("it panics").is_panic());
+        let mut ends = Vec::new();
+        while let Some(message) = told.recv().await {
+            if let FromPeer::Ended(Input::Lost(id, end)) = message {
+                ends.push((id, end.close_code));
+            }
+        }
+        assert_eq!(ends, [(ConnectionId(7), code::INTERNAL)]);
+    }
+
+    /// A socket whose first read finds a bug.
+    struct Panics;
+
+    impl AsyncRead for Panics {
+        fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+            panic!("on purpose")
+        }
+    }
+
+    impl AsyncWrite for Panics {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(bytes.len()))
+        }
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+}
