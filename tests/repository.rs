@@ -123,6 +123,43 @@ fn every_verb_and_each_of_its_kinds_strikes_in_a_scenario() {
     assert!(acts.iter().copied().any(one_way), "no scenario has a partition that is one way");
 }
 
+/// The legs of the services, and on each the local calls that no service makes there, or that another leg stands for.
+const LEGS: [(&str, &str, &[&str]); 6] = [
+    ("alice", "scheduler", &[]),
+    // One listener of the scheduler's serves this leg and the one above.
+    ("node", "scheduler", &["accept"]),
+    // One listener of the gateway's serves this leg and the reader's.
+    ("node", "gateway", &["accept"]),
+    // The gateway ends a request by dropping its socket; the model is no service of this repository.
+    ("gateway", "model", &["accept", "shutdown"]),
+    // The reader is no service of this repository, so it is the gateway's calls that fail.
+    ("reader", "gateway", &["connect"]),
+    // The engine is no service of this repository.
+    ("core", "engine", &["accept"]),
+];
+
+/// A call that fails locally is met by another piece of code on every leg: `shutdown` is what Windows lets fail
+/// (docs/failures.md), and a read that fails is met elsewhere than a write that does.
+#[test]
+fn every_local_call_fails_on_every_leg_that_makes_it() {
+    let scenarios = catalogue().scenarios().expect("the catalogue has no mistakes");
+    let acts: Vec<_> = scenarios.iter().flat_map(|scenario| &scenario.rules).flat_map(FaultRule::acts).collect();
+    let fails = |client: &str, server: &str, call: &str| {
+        let on_leg = |act: &Act| act.target().link().is_some_and(|link| link.client == client && link.server == server);
+        let says = |act: &Act| act.verb().keys().iter().any(|(name, is)| *name == "call" && is.as_str() == Some(call));
+        acts.iter().any(|act| act.word() == "io_error" && on_leg(act) && says(act))
+    };
+    let registry = Registry::default();
+    let io_error = registry.entries().iter().filter(|entry| entry.word() == "io_error");
+    let key = io_error.flat_map(|entry| entry.keys()).find(|key| key.name == "call").expect("a call fails");
+    let Holds::Word(calls) = key.holds else { panic!("`call` is no word") };
+    for (client, server, never_made) in LEGS {
+        let is_held = |call: &str| never_made.contains(&call) || fails(client, server, call);
+        let missing: Vec<_> = calls.iter().filter(|call| !is_held(call)).collect();
+        assert!(missing.is_empty(), "no scenario lets these calls fail on {client} -> {server}: {missing:?}");
+    }
+}
+
 #[test]
 fn the_readme_lists_every_verb_by_the_place_where_it_strikes() {
     let registry = Registry::default();
