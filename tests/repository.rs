@@ -145,7 +145,9 @@ fn every_local_call_fails_on_every_leg_that_makes_it() {
     let scenarios = catalogue().scenarios().expect("the catalogue has no mistakes");
     let acts: Vec<_> = scenarios.iter().flat_map(|scenario| &scenario.rules).flat_map(FaultRule::acts).collect();
     let fails = |client: &str, server: &str, call: &str| {
-        let on_leg = |act: &Act| act.target().link().is_some_and(|link| link.client == client && link.server == server);
+        let on_leg = |act: &Act| {
+            act.target().link().is_some_and(|link| link.client.as_str() == client && link.server.as_str() == server)
+        };
         let says = |act: &Act| act.verb().keys().iter().any(|(name, is)| *name == "call" && is.as_str() == Some(call));
         acts.iter().any(|act| act.word() == "io_error" && on_leg(act) && says(act))
     };

@@ -27,17 +27,11 @@ pub struct Script {
     /// The scheduler's session endpoint.
     pub url: String,
     /// The number of connections.
-    #[serde(default = "connections")]
     pub connections: u32,
     /// How many messages each sends.
     pub messages: u32,
     /// How many of a hundred connections are dropped abruptly, each at a moment of its own.
     pub dropped_percent: u32,
-}
-
-/// Enough that the abrupt ends of many connections overlap.
-fn connections() -> u32 {
-    200
 }
 
 /// Over which all connections begin, and over which a dropped one is.

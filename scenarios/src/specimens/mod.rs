@@ -27,6 +27,7 @@ pub(crate) fn with_specimens(mut catalogue: Catalogue) -> Catalogue {
         ("body-unread", "specimen_body_unread", OfProber::BodyUnread),
         ("error-level-noise", "specimen_error_level_noise", OfProber::ErrorLevelNoise),
         ("refused-is-failure", "specimen_refused_is_failure", OfProber::RefusedIsFailure),
+        ("first-ready-is-enough", "specimen_first_ready_is_enough", OfProber::FirstReadyIsEnough),
     ];
     let of_scheduler = [
         ("closes-twice", "specimen_closes_twice", OfScheduler::ClosesTwice),

@@ -1,6 +1,7 @@
 //! The noisy health check of docs/failures.md: a prober that is right but for one defect.
 
 use bytes::Bytes;
+use futures_util::future::{join_all, select_all};
 use halfopen::{BoxError, FactKind, HostContext};
 use halfopen_net::hyper::Connector;
 use http_body_util::{BodyExt, Empty};
@@ -9,7 +10,7 @@ use hyper::{Request, Uri};
 use tokio::time::{sleep, timeout};
 use tracing::{debug, error};
 
-use crate::actors::prober::{READY, Script};
+use crate::actors::prober::{Script, ready, used};
 
 /// What its authors got wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,33 +21,52 @@ pub enum Defect {
     ErrorLevelNoise,
     /// An engine that is not there yet has failed.
     RefusedIsFailure,
+    /// The first engine that is ready is taken for all of them.
+    FirstReadyIsEnough,
 }
 
-/// Asks until the engine is ready, or the budget is spent.
+/// Asks until every engine is ready, or the budget is spent, and uses them.
 ///
 /// # Errors
 /// If the script cannot be read.
 pub async fn play(cx: HostContext, defect: Defect) -> Result<(), BoxError> {
     let script: Script = cx.config()?;
-    let url: Uri = script.url.parse()?;
-    cx.offered(READY);
+    let engines: Vec<Uri> = script.urls.iter().map(|url| url.parse()).collect::<Result<_, _>>()?;
+    if defect == Defect::FirstReadyIsEnough {
+        let waits =
+            engines.iter().zip(&script.urls).map(|(engine, url)| Box::pin(wait(&cx, &script, engine, url, defect)));
+        select_all(waits).await;
+    } else {
+        join_all(engines.iter().zip(&script.urls).map(|(engine, url)| wait(&cx, &script, engine, url, defect))).await;
+    }
+    if engines.len() == 1 {
+        return Ok(());
+    }
+    for (engine, url) in engines.iter().zip(&script.urls) {
+        cx.offered(used(url));
+        match timeout(script.probe.timeout, ask(engine, defect)).await {
+            Ok(Ok(true)) => cx.received(used(url)),
+            Ok(Ok(false) | Err(_)) | Err(_) => cx.fact(FactKind::ClaimedFailed, used(url), "it was not ready"),
+        }
+    }
+    Ok(())
+}
+
+/// Asks one engine until it is ready, or the budget is spent.
+async fn wait(cx: &HostContext, script: &Script, engine: &Uri, url: &str, defect: Defect) {
+    cx.offered(ready(url));
     for _ in 0..script.probe.attempts {
-        match timeout(script.probe.timeout, ask(&url, defect)).await {
-            Ok(Ok(true)) => {
-                cx.received(READY);
-                return Ok(());
-            }
+        match timeout(script.probe.timeout, ask(engine, defect)).await {
+            Ok(Ok(true)) => return cx.received(ready(url)),
             Ok(Err(failure)) if defect == Defect::RefusedIsFailure => {
-                cx.fact(FactKind::ClaimedFailed, READY, failure);
-                return Ok(());
+                return cx.fact(FactKind::ClaimedFailed, ready(url), failure);
             }
             Ok(Err(failure)) if defect == Defect::ErrorLevelNoise => error!(%failure, "health check failed"),
             Ok(Ok(false) | Err(_)) | Err(_) => debug!("not ready yet"),
         }
         sleep(script.probe.interval).await;
     }
-    cx.fact(FactKind::ClaimedFailed, READY, "the budget is spent");
-    Ok(())
+    cx.fact(FactKind::ClaimedFailed, ready(url), "the budget is spent");
 }
 
 /// Whether the answer is a good one.
