@@ -9,7 +9,7 @@ pub use crate::check::leaks::{GaugeLaw, Leaks, SocketLaw};
 pub use crate::check::sometimes::Sometimes;
 pub use crate::check::timing::Timing;
 pub use crate::scenario::{
-    Arrivals, FaultRule, HostSpec, LinkParameters, Specimen, base_schema, load_dir, reference, schema,
+    Arrivals, FaultRule, HostSpec, LinkParameters, Opposite, Specimen, base_schema, load_dir, reference, schema,
 };
 pub use crate::seed::SeedTree;
 #[cfg(feature = "sim")]

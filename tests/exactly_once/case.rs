@@ -81,6 +81,7 @@ impl Case {
             host: "scheduler".into(),
             run: scheduler.to_owned(),
             convicted_by: Vec::new(),
+            breaks: None,
         };
         Plan::draw(&scenario.with_specimen(&specimen), Seed(self.seed))
     }

@@ -51,7 +51,7 @@ pub(super) struct Replay {
     /// The seed (with a scenario's name)
     #[arg(long)]
     pub(super) seed: Option<Seed>,
-    /// Play this specimen of the scenario instead of the real thing
+    /// Play this specimen or opposite of the scenario instead of the real thing
     #[arg(long, value_name = "NAME")]
     pub(super) specimen: Option<String>,
     #[command(flatten)]

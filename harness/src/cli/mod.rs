@@ -40,7 +40,7 @@ use crate::sweep::{Depth, Player, Report, Series};
 
 /// The command's exit codes: everything held.
 const HELD: u8 = 0;
-/// A law was broken, or a specimen went free.
+/// A law was broken, or a specimen or opposite went free.
 #[cfg(feature = "sim")]
 const BROKEN: u8 = 1;
 /// The harness or its input is at fault.
@@ -61,7 +61,7 @@ impl<E: std::error::Error + 'static> From<E> for CommandError {
 /// Runs are played in worker processes (`--isolate process`, the default), which are this program once more: call this
 /// before anything that the program should do only once.
 ///
-/// The exit code is 0 when every law held and every specimen was convicted, 1 when not, 2 when the harness or the input
+/// The exit code is 0 when every law held and every specimen and opposite was convicted, 1 when not, 2 when the harness or the input
 /// is at fault.
 ///
 /// ```no_run
@@ -111,7 +111,7 @@ fn play(catalogue: &Catalogue, plan: &Plan, isolate: Place) -> Result<Outcome, S
     let report = match isolate {
         Place::Process => crate::workers::play(plan)?,
         Place::Thread => {
-            let series = Series { scenario: plan.scenario.clone(), specimen: None };
+            let series = Series { scenario: plan.scenario.clone(), defect: None };
             Player::new(catalogue).play(&series, 0, plan, Depth::Whole)
         }
     };
@@ -141,6 +141,10 @@ fn list(catalogue: &Catalogue) -> Result<u8, CommandError> {
                 specimen.name,
                 specimen.convicted_by.join(", ")
             ));
+        }
+        for opposite in &scenario.opposites {
+            let by = opposite.convicted_by.join(", ");
+            say(&format!("{:width$}    opposite {}, convicted by {by}", "", opposite.name));
         }
     }
     Ok(tell_mistakes(&folder))

@@ -39,13 +39,12 @@ fn plan_of_seed(catalogue: &Catalogue, arguments: &Replay) -> Result<Plan, Comma
         .ok_or_else(|| CommandError(format!("replay {} needs a seed: add `--seed S`", arguments.what)))?;
     let scenario = match &arguments.specimen {
         None => scenario,
-        Some(name) => {
-            let specimen = scenario.specimens.iter().find(|specimen| specimen.name == *name).ok_or_else(|| {
-                let known: Vec<_> = scenario.specimens.iter().map(|specimen| specimen.name.as_str()).collect();
-                CommandError(format!("`{}` has no specimen `{name}`; it has: {}", scenario.name, known.join(", ")))
-            })?;
-            scenario.with_specimen(specimen)
-        }
+        Some(name) => scenario.with_defect(name).ok_or_else(|| {
+            let specimens = scenario.specimens.iter().map(|specimen| specimen.name.as_str());
+            let known: Vec<_> = specimens.chain(scenario.opposites.iter().map(|of| of.name.as_str())).collect();
+            let (name, known) = (&scenario.name, known.join(", "));
+            CommandError(format!("`{name}` has no specimen and no opposite of this name; it has: {known}"))
+        })?,
     };
     Ok(Plan::draw(&scenario, seed))
 }

@@ -11,7 +11,7 @@ use super::{
 use crate::catalogue::Catalogue;
 use crate::plan::Plan;
 use crate::settings::{COMMAND_SEEDS, Settings};
-use crate::sweep::{Complaint, Isolate, SeriesResult, Summary, Sweep};
+use crate::sweep::{Complaint, DefectKind, Isolate, SeriesResult, Summary, Sweep};
 
 pub(super) fn run(catalogue: &Catalogue, arguments: &Run) -> Result<u8, CommandError> {
     let mut settings = Settings::from_env()?;
@@ -95,16 +95,25 @@ fn report(catalogue: &Catalogue, summaries: &[Summary], wall: Duration, one_seed
     let runs: usize = summaries.iter().map(|summary| summary.runs).sum();
     let simulated: Duration = summaries.iter().map(|summary| summary.simulated).sum();
     let held = summaries.iter().filter(|summary| matches!(summary.result, SeriesResult::Held)).count();
-    let scenarios = summaries.iter().filter(|summary| summary.specimen.is_none()).count();
-    let convicted = summaries.iter().filter(|summary| matches!(summary.result, SeriesResult::Convicted { .. })).count();
-    let specimens = summaries.len() - scenarios;
+    let scenarios = summaries.iter().filter(|summary| summary.defect.is_none()).count();
+    let specimens = convicted(summaries, DefectKind::Specimen, "specimens");
+    let opposites = convicted(summaries, DefectKind::Opposite, "opposites");
     say(&format!(
-        "\n{held} of {scenarios} scenarios held, {convicted} of {specimens} specimens convicted: {runs} runs, {} simulated in {} ({:.0} times real time)",
+        "\n{held} of {scenarios} scenarios held{specimens}{opposites}: {runs} runs, {} simulated in {} ({:.0} times real time)",
         table::simulated(simulated),
         table::wall(wall),
         simulated.as_secs_f64() / wall.as_secs_f64().max(f64::MIN_POSITIVE),
     ));
     Ok(code)
+}
+
+/// How many defects of a kind were convicted, when there are any.
+fn convicted(summaries: &[Summary], kind: DefectKind, name: &str) -> String {
+    let of_kind = |summary: &&Summary| summary.defect.as_ref().is_some_and(|defect| defect.kind == kind);
+    let is_convicted = |summary: &&Summary| matches!(summary.result, SeriesResult::Convicted { .. });
+    let (all, convicted) =
+        (summaries.iter().filter(of_kind).count(), summaries.iter().filter(of_kind).filter(is_convicted).count());
+    if all == 0 { String::new() } else { format!(", {convicted} of {all} {name} convicted") }
 }
 
 /// Prints why a series does not pass, and returns the exit code.

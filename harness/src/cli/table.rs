@@ -2,20 +2,18 @@
 
 use std::time::Duration;
 
-use crate::sweep::{SeriesResult, Summary};
+use crate::sweep::{Defect, DefectKind, SeriesResult, Summary};
 
-/// One scenario or specimen as a line.
+/// One scenario or defect as a line.
 pub(super) fn line(summary: &Summary, width: usize) -> String {
-    let name = match &summary.specimen {
-        None => summary.scenario.clone(),
-        Some(specimen) => format!("  specimen {}", specimen.name),
-    };
-    let what = match &summary.specimen {
+    let what = match &summary.defect {
         None => summary.proves.clone(),
-        Some(_) => convicted_by(&summary.result),
+        Some(Defect { breaks: None, .. }) => convicted_by(&summary.result),
+        Some(Defect { breaks: Some(part), .. }) => format!("{}: {part}", convicted_by(&summary.result)),
     };
     format!(
-        "{name:width$}  {:<21}  {:>4} runs  {:>9} faults  {:>9} simulated  {:>7} wall  {what}",
+        "{:width$}  {:<21}  {:>4} runs  {:>9} faults  {:>9} simulated  {:>7} wall  {what}",
+        name(summary),
         word(&summary.result),
         summary.runs,
         format!("{}/{}", summary.fired, summary.planned),
@@ -24,10 +22,11 @@ pub(super) fn line(summary: &Summary, width: usize) -> String {
     )
 }
 
-/// Each defect, the scenario that tries it, the laws that must convict it, and where they did; empty without specimens.
+/// Each defective service, the scenario that tries it, the laws that must convict it, where they did and how many runs it
+/// took; empty without specimens.
 pub(super) fn defects(summaries: &[Summary]) -> String {
     let rows = summaries.iter().filter_map(|summary| {
-        let specimen = summary.specimen.as_ref()?;
+        let specimen = summary.defect.as_ref().filter(|defect| defect.kind == DefectKind::Specimen)?;
         let (laws, seeds) = match &summary.result {
             SeriesResult::Convicted { by } => {
                 let laws: Vec<_> = by.iter().map(|(law, _)| law.as_str()).collect();
@@ -41,28 +40,32 @@ pub(super) fn defects(summaries: &[Summary]) -> String {
             | SeriesResult::Nondeterministic { .. }
             | SeriesResult::Faulty(_) => (specimen.convicted_by.join(", "), word(&summary.result).to_owned()),
         };
-        Some([specimen.name.clone(), summary.scenario.clone(), laws, seeds])
+        Some([specimen.name.clone(), summary.scenario.clone(), laws, summary.runs.to_string(), seeds])
     });
     let rows: Vec<_> = rows.collect();
     if rows.is_empty() {
         return String::new();
     }
-    let head = ["defect", "scenario", "law", "convicted at"].map(str::to_owned);
+    let head = ["defect", "scenario", "law", "runs", "convicted at"].map(str::to_owned);
     let width = |column: usize| rows.iter().chain([&head]).map(|row| row[column].len()).max().unwrap_or(0);
-    let widths = [width(0), width(1), width(2)];
-    let line = |[defect, scenario, law, seeds]: &[String; 4]| {
-        format!("{defect:0$}  {scenario:1$}  {law:2$}  {seeds}\n", widths[0], widths[1], widths[2])
+    let widths = [width(0), width(1), width(2), width(3)];
+    let line = |[defect, scenario, law, runs, seeds]: &[String; 5]| {
+        let [first, second, third, fourth] = widths;
+        format!("{defect:first$}  {scenario:second$}  {law:third$}  {runs:>fourth$}  {seeds}\n")
     };
     [&head].into_iter().chain(&rows).map(line).collect()
 }
 
 /// The width of the widest name.
 pub(super) fn width(summaries: &[Summary]) -> usize {
-    let widths = summaries.iter().map(|summary| match &summary.specimen {
-        None => summary.scenario.len(),
-        Some(specimen) => "  specimen ".len() + specimen.name.len(),
-    });
-    widths.max().unwrap_or(0)
+    summaries.iter().map(|summary| name(summary).len()).max().unwrap_or(0)
+}
+
+fn name(summary: &Summary) -> String {
+    match &summary.defect {
+        None => summary.scenario.clone(),
+        Some(defect) => format!("  {} {}", defect.kind.word(), defect.name),
+    }
 }
 
 fn word(result: &SeriesResult) -> &'static str {

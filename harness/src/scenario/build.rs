@@ -42,6 +42,7 @@ impl Scenario {
             facts: Vec::new(),
             checks: Expectations::default(),
             specimens: Vec::new(),
+            opposites: Vec::new(),
             convicts: Vec::new(),
             starts_at: Self::STARTS_AT,
             time_limit: Self::TIME_LIMIT,

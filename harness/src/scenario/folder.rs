@@ -182,7 +182,7 @@ fn load_base(name: &LocatedValue, path: &Path, mistakes: &mut Mistakes) -> Resul
 }
 
 /// A link that the scenario describes itself is not described by its base.
-fn without_overridden_links(mut base: LocatedValue, own: &LocatedValue) -> LocatedValue {
+pub(super) fn without_overridden_links(mut base: LocatedValue, own: &LocatedValue) -> LocatedValue {
     let ends = |link: &LocatedValue| -> Option<BTreeSet<String>> { typed::read(link.get("between")?).ok() };
     let Some(Value::Array(own)) = own.get("link").map(|links| &links.value) else { return base };
     let described: BTreeSet<_> = own.iter().filter_map(ends).collect();

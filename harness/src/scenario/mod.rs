@@ -12,7 +12,7 @@
 //! # The code
 //!
 //! From text to scenario: `document` (TOML with lines), `section` and `typed` (tables and values), `verb`, `trigger`,
-//! `pattern`, `names`, `rule`, `facts`, `timing`, `convicts` and `read` (the words; `language` holds their keys), `validate` (what no single word
+//! `pattern`, `names`, `rule`, `facts`, `timing`, `convicts`, `opposite` and `read` (the words; `language` holds their keys), `validate` (what no single word
 //! shows). `folder` finds files and bases, `build` is for Rust, `write` goes the other way.
 
 mod build;
@@ -25,6 +25,7 @@ mod facts;
 mod folder;
 mod language;
 mod names;
+mod opposite;
 mod pattern;
 mod read;
 mod rule;
@@ -118,6 +119,8 @@ pub struct Scenario {
     pub checks: Expectations,
     /// Defective hosts that the checks must convict.
     pub specimens: Vec<Specimen>,
+    /// The scenario with changes under which its sentence is false, and which the checks must convict.
+    pub opposites: Vec<Opposite>,
     /// Specimens that the file names and no catalogue has been asked for yet.
     pub(crate) convicts: Vec<Conviction>,
     /// What the wall clock says at the start of a run, since 1970; whole seconds.
@@ -253,6 +256,22 @@ pub struct Specimen {
     pub run: String,
     /// The checks that must find the defect.
     pub convicted_by: Vec<String>,
+    /// The part of the scenario's sentence that is false with it, if the scenario says so.
+    pub breaks: Option<String>,
+}
+
+/// A scenario with other numbers, hosts or faults, so that its sentence is false: what a law that holds the sentence must
+/// convict.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Opposite {
+    /// Its name: letters, digits, `_` and `-`.
+    pub name: String,
+    /// The part of the sentence that is false, if the scenario says so.
+    pub breaks: Option<String>,
+    /// The checks that must find it.
+    pub convicted_by: Vec<String>,
+    /// The changed scenario. It has no specimens and opposites of its own.
+    pub scenario: Scenario,
 }
 
 impl Scenario {
@@ -310,7 +329,8 @@ impl Scenario {
         }
     }
 
-    /// The scenario as a file that says the same, whole: without a base, with every default written out.
+    /// The scenario as a file that says the same, whole: without a base, with every default written out. Its
+    /// [opposites](Self::opposites) are left out: their changes are told by the names of the file that describes them.
     pub fn to_toml(&self) -> String {
         document(self, "")
     }
@@ -363,13 +383,23 @@ impl Scenario {
         self.without_flaws(validate::own_checks(self, own))
     }
 
-    /// Checks that everything that is run, specimens included, is in a catalogue of these hosts and actors.
+    /// The same scenario with one of its specimens, or as one of its opposites; `None` if it has neither of this name.
+    #[must_use]
+    pub fn with_defect(&self, name: &str) -> Option<Self> {
+        let specimen = self.specimens.iter().find(|specimen| specimen.name == name);
+        let opposite = self.opposites.iter().find(|opposite| opposite.name == name);
+        let of_opposite = || opposite.map(|opposite| opposite.scenario.clone());
+        specimen.map(|specimen| self.with_specimen(specimen)).or_else(of_opposite)
+    }
+
+    /// Checks that everything that is run, specimens and opposites included, is in a catalogue of these hosts and actors.
     ///
     /// # Errors
     ///
     /// One for each `run` that is not.
     pub fn check_runs(&self, hosts: &[&str], actors: &[&str]) -> Result<(), Vec<ScenarioError>> {
-        self.without_flaws(validate::runs(self, hosts, actors))
+        self.without_flaws(validate::runs(self, hosts, actors))?;
+        self.opposites.iter().try_for_each(|opposite| opposite.scenario.check_runs(hosts, actors))
     }
 
     /// The scenario with the specimens that it names in `[convicts]` as a catalogue of these hosts and actors registers them.

@@ -12,8 +12,10 @@ use super::language::tables;
 use super::names::Names;
 use super::section::Section;
 use super::validate::{self, Places};
-use super::{FaultRule, HostSpec, LinkParameters, LinkSpec, Network, Role, Scenario, Specimen, convicts, facts, rule};
-use super::{timing, typed};
+use super::{
+    FaultRule, HostSpec, LinkParameters, LinkSpec, Network, Role, Scenario, Specimen, convicts, facts, opposite, rule,
+    timing, typed,
+};
 use crate::check::{Expectations, Sign, current_name};
 use crate::fault::{Fault, Middlebox, Registry};
 
@@ -60,6 +62,10 @@ pub(crate) fn scenario(node: &LocatedValue, stem: Option<&str>, registry: &Regis
     (scenario.specimens, places.specimens) = each(&mut mistakes, section.items("specimen"), specimen);
     if let Some(node) = section.get("convicts") {
         scenario.convicts = mistakes.keep(convicts::read(node)).unwrap_or_default();
+    }
+    if mistakes.is_empty() {
+        let opposites = opposite::read(node, &scenario.name, &mut scenario.convicts, registry);
+        scenario.opposites = mistakes.keep(opposites).unwrap_or_default();
     }
     places.are_all = mistakes.is_empty();
     let checked = scenario.checked_at(&places);
@@ -278,5 +284,6 @@ fn specimen(node: &LocatedValue) -> Result<Specimen, Mistakes> {
             .iter()
             .map(|check| current_name(check).to_owned())
             .collect(),
+        breaks: section.optional("breaks")?,
     })
 }

@@ -66,12 +66,18 @@ pub(crate) fn document(scenario: &Scenario, prefix: &str) -> String {
             ("run", string(&specimen.run)),
             ("convicted_by", spelt(&specimen.convicted_by)),
         ];
-        lines(&mut text, keys);
+        let breaks = specimen.breaks.as_ref().map(|breaks| ("breaks", string(breaks)));
+        lines(&mut text, keys.into_iter().chain(breaks).collect());
     }
     if !scenario.convicts.is_empty() {
         header(&mut text, prefix, "convicts");
         for conviction in &scenario.convicts {
-            push(&mut text, format_args!("{} = {}\n", conviction.specimen, spelt(&conviction.by)));
+            let by = spelt(&conviction.by);
+            let value = match &conviction.breaks {
+                None => by.to_string(),
+                Some(breaks) => inline(vec![("by", by), ("breaks", string(breaks))]),
+            };
+            push(&mut text, format_args!("{} = {value}\n", conviction.of));
         }
     }
     text

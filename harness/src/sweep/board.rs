@@ -1,15 +1,20 @@
 //! The runs that are to be played, and what became of each.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::Series;
 use super::played::{Depth, Loss, Played};
 use crate::sim::SimError;
 
 /// How many lost runs of one series are told before it is given up, since each costs a process.
 const LOSSES: usize = 8;
+
+/// A defect is played until each law that must convict it has, and under at least this many seeds: its line then tells of
+/// more than one lucky run.
+const DEFECT_SEEDS: usize = 16;
 
 /// What became of a run.
 #[derive(Debug)]
@@ -25,7 +30,7 @@ pub(crate) enum Report {
 /// A run that is to be played.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Job {
-    /// The place of the scenario or specimen in the sweep.
+    /// The place of the scenario or defect in the sweep.
     pub(crate) series: usize,
     /// The place of the seed.
     pub(crate) seed: usize,
@@ -51,27 +56,31 @@ pub(crate) struct Board {
     series: Vec<Mutex<Row>>,
 }
 
-/// The runs of one scenario or specimen.
+/// The runs of one scenario or defect.
 struct Row {
+    /// The laws that must convict it, none for what must hold.
+    laws: Vec<String>,
     reports: Vec<Option<Report>>,
     /// Seeds behind this place are not played.
     last: usize,
 }
 
 impl Board {
-    /// Every series under every seed.
-    pub(crate) fn new(series: usize, seeds: usize) -> Self {
-        let jobs = (0..series).flat_map(|series| (0..seeds).map(move |seed| Job { series, seed, audit: false }));
-        Self::of(jobs.collect(), series, seeds)
+    /// Every series under every seed; a defect under as many as it takes to convict it.
+    pub(crate) fn new(series: &[Series], seeds: usize) -> Self {
+        let jobs = (0..series.len()).flat_map(|series| (0..seeds).map(move |seed| Job { series, seed, audit: false }));
+        let laws =
+            |series: &Series| series.defect.as_ref().map(|defect| defect.convicted_by.clone()).unwrap_or_default();
+        Self::of(jobs.collect(), series.iter().map(laws), seeds)
     }
 
-    fn of(waiting: VecDeque<Job>, series: usize, seeds: usize) -> Self {
-        let row = || Mutex::new(Row { reports: (0..seeds).map(|_| None).collect(), last: usize::MAX });
+    fn of(waiting: VecDeque<Job>, laws: impl Iterator<Item = Vec<String>>, seeds: usize) -> Self {
+        let row = |laws| Mutex::new(Row { laws, reports: (0..seeds).map(|_| None).collect(), last: usize::MAX });
         Self {
             total: waiting.len(),
             waiting: Mutex::new(waiting),
             done: AtomicUsize::new(0),
-            series: (0..series).map(|_| row()).collect(),
+            series: laws.map(row).collect(),
         }
     }
 
@@ -84,7 +93,7 @@ impl Board {
             Some(Some(Report::Lost(_) | Report::Faulty(_)) | None) | None => false,
         };
         let jobs = (0..self.series.len()).rev().filter(comparable).map(|series| Job { series, seed: 0, audit: true });
-        Self::of(jobs.collect(), self.series.len(), 1)
+        Self::of(jobs.collect(), self.series.iter().map(|_| Vec::new()), 1)
     }
 
     /// Plays everything, `jobs` at a time, each with a player of its own. `progress` is told how many are done.
@@ -132,21 +141,95 @@ impl Row {
         }
     }
 
-    /// The place at which the series is given up, as far as is known: at the first run that stalls, eats the memory or is faulty, or at the
-    /// last loss that is told.
+    /// The place behind which no seed is played, as far as is known: the first run that stalls, eats the memory or is faulty,
+    /// the last loss that is told, or the run with which a defect has been convicted often enough.
     fn end(&self) -> Option<usize> {
         let mut losses = 0;
-        self.reports.iter().position(|report| match report {
-            Some(Report::Lost(loss)) => {
-                losses += 1;
-                loss.is_costly() || losses == LOSSES
+        let mut waited_for: BTreeSet<&str> = self.laws.iter().map(String::as_str).collect();
+        // Whether all runs before are known: the place does not depend on the order in which they end.
+        let mut is_known = !self.laws.is_empty();
+        for (place, report) in self.reports.iter().enumerate() {
+            match report {
+                Some(Report::Lost(loss)) => {
+                    losses += 1;
+                    waited_for.remove(Loss::LAW);
+                    if loss.is_costly() || losses == LOSSES {
+                        return Some(place);
+                    }
+                }
+                Some(Report::Faulty(_)) => return Some(place),
+                Some(Report::Played(played)) => {
+                    played.broken.iter().for_each(|law| _ = waited_for.remove(law.as_str()));
+                }
+                None => is_known = false,
             }
-            Some(Report::Faulty(_)) => true,
-            Some(Report::Played(_)) | None => false,
-        })
+            if is_known && waited_for.is_empty() && place + 1 >= DEFECT_SEEDS {
+                return Some(place);
+            }
+        }
+        None
     }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::{Defect, DefectKind};
+    use super::*;
+    use crate::scenario::Scenario;
+    use crate::sweep::How;
+
+    /// A board of one defect that two laws must convict.
+    fn board(seeds: usize) -> Board {
+        let defect = Defect {
+            kind: DefectKind::Specimen,
+            name: "deaf".to_owned(),
+            breaks: None,
+            convicted_by: vec!["delivery".to_owned(), "integrity".to_owned()],
+        };
+        Board::new(&[Series { scenario: Scenario::new("calm", "x"), defect: Some(defect) }], seeds)
+    }
+
+    fn played(broken: &[&str]) -> Report {
+        Report::Played(Box::new(Played {
+            fired: 0,
+            planned: 0,
+            simulated: Duration::ZERO,
+            wall: Duration::ZERO,
+            broken: broken.iter().map(|law| (*law).to_owned()).collect(),
+            reached: BTreeSet::new(),
+            strayed: false,
+            difference: None,
+            hash: crate::trace::TraceHash::default(),
+            words: None,
+            whole: None,
+        }))
+    }
+
+    /// How many runs are counted when each run of the defect comes out so, in threads that end in any order.
+    fn counted(seeds: usize, report: impl Fn(usize) -> Report + Sync) -> Vec<usize> {
+        [1, 2, 3, 8]
+            .map(|jobs| {
+                let board = board(seeds);
+                board.play(NonZeroUsize::new(jobs).expect("not 0"), || |job: Job| report(job.seed), |_| {});
+                board.reports()[0].len()
+            })
+            .to_vec()
+    }
+
+    #[test]
+    fn a_defect_is_played_until_each_law_has_convicted_it() {
+        let lost = || Report::Lost(Loss { how: How::Exited(1), host: None, at: Duration::ZERO });
+        let by_both = |seed| if seed == 3 { lost() } else { played(&["delivery"]) };
+        assert_eq!(counted(64, by_both), [DEFECT_SEEDS; 4], "each law in the first runs");
+        let late = |seed| if seed == 40 { lost() } else { played(&["delivery"]) };
+        assert_eq!(counted(64, late), [41; 4], "the second law in run 41");
+        assert_eq!(counted(64, |_| played(&["delivery"])), [64; 4], "the second law never");
+        assert_eq!(counted(4, by_both), [4; 4], "no more seeds than are asked for");
+    }
 }

@@ -1,6 +1,6 @@
 //! A sweep: the runs of scenarios under seeds, on all cores, and what they come to together.
 //!
-//! - this file: a sweep, and what it returns: a summary of each series (the runs of one scenario or specimen);
+//! - this file: a sweep, and what it returns: a summary of each series (the runs of one scenario or defect);
 //! - `played`: one run, and what is kept of it;
 //! - `board`: the runs that are to be played, and what became of each;
 //! - `tally`: sums up the runs of one series.
@@ -21,13 +21,13 @@ use crate::catalogue::Catalogue;
 use crate::error::chain;
 use crate::outcome::Outcome;
 use crate::plan::Plan;
-use crate::scenario::{Scenario, Specimen};
+use crate::scenario::{Opposite, Scenario, Specimen};
 use crate::seed::Seed;
 use crate::sim::SimError;
 #[cfg(feature = "cli")]
 use crate::workers::Crew;
 
-/// Runs of scenarios, and of the specimens that must be convicted under the same plans, each under every seed.
+/// Runs of scenarios under every seed, and of what must be convicted under the same plans.
 #[derive(Debug)]
 pub(crate) struct Sweep<'a> {
     catalogue: &'a Catalogue,
@@ -49,11 +49,58 @@ pub(crate) enum Isolate {
     Thread,
 }
 
-/// A scenario, or one of its specimens.
+/// A scenario, or the same with a defect that its laws must convict.
 #[derive(Clone, Debug)]
 pub(crate) struct Series {
     pub(crate) scenario: Scenario,
-    pub(crate) specimen: Option<Specimen>,
+    pub(crate) defect: Option<Defect>,
+}
+
+/// What the laws of a scenario must convict.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Defect {
+    pub(crate) kind: DefectKind,
+    pub(crate) name: String,
+    /// The part of the scenario's sentence that it breaks, if the scenario says so.
+    pub(crate) breaks: Option<String>,
+    /// The checks that must find it.
+    pub(crate) convicted_by: Vec<String>,
+}
+
+/// Where a defect lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DefectKind {
+    /// In a service.
+    Specimen,
+    /// In what is around the services, or in their configuration.
+    Opposite,
+}
+
+impl DefectKind {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Specimen => "specimen",
+            Self::Opposite => "opposite",
+        }
+    }
+}
+
+impl Series {
+    /// A scenario, and one series for each defect that it must convict.
+    fn of(scenario: Scenario) -> Vec<Self> {
+        let specimens = scenario.specimens.iter().map(|specimen| {
+            let Specimen { name, breaks, convicted_by, .. } = specimen.clone();
+            let defect = Defect { kind: DefectKind::Specimen, name, breaks, convicted_by };
+            Self { scenario: scenario.with_specimen(specimen), defect: Some(defect) }
+        });
+        let opposites = scenario.opposites.iter().map(|opposite| {
+            let Opposite { name, breaks, convicted_by, scenario } = opposite.clone();
+            let defect = Defect { kind: DefectKind::Opposite, name, breaks, convicted_by };
+            Self { scenario, defect: Some(defect) }
+        });
+        let defects: Vec<_> = specimens.chain(opposites).collect();
+        [Self { scenario, defect: None }].into_iter().chain(defects).collect()
+    }
 }
 
 /// The runs of one series, summed up.
@@ -63,8 +110,8 @@ pub(crate) struct Summary {
     pub(crate) scenario: String,
     /// The sentence that the scenario proves.
     pub(crate) proves: String,
-    /// The specimen, if this is not the real thing.
-    pub(crate) specimen: Option<Specimen>,
+    /// The defect, if this is not the real thing.
+    pub(crate) defect: Option<Defect>,
     /// Runs that were judged.
     pub(crate) runs: usize,
     /// Faults that fired, over all runs.
@@ -79,19 +126,19 @@ pub(crate) struct Summary {
     pub(crate) result: SeriesResult,
 }
 
-/// What the runs of a scenario or specimen come to.
+/// What the runs of a series come to.
 #[derive(Debug)]
 pub(crate) enum SeriesResult {
     /// Every law held in every run.
     Held,
     /// Laws were broken: the first run of each distinct signature, by seed.
     Broken(Vec<Failure>),
-    /// A specimen was convicted by every law that is expected to convict it.
+    /// A defect was convicted by every law that is expected to convict it.
     Convicted {
         /// Each law, and the first seed under which it convicted.
         by: Vec<(String, Seed)>,
     },
-    /// A specimen went free: a law that is expected to convict it did so under no seed.
+    /// A defect went free: a law that is expected to convict it did so under no seed.
     WentFree {
         /// The names of those laws.
         missing: Vec<String>,
@@ -122,22 +169,14 @@ pub(crate) struct Failure {
 }
 
 impl<'a> Sweep<'a> {
-    /// Runs of `scenarios` and their specimens under `seeds`, as many at a time as the machine has cores.
+    /// Runs of `scenarios` and their defects under `seeds`, as many at a time as the machine has cores.
     ///
     /// # Panics
     /// If a scenario that did not come from the catalogue names a specimen that the catalogue does not register.
     pub(crate) fn new(catalogue: &'a Catalogue, scenarios: Vec<Scenario>, seeds: Vec<Seed>) -> Self {
-        let mut series = Vec::new();
-        for scenario in scenarios {
-            let scenario = catalogue.with_specimens(&scenario).unwrap_or_else(|mistakes| panic!("{}", mistakes[0]));
-            let specimens: Vec<_> = scenario
-                .specimens
-                .iter()
-                .map(|specimen| Series { scenario: scenario.with_specimen(specimen), specimen: Some(specimen.clone()) })
-                .collect();
-            series.push(Series { scenario, specimen: None });
-            series.extend(specimens);
-        }
+        let registered =
+            |scenario| catalogue.with_specimens(&scenario).unwrap_or_else(|mistakes| panic!("{}", mistakes[0]));
+        let series = scenarios.into_iter().map(registered).flat_map(Series::of).collect();
         let jobs = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         Self { catalogue, series, seeds, jobs, isolate: Isolate::default() }
     }
@@ -162,12 +201,12 @@ impl<'a> Sweep<'a> {
     }
 
     /// Plays every run, and tells `progress` after each how many are done. The summaries are in the order of the scenarios,
-    /// each followed by its specimens, and do not depend on the number of runs at a time (but for the wall times).
+    /// each followed by its defects, and do not depend on the number of runs at a time (but for the wall times).
     ///
-    /// The first seed of each scenario and specimen is played twice in a row. Where processes are between the runs, it is
+    /// The first seed of each scenario and defect is played twice in a row. Where processes are between the runs, it is
     /// played once more when all is done, in a process that has played other things before.
     pub(crate) fn run(&self, progress: impl Fn(usize) + Sync) -> Vec<Summary> {
-        let board = Board::new(self.series.len(), self.seeds.len());
+        let board = Board::new(&self.series, self.seeds.len());
         let audits: Vec<Vec<Option<Report>>> = match self.isolate {
             Isolate::Thread => {
                 let player = || {
@@ -211,7 +250,7 @@ impl<'a> Sweep<'a> {
 pub(crate) enum Complaint<'a> {
     /// Laws were broken: the first run of each distinct signature.
     Broken(&'a [Failure]),
-    /// The scenario shows less than it promises: a specimen went free, or a state was never reached.
+    /// The scenario shows less than it promises: a defect went free, or a state was never reached.
     ProvesNothing(String),
     /// The harness or its input is at fault, and not a service.
     HarnessAtFault(String),
@@ -219,7 +258,7 @@ pub(crate) enum Complaint<'a> {
 
 impl Summary {
     /// What the command and a test complain of, `None` if the series passes. If `one_seed` was asked for, it need not be
-    /// a seed that convicts a specimen or reaches a state.
+    /// a seed that convicts a defect or reaches a state.
     pub(crate) fn complaint(&self, one_seed: bool) -> Option<Complaint<'_>> {
         let name = &self.scenario;
         match &self.result {
@@ -227,11 +266,13 @@ impl Summary {
             SeriesResult::Broken(failures) => Some(Complaint::Broken(failures)),
             SeriesResult::WentFree { .. } | SeriesResult::NeverReached { .. } if one_seed => None,
             SeriesResult::WentFree { missing } => {
-                let specimen = self.specimen.as_ref().map(|specimen| specimen.name.as_str()).unwrap_or_default();
+                let defect = self.defect.as_ref();
+                let defect = defect.map(|defect| format!("the {} `{}`", defect.kind.word(), defect.name));
                 Some(Complaint::ProvesNothing(format!(
-                    "{name}: the specimen `{specimen}` was not convicted by {} under any seed: the check cannot see this \
-                     defect",
-                    missing.join(", ")
+                    "{name}: {} was not convicted by {} under any of {} seeds: the check cannot see this defect",
+                    defect.unwrap_or_default(),
+                    missing.join(", "),
+                    self.runs,
                 )))
             }
             SeriesResult::NeverReached { missing } => Some(Complaint::ProvesNothing(format!(
@@ -257,7 +298,10 @@ mod tests {
     fn a_specimen_that_goes_free_is_an_error_unless_one_seed_was_asked_for() {
         let free = summary(SeriesResult::WentFree { missing: vec!["delivery".to_owned()] });
         let Some(Complaint::ProvesNothing(sentence)) = free.complaint(false) else { panic!("no complaint") };
-        assert!(sentence.contains("the specimen `deaf` was not convicted by delivery under any seed"), "{sentence}");
+        assert!(
+            sentence.contains("the specimen `deaf` was not convicted by delivery under any of 4 seeds"),
+            "{sentence}"
+        );
         assert!(free.complaint(true).is_none());
         let unreached = summary(SeriesResult::NeverReached { missing: vec!["cut_off".to_owned()] });
         assert!(matches!(unreached.complaint(false), Some(Complaint::ProvesNothing(_))));
@@ -272,17 +316,17 @@ mod tests {
     }
 
     fn summary(result: SeriesResult) -> Summary {
-        let specimen = Specimen {
+        let defect = Defect {
+            kind: DefectKind::Specimen,
             name: "deaf".to_owned(),
-            host: "chat".into(),
-            run: "specimen_deaf".to_owned(),
+            breaks: None,
             convicted_by: vec!["delivery".to_owned()],
         };
         Summary {
             scenario: "idle".to_owned(),
             proves: String::new(),
-            specimen: Some(specimen),
-            runs: 0,
+            defect: Some(defect),
+            runs: 4,
             fired: 0,
             planned: 0,
             simulated: Duration::ZERO,

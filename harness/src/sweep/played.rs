@@ -199,6 +199,9 @@ pub(crate) enum How {
 }
 
 impl Loss {
+    /// The law that a run breaks that has no end of its own.
+    pub(crate) const LAW: &'static str = "integrity";
+
     /// Whether it has cost too much time to play another like it.
     pub(crate) fn is_costly(&self) -> bool {
         matches!(self.how, How::Stalled { .. } | How::OutOfMemory { .. })

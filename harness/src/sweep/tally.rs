@@ -1,15 +1,14 @@
-//! Sums up the runs of one scenario or specimen.
+//! Sums up the runs of one scenario or defect.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::board::Report;
 use super::played::Played;
-use super::{Failure, Series, SeriesResult, Summary};
+use super::{Defect, Failure, Series, SeriesResult, Summary};
 use crate::catalogue::Catalogue;
 use crate::check::Signature;
 use crate::plan::Plan;
-use crate::scenario::Specimen;
 use crate::seed::Seed;
 use crate::sim::SimError;
 
@@ -40,7 +39,7 @@ pub(super) fn summary(catalogue: &Catalogue, series: &Series, seeds: &[Seed], re
                 let broken = outcome.violations().map(|violation| violation.check.to_owned()).collect();
                 tally.planned += plan.faults.len();
                 tally.simulated += loss.at;
-                tally.judge(series.specimen.as_ref(), *seed, broken, || Some(Failure { plan, outcome }));
+                tally.judge(series.defect.as_ref(), *seed, broken, || Some(Failure { plan, outcome }));
             }
             Some(Report::Played(played)) => {
                 let Played { fired, planned, simulated, wall, broken, reached, difference, whole, .. } = *played;
@@ -53,7 +52,7 @@ pub(super) fn summary(catalogue: &Catalogue, series: &Series, seeds: &[Seed], re
                 if let Some(difference) = difference {
                     tally.difference.get_or_insert((*seed, difference));
                 }
-                tally.judge(series.specimen.as_ref(), *seed, broken, || {
+                tally.judge(series.defect.as_ref(), *seed, broken, || {
                     let plan = Plan::draw(&series.scenario, *seed);
                     let outcome = catalogue.judged(&plan, whole?);
                     Some(Failure { plan, outcome })
@@ -70,12 +69,12 @@ impl SeriesCounts {
     /// the first in full: `failure` is that run.
     fn judge(
         &mut self,
-        specimen: Option<&Specimen>,
+        defect: Option<&Defect>,
         seed: Seed,
         broken: Vec<String>,
         failure: impl FnOnce() -> Option<Failure>,
     ) {
-        let Some(specimen) = specimen else {
+        let Some(defect) = defect else {
             if !broken.is_empty()
                 && let Some(failure) = failure()
                 && let Some(signature) = failure.outcome.signature().cloned()
@@ -84,7 +83,7 @@ impl SeriesCounts {
             }
             return;
         };
-        let convicted = broken.into_iter().filter(|check| specimen.convicted_by.contains(check));
+        let convicted = broken.into_iter().filter(|check| defect.convicted_by.contains(check));
         convicted.for_each(|check| {
             self.convictions.entry(check).or_insert(seed);
         });
@@ -102,14 +101,14 @@ impl Series {
         let result = match (tally.error, tally.difference) {
             (Some(error), _) => SeriesResult::Faulty(error),
             (None, Some((seed, difference))) => SeriesResult::Nondeterministic { seed, difference },
-            (None, None) => match &self.specimen {
+            (None, None) => match &self.defect {
                 None if tally.failures.is_empty() => match self.unreached(&tally.reached) {
                     missing if missing.is_empty() => SeriesResult::Held,
                     missing => SeriesResult::NeverReached { missing },
                 },
                 None => SeriesResult::Broken(tally.failures.into_values().collect()),
-                Some(specimen) => {
-                    let missing: Vec<_> = specimen
+                Some(defect) => {
+                    let missing: Vec<_> = defect
                         .convicted_by
                         .iter()
                         .filter(|check| !tally.convictions.contains_key(*check))
@@ -126,7 +125,7 @@ impl Series {
         Summary {
             scenario: self.scenario.name.clone(),
             proves: self.scenario.proves.clone(),
-            specimen: self.specimen.clone(),
+            defect: self.defect.clone(),
             runs: tally.runs,
             fired: tally.fired,
             planned: tally.planned,

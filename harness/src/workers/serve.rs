@@ -87,7 +87,7 @@ impl Desk<'_> {
             Some(Err(sentence)) => return Reply::Faulty(sentence.clone()),
             None => return Reply::Faulty(format!("failed to play series {place}: it was never opened")),
         };
-        let series = Series { scenario: plan.scenario.clone(), specimen: None };
+        let series = Series { scenario: plan.scenario.clone(), defect: None };
         match self.player.play(&series, place, &plan, depth) {
             Report::Played(played) => Reply::Played(played),
             Report::Lost(loss) => Reply::Lost(loss),

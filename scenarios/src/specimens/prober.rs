@@ -35,7 +35,9 @@ pub async fn play(cx: HostContext, defect: Defect) -> Result<(), BoxError> {
     if defect == Defect::FirstReadyIsEnough {
         let waits =
             engines.iter().zip(&script.urls).map(|(engine, url)| Box::pin(wait(&cx, &script, engine, url, defect)));
-        select_all(waits).await;
+        let (_, _, others) = select_all(waits).await;
+        // What is ready by the next look is ready.
+        let _ = timeout(script.probe.interval, join_all(others)).await;
     } else {
         join_all(engines.iter().zip(&script.urls).map(|(engine, url)| wait(&cx, &script, engine, url, defect))).await;
     }
@@ -83,10 +85,14 @@ async fn ask(url: &Uri, defect: Defect) -> Result<bool, BoxError> {
         }
         Ok(is_ready)
     };
-    tokio::select! {
-        biased;
-        outcome = exchange => outcome,
-        // It ends with the exchange, which has looked first.
-        _ = connection => Err("the engine closed".into()),
+    let (mut exchange, mut connection) = (std::pin::pin!(exchange), std::pin::pin!(connection));
+    let mut is_open = true;
+    loop {
+        tokio::select! {
+            biased;
+            outcome = &mut exchange => return outcome,
+            // The exchange learns by itself that its connection has ended, and how.
+            _ = &mut connection, if is_open => is_open = false,
+        }
     }
 }

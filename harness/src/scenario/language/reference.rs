@@ -1,7 +1,7 @@
 //! The reference of the language, in Markdown: `docs/scenarios.md`.
 
 use super::key::{Form, Key, Presence, Shape, Table};
-use super::tables::{ACTOR, HOST, LINK, NETWORK, SCENARIO, SPECIMEN};
+use super::tables::{ACTOR, CONVICTION, HOST, LINK, NETWORK, OPPOSITE, SCENARIO, SPECIMEN};
 use super::triggers::{NUMBERS, TRIGGERS};
 use super::verbs::{self, FAULT};
 use super::{checks, facts, timing};
@@ -58,6 +58,28 @@ strikes its moment's.
 What a message says (`wanted`) is a table of JSON pointers or of fields of the whole, each with a value, with `\"!x\"` (any value
 but `x`), or with `{ present = true }` or `{ present = false }`. A table with `from` and `to` is a range of numbers, so fields of these
 names are written `/from` and `/to`.";
+
+const OPPOSITE_SAYS: &str = "\
+Changes under which the sentence of a scenario is false: another number in a service's configuration, one more fault, another
+link. They are laid over the scenario as a scenario is laid over its base, so `fault` and `link` follow the scenario's own
+(`fault = []` takes them away), and a law is never changed. A base describes what its family shares. An opposite is played by
+the scenarios whose `[convicts]` names it, and the checks named there must convict it.
+
+```toml
+proves = \"a client whose link falls silent notices within 42 s\"
+
+[opposite.pings_every_two_minutes]
+actor.alice.config.ping_interval = \"2min\"
+
+[convicts]
+pings_every_two_minutes = { by = \"detect\", breaks = \"notices within 42 s\" }
+```";
+
+const CONVICTS_SAYS: &str = "\
+What a scenario must convict, so that its sentence says no more than its laws hold: `NAME = \"CHECK\"`, `NAME = [\"CHECK\", \"CHECK\"]`, or
+a table. A name is that of an `[opposite.NAME]` of the file or its base, or of a specimen that the catalogue registers with
+`Catalogue::specimen`. Each is played until all of its checks have convicted it, under 16 seeds at least and at most under as
+many as the scenario.";
 
 const SOMETIMES_SAY: &str = "\
 States that some run of a sweep must reach, by name. No single run is judged by them. `sometimes = \"each verb of each fault\"`
@@ -123,6 +145,9 @@ pub fn reference() -> String {
     timing::OCCURRENCES.iter().for_each(|occurrence| page.form(occurrence, ""));
     page.section("`[checks.sometimes]`", SOMETIMES_SAY);
     page.keys(checks::SIGN.keys());
+    page.table("`[opposite.NAME]`", OPPOSITE_SAYS, &OPPOSITE);
+    page.section("`[convicts]`", CONVICTS_SAYS);
+    page.keys(CONVICTION.keys());
     page.table(
         "`[[specimen]]`",
         "A defective service, which the checks must convict under the same plan and seed. One that several scenarios play is \

@@ -24,9 +24,6 @@ const DRAFT: &str = "http://json-schema.org/draft-07/schema#";
 /// there is no host of a name, is left to the parser.
 pub fn schema() -> Value {
     let mut schema = document(&SCENARIO, "A scenario of halfopen");
-    schema["definitions"]["fault"] = fault();
-    schema["definitions"]["when"] = when();
-    schema["definitions"]["do"] = verb_word_or_choice();
     // What a scenario with a base leaves out, its base says.
     let needs_run = |table: &Table| json!({ "additionalProperties": { "required": required(table) } });
     let laws = checks::LAWS.iter().map(|law| {
@@ -58,6 +55,9 @@ fn document(table: &Table, title: &str) -> Value {
         "trigger": trigger(),
         "moment": moment(),
         "verbs": { "type": "array", "minItems": 1, "items": with_verb(&[]) },
+        "fault": fault(),
+        "when": when(),
+        "do": verb_word_or_choice(),
     });
     for verb in &verbs::forms() {
         schema["definitions"][definition_of(verb)] = json!({

@@ -9,10 +9,14 @@ use crate::scenario::date::Date;
 use crate::scenario::duration::Millis;
 
 /// A whole file.
-pub(crate) const SCENARIO: Table = Table { what: "a scenario", groups: &[&OWN, &SHARED, &OWN_TABLES] };
+pub(crate) const SCENARIO: Table =
+    Table { what: "a scenario", groups: &[&OWN, &BEGINNING, &WORLD, &NAMED, &FAULTS, &OWN_TABLES] };
 
 /// A file that scenarios name as their `base`.
-pub(crate) const BASE: Table = Table { what: "a base", groups: &[&SHARED] };
+pub(crate) const BASE: Table = Table { what: "a base", groups: &[&BEGINNING, &WORLD, &NAMED] };
+
+/// `[opposite.NAME]`: what it lays over its scenario.
+pub(crate) const OPPOSITE: Table = Table { what: "an opposite", groups: &[&WORLD, &FAULTS] };
 
 const OWN: [Key; 2] = [
     Key::required::<String>(
@@ -23,8 +27,8 @@ const OWN: [Key; 2] = [
     Key::optional::<HostName>("name", "the file's name without `.toml`", "The scenario's name.", "\"idle_close\""),
 ];
 
-/// What a base may hold, too. A scenario's own name, sentence, faults and specimens are its own.
-const SHARED: [Key; 12] = [
+/// What a base may hold, too. A scenario's own name, sentence, faults and defects are its own.
+const BEGINNING: [Key; 2] = [
     Key::optional::<HostName>(
         "base",
         "the file says everything itself",
@@ -37,6 +41,10 @@ const SHARED: [Key; 12] = [
         "What the wall clock says at the start of a run.",
         "\"2026-11-29T12:34:56Z\"",
     ),
+];
+
+/// Who takes part, and what is between them.
+const WORLD: [Key; 6] = [
     Key::default::<Millis>("time_limit", "\"30min\"", "The virtual time at which a run is ended.", "\"20min\""),
     Key::default::<Millis>(
         "settle",
@@ -72,6 +80,9 @@ const SHARED: [Key; 12] = [
         "Overrides the network's parameters between two hosts.",
         "[{ between = [\"alice\", \"chat\"], latency = \"80ms\" }]",
     ),
+];
+
+const NAMED: [Key; 5] = [
     Key::read_elsewhere(
         "moment",
         Shape::Named(&Shape::Section("moment")),
@@ -100,16 +111,24 @@ const SHARED: [Key; 12] = [
         "The laws that must hold.",
         "{ delivery = { law = \"exactly_once\" } }",
     ),
+    Key::read_elsewhere(
+        "opposite",
+        Shape::Named(&Shape::Table(&OPPOSITE)),
+        Presence::Without("none"),
+        "Changes, by name, under which the sentence of a scenario is false. A scenario plays those that its `convicts` names.",
+        "{ late_pings = { actor = { alice = { config = { ping = \"1min\" } } } } }",
+    ),
 ];
 
-const OWN_TABLES: [Key; 3] = [
-    Key::read_elsewhere(
-        "fault",
-        Shape::List(&Shape::Section("fault")),
-        Presence::Without("nothing breaks"),
-        "What breaks.",
-        "[{ link = \"alice -> chat\", when = { at = \"5s\" }, do = \"reset\" }]",
-    ),
+const FAULTS: [Key; 1] = [Key::read_elsewhere(
+    "fault",
+    Shape::List(&Shape::Section("fault")),
+    Presence::Without("nothing breaks"),
+    "What breaks.",
+    "[{ link = \"alice -> chat\", when = { at = \"5s\" }, do = \"reset\" }]",
+)];
+
+const OWN_TABLES: [Key; 2] = [
     Key::read_elsewhere(
         "specimen",
         Shape::List(&Shape::Table(&SPECIMEN)),
@@ -119,10 +138,10 @@ const OWN_TABLES: [Key; 3] = [
     ),
     Key::read_elsewhere(
         "convicts",
-        Shape::Named(&Shape::Either(&[Shape::Text, Shape::List(&Shape::Text)])),
+        Shape::Named(&Shape::Either(&[Shape::Text, Shape::List(&Shape::Text), Shape::Table(&CONVICTION)])),
         Presence::Without("none"),
-        "Specimens that the catalogue registers, each with the checks that must find its defect.",
-        "{ deaf = \"delivery\", hasty = [\"truthful\", \"delivery\"] }",
+        "Opposites, and specimens that the catalogue registers, each with the checks that must find it.",
+        "{ deaf = \"delivery\", late_pings = { by = \"detect\", breaks = \"at once\" } }",
     ),
 ];
 
@@ -231,9 +250,31 @@ const PROCESS: [Key; 4] = [
 /// `[[specimen]]`.
 pub(crate) const SPECIMEN: Table = Table { what: "a specimen", groups: &[&SPECIMEN_KEYS] };
 
-const SPECIMEN_KEYS: [Key; 4] = [
+const SPECIMEN_KEYS: [Key; 5] = [
     Key::required::<HostName>("name", "Its name.", "\"deaf\""),
     Key::required::<HostName>("host", "The host or actor that it replaces.", "\"chat\""),
     Key::required::<String>("run", "What that host runs then.", "\"specimen_deaf\""),
     Key::required::<Vec<String>>("convicted_by", "The checks that must find the defect.", "[\"delivery\"]"),
+    BREAKS,
 ];
+
+/// A table in `[convicts]`.
+pub(crate) const CONVICTION: Table = Table { what: "a conviction", groups: &[&CONVICTION_KEYS] };
+
+const CONVICTION_KEYS: [Key; 2] = [
+    Key::read_elsewhere(
+        "by",
+        Shape::Either(&[Shape::Text, Shape::List(&Shape::Text)]),
+        Presence::Required,
+        "The check, or the checks, that must find the defect.",
+        "\"detect\"",
+    ),
+    BREAKS,
+];
+
+const BREAKS: Key = Key::optional::<String>(
+    "breaks",
+    "the whole sentence",
+    "The part of the scenario's sentence that the defect makes false, as it stands there.",
+    "\"at once\"",
+);

@@ -316,7 +316,7 @@ fn a_check_whose_facts_nobody_tells_is_a_mistake() {
     idle.toml:30: a fact is read from one thing, not from `event` and `unit`
     idle.toml:30: `job_id` is no JSON pointer into the unit: they begin with a slash, as in `/job_id`
     idle.toml:39: the scenario is not judged by a check `truthful`; known are `delivery`, `integrity`, `survival`, `stops` and `took_effect`
-    idle.toml:39: a specimen that no check convicts proves nothing
+    idle.toml:39: a defect that no check convicts proves nothing
     ");
 }
 

@@ -7,6 +7,7 @@ mod convicts;
 mod folders;
 mod mistakes;
 mod names;
+mod opposites;
 
 use super::*;
 

@@ -257,22 +257,34 @@ fn specimens(scenario: &Scenario, places: &Places) -> Vec<Flaw> {
         }
         flaws.extend(known(&specimen.host, &format!("{path}/host"), scenario).err());
         flaws.extend(convicting(&specimen.convicted_by, &format!("{path}/convicted_by"), scenario, places));
+        flaws.extend(breaking(specimen.breaks.as_deref(), &format!("{path}/breaks"), scenario).err());
     }
-    for conviction in &scenario.convicts {
-        let path = format!("convicts/{}", conviction.specimen);
-        flaws.extend(name(&conviction.specimen, &path).err());
-        if scenario.specimens.iter().any(|specimen| specimen.name == conviction.specimen) {
-            flaws.push(Flaw::new(&path, format!("two specimens are named `{}`", conviction.specimen)));
+    let named = scenario.convicts.iter().map(|conviction| (&conviction.of, &conviction.by, &conviction.breaks));
+    let opposites = scenario.opposites.iter().map(|of| (&of.name, &of.convicted_by, &of.breaks));
+    for (of, by, breaks) in named.chain(opposites) {
+        let path = format!("convicts/{of}");
+        flaws.extend(name(of, &path).err());
+        if scenario.specimens.iter().any(|specimen| specimen.name == *of) {
+            flaws.push(Flaw::new(&path, format!("two defects are named `{of}`")));
         }
-        flaws.extend(convicting(&conviction.by, &path, scenario, places));
+        flaws.extend(convicting(by, &path, scenario, places));
+        flaws.extend(breaking(breaks.as_deref(), &format!("{path}/breaks"), scenario).err());
     }
     flaws
 }
 
-/// Finds the mistakes in the list of the checks that must convict a specimen.
+/// Checks that what a defect breaks is a part of the scenario's sentence.
+fn breaking(breaks: Option<&str>, path: &str, scenario: &Scenario) -> Checked {
+    match breaks.filter(|part| part.trim().is_empty() || !scenario.proves.contains(part)) {
+        Some(part) => Err(Flaw::new(path, format!("`{part}` is no part of what the scenario proves"))),
+        None => Ok(()),
+    }
+}
+
+/// Finds the mistakes in the list of the checks that must convict a defect.
 fn convicting(by: &[String], path: &str, scenario: &Scenario, places: &Places) -> Vec<Flaw> {
     if by.is_empty() {
-        return vec![Flaw::new(path, "a specimen that no check convicts proves nothing")];
+        return vec![Flaw::new(path, "a defect that no check convicts proves nothing")];
     }
     if !places.are_all {
         return Vec::new();
