@@ -1,7 +1,6 @@
 //! The users of the services, as scripts.
 
 pub mod crowd;
-pub mod decoder;
 pub mod listener;
 pub mod prober;
 pub mod reader;
