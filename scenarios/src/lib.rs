@@ -2,6 +2,7 @@
 //!
 //! - `services`: the scheduler, its node and the gateway, as scenarios configure them.
 //! - `model`: a model server that streams, for the far end of the gateway.
+//! - `faulty_backend`: code in the gateway's own process that panics.
 //! - `engine`: a speech engine that takes its time to start.
 //! - `room`: a room in which everybody hears every line.
 //! - `actors`: the users: [`actors::talker`] with sentences, [`actors::reader`] of a stream, [`actors::prober`] of an engine,
@@ -13,6 +14,7 @@
 
 pub mod actors;
 pub mod engine;
+pub mod faulty_backend;
 mod laws;
 pub mod model;
 pub mod room;
@@ -28,6 +30,7 @@ pub fn catalogue() -> Catalogue {
         .host("scheduler", services::scheduler)
         .host("node", services::node)
         .host("gateway", services::gateway)
+        .host("gateway_with_a_faulty_backend", services::gateway_with_a_faulty_backend)
         .host("model", model::run)
         .host("engine", engine::run)
         .host("room", room::run)

@@ -41,6 +41,8 @@ pub enum Defect {
     SecretInErrors,
     /// Told to stop, it waits for its open requests without a time limit.
     DrainsWithoutBound,
+    /// It takes for granted that each event is JSON.
+    PanicsInItsHandler,
     /// Events are numbered with `id:`, and heartbeats come between them.
     IdWithHeartbeats,
 }
@@ -49,6 +51,8 @@ pub enum Defect {
 const HEARTBEAT: Duration = Duration::from_secs(30);
 /// Without a byte of the upstream's, the end.
 const SILENCE: Duration = Duration::from_secs(60);
+/// What is said then.
+const SILENT: &str = "the upstream is silent";
 const LARGEST_EVENT: usize = 1 << 20;
 
 /// Serves until it is asked to stop, or until its defect ends it.
@@ -127,7 +131,10 @@ async fn answer(gateway: Arc<Gateway>, request: Request<Incoming>) -> Result<Res
     let frames = stream::poll_fn(move |cx| sent.poll_recv(cx));
     let frames = futures_util::StreamExt::map(frames, |text| Ok(Frame::data(Bytes::from(text))));
     let mut response = Response::new(BodyExt::boxed_unsync(StreamBody::new(frames)));
-    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("text/event-stream"));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("text/event-stream"));
+    headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-cache"));
+    headers.insert("x-request-id", header::HeaderValue::from_static("req-of-a-specimen"));
     Ok(response)
 }
 
@@ -146,12 +153,13 @@ async fn relay(gateway: Arc<Gateway>, question: Bytes, events: mpsc::Sender<Stri
         Ok(false) => Some("the upstream ended before its answer did".to_owned()),
         Err(error) if gateway.defect == Defect::ExitsWithItsUpstream => return gateway.end(error),
         Err(error) if gateway.defect == Defect::SecretInErrors => Some(format!("{}: {error}", gateway.base_url)),
+        Err(error) if error.to_string() == SILENT => Some(SILENT.to_owned()),
         Err(_) => Some("the upstream failed".to_owned()),
     };
     if let Some(message) = failure {
-        writer
-            .data(&serde_json::json!({ "error": { "message": message, "type": "upstream_error" } }).to_string())
-            .await;
+        let code = if message == SILENT { "upstream_timeout" } else { "upstream_error" };
+        let error = serde_json::json!({ "message": message, "type": "server_error", "param": null, "code": code });
+        writer.data(&serde_json::json!({ "error": error }).to_string()).await;
     }
     writer.data("[DONE]").await;
 }
@@ -174,7 +182,7 @@ async fn stream_from(gateway: &Gateway, question: Bytes, writer: &mut Writer) ->
             let Ok(frame) = timeout(HEARTBEAT, body.frame()).await else {
                 silent += HEARTBEAT;
                 if silent >= SILENCE {
-                    return Err("the upstream is silent".into());
+                    return Err(SILENT.into());
                 }
                 writer.heartbeat().await;
                 continue;
@@ -186,6 +194,9 @@ async fn stream_from(gateway: &Gateway, question: Bytes, writer: &mut Writer) ->
             for event in events {
                 if event.data == "[DONE]" {
                     return Ok(true);
+                }
+                if gateway.defect == Defect::PanicsInItsHandler {
+                    serde_json::from_str::<serde_json::Value>(&event.data).expect("an event is JSON");
                 }
                 if let Some(message) = error_message(&event.data) {
                     return Err(message.into());

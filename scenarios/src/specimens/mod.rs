@@ -53,6 +53,7 @@ pub(crate) fn with_specimens(mut catalogue: Catalogue) -> Catalogue {
         ("exits-with-its-upstream", "specimen_exits_with_its_upstream", OfGateway::ExitsWithItsUpstream),
         ("quiet-truncation", "specimen_quiet_truncation", OfGateway::QuietTruncation),
         ("secret-in-errors", "specimen_secret_in_errors", OfGateway::SecretInErrors),
+        ("panics-in-its-handler", "specimen_panics_in_its_handler", OfGateway::PanicsInItsHandler),
         ("id-with-heartbeats", "specimen_id_with_heartbeats", OfGateway::IdWithHeartbeats),
         ("drains-without-bound", "specimen_drains_without_bound", OfGateway::DrainsWithoutBound),
     ];
