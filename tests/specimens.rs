@@ -9,7 +9,7 @@ use halfopen::{Plan, Scenario, Seed};
 use halfopen_scenarios::catalogue;
 
 /// Laws that ask for the fault itself.
-const OF_FAULTS: [&str; 2] = ["took_effect", "close_code"];
+const OF_FAULTS: [&str; 3] = ["took_effect", "close_code", "timing"];
 /// Its claim precedes the receipt by the time that the message travels, also when all goes well.
 const LIAR: &str = "send-counts-as-delivered";
 /// Under how many seeds a specimen is shown without its cause.

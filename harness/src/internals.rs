@@ -3,6 +3,7 @@
 #![doc(hidden)]
 
 pub use crate::capsule::Capsule;
+pub use crate::check::backoff::Backoff;
 pub use crate::check::delivery::{Delivery, DeliveryLaw};
 pub use crate::check::expectations::Expectations;
 pub use crate::check::leaks::{GaugeLaw, Leaks, SocketLaw};

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::fact::FactKind;
 use crate::fault::spelling;
 use crate::mapping::{ConnectionMoment, UnitKind, document, is_within};
-use crate::name::{ConnectionId, Direction, HostName, Link, Side};
+use crate::name::{ConnectionId, Direction, HostName, Link, Side, WrittenLink};
 use crate::pattern::{Pattern, pointer, text_at};
 use crate::trace::{FaultEvent, ProcessEvent, Record, RecordKind};
 
@@ -53,8 +53,8 @@ pub struct Occurrence {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
     /// The link of the unit or connection.
-    #[serde(default, with = "link_text", skip_serializing_if = "Option::is_none")]
-    pub link: Option<Link>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<WrittenLink>,
     /// Which way the unit travels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub direction: Option<Direction>,
@@ -116,7 +116,7 @@ impl Occurrence {
     /// Whether a record of its class is one of those that are meant.
     pub(crate) fn matches(&self, seen: &Seen) -> bool {
         let is_here = self.host.is_none() || self.host.as_ref() == seen.record.host.as_ref();
-        let on_link = |id: &ConnectionId| self.link.as_ref().is_none_or(|link| *link == id.link);
+        let on_link = |id: &ConnectionId| self.link.as_ref().is_none_or(|link| link.0 == id.link);
         match &seen.record.what {
             RecordKind::Event(event) => {
                 let under = self.target.as_ref().is_none_or(|target| is_within(&event.target, target));
@@ -150,7 +150,7 @@ impl Occurrence {
     /// Whose deed it is, as far as it says: a host that has ended owes it no longer. `on` is the link that is known from
     /// elsewhere when it names none.
     pub(crate) fn doer<'a>(&'a self, on: Option<&'a Link>) -> Option<&'a HostName> {
-        let link = self.link.as_ref().or(on);
+        let link = self.link.as_ref().map(|link| &link.0).or(on);
         let end = |side: Side| link.map(|link| if side == Side::Client { &link.client } else { &link.server });
         if self.process.is_some() {
             return None;
@@ -292,7 +292,7 @@ impl ProcessMoment {
 impl fmt::Display for Occurrence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let of = self.host.as_ref().map_or(String::new(), |host| format!(" of {host}"));
-        let on = self.link.as_ref().map_or(String::new(), |link| format!(" on {link}"));
+        let on = self.link.as_ref().map_or(String::new(), |link| format!(" on {}", link.0));
         let with = if self.says.is_any() { String::new() } else { format!(" with {}", self.says) };
         match self.class() {
             Some(Class::Event(message)) => write!(f, "`{message}`{of}{with}"),
@@ -314,27 +314,6 @@ impl fmt::Display for Occurrence {
             Some(Class::Process(moment)) => write!(f, "{}{of}", moment.phrase()),
             None => f.write_str("nothing"),
         }
-    }
-}
-
-/// A link as files write it.
-mod link_text {
-    use serde::de::Error;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    use crate::name::Link;
-
-    #[expect(clippy::ref_option, reason = "serde calls it with a reference to the field")]
-    pub(super) fn serialize<S: Serializer>(link: &Option<Link>, serializer: S) -> Result<S::Ok, S::Error> {
-        match link {
-            Some(link) => serializer.collect_str(&format_args!("{} -> {}", link.client, link.server)),
-            None => serializer.serialize_none(),
-        }
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Link>, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Link::parse(&text).map(Some).ok_or_else(|| D::Error::custom(Link::misspelt(&text)))
     }
 }
 

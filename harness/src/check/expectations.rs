@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Broadcast, Check, CloseCode, Delivery, Detect, Evidence, Finding, Hygiene, Leaks, Livelock, OwnChecks, Recover,
-    RunIntegrity, Sometimes, Stops, Stream, Survival, Terminal, Timing, TookEffect, Truthful, Verdict,
+    Backoff, Broadcast, Check, CloseCode, Delivery, Detect, Evidence, Finding, Hygiene, Leaks, Livelock, OwnChecks,
+    Recover, RunIntegrity, Sometimes, Stops, Stream, Survival, Terminal, Timing, TookEffect, Truthful, Verdict,
 };
 use crate::fact::FactKind;
 
@@ -73,6 +73,9 @@ pub struct Expectations {
     /// What must follow follows in time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timing: Option<Timing>,
+    /// Who loses a server tries again, ever more slowly, and not for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backoff: Option<Backoff>,
     /// States that a sweep reaches. No run is judged by them: see [`Sometimes`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sometimes: Option<Sometimes>,
@@ -84,7 +87,7 @@ pub struct Expectations {
 
 impl Expectations {
     /// The names of all laws that a scenario can expect, in the order of the fields.
-    pub const LAWS: [&'static str; 14] = [
+    pub const LAWS: [&'static str; 15] = [
         "delivery",
         "broadcast",
         "truthful",
@@ -99,6 +102,7 @@ impl Expectations {
         "leaks",
         "livelock",
         "timing",
+        "backoff",
     ];
 
     /// What can stand below `[checks]`, beside the checks of a catalogue's own: the laws, and the states that a sweep reaches.
@@ -129,6 +133,7 @@ impl Expectations {
             boxed(&self.leaks),
             boxed(&self.livelock),
             boxed(&self.timing),
+            boxed(&self.backoff),
         ];
         all.into_iter().flatten().collect()
     }
@@ -297,6 +302,16 @@ at = "client"
 
 [[timing.ping_every_20s.unless]]
 process = "started"
+
+[backoff.alice]
+link = "alice -> chat"
+first = "1s"
+longest = "30s"
+jitter_percent = 10
+attempts = 10
+stable_after = "10s"
+unless = { process = "ended", host = "alice" }
+optional = true
 
 [sometimes.resumed]
 event = "session ready"

@@ -9,6 +9,7 @@
 #[cfg(test)]
 mod adversary;
 mod attempt;
+pub(crate) mod backoff;
 mod broadcast;
 mod close_code;
 mod contradiction;
@@ -45,6 +46,7 @@ mod truthful;
 mod verdict;
 mod ways;
 
+pub(crate) use backoff::Backoff;
 pub(crate) use broadcast::Broadcast;
 pub(crate) use close_code::CloseCode;
 pub(crate) use delivery::{AllowedLoss, Delivery, DeliveryLaw, LossReason};

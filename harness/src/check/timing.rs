@@ -107,7 +107,7 @@ impl From<Occurrences> for OneOrMany {
 }
 
 impl Occurrences {
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 

@@ -39,7 +39,7 @@ run = "chat"
 
 [actor.alice]
 run = "talker"
-tells = ["offered", "received"]
+tells = ["offered", "received", "recovered"]
 
 [actor.bob]
 run = "talker"
@@ -112,6 +112,13 @@ same = "connection"
 at_least = "19s"
 within = "21s"
 unless = { event = "session lost", host = "alice", where = { by = "!us" } }
+
+[checks.backoff.alice]
+link = "alice -> chat"
+first = "1s"
+longest = "30s"
+jitter_percent = 10
+attempts = 10
 
 [[specimen]]
 name = "send-counts-as-delivered"

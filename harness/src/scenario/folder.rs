@@ -196,13 +196,15 @@ pub(super) fn without_overridden_links(mut base: LocatedValue, own: &LocatedValu
     base
 }
 
-/// `checks.delivery = false` in a scenario drops a check of its base, and `checks.timing.NAME = false` a rule about time.
+/// `checks.delivery = false` in a scenario drops a check of its base, and `checks.timing.NAME = false` a rule of `timing`.
 fn without_dropped_checks(mut merged: LocatedValue) -> LocatedValue {
     if let Some(checks) = merged.table_of("checks") {
         checks.retain(|check| !is_dropped(check));
     }
-    if let Some(rules) = merged.get_mut("checks").and_then(|checks| checks.table_of("timing")) {
-        rules.retain(|rule| !is_dropped(rule));
+    for law in ["timing", "backoff"] {
+        if let Some(rules) = merged.get_mut("checks").and_then(|checks| checks.table_of(law)) {
+            rules.retain(|rule| !is_dropped(rule));
+        }
     }
     merged
 }

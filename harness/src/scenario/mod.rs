@@ -12,9 +12,10 @@
 //! # The code
 //!
 //! From text to scenario: `document` (TOML with lines), `section` and `typed` (tables and values), `verb`, `trigger`,
-//! `pattern`, `names`, `rule`, `facts`, `timing`, `convicts`, `opposite` and `read` (the words; `language` holds their keys), `validate` (what no single word
+//! `pattern`, `names`, `rule`, `facts`, `timing`, `backoff`, `convicts`, `opposite` and `read` (the words; `language` holds their keys), `validate` (what no single word
 //! shows). `folder` finds files and bases, `build` is for Rust, `write` goes the other way.
 
+mod backoff;
 mod build;
 mod convicts;
 mod date;

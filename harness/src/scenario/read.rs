@@ -13,8 +13,8 @@ use super::names::Names;
 use super::section::Section;
 use super::validate::{self, Places};
 use super::{
-    FaultRule, HostSpec, LinkParameters, LinkSpec, Network, Role, Scenario, Specimen, convicts, facts, opposite, rule,
-    timing, typed,
+    FaultRule, HostSpec, LinkParameters, LinkSpec, Network, Role, Scenario, Specimen, backoff, convicts, facts,
+    opposite, rule, timing, typed,
 };
 use crate::check::{Expectations, Sign, current_name};
 use crate::fault::{Fault, Middlebox, Registry};
@@ -222,6 +222,8 @@ fn check(entry: &Entry, checks: &LocatedValue) -> Result<(), Mistakes> {
         Section::any(&entry.node, &what)?.check(law.keys.iter()).unless(())?;
     } else if entry.key == "timing" {
         timing::check(entry)?;
+    } else if entry.key == "backoff" {
+        backoff::check(entry)?;
     } else if let Value::Table(states) = &entry.node.value {
         let mut mistakes = Mistakes::default();
         for state in states {

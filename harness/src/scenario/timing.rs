@@ -62,7 +62,8 @@ fn bounds(section: &Section) -> Result<(), ScenarioError> {
     }
 }
 
-fn occurrences(node: &LocatedValue, key: &str) -> Result<(), Mistakes> {
+/// Finds the mistakes in the occurrences under a key.
+pub(super) fn occurrences(node: &LocatedValue, key: &str) -> Result<(), Mistakes> {
     let Value::Array(items) = &node.value else { return occurrence(node, key) };
     if items.is_empty() {
         return Err(node.place.error(format!("`{key}` lists nothing")).into());

@@ -102,6 +102,15 @@ at_least = \"19s\"
 within = \"21s\"
 ```";
 
+const BACKOFF_SAYS: &str = "\
+Rules about reconnecting, by name. The client of a link that has lost its connection, or has failed to get one, tries again: after
+`first`, then after twice the pause before, up to `longest`. An attempt that comes sooner or later, that never comes, or that is one
+too many breaks the rule. A jitter must show: of three pauses or more not all are the bare ones.
+
+The pause begins when the host says (`detected`, `retried`) that the connection or attempt before is over; when it says nothing, as
+soon as it could know: at the FIN, RST, refusal or timeout, or when it closes its socket. `checks.backoff.NAME = false` drops a rule
+of the base.";
+
 /// The reference of the language of scenarios, in Markdown, made from the tables that the parser uses.
 pub fn reference() -> String {
     let mut page = Page(BEGINNING.to_owned());
@@ -138,6 +147,8 @@ pub fn reference() -> String {
     checks::LAWS.iter().for_each(|law| page.form(law, ""));
     page.section("`[checks.timing.NAME]`", TIMING_SAYS);
     page.keys(timing::RULE.keys());
+    page.section("`[checks.backoff.NAME]`", BACKOFF_SAYS);
+    page.keys(timing::BACKOFF.keys());
     page.section(
         "Occurrences: `after`, `follows`, `unless`",
         "What can occur: one of these tables, or a list of them.",

@@ -289,9 +289,11 @@ fn all_checks() -> Value {
     let state = json!({ "anyOf": [shape(&Shape::Table(&checks::SIGN)), each] });
     let states = json!({ "anyOf": [{ "type": "object", "additionalProperties": state }, each, { "const": false }] });
     laws.insert("sometimes".to_owned(), states);
-    let rule = json!({ "anyOf": [closed(timing::RULE.keys()), { "const": false }] });
-    let rules = json!({ "anyOf": [{ "type": "object", "additionalProperties": rule }, { "const": false }] });
-    laws.insert("timing".to_owned(), rules);
+    for (name, table) in [("timing", &timing::RULE), ("backoff", &timing::BACKOFF)] {
+        let rule = json!({ "anyOf": [closed(table.keys()), { "const": false }] });
+        let rules = json!({ "anyOf": [{ "type": "object", "additionalProperties": rule }, { "const": false }] });
+        laws.insert(name.to_owned(), rules);
+    }
     let own = json!({ "anyOf": [{ "type": "object" }, { "const": false }] });
     json!({ "type": "object", "properties": laws, "additionalProperties": own })
 }

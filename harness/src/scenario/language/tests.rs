@@ -127,6 +127,7 @@ fn a_value_that_a_key_takes_is_a_value_that_the_schema_takes() {
         &tables::SPECIMEN,
         &verbs::FAULT,
         &timing::RULE,
+        &timing::BACKOFF,
     ];
     let of_tables = groups.into_iter().flat_map(Table::keys);
     let forms = triggers::TRIGGERS.iter().chain(&facts::ORIGINS).chain(&checks::LAWS).chain(&timing::OCCURRENCES);
@@ -163,8 +164,8 @@ fn the_keys_of_each_check_are_those_of_the_type_that_reads_it() {
         words::<Leaks>(),
         words::<Livelock>(),
     ];
-    // The rules of `timing` have names of their own.
-    let laws: Vec<_> = checks::LAWS.iter().map(|law| law.word).chain(["timing"]).collect();
+    // The rules of `timing` and `backoff` have names of their own.
+    let laws: Vec<_> = checks::LAWS.iter().map(|law| law.word).chain(["timing", "backoff"]).collect();
     assert_eq!(laws, Expectations::LAWS);
     let mut keys_of_occurrences: Vec<_> = timing::OCCURRENCES.iter().flat_map(|form| form.names()).collect();
     let mut fields_of_occurrences = words::<Occurrence>().to_vec();
@@ -176,6 +177,7 @@ fn the_keys_of_each_check_are_those_of_the_type_that_reads_it() {
         assert_eq!(law.names(), fields, "{}", law.word);
     }
     let keys = |table: &Table| table.keys().map(|key| key.name).collect::<Vec<_>>();
+    assert_eq!(keys(&timing::BACKOFF), words::<crate::check::backoff::BackoffRule>());
     assert_eq!(keys(&timing::RULE), words::<crate::check::timing::TimingRule>());
     assert_eq!(keys(&checks::SIGN), words::<crate::check::Sign>());
     assert_eq!(keys(&checks::ALLOWED_LOSS), words::<crate::check::AllowedLoss>());

@@ -4,7 +4,7 @@ use super::key::{Form, Key, Presence, Shape, Table};
 use super::values::words;
 use crate::fact::FactKind;
 use crate::mapping::{ConnectionMoment, UnitKind};
-use crate::name::{Direction, HostName, Side};
+use crate::name::{Direction, HostName, Side, WrittenLink};
 use crate::occurrence::{FaultStep, ProcessMoment};
 use crate::scenario::duration::Millis;
 
@@ -46,6 +46,29 @@ const RULE_KEYS: [Key; 8] = [
         "Whether a run in which no obligation is kept or broken is in order.",
         "true",
     ),
+];
+
+/// One rule of `backoff`.
+pub(crate) const BACKOFF: Table = Table { what: "a rule of `backoff`", groups: &[&BACKOFF_KEYS] };
+
+const BACKOFF_KEYS: [Key; 8] = [
+    Key::required::<WrittenLink>("link", "The link whose client it is.", "\"alice -> scheduler\""),
+    Key::required::<Millis>("first", "The pause before the first attempt after a loss.", "\"1s\""),
+    Key::required::<Millis>("longest", "No pause is longer; until then each is twice the one before.", "\"30s\""),
+    Key::default::<u32>("jitter_percent", "0", "The most that is added to a pause, in percent of it.", "10"),
+    Key::optional::<u32>("attempts", "until one succeeds", "How many attempts an outage has.", "10"),
+    Key::default::<Millis>(
+        "stable_after",
+        "\"0s\"",
+        "How long the host has to be in service until its attempts count anew.",
+        "\"10s\"",
+    ),
+    occurrences(
+        "unless",
+        Presence::Without("it tries until it ends or is told to stop"),
+        "What ends the obligation to try again: any of these.",
+    ),
+    Key::default::<bool>("optional", "false", "Whether a run without an attempt to judge is in order.", "true"),
 ];
 
 const fn occurrences(name: &'static str, presence: Presence, says: &'static str) -> Key {

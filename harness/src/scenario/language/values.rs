@@ -14,7 +14,7 @@ use crate::fact::FactKind;
 use crate::fault::{
     CutEnding, Edge, Ends, Forgetting, FrameKind, HalfOpenKind, IllegalKind, IoCall, IoErrorKind, LookupError,
 };
-use crate::name::{Direction, HostName, Side};
+use crate::name::{Direction, HostName, Side, WrittenLink};
 use crate::scenario::Arrivals;
 use crate::scenario::date::Date;
 use crate::scenario::duration::Millis;
@@ -25,6 +25,10 @@ impl Value for String {
 
 impl Value for HostName {
     const SHAPE: Shape = Shape::Host;
+}
+
+impl Value for WrittenLink {
+    const SHAPE: Shape = Shape::Link;
 }
 
 impl Value for bool {

@@ -168,3 +168,18 @@ impl Drop for Folder {
         let _ = fs::remove_dir_all(&self.path);
     }
 }
+
+#[test]
+fn a_rule_of_a_base_is_overridden_by_its_keys_and_dropped_by_false() {
+    let folder = Folder::new("base_rules");
+    let base = "[host.chat]\nrun = 'chat'\n[actor.alice]\nrun = 'talker'\n[checks.timing]\n\
+                one = { after = { process = 'started' }, follows = { event = 'ready' }, within = '1s' }\n\
+                two = { after = { process = 'started' }, follows = { event = 'ready' }, within = '2s' }\n";
+    folder.write("base/chat.toml", base);
+    let own = "proves = 'x'\nbase = 'chat'\n[checks.timing]\none = false\ntwo.within = '5s'\n";
+    folder.write("own.toml", own);
+    let scenario = Scenario::load(&folder.path.join("own.toml")).expect("no mistake");
+    let rules = scenario.checks.timing.expect("a rule is left").0;
+    let bounds: Vec<_> = rules.iter().map(|(name, rule)| (name.as_str(), rule.within)).collect();
+    assert_eq!(bounds, [("two", Some(Duration::from_secs(5)))]);
+}

@@ -8,6 +8,7 @@ mod folders;
 mod mistakes;
 mod names;
 mod opposites;
+mod timing;
 
 use super::*;
 
@@ -86,7 +87,7 @@ fn a_scenario_is_written_as_a_person_would_write_it() {
     [actor.alice]
     run = "talker"
     start = "0s"
-    tells = ["offered", "received"]
+    tells = ["offered", "received", "recovered"]
 
     [actor.bob]
     run = "talker"
@@ -154,6 +155,14 @@ fn a_scenario_is_written_as_a_person_would_write_it() {
     key = "/job_id"
     value = "/seq"
 
+    [checks.backoff.alice]
+    attempts = 10
+    first = "1s"
+    jitter_percent = 10
+    link = "alice -> chat"
+    longest = "30s"
+    stable_after = "0s"
+
     [checks.delivery]
     law = "exactly_once"
     order = false
@@ -161,6 +170,31 @@ fn a_scenario_is_written_as_a_person_would_write_it() {
     [[checks.delivery.allowed_losses]]
     host = "chat"
     reason = "host_died"
+
+    [checks.timing.ping_every_20s]
+    at_least = "19s"
+    same = "connection"
+    within = "21s"
+
+    [checks.timing.ping_every_20s.after]
+    direction = "to_server"
+    link = "alice -> chat"
+    unit = "ws_ping"
+
+    [[checks.timing.ping_every_20s.follows]]
+    link = "alice -> chat"
+    unit = "ws_ping"
+
+    [[checks.timing.ping_every_20s.follows]]
+    at = "client"
+    connection = "closed"
+
+    [checks.timing.ping_every_20s.unless]
+    event = "session lost"
+    host = "alice"
+
+    [checks.timing.ping_every_20s.unless.where]
+    "/by" = "!us"
 
     [checks.truthful]
     deduplicated = false

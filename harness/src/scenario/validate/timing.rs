@@ -1,4 +1,4 @@
-//! What is wrong with rules about time though each of their words is right.
+//! What is wrong with rules about time and about reconnecting though each of their words is right.
 
 use super::{Checked, Places, Scenario, known, pair};
 use crate::occurrence::Occurrence;
@@ -19,12 +19,21 @@ pub(super) fn rules(scenario: &Scenario, places: &Places) -> Vec<Flaw> {
             flaws.extend(judged.filter_map(|occurrence| has(occurrence, same, &path).err()));
         }
     }
+    for (name, rule) in scenario.checks.backoff.iter().flat_map(|backoff| &backoff.0) {
+        let path = format!("checks/backoff/{name}");
+        flaws.extend(super::name(name, &path).err());
+        let link = &rule.link.0;
+        flaws.extend(pair(&link.client, &link.server, &path, scenario).err());
+        for occurrence in &rule.unless.0 {
+            flaws.extend(occurs(occurrence, &path, scenario, places).err());
+        }
+    }
     flaws
 }
 
 fn occurs(occurrence: &Occurrence, path: &str, scenario: &Scenario, places: &Places) -> Checked {
     occurrence.host.iter().try_for_each(|host| known(host, path, scenario))?;
-    occurrence.link.iter().try_for_each(|link| pair(&link.client, &link.server, path, scenario))?;
+    occurrence.link.iter().try_for_each(|link| pair(&link.0.client, &link.0.server, path, scenario))?;
     let faults = scenario.rules.len();
     match occurrence.fault.filter(|_| places.are_all) {
         Some(fault) if usize::try_from(fault).is_ok_and(|fault| fault >= faults) => {

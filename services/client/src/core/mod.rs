@@ -230,7 +230,8 @@ impl Core {
             ending: None,
             jobs: Jobs::new(config.order),
             backoff: Backoff::new(config.reconnect.clone(), seed),
-            monitor: Monitor::new(config.monitor_interval, config.link.close_timeout),
+            // However long a close may take: a connection that takes no messages is of no use to the session.
+            monitor: Monitor::new(config.monitor_interval, config.link.close_timeout.min(config.monitor_interval)),
             outputs: VecDeque::new(),
         };
         core.connect(now);
