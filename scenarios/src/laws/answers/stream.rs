@@ -15,7 +15,7 @@ impl Answer<'_> {
         })
     }
 
-    /// Blocks of data or of a comment, each with its blank line; never an `id:`; errors in the envelope.
+    /// Blocks of data or of a comment, each with its blank line; no comment behind an `id:`; errors in the envelope.
     pub(super) fn stream_is_legal(&self, to_its_end: bool) -> Result<(), Finding> {
         let broken = |clause, what: &str, text: &str| {
             let text: String = text.chars().take(80).collect();
@@ -28,13 +28,22 @@ impl Answer<'_> {
         if to_its_end && !rest.is_empty() {
             return broken("partial event", "ends inside an event", rest);
         }
+        let mut numbered = false;
         for block in whole.split("\n\n").filter(|_| !whole.is_empty()) {
             if block == ": heartbeat" {
+                if numbered {
+                    return broken(
+                        "comment behind an id",
+                        "has a comment behind an `id:`, on which an SDK fails",
+                        block,
+                    );
+                }
                 continue;
             }
             for line in block.split('\n') {
-                if line.starts_with("id:") || line.starts_with("retry:") {
-                    return broken("field of reconnection", "has a field that serves reconnection", line);
+                if line.starts_with("id:") {
+                    numbered = true;
+                    continue;
                 }
                 if !line.starts_with("data: ") {
                     return broken("illegal line", "has a line that is neither data nor a heartbeat", line);

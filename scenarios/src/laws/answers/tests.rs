@@ -24,7 +24,7 @@ fn a_whole_stream_and_a_whole_body_hold() {
 
 #[test]
 fn a_stream_that_is_no_event_stream_is_convicted() {
-    assert_eq!(streamed(&["id: 1\n", WORD, END, DONE]).verdict(""), "field of reconnection");
+    assert_eq!(streamed(&["id: 1\n", WORD, ": heartbeat\n\n", END, DONE]).verdict(""), "comment behind an id");
     assert_eq!(streamed(&["data: {}\r\n\n", DONE]).verdict(""), "illegal line");
     assert_eq!(streamed(&[": heartbeat\ndata: {}\n\n", DONE]).verdict(""), "illegal line");
     assert_eq!(streamed(&[WORD, END]).verdict(""), "no terminator");
