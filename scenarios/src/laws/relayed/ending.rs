@@ -25,7 +25,7 @@ impl Judged<'_> {
     /// The answer is whole if the upstream's was, and ends by an error if not, at once.
     pub(super) fn ends_as_the_upstream_did(&self, call: &Exchange) -> Result<(), Finding> {
         let end = self.end_of(call);
-        let told = self.exchange.done().or(self.exchange.body_end).or(self.refused());
+        let told = self.exchange.done().or(self.exchange.body_end).or(self.answered());
         if let Some(error) = self.exchange.error() {
             self.error_has_a_cause(call, end.as_ref(), error.mark, &error.said)?;
         }
@@ -71,9 +71,10 @@ impl Judged<'_> {
         }
     }
 
-    /// An answer that failed before its stream began is refused by a status.
-    fn refused(&self) -> Option<Mark> {
-        self.exchange.status.filter(|(status, _)| *status >= 400).map(|(_, mark)| mark)
+    /// What does not stream, and an answer that failed before its stream began, is told as a whole.
+    fn answered(&self) -> Option<Mark> {
+        let is_whole = |status: u16| status >= 400 || !self.exchange.streams;
+        self.exchange.status.filter(|(status, _)| is_whole(*status)).map(|(_, mark)| mark)
     }
 
     /// The first event that is no part, or the end of the body or of the connection.
@@ -95,7 +96,9 @@ impl Judged<'_> {
         }
         // Whether an answer is whole that only ends depends on what was asked for, which the wire does not show.
         let body = call.body_end.map(|mark| (mark, mark.at + self.law.latency));
-        let gone = call.server_gone.map(|mark| (mark, mark.at));
+        // An end that follows the gateway's own is none of the upstream's.
+        let first = |gone: &Mark| call.client_closed.is_none_or(|closed| gone.place < closed.place);
+        let gone = call.server_gone.filter(first).map(|mark| (mark, mark.at));
         let (mark, known) = body.into_iter().chain(gone).min_by_key(|(_, known)| *known)?;
         Some(End { mark, known, whole: false, message: None })
     }
@@ -165,7 +168,7 @@ impl Judged<'_> {
 
     /// A call ends when its reader has left, and when its answer has ended.
     pub(super) fn call_is_dropped(&self, call: &Exchange) -> Result<(), Finding> {
-        let over = self.exchange.done().or(self.refused());
+        let over = self.exchange.done().or(self.answered());
         let Some(since) = self.exchange.client_gone.into_iter().chain(over).min_by_key(|mark| mark.place) else {
             return Ok(());
         };
