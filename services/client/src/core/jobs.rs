@@ -172,6 +172,11 @@ impl Jobs {
         self.release()
     }
 
+    /// The handles that have not resolved.
+    pub(crate) fn len(&self) -> usize {
+        self.by_place.len()
+    }
+
     /// Whether every handle has resolved.
     pub(crate) fn is_empty(&self) -> bool {
         self.by_place.is_empty()

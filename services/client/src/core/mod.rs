@@ -238,6 +238,12 @@ impl Core {
         core
     }
 
+    /// Jobs whose handle has not resolved.
+    #[must_use]
+    pub fn unsettled_jobs(&self) -> usize {
+        self.jobs.len()
+    }
+
     /// How the latest connection ended, 1006 if none could be had; `None` while one is established and before the first
     /// attempt has ended. Always there once the client is closed.
     #[must_use]

@@ -21,7 +21,7 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use super::connector::Connector;
 use super::events::Status;
-use super::journal;
+use super::journal::{self, Held};
 use crate::config::Config;
 use crate::core::monitor::Liveness;
 use crate::core::{Core, Input, NewJob, Output, Settled};
@@ -96,6 +96,7 @@ impl<C: Connector> Driver<C> {
                 slots: BTreeMap::new(),
                 link: ConnectionState::None,
                 unsent: VecDeque::new(),
+                told: None,
                 sockets: JoinSet::new(),
             },
         }
@@ -122,6 +123,8 @@ struct Hands<C: Connector> {
     /// What the connection's queue had no room for yet: the submits of open jobs, one ack, one error,
     /// and a hello or goodbye.
     unsent: VecDeque<FromSession>,
+    /// What the client holds, as it was told last.
+    told: Option<Held>,
     /// Drivers of this connection and of earlier ones that are still closing.
     sockets: JoinSet<()>,
 }
@@ -169,6 +172,8 @@ impl<C: Connector> Shell<Core> for Hands<C> {
     }
 
     fn settled(&mut self, core: &Core) -> ControlFlow<()> {
+        let held = Held { unsettled_jobs: core.unsettled_jobs(), unsent_messages: self.unsent.len() };
+        journal::held(self.told.replace(held), held);
         let status = Status { state: core.state(), ending: core.ending().cloned() };
         let is_closed = status.state == State::Closed;
         self.status.send_if_modified(|told| {

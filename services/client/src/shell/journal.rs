@@ -54,6 +54,27 @@ pub(crate) fn event(event: &Event) {
     }
 }
 
+/// What a client holds; all return to zero when it is idle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Held {
+    /// Jobs whose handle has not resolved.
+    pub(crate) unsettled_jobs: usize,
+    /// Messages that wait for room in the connection's queue.
+    pub(crate) unsent_messages: usize,
+}
+
+/// Tells the gauges that have changed, all of them at first.
+pub(crate) fn held(before: Option<Held>, now: Held) {
+    gauge("unsettled_jobs", before.map(|told| told.unsettled_jobs), now.unsettled_jobs);
+    gauge("unsent_messages", before.map(|told| told.unsent_messages), now.unsent_messages);
+}
+
+fn gauge(name: &str, before: Option<usize>, value: usize) {
+    if before != Some(value) {
+        tracing::debug!(target: TARGET, name, value, "gauge");
+    }
+}
+
 fn lost(session_id: &str, ending: &ConnectionEnd) {
     let ConnectionEnd { close_code, by, detail } = ending;
     if ending.is_routine() {

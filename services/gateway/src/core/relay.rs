@@ -121,6 +121,11 @@ impl Relay {
         Self { confidential, ..self }
     }
 
+    /// Bytes of the upstream's that make no whole event yet.
+    pub fn partial_bytes(&self) -> usize {
+        self.parser.partial_bytes()
+    }
+
     /// Whether the stream is over.
     pub fn is_over(&self) -> bool {
         self.over

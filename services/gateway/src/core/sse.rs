@@ -110,6 +110,11 @@ impl SseParser {
         !self.line.is_empty() || self.has_data || matches!(self.start, Start::Matching(1..))
     }
 
+    /// The bytes of an event that has begun and not ended.
+    pub fn partial_bytes(&self) -> usize {
+        self.line.len() + self.name.len() + self.data.len()
+    }
+
     fn match_mark(&mut self, seen: usize, byte: u8, take: &mut impl FnMut(&str, &str)) {
         if byte == BYTE_ORDER_MARK[seen] {
             self.start = if seen + 1 == BYTE_ORDER_MARK.len() { Start::Over } else { Start::Matching(seen + 1) };

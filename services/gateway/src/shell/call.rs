@@ -33,6 +33,7 @@ impl Call {
             target: "halfopen_gateway",
             request_id = %slot.id(),
             model = %request.model,
+            backend = %registered.name,
             stream = request.stream,
             "request accepted"
         );
@@ -48,6 +49,11 @@ impl Call {
         // After the guard exists: a panic in here is then logged like any other end.
         call.upstream = Some(registered.backend.open(request));
         call
+    }
+
+    /// Tells how many bytes of the answer wait for the client.
+    pub(crate) fn holds(&mut self, bytes: usize) {
+        self.slot.holds(bytes);
     }
 
     pub(crate) fn id(&self) -> &str {

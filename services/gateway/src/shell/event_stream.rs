@@ -104,6 +104,13 @@ impl EventStream {
 
     /// The next event. Whatever panics on the way to it, the client is told how its stream ends.
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        let polled = self.poll_guarded(cx);
+        let waiting: usize = self.ends.waiting.iter().map(Bytes::len).sum();
+        self.ends.call.holds(waiting + self.relay.machine().partial_bytes());
+        polled
+    }
+
+    fn poll_guarded(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         if !self.panicked {
             let polled = std::panic::catch_unwind(AssertUnwindSafe(|| self.poll_next_event(cx)));
             if let Ok(polled) = polled

@@ -9,6 +9,9 @@ pub(crate) struct InFlight {
     limit: usize,
     requests: AtomicUsize,
     upstreams: AtomicUsize,
+    connections: AtomicUsize,
+    buffered_bytes: AtomicUsize,
+    accept_errors: AtomicUsize,
     run_id: u32,
     next_request: AtomicU64,
     cutting: AtomicBool,
@@ -17,10 +20,16 @@ pub(crate) struct InFlight {
 impl InFlight {
     /// `run_id` tells the ids of this run from those of the last one.
     pub(crate) fn new(limit: usize, run_id: u32) -> Arc<Self> {
+        for name in ["requests_in_flight", "upstreams_open", "client_connections", "buffered_bytes"] {
+            gauge(name, 0);
+        }
         Arc::new(Self {
             limit,
             requests: AtomicUsize::new(0),
             upstreams: AtomicUsize::new(0),
+            connections: AtomicUsize::new(0),
+            buffered_bytes: AtomicUsize::new(0),
+            accept_errors: AtomicUsize::new(0),
             run_id,
             next_request: AtomicU64::new(1),
             cutting: AtomicBool::new(false),
@@ -35,7 +44,19 @@ impl InFlight {
             .ok()?;
         gauge("requests_in_flight", admitted + 1);
         let number = self.next_request.fetch_add(1, Ordering::SeqCst);
-        Some(Slot { id: format!("req-{:08X}-{number}", self.run_id), in_flight: Arc::clone(self) })
+        Some(Slot { id: format!("req-{:08X}-{number}", self.run_id), held_bytes: 0, in_flight: Arc::clone(self) })
+    }
+
+    /// Counts a client's connection until the returned guard is dropped.
+    pub(crate) fn count_connection(self: &Arc<Self>) -> ConnectionCount {
+        let before = self.connections.fetch_add(1, Ordering::SeqCst);
+        gauge("client_connections", before + 1);
+        ConnectionCount { in_flight: Arc::clone(self) }
+    }
+
+    /// Counts an error of the listener, and tells how many there have been.
+    pub(crate) fn count_accept_error(&self) -> usize {
+        self.accept_errors.fetch_add(1, Ordering::SeqCst) + 1
     }
 
     /// From now on a request that is dropped was cut by the gateway, not left by its client.
@@ -52,12 +73,25 @@ impl InFlight {
 #[derive(Debug)]
 pub(crate) struct Slot {
     id: String,
+    /// Bytes of the answer that wait for the client.
+    held_bytes: usize,
     in_flight: Arc<InFlight>,
 }
 
 impl Slot {
     pub(crate) fn id(&self) -> &str {
         &self.id
+    }
+
+    /// Tells how many bytes of the answer wait for the client.
+    pub(crate) fn holds(&mut self, bytes: usize) {
+        let before = std::mem::replace(&mut self.held_bytes, bytes);
+        if before == bytes {
+            return;
+        }
+        let all = &self.in_flight.buffered_bytes;
+        let held = all.fetch_add(bytes.wrapping_sub(before), Ordering::SeqCst).wrapping_add(bytes.wrapping_sub(before));
+        gauge("buffered_bytes", held);
     }
 
     pub(crate) fn in_flight(&self) -> &InFlight {
@@ -74,8 +108,22 @@ impl Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
+        self.holds(0);
         let before = self.in_flight.requests.fetch_sub(1, Ordering::SeqCst);
         gauge("requests_in_flight", before - 1);
+    }
+}
+
+/// One open connection of a client.
+#[derive(Debug)]
+pub(crate) struct ConnectionCount {
+    in_flight: Arc<InFlight>,
+}
+
+impl Drop for ConnectionCount {
+    fn drop(&mut self) {
+        let before = self.in_flight.connections.fetch_sub(1, Ordering::SeqCst);
+        gauge("client_connections", before - 1);
     }
 }
 

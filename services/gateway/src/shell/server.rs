@@ -125,7 +125,7 @@ impl Gateway {
                         connections.spawn(serve_connection(stream, Arc::clone(&routes)));
                     }
                     Err(error) => {
-                        note_accept_error(&error);
+                        note_accept_error(&error, in_flight.count_accept_error());
                         tokio::select! {
                             () = shutdown.cancelled() => break,
                             () = tokio::time::sleep(accept_pause) => {}
@@ -156,6 +156,7 @@ async fn finish(mut connections: JoinSet<()>, in_flight: &InFlight, grace: std::
 }
 
 async fn serve_connection(stream: TcpStream, routes: Arc<Routes>) {
+    let _counted = routes.in_flight.count_connection();
     // A socket that is already gone is noticed by the first read.
     let _ = stream.set_nodelay(true);
     let stall = Arc::new(Stall::default());
@@ -198,11 +199,11 @@ fn note_end(ended: Result<(), JoinError>) {
 }
 
 /// A connection that was gone before it was accepted is everyday life; a full file table is not.
-fn note_accept_error(error: &io::Error) {
+fn note_accept_error(error: &io::Error, errors: usize) {
     match error.kind() {
         io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted => {
-            tracing::debug!(target: "halfopen_gateway", %error, "accept failed");
+            tracing::debug!(target: "halfopen_gateway", %error, errors, "accept failed");
         }
-        _ => tracing::warn!(target: "halfopen_gateway", %error, "accept failed"),
+        _ => tracing::warn!(target: "halfopen_gateway", %error, errors, "accept failed"),
     }
 }

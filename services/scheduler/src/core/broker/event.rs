@@ -22,9 +22,17 @@ pub enum Event {
     /// An attempt began.
     JobAssigned { job: JobId, attempt: AttemptId, node: NodeId, trace: String },
     /// An attempt counts no longer.
-    AttemptSpent { job: JobId, attempt: AttemptId, trace: String, reason: SpentReason },
-    /// A job has its outcome; `None` is a result.
-    JobFinished { job: JobId, session: SessionId, trace: String, failure: Option<FailureCode> },
+    AttemptSpent { job: JobId, attempt: AttemptId, node: NodeId, trace: String, reason: SpentReason },
+    /// A node's result changed nothing: its job is not open, or it says that the attempt failed.
+    ResultRefused { job: JobId, attempt: AttemptId, node: NodeId },
+    /// A job has its outcome: the result of an attempt, or a failure.
+    JobFinished {
+        job: JobId,
+        session: SessionId,
+        trace: String,
+        attempt: Option<AttemptId>,
+        failure: Option<FailureCode>,
+    },
     /// The session has acknowledged the outcome; `None` is a result.
     Delivered { session: SessionId, job: JobId, seq: u64, trace: String, failure: Option<FailureCode> },
     /// A result waited for its absent session longer than results are kept, or among too many: a failure replaces it.
@@ -33,6 +41,8 @@ pub enum Event {
     NodeRegistered { node: NodeId, generation: Generation },
     /// A node has lost the connection of this generation.
     NodeLost { node: NodeId, generation: Generation, end: ConnectionEnd },
+    /// Nothing is known of the node any more.
+    NodeForgotten { node: NodeId },
 }
 
 /// Why an attempt counts no longer.
@@ -78,19 +88,33 @@ pub fn outcome_name(failure: Option<FailureCode>) -> &'static str {
     failure.map_or("result", |code| code.name())
 }
 
-/// Counts that must return to zero when the scheduler is idle.
+/// What the scheduler holds. All but the peers that are known return to zero when it is idle and no peer is connected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Gauges {
     /// Sessions with a connection.
     pub connected_sessions: usize,
     /// Nodes with a connection.
     pub connected_nodes: usize,
+    /// Connections on record, those of peers that have not said who they are among them.
+    pub open_connections: usize,
+    /// Sessions that could be resumed, with a connection or without.
+    pub known_sessions: usize,
+    /// Nodes whose identity could be claimed, with a connection or without.
+    pub known_nodes: usize,
     /// Jobs without an outcome.
     pub open_jobs: usize,
     /// Jobs of these that wait for a node.
     pub queued_jobs: usize,
+    /// Attempts that nodes are at work on, as far as the scheduler knows.
+    pub busy_slots: usize,
+    /// Attempts at open jobs, those that count no longer among them.
+    pub open_attempts: usize,
     /// Outcomes without an acknowledgement.
     pub undelivered_outcomes: usize,
+    /// Outcomes of these whose sessions have no connection.
+    pub outcomes_of_absent_sessions: usize,
+    /// Bytes of text that unacknowledged outcomes hold.
+    pub outbox_bytes: usize,
     /// Bytes of text that open jobs and unacknowledged outcomes hold.
     pub buffered_bytes: usize,
 }

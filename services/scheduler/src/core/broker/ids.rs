@@ -8,7 +8,7 @@ use halfopen_machine::SplitMix64;
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
         pub struct $name(Arc<str>);
 
         impl $name {
@@ -39,29 +39,49 @@ macro_rules! name {
     };
 }
 
-name! {
+/// A name that may stand in logs.
+macro_rules! public_name {
+    ($(#[$doc:meta])* $name:ident) => {
+        name! { $(#[$doc])* $name }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.debug_tuple(stringify!($name)).field(&self.0).finish()
+            }
+        }
+    };
+}
+
+public_name! {
     /// A user's session: `s-` and 8 upper-case hex digits.
     SessionId
 }
-name! {
+public_name! {
     /// A worker: `node-` and 8 upper-case hex digits.
     NodeId
 }
-name! {
+public_name! {
     /// A job, named by its client: the idempotency key within its session.
     JobId
 }
-name! {
+public_name! {
     /// One try at a job on one node, unique across scheduler processes: `att-`, the epoch, `-` and a number.
     AttemptId
 }
-name! {
+public_name! {
     /// One scheduler process.
     Epoch
 }
 name! {
     /// The secret that proves an identity.
     Token
+}
+
+impl fmt::Debug for Token {
+    /// Without the secret: what derives its Debug from this may stand in a log.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Token(..)")
+    }
 }
 
 /// One socket's life, numbered by the shell and never reused.
@@ -128,4 +148,15 @@ pub(crate) fn is_of_epoch(attempt: &AttemptId, epoch: &Epoch) -> bool {
 
 fn attempt_prefix(epoch: &Epoch) -> String {
     format!("att-{epoch}-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tokens_debug_does_not_show_its_secret() {
+        assert_eq!(format!("{:?}", Token::from("hunter2")), "Token(..)");
+        assert_eq!(format!("{:?}", NodeId::from("node-1")), "NodeId(\"node-1\")");
+    }
 }

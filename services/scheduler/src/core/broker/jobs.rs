@@ -133,7 +133,8 @@ impl Broker {
         }
         let trace = job.submit.trace_id;
         let (id, session) = (key.job.clone(), key.session.clone());
-        self.report(Event::JobFinished { job: id, session, trace: trace.clone(), failure });
+        let attempt = winner.cloned();
+        self.report(Event::JobFinished { job: id, session, trace: trace.clone(), attempt, failure });
         self.post(key, job.bytes, trace, outcome)
     }
 
@@ -193,7 +194,7 @@ impl Broker {
                 if self.winners.len() > WINNERS_KEPT {
                     self.winners.pop_front();
                 }
-                self.finish(&key, JobEnd::Translated { attempt: id, text })?;
+                self.finish(&key, JobEnd::Translated { attempt: id.clone(), text })?;
                 true
             }
             (Some(_), Err(error)) => {
@@ -205,6 +206,9 @@ impl Broker {
             (None, Ok(_)) => self.winners.contains(&id),
             (None, Err(_)) => false,
         };
+        if !accepted {
+            self.report(Event::ResultRefused { job, attempt: id, node: node.clone() });
+        }
         self.tell_node(connection, ToNode::ResultAck { job_id, attempt_id, accepted });
         Ok(())
     }
@@ -247,7 +251,8 @@ impl Broker {
             SpentReason::Failed(_) => AttemptState::Failed,
             SpentReason::NotAcknowledged | SpentReason::NoProgress | SpentReason::NodeLost => AttemptState::Spent,
         };
-        let node = self.nodes.get_mut(&attempt.node).or_bug("the node of an attempt that counts is known")?;
+        let node_id = attempt.node.clone();
+        let node = self.nodes.get_mut(&node_id).or_bug("the node of an attempt that counts is known")?;
         node.running.remove(id);
         job.current = None;
         job.waiting_since = self.now;
@@ -255,7 +260,7 @@ impl Broker {
         let last = job.attempts.len() >= self.limits.attempts as usize;
         self.timers.set(Timer::Attempt(id.clone()), None);
         let message = format!("every attempt was spent, the last one by this: {reason}");
-        self.report(Event::AttemptSpent { job: key.job.clone(), attempt: id.clone(), trace, reason });
+        self.report(Event::AttemptSpent { job: key.job.clone(), attempt: id.clone(), node: node_id, trace, reason });
         if last {
             self.finish(&key, JobEnd::Failed { code: FailureCode::NodeUnavailable, message })
         } else {

@@ -167,9 +167,10 @@ pub struct Broker {
     /// Nodes with a connection, and since when there has been one at all, or none.
     live_nodes: BTreeSet<NodeId>,
     liveness_changed: Instant,
-    /// Sessions with a connection, and outcomes in all outboxes: counted, because they are asked for all the time.
+    /// Sessions with a connection, and outcomes in all outboxes and in those of absent sessions: counted, because they are asked for all the time.
     present_sessions: usize,
     undelivered: usize,
+    undelivered_to_absent: usize,
     /// Bytes of text in open jobs, and in all outboxes; counted as well.
     job_bytes: usize,
     outbox_bytes: usize,
@@ -202,6 +203,7 @@ impl Broker {
             liveness_changed: now,
             present_sessions: 0,
             undelivered: 0,
+            undelivered_to_absent: 0,
             job_bytes: 0,
             outbox_bytes: 0,
             timers: Timers::default(),
@@ -216,15 +218,22 @@ impl Broker {
         &self.epoch
     }
 
-    /// Counts that must return to zero when the scheduler is idle.
+    /// What the scheduler holds.
     #[must_use]
     pub fn gauges(&self) -> Gauges {
         Gauges {
             connected_sessions: self.present_sessions,
             connected_nodes: self.live_nodes.len(),
+            open_connections: self.connections.len(),
+            known_sessions: self.sessions.len(),
+            known_nodes: self.nodes.len(),
             open_jobs: self.jobs.len(),
             queued_jobs: self.queue.len(),
+            busy_slots: self.nodes.values().map(|node| node.running.len()).sum(),
+            open_attempts: self.attempts.len(),
             undelivered_outcomes: self.undelivered,
+            outcomes_of_absent_sessions: self.undelivered_to_absent,
+            outbox_bytes: self.outbox_bytes,
             buffered_bytes: self.job_bytes + self.outbox_bytes,
         }
     }

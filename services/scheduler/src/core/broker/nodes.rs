@@ -162,6 +162,7 @@ impl Broker {
             Some(connection) => self.close(connection, code::INTERNAL, By::Timeout, "no heartbeat"),
             None => {
                 self.nodes.remove(id);
+                self.report(Event::NodeForgotten { node: id.clone() });
                 Ok(())
             }
         }

@@ -157,6 +157,7 @@ impl Broker {
         session.generation.0 += 1;
         let generation = session.generation;
         let next_seq = session.outbox.first_unacknowledged();
+        take_from(&mut self.undelivered_to_absent, session.outbox.len())?;
         session.attached =
             Some(Attached { connection, cursor: next_seq, window_bytes: 0, ack_owed_since: None, last_data: self.now });
         let token = session.token.to_string();
@@ -231,6 +232,10 @@ impl Broker {
     /// The only place that says "delivered": the session itself has acknowledged.
     fn delivered(&mut self, id: &SessionId, settled: Vec<Entry>) -> Result<(), Bug> {
         take_from(&mut self.undelivered, settled.len())?;
+        let session = self.sessions.get(id).or_bug("only a session that is known acknowledges")?;
+        if session.attached.is_none() {
+            take_from(&mut self.undelivered_to_absent, settled.len())?;
+        }
         for entry in settled {
             let failure = entry.failure();
             let session = self.sessions.get_mut(id).or_bug("only a session that is known acknowledges")?;
@@ -258,7 +263,10 @@ impl Broker {
         self.outbox_bytes += session.outbox.bytes() - before;
         self.undelivered += 1;
         match session.connection() {
-            None => self.expire_beyond(&key.session)?,
+            None => {
+                self.undelivered_to_absent += 1;
+                self.expire_beyond(&key.session)?;
+            }
             // What it has not acknowledged is kept for it, within the same bound.
             Some(connection) if session.outbox.bytes() > self.limits.session_bytes => {
                 self.close(connection, code::TRY_LATER, By::Us, "not reading")?;
@@ -348,6 +356,7 @@ impl Broker {
         session.attached.take().or_bug(PRESENT)?;
         take_from(&mut self.present_sessions, 1)?;
         session.absent_since = self.now;
+        self.undelivered_to_absent += session.outbox.len();
         let leaving = session.leaving;
         self.report(Event::SessionLost { session: id.clone(), generation, end });
         self.expire_beyond(id)?;
@@ -363,6 +372,7 @@ impl Broker {
         self.timers.set(Timer::Session(id.clone()), None);
         let session = self.sessions.remove(id).or_bug("a session is forgotten once")?;
         take_from(&mut self.undelivered, session.outbox.len())?;
+        take_from(&mut self.undelivered_to_absent, session.outbox.len())?;
         take_from(&mut self.outbox_bytes, session.outbox.bytes())?;
         self.report(Event::SessionForgotten { session: id.clone() });
         Ok(())

@@ -83,9 +83,10 @@ pub(crate) enum Output {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
     /// The scheduler has taken the registration.
-    Registered { node_id: String, epoch: String },
-    /// The scheduler was not reached, and is tried again.
-    Retrying { delay: Duration, reason: String },
+    /// `again` tells whether under the identity that the node had before.
+    Registered { node_id: String, epoch: String, again: bool },
+    /// The scheduler was not reached, and is tried again: the attempt is the number of those that failed since the last registration.
+    Retrying { attempt: u32, delay: Duration, reason: String },
     /// The scheduler disliked something.
     Complaint { code: String, message: String },
     /// The connection has ended.
@@ -94,12 +95,23 @@ pub(crate) enum Event {
     JobTaken { job_id: String, attempt_id: String, trace_id: String },
     /// A piece of work has come to its end.
     JobDone { job_id: String, attempt_id: String, trace_id: String, ok: bool },
+    /// A result that the scheduler has not acknowledged is kept no longer: there are too many.
+    ResultForgotten { job_id: String, attempt_id: String, trace_id: String },
     /// The scheduler has acknowledged a result.
     ResultAcknowledged { job_id: String, attempt_id: String, trace_id: String, accepted: bool },
     /// The node is stopping, and leaves an assignment to other nodes.
     JobLeftAlone { job_id: String, attempt_id: String, trace_id: String },
     /// The scheduler does not want a result any more.
     JobCancelled { job_id: String, attempt_id: String, trace_id: String },
+}
+
+/// What a node holds; all return to zero when it is idle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NodeGauges {
+    /// Pieces of work that run.
+    pub(crate) running_jobs: usize,
+    /// Results that the scheduler has not acknowledged.
+    pub(crate) unacknowledged_results: usize,
 }
 
 /// What the scheduler gave this node to be recognised by.
@@ -143,6 +155,8 @@ pub(crate) struct Node {
     state: NodeState,
     identity: Option<Identity>,
     connection: Connection,
+    /// Attempts that did not reach the scheduler since the last registration.
+    failures: u32,
     leaving: Option<Leaving>,
     outputs: VecDeque<Output>,
 }
@@ -155,9 +169,15 @@ impl Node {
             settings,
             identity: None,
             connection: Connection::Connecting,
+            failures: 0,
             leaving: None,
             outputs: VecDeque::from([Output::Connect]),
         }
+    }
+
+    /// What the node holds.
+    pub(crate) fn gauges(&self) -> NodeGauges {
+        self.state.gauges()
     }
 
     fn connected(&mut self, now: Instant) -> Result<(), Bug> {
@@ -189,7 +209,8 @@ impl Node {
             | Connection::Stopped => return Err(Bug::new("a connection fails only when the node asked for one")),
         }
         let delay = self.settings.retry_interval;
-        self.outputs.push_back(Output::Event(Event::Retrying { delay, reason }));
+        self.failures += 1;
+        self.outputs.push_back(Output::Event(Event::Retrying { attempt: self.failures, delay, reason }));
         self.connection = Connection::Waiting { until: now + delay };
         Ok(())
     }
@@ -202,7 +223,9 @@ impl Node {
                     next_heartbeat: now + self.settings.heartbeat_interval,
                     next_progress: now + self.settings.progress_interval,
                 };
-                self.outputs.push_back(Output::Event(Event::Registered { node_id: node_id.clone(), epoch }));
+                self.failures = 0;
+                let again = self.identity.as_ref().is_some_and(|identity| identity.node_id == node_id);
+                self.outputs.push_back(Output::Event(Event::Registered { node_id: node_id.clone(), epoch, again }));
                 self.identity = Some(Identity { node_id, token });
                 let reports = self.state.registered();
                 self.outputs.extend(reports);

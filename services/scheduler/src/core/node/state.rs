@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use halfopen_link::message::{FromNode, ToNode};
 
-use super::{Event, Output};
+use super::{Event, NodeGauges, Output};
 
 /// An attempt as the scheduler assigned it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +51,21 @@ struct Unacknowledged {
     trace_id: String,
 }
 
+impl Unacknowledged {
+    fn forgotten(self) -> Option<Output> {
+        let Self { message, trace_id } = self;
+        match message {
+            FromNode::JobResult { job_id, attempt_id, .. } => {
+                Some(Output::Event(Event::ResultForgotten { job_id, attempt_id, trace_id }))
+            }
+            FromNode::NodeRegister { .. }
+            | FromNode::NodeHeartbeat
+            | FromNode::JobAck { .. }
+            | FromNode::JobProgress { .. } => None,
+        }
+    }
+}
+
 impl NodeState {
     /// The scheduler respects the capacity as far as it knows; an attempt that it has given up may still be at work
     /// here. So twice as many are taken before one is refused.
@@ -77,6 +92,11 @@ impl NodeState {
     /// Begins nothing new from now on.
     pub(crate) fn leave(&mut self) {
         self.leaving = true;
+    }
+
+    /// What is held.
+    pub(crate) fn gauges(&self) -> NodeGauges {
+        NodeGauges { running_jobs: self.running.len(), unacknowledged_results: self.unacknowledged.len() }
     }
 
     /// Whether nothing runs and nothing waits for an acknowledgement.
@@ -168,10 +188,12 @@ impl NodeState {
         let text = result.unwrap_or_else(|error| error);
         let message = FromNode::JobResult { job_id: job_id.clone(), attempt_id: attempt_id.clone(), ok, text };
         self.unacknowledged.push_back(Unacknowledged { message: message.clone(), trace_id: trace_id.clone() });
+        let mut outputs = vec![Output::Event(Event::JobDone { job_id, attempt_id, trace_id, ok })];
         if self.unacknowledged.len() > self.results_kept {
-            self.unacknowledged.pop_front();
+            outputs.extend(self.unacknowledged.pop_front().and_then(Unacknowledged::forgotten));
         }
-        vec![Output::Event(Event::JobDone { job_id, attempt_id, trace_id, ok }), Output::Send(message)]
+        outputs.push(Output::Send(message));
+        outputs
     }
 }
 
@@ -259,10 +281,13 @@ mod tests {
         let mut node = NodeState::new(1, 2);
         for number in 0..5 {
             let work = start(&mut node, &format!("job-{number}"), &format!("att-{number}"));
-            node.finished(work, Ok(String::new()));
+            let told = node.finished(work, Ok(String::new()));
+            let forgotten = |output: &Output| matches!(output, Output::Event(Event::ResultForgotten { .. }));
+            assert_eq!(told.iter().any(forgotten), number >= 2, "{number}");
         }
         let kept = sends(node.registered());
         assert_eq!(kept.len(), 2);
+        assert_eq!(node.gauges(), NodeGauges { running_jobs: 0, unacknowledged_results: 2 });
         assert!(matches!(&kept[1], FromNode::JobResult { job_id, .. } if job_id == "job-4"));
     }
 

@@ -129,7 +129,7 @@ fn a_scheduler_that_refuses_is_tried_again_after_the_retry_interval() {
     fixture.take();
     fixture.handle(Input::NotConnected("connection refused".to_owned()));
     let (delay, reason) = (5 * SECOND, "connection refused".to_owned());
-    assert_eq!(fixture.take(), [Output::Event(Event::Retrying { delay, reason })]);
+    assert_eq!(fixture.take(), [Output::Event(Event::Retrying { attempt: 1, delay, reason })]);
     fixture.pass(5 * SECOND - Duration::from_millis(1));
     assert_eq!(fixture.take(), []);
     fixture.pass(Duration::from_millis(1));
@@ -161,6 +161,24 @@ fn a_registration_without_an_answer_is_given_up_and_counts_as_a_timeout() {
     fixture.handle(Input::Lost(ConnectionEnd::by_us(code::NORMAL, detail)));
     let lost = Output::Event(Event::Lost(ConnectionEnd::by_timeout(detail)));
     assert_eq!(fixture.take(), [lost, Output::Connect]);
+}
+
+#[test]
+fn failed_attempts_are_counted_from_the_last_registration() {
+    let mut fixture = Fixture::new();
+    let fail = |fixture: &mut Fixture| {
+        fixture.take();
+        fixture.handle(Input::NotConnected("connection refused".to_owned()));
+        let [Output::Event(Event::Retrying { attempt, .. })] = fixture.take()[..] else { panic!("it retries") };
+        fixture.pass(5 * SECOND);
+        attempt
+    };
+    assert_eq!((fail(&mut fixture), fail(&mut fixture)), (1, 2));
+    fixture.handle(Input::Connected);
+    fixture.acknowledge_registration();
+    fixture.pass(5 * SECOND);
+    fixture.handle(Input::Lost(ConnectionEnd::by_network("reset")));
+    assert_eq!(fail(&mut fixture), 1);
 }
 
 #[test]

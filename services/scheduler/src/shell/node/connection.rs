@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use super::TARGET;
 use super::config::NodeConfig;
 use super::worker_pool::WorkerPool;
-use crate::core::node::{Event, Input, Node, Output};
+use crate::core::node::{Event, Input, Node, NodeGauges, Output};
 
 /// The node's connection to the scheduler, and the workers that it gives work to.
 pub(super) struct SchedulerConnection {
@@ -32,6 +32,8 @@ pub(super) struct SchedulerConnection {
     /// The machine knows of the order to stop.
     shutdown_told: bool,
     socket: Socket,
+    /// The gauges as they were told last.
+    told: Option<(NodeGauges, usize)>,
 }
 
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -54,7 +56,7 @@ struct OpenSocket {
 impl SchedulerConnection {
     pub(super) fn new(config: NodeConfig, shutdown: CancellationToken) -> Self {
         let workers = WorkerPool::new(config.worker.clone());
-        Self { config, workers, shutdown, shutdown_told: false, socket: Socket::Absent }
+        Self { config, workers, shutdown, shutdown_told: false, socket: Socket::Absent, told: None }
     }
 
     /// Ends all work.
@@ -120,6 +122,16 @@ impl Shell<Node> for SchedulerConnection {
         if let Err(bug) = result {
             tracing::error!(target: TARGET, %bug, "a bug of this node");
         }
+        ControlFlow::Continue(())
+    }
+
+    fn settled(&mut self, node: &Node) -> ControlFlow<()> {
+        let (gauges, worker_tasks) = (node.gauges(), self.workers.tasks());
+        let before = self.told.replace((gauges, worker_tasks)).unzip();
+        let NodeGauges { running_jobs, unacknowledged_results } = gauges;
+        gauge("running_jobs", before.0.map(|told| told.running_jobs), running_jobs);
+        gauge("unacknowledged_results", before.0.map(|told| told.unacknowledged_results), unacknowledged_results);
+        gauge("worker_tasks", before.1, worker_tasks);
         ControlFlow::Continue(())
     }
 
@@ -196,12 +208,21 @@ impl OpenSocket {
     }
 }
 
+/// Tells a gauge when it has changed, and at first.
+fn gauge(name: &str, before: Option<usize>, value: usize) {
+    if before != Some(value) {
+        tracing::debug!(target: TARGET, name, value, "gauge");
+    }
+}
+
 fn log(event: &Event) {
     match event {
-        Event::Registered { node_id, epoch } => tracing::info!(target: TARGET, %node_id, %epoch, "registered"),
-        Event::Retrying { delay, reason } => {
+        Event::Registered { node_id, epoch, again } => {
+            tracing::info!(target: TARGET, %node_id, %epoch, again, "registered");
+        }
+        Event::Retrying { attempt, delay, reason } => {
             let delay_ms = delay.as_millis() as u64;
-            tracing::debug!(target: TARGET, delay_ms, reason = %reason, "retrying");
+            tracing::debug!(target: TARGET, attempt, delay_ms, reason = %reason, "retrying");
         }
         Event::Complaint { code, message } => {
             tracing::warn!(target: TARGET, code, message, "the scheduler complains");
@@ -219,6 +240,9 @@ fn log(event: &Event) {
         }
         Event::JobDone { job_id, attempt_id, trace_id, ok } => {
             tracing::info!(target: TARGET, %job_id, %attempt_id, %trace_id, ok, "job done");
+        }
+        Event::ResultForgotten { job_id, attempt_id, trace_id } => {
+            tracing::warn!(target: TARGET, %job_id, %attempt_id, %trace_id, "result forgotten");
         }
         Event::ResultAcknowledged { job_id, attempt_id, trace_id, accepted } => {
             tracing::info!(target: TARGET, %job_id, %attempt_id, %trace_id, accepted, "result acknowledged");

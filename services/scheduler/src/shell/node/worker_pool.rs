@@ -36,6 +36,11 @@ impl WorkerPool {
         }
     }
 
+    /// The tasks that have not come to their end.
+    pub(super) fn tasks(&self) -> usize {
+        self.tasks.len()
+    }
+
     /// The next piece of work that comes to its end; pending while there is none. Cancel-safe.
     pub(super) async fn next_finished(&mut self) -> (WorkId, Result<String, String>) {
         loop {

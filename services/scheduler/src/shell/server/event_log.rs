@@ -5,31 +5,40 @@ use halfopen_link::message::ToSession;
 use prometheus_client::metrics::gauge::Gauge;
 use tracing::{debug, info};
 
-use super::metrics::Metrics;
+use super::metrics::{self, Metrics};
 use crate::core::broker::{Event, Gauges, Leg, outcome_name};
 
 /// The target of every line of the scheduler.
 pub(super) const TARGET: &str = "halfopen_scheduler";
 
+const SESSIONS_SERVED: &str = "session_connections";
+const NODES_SERVED: &str = "node_connections";
+
 /// Writes the log and counts.
 #[derive(Debug)]
 pub(super) struct EventLog {
-    gauges: Gauges,
+    /// As they were told last.
+    told: Option<Gauges>,
     metrics: Metrics,
 }
 
 impl EventLog {
     pub(super) fn new(metrics: Metrics) -> Self {
-        Self { gauges: Gauges::default(), metrics }
+        Self { told: None, metrics }
     }
 
-    /// Logs the gauges that have changed and that must come back to nothing, and publishes all.
+    /// Logs the gauges that have changed, all of them at first, and publishes all.
     pub(super) fn gauge(&mut self, gauges: Gauges) {
-        let before = std::mem::replace(&mut self.gauges, gauges);
-        gauge("connected_sessions", before.connected_sessions, gauges.connected_sessions);
-        gauge("connected_nodes", before.connected_nodes, gauges.connected_nodes);
-        gauge("open_jobs", before.open_jobs, gauges.open_jobs);
-        gauge("undelivered_outcomes", before.undelivered_outcomes, gauges.undelivered_outcomes);
+        let before = self.told.replace(gauges);
+        if before == Some(gauges) {
+            return;
+        }
+        let before = before.map(metrics::named);
+        for (index, (name, value)) in metrics::named(gauges).into_iter().enumerate() {
+            if before.is_none_or(|before| before[index].1 != value) {
+                gauge(name, value);
+            }
+        }
         self.metrics.set(gauges);
     }
 
@@ -67,10 +76,15 @@ impl EventLog {
                 info!(target: TARGET, node_id = %node, %generation, close_code, %by, "node lost");
                 debug!(target: TARGET, node_id = %node, detail = end.detail, "why the node was lost");
             }
+            Event::NodeForgotten { node } => {
+                self.metrics.nodes_forgotten.inc();
+                info!(target: TARGET, node_id = %node, "node forgotten");
+            }
             Event::SubmitAccepted { .. }
             | Event::SubmitRepeated { .. }
             | Event::JobAssigned { .. }
             | Event::AttemptSpent { .. }
+            | Event::ResultRefused { .. }
             | Event::JobFinished { .. }
             | Event::Delivered { .. }
             | Event::ResultExpired { .. } => self.record_job(event),
@@ -93,18 +107,23 @@ impl EventLog {
                     "job assigned"
                 );
             }
-            Event::AttemptSpent { job, attempt, trace, reason } => {
+            Event::AttemptSpent { job, attempt, node, trace, reason } => {
                 self.metrics.attempts_spent.count(reason.name());
                 info!(
-                    target: TARGET, job_id = %job, attempt_id = %attempt, trace_id = %trace, %reason,
+                    target: TARGET, job_id = %job, attempt_id = %attempt, node_id = %node, trace_id = %trace, %reason,
                     "attempt spent"
                 );
             }
-            Event::JobFinished { job, session, trace, failure } => {
+            Event::ResultRefused { job, attempt, node } => {
+                self.metrics.results_refused.inc();
+                debug!(target: TARGET, job_id = %job, attempt_id = %attempt, node_id = %node, "result refused");
+            }
+            Event::JobFinished { job, session, trace, attempt, failure } => {
                 let outcome = outcome_name(*failure);
                 self.metrics.jobs_finished.count(outcome);
+                let attempt = attempt.as_ref().map_or("none", |attempt| attempt.as_str());
                 info!(
-                    target: TARGET, job_id = %job, session_id = %session, trace_id = %trace, outcome,
+                    target: TARGET, job_id = %job, session_id = %session, trace_id = %trace, attempt_id = attempt, outcome,
                     "job finished"
                 );
             }
@@ -125,15 +144,14 @@ impl EventLog {
             | Event::SessionLost { .. }
             | Event::SessionForgotten { .. }
             | Event::NodeRegistered { .. }
-            | Event::NodeLost { .. } => {}
+            | Event::NodeLost { .. }
+            | Event::NodeForgotten { .. } => {}
         }
     }
 }
 
-fn gauge(name: &str, before: usize, value: usize) {
-    if before != value {
-        debug!(target: TARGET, name, value, "gauge");
-    }
+fn gauge(name: &str, value: usize) {
+    debug!(target: TARGET, name, value, "gauge");
 }
 
 /// A socket that is being served: counted until this is dropped, however its task ends.
@@ -144,10 +162,16 @@ pub(super) struct Served {
 }
 
 impl Served {
+    /// Tells that none is served yet.
+    pub(super) fn none() {
+        gauge(SESSIONS_SERVED, 0);
+        gauge(NODES_SERVED, 0);
+    }
+
     pub(super) fn enter(metrics: &Metrics, leg: Leg) -> Self {
         let (name, count) = match leg {
-            Leg::Session => ("session_connections", metrics.session_connections.clone()),
-            Leg::Node => ("node_connections", metrics.node_connections.clone()),
+            Leg::Session => (SESSIONS_SERVED, metrics.session_connections.clone()),
+            Leg::Node => (NODES_SERVED, metrics.node_connections.clone()),
         };
         let value = count.inc().unsigned_abs() + 1;
         debug!(target: TARGET, name, value, "gauge");

@@ -97,9 +97,9 @@ fn answer(request: Request<Incoming>, port: &Port, upgrades: &Upgrades) -> Page 
 fn health(metrics: &Metrics) -> Page {
     let body = serde_json::json!({
         "status": "ok",
-        "sessions": metrics.connected_sessions.get(),
-        "nodes": metrics.connected_nodes.get(),
-        "open_jobs": metrics.open_jobs.get(),
+        "sessions": metrics.held("connected_sessions"),
+        "nodes": metrics.held("connected_nodes"),
+        "open_jobs": metrics.held("open_jobs"),
     });
     typed(text(StatusCode::OK, body.to_string()), "application/json")
 }

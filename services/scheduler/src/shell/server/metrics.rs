@@ -23,12 +23,8 @@ pub(super) const CONTENT_TYPE: &str = prometheus_text::CONTENT_TYPE;
 #[derive(Clone, Debug)]
 pub(super) struct Metrics {
     registry: Arc<Registry>,
-    pub(super) connected_sessions: Gauge,
-    pub(super) connected_nodes: Gauge,
-    pub(super) open_jobs: Gauge,
-    queued_jobs: Gauge,
-    undelivered_outcomes: Gauge,
-    buffered_bytes: Gauge,
+    /// What the core holds, in the order of [`named`].
+    held: [Gauge; HELD],
     pub(super) session_connections: Gauge,
     pub(super) node_connections: Gauge,
     pub(super) jobs_accepted: Counter,
@@ -40,6 +36,9 @@ pub(super) struct Metrics {
     pub(super) results_redelivered: Counter,
     pub(super) results_expired: Counter,
     pub(super) sessions_forgotten: Counter,
+    pub(super) nodes_forgotten: Counter,
+    pub(super) results_refused: Counter,
+    pub(super) accept_errors: Counter,
     pub(super) closes: Series<(Leg, u16)>,
     pub(super) connections_refused: Counter,
 }
@@ -50,12 +49,7 @@ impl Metrics {
         let mut registry = Registry::with_prefix("halfopen");
         let mut metrics = Self {
             registry: Arc::default(),
-            connected_sessions: Gauge::default(),
-            connected_nodes: Gauge::default(),
-            open_jobs: Gauge::default(),
-            queued_jobs: Gauge::default(),
-            undelivered_outcomes: Gauge::default(),
-            buffered_bytes: Gauge::default(),
+            held: std::array::from_fn(|_| Gauge::default()),
             session_connections: Gauge::default(),
             node_connections: Gauge::default(),
             jobs_accepted: Counter::default(),
@@ -67,20 +61,16 @@ impl Metrics {
             results_redelivered: Counter::default(),
             results_expired: Counter::default(),
             sessions_forgotten: Counter::default(),
+            nodes_forgotten: Counter::default(),
+            results_refused: Counter::default(),
+            accept_errors: Counter::default(),
             closes: Series::new(close_labels, []),
             connections_refused: Counter::default(),
         };
+        for (index, (name, _)) in named(Gauges::default()).into_iter().enumerate() {
+            registry.register(name, HELP[index], metrics.held[index].clone());
+        }
         let gauges = [
-            ("connected_sessions", "Sessions with a connection", &metrics.connected_sessions),
-            ("connected_nodes", "Nodes with a connection", &metrics.connected_nodes),
-            ("open_jobs", "Accepted jobs without an outcome", &metrics.open_jobs),
-            ("queued_jobs", "Open jobs that wait for a node", &metrics.queued_jobs),
-            (
-                "undelivered_outcomes",
-                "Outcomes that their sessions have not acknowledged",
-                &metrics.undelivered_outcomes,
-            ),
-            ("buffered_bytes", "Bytes of text held for open jobs and undelivered outcomes", &metrics.buffered_bytes),
             ("session_connections", "WebSockets served on /ws/session", &metrics.session_connections),
             ("node_connections", "WebSockets served on /ws/node", &metrics.node_connections),
         ];
@@ -95,6 +85,9 @@ impl Metrics {
             ("results_redelivered", "Results sent once more after a lost connection", &metrics.results_redelivered),
             ("results_expired", "Results that waited too long for absent sessions", &metrics.results_expired),
             ("sessions_forgotten", "Sessions forgotten after their leave or absence", &metrics.sessions_forgotten),
+            ("nodes_forgotten", "Nodes forgotten after their absence", &metrics.nodes_forgotten),
+            ("results_refused", "Results of nodes that changed nothing", &metrics.results_refused),
+            ("accept_errors", "Errors of the listener", &metrics.accept_errors),
             ("connections_refused", "Sockets dropped for want of room", &metrics.connections_refused),
         ];
         for (name, help, counter) in counters {
@@ -109,25 +102,16 @@ impl Metrics {
 
     /// Takes over the core's own count.
     pub(super) fn set(&self, gauges: Gauges) {
-        let Gauges {
-            connected_sessions,
-            connected_nodes,
-            open_jobs,
-            queued_jobs,
-            undelivered_outcomes,
-            buffered_bytes,
-        } = gauges;
-        for (gauge, value) in [
-            (&self.connected_sessions, connected_sessions),
-            (&self.connected_nodes, connected_nodes),
-            (&self.open_jobs, open_jobs),
-            (&self.queued_jobs, queued_jobs),
-            (&self.undelivered_outcomes, undelivered_outcomes),
-            (&self.buffered_bytes, buffered_bytes),
-        ] {
+        for (gauge, (_, value)) in self.held.iter().zip(named(gauges)) {
             // A count beyond 2^63 is shown as that: a gauge holds no more.
             gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
         }
+    }
+
+    /// The latest value of one of the core's gauges; nothing for another name.
+    pub(super) fn held(&self, name: &str) -> Option<i64> {
+        let index = named(Gauges::default()).iter().position(|(known, _)| *known == name)?;
+        Some(self.held[index].get())
     }
 
     /// The text format of Prometheus, version 0.0.4.
@@ -136,6 +120,59 @@ impl Metrics {
         prometheus_text::encode(&mut page, &self.registry).expect("a string takes whatever is written to it");
         page
     }
+}
+
+const HELD: usize = 13;
+
+/// What each of the core's gauges counts, in the order of [`named`].
+const HELP: [&str; HELD] = [
+    "Sessions with a connection",
+    "Nodes with a connection",
+    "WebSockets on record, those without a hello among them",
+    "Sessions that can be resumed",
+    "Nodes whose identity is remembered",
+    "Accepted jobs without an outcome",
+    "Open jobs that wait for a node",
+    "Attempts that nodes are at work on",
+    "Attempts at open jobs, spent ones included",
+    "Outcomes that their sessions have not acknowledged",
+    "Undelivered outcomes of sessions without a connection",
+    "Bytes of text held for undelivered outcomes",
+    "Bytes of text held for open jobs and undelivered outcomes",
+];
+
+/// The core's gauges by the names that the log and the page give them.
+pub(super) fn named(gauges: Gauges) -> [(&'static str, usize); HELD] {
+    let Gauges {
+        connected_sessions,
+        connected_nodes,
+        open_connections,
+        known_sessions,
+        known_nodes,
+        open_jobs,
+        queued_jobs,
+        busy_slots,
+        open_attempts,
+        undelivered_outcomes,
+        outcomes_of_absent_sessions,
+        outbox_bytes,
+        buffered_bytes,
+    } = gauges;
+    [
+        ("connected_sessions", connected_sessions),
+        ("connected_nodes", connected_nodes),
+        ("open_connections", open_connections),
+        ("known_sessions", known_sessions),
+        ("known_nodes", known_nodes),
+        ("open_jobs", open_jobs),
+        ("queued_jobs", queued_jobs),
+        ("busy_slots", busy_slots),
+        ("open_attempts", open_attempts),
+        ("undelivered_outcomes", undelivered_outcomes),
+        ("outcomes_of_absent_sessions", outcomes_of_absent_sessions),
+        ("outbox_bytes", outbox_bytes),
+        ("buffered_bytes", buffered_bytes),
+    ]
 }
 
 const FAILURES: [FailureCode; 7] = [

@@ -131,6 +131,7 @@ impl Server {
         let broker = Broker::new(config.timings.clone(), config.limits.clone(), largest, seed, now);
         let (to_broker, received) = mpsc::channel(MESSAGES_QUEUED);
         let metrics = Metrics::new();
+        event_log::Served::none();
         let stop = CancellationToken::new();
         let port = Port { config: Arc::new(config), broker: to_broker, metrics: metrics.clone(), stop };
         let mut owner = JoinSet::new();
@@ -197,7 +198,7 @@ async fn accept(listener: &TcpListener, port: &Port) -> TcpStream {
         match listener.accept().await {
             Ok((stream, _)) => return stream,
             Err(error) => {
-                note_accept_error(&error);
+                note_accept_error(&error, &port.metrics);
                 sleep(port.config.timings.accept_pause).await;
             }
         }
@@ -205,11 +206,12 @@ async fn accept(listener: &TcpListener, port: &Port) -> TcpStream {
 }
 
 /// A connection that was gone before it was accepted is everyday life; a full file table is not.
-fn note_accept_error(error: &io::Error) {
+fn note_accept_error(error: &io::Error, metrics: &Metrics) {
+    let errors = metrics.accept_errors.inc() + 1;
     if is_expected_io(error.kind()) {
-        tracing::debug!(target: event_log::TARGET, %error, "accepting failed");
+        tracing::debug!(target: event_log::TARGET, %error, errors, "accepting failed");
     } else {
-        tracing::warn!(target: event_log::TARGET, %error, "accepting failed");
+        tracing::warn!(target: event_log::TARGET, %error, errors, "accepting failed");
     }
 }
 
@@ -236,9 +238,11 @@ mod tests {
 
     #[test]
     fn a_connection_that_was_gone_at_once_is_no_warning_and_a_full_file_table_is() {
-        let accept = |kind: io::ErrorKind| levels(|error: io::Error| note_accept_error(&error), kind.into());
+        let metrics = Metrics::new();
+        let accept = |kind: io::ErrorKind| levels(|error: io::Error| note_accept_error(&error, &metrics), kind.into());
         assert_eq!(accept(io::ErrorKind::ConnectionAborted), [Level::DEBUG]);
         assert_eq!(accept(io::ErrorKind::OutOfMemory), [Level::WARN]);
+        assert_eq!(metrics.accept_errors.get(), 2);
     }
 
     /// The levels of the lines that `log` writes of this.

@@ -410,8 +410,10 @@ impl Model {
             | Event::SessionForgotten { .. }
             | Event::JobAssigned { .. }
             | Event::AttemptSpent { .. }
+            | Event::ResultRefused { .. }
             | Event::NodeRegistered { .. }
-            | Event::NodeLost { .. } => {}
+            | Event::NodeLost { .. }
+            | Event::NodeForgotten { .. } => {}
         }
     }
 
@@ -423,6 +425,10 @@ impl Model {
         assert_eq!(gauges.open_jobs, open, "a job is open until it has its outcome");
         let undelivered: usize = core.sessions.values().map(|session| session.outbox.len()).sum();
         assert_eq!(gauges.undelivered_outcomes, undelivered);
+        let absent = core.sessions.values().filter(|session| session.attached.is_none());
+        let of_absent: usize = absent.map(|session| session.outbox.len()).sum();
+        assert_eq!(gauges.outcomes_of_absent_sessions, of_absent);
+        assert_eq!(gauges.outbox_bytes, core.sessions.values().map(|session| session.outbox.bytes()).sum::<usize>());
         assert_eq!(gauges.queued_jobs, core.queue.len());
         let texts = |session: &Session| session.job_bytes + session.outbox.bytes();
         assert_eq!(gauges.buffered_bytes, core.sessions.values().map(texts).sum::<usize>());
@@ -479,6 +485,7 @@ impl Model {
         let gauges = self.fixture.core.gauges();
         assert_eq!((gauges.open_jobs, gauges.undelivered_outcomes), (0, 0), "{:?}", self.fixture.core.jobs);
         assert_eq!((gauges.queued_jobs, gauges.buffered_bytes), (0, 0));
+        assert_eq!((gauges.busy_slots, gauges.open_attempts), (0, 0));
     }
 }
 
