@@ -73,7 +73,7 @@ fn every_scenario_says_what_is_steady_before_it_says_what_breaks() {
         let beats: Vec<_> = text.lines().filter(|line| line.starts_with('[')).map(beat).collect();
         assert!(
             beats.is_sorted(),
-            "{name}: hosts and actors come first, then faults, facts, checks and what it convicts"
+            "{name}: hosts and actors come first, then faults, facts, checks, opposites and what it convicts"
         );
         let comment = text.lines().skip_while(|line| !line.starts_with("# Steady: "));
         let steady: Vec<_> = comment.take_while(|line| line.starts_with('#')).collect();
@@ -96,7 +96,8 @@ fn beat(header: &str) -> u8 {
         (Some("facts"), _) => 2,
         (Some("checks"), None | Some("detect" | "close_code" | "stream" | "sometimes")) => 3,
         (Some("checks"), Some(_)) => 4,
-        (Some("specimen" | "convicts"), _) => 5,
+        (Some("opposite"), _) => 5,
+        (Some("specimen" | "convicts"), _) => 6,
         _ => 0,
     }
 }

@@ -66,7 +66,7 @@ impl<'a> Outage<'a> {
                 self.lost(Loss { index, at: record.at, sign: Sign::Network });
             }
             RecordKind::Fact(fact) if is_own => self.told(index, record.at, fact.kind)?,
-            RecordKind::Process(event) if is_own => self.process(event),
+            RecordKind::Process(event) if is_own => self.process(event, record.at)?,
             RecordKind::Connection { .. }
             | RecordKind::Unit { .. }
             | RecordKind::Fault { .. }
@@ -77,6 +77,7 @@ impl<'a> Outage<'a> {
             | RecordKind::BrokenRule { .. } => {}
         }
         if !self.rule.unless.0.is_empty() && self.is_released(&Seen::new(record)) {
+            self.must_have_tried(record.at)?;
             self.begin_again();
         }
         Ok(())
@@ -127,15 +128,19 @@ impl<'a> Outage<'a> {
         (self.connection, self.waiting, self.in_service, self.spent) = (None, None, None, 0);
     }
 
-    fn process(&mut self, event: &ProcessEvent) {
+    fn process(&mut self, event: &ProcessEvent, at: Duration) -> Result<(), Finding> {
         match event {
             ProcessEvent::Started
             | ProcessEvent::Exited { .. }
             | ProcessEvent::Crashed
             | ProcessEvent::PowerLost
-            | ProcessEvent::StopRequested => self.begin_again(),
+            | ProcessEvent::StopRequested => {
+                self.must_have_tried(at)?;
+                self.begin_again();
+            }
             ProcessEvent::Panicked { .. } | ProcessEvent::Survivors { .. } => {}
         }
+        Ok(())
     }
 
     /// The connection or attempt before is over. What the host says counts, and the last time that it says so.
@@ -197,18 +202,21 @@ impl<'a> Outage<'a> {
         self.wrong("too soon", loss, pause, "came after", ("at least", bare)).witness([index])
     }
 
+    /// No attempt that is owed may be overdue.
+    fn must_have_tried(&mut self, now: Duration) -> Result<(), Finding> {
+        let owes = self.rule.attempts.is_none_or(|most| self.spent < most);
+        let Some(loss) = self.waiting.filter(|_| owes) else { return Ok(()) };
+        let most = self.rule.most(self.spent + 1);
+        if now - loss.at <= most {
+            return Ok(());
+        }
+        self.spent += 1;
+        Err(self.wrong("never", loss, now - loss.at, "did not come in", ("at most", most)))
+    }
+
     /// What there was to hold, when the run is over.
     pub(super) fn conclude(mut self, last: Duration) -> Result<String, Finding> {
-        if let Some(loss) = self.waiting
-            && self.rule.attempts.is_none_or(|most| self.spent < most)
-        {
-            self.spent += 1;
-            let most = self.rule.most(self.spent);
-            if last - loss.at > most {
-                let how = "did not come in";
-                return Err(self.wrong("never", loss, last - loss.at, how, ("at most", most)));
-            }
-        }
+        self.must_have_tried(last)?;
         let is_bare = |(_, added): &(usize, Duration)| *added < Duration::from_millis(1);
         if self.added.len() >= 3 && self.added.iter().all(is_bare) {
             let sentence = format!(

@@ -94,6 +94,8 @@ fn an_attempt_that_the_network_does_not_see_is_counted_when_the_host_says_that_i
 fn a_host_that_ends_and_one_that_is_released_owe_no_attempt() {
     let lost = || refused(&[1040]);
     assert_eq!(lost().ending(60_000).broken(&law(RULE)), "backoff: alice never @ alice");
+    let late = lost().exited(9000, "alice", None).ending(60_000);
+    assert_eq!(late.broken(&law(RULE)), "backoff: alice never @ alice", "it had given up before");
     let ended = lost().exited(2000, "alice", None).ending(60_000);
     assert_eq!(ended.held(&law(RULE)), "alice: 1 pauses, attempts: 1 at most");
     let released = format!("{RULE}\nunless = {{ event = \"replaced\", host = \"alice\" }}");
