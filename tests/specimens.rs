@@ -23,7 +23,7 @@ struct Cause {
     without: &'static [(&'static str, u64, &'static str)],
 }
 
-const CAUSES: [Cause; 8] = [
+const CAUSES: [Cause; 9] = [
     Cause {
         scenario: "idle_close_1000",
         name: "ten idle minutes",
@@ -62,6 +62,11 @@ const CAUSES: [Cause; 8] = [
         scenario: "silent_success_timeline_capacity_3",
         name: "a job of more than thirty seconds",
         without: &[("model", 0, "word_delay = '100ms'")],
+    },
+    Cause {
+        scenario: "model_speaks_gibberish",
+        name: "a model whose framework speaks between two words",
+        without: &[("model", 0, "manners = {}")],
     },
     Cause {
         scenario: "sse_client_leaves",
