@@ -3,6 +3,7 @@
 //! - `services`: the scheduler, its node and the gateway, as scenarios configure them.
 //! - `model`: a model server that streams, for the far end of the gateway.
 //! - `faulty_backend`: code in the gateway's own process that panics.
+//! - `wayward_node`: a node that does its work badly, by a script.
 //! - `engine`: a speech engine that takes its time to start.
 //! - `room`: a room in which everybody hears every line.
 //! - `actors`: the users: [`actors::talker`] with sentences, [`actors::reader`] of a stream, [`actors::prober`] of an engine,
@@ -20,6 +21,7 @@ pub mod model;
 pub mod room;
 pub mod services;
 pub mod specimens;
+pub mod wayward_node;
 
 use halfopen::Catalogue;
 
@@ -29,6 +31,7 @@ pub fn catalogue() -> Catalogue {
         .command("cargo halfopen")
         .host("scheduler", services::scheduler)
         .host("node", services::node)
+        .host("wayward_node", wayward_node::run)
         .host("gateway", services::gateway)
         .host("gateway_with_a_faulty_backend", services::gateway_with_a_faulty_backend)
         .host("model", model::run)

@@ -1,14 +1,20 @@
 //! Laws of this catalogue's own, beside those that the harness brings: what the protocols between the services exclude.
 //!
+//! - `node_protocol`: the leg between nodes and the scheduler.
+//!
 //! Each law is a module with a reference model of its leg. It is judged on what passed on the wire and on what the services logged, and
 //! knows none of the services' own types, which are under suspicion.
 
 mod answers;
+mod node_protocol;
 mod relayed;
 
 use halfopen::Catalogue;
 
 /// The catalogue with these laws.
 pub(crate) fn with_laws(catalogue: Catalogue) -> Catalogue {
-    catalogue.own_check::<relayed::Relayed>("relayed").own_check::<answers::Answers>("answers")
+    catalogue
+        .own_check::<relayed::Relayed>("relayed")
+        .own_check::<answers::Answers>("answers")
+        .own_check::<node_protocol::NodeProtocol>("node_protocol")
 }

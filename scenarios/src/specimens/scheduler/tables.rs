@@ -44,6 +44,7 @@ struct Session {
 }
 
 struct Node {
+    id: String,
     generation: Generation,
     outgoing: UnboundedSender<Message>,
     capacity: usize,
@@ -56,8 +57,26 @@ struct Job {
     submitted: Instant,
     /// Since when a node has it, without a word.
     dispatched: Option<Instant>,
+    /// Its latest attempt.
+    attempt_id: String,
     /// Whether it may still be given to a node.
     waits: bool,
+}
+
+impl Node {
+    fn is_lost(&self, close_code: u16, by: &str) {
+        info!(target: TARGET, node_id = %self.id, generation = self.generation, close_code, by, "node lost");
+    }
+}
+
+impl Job {
+    /// Its attempt counts no longer, if it has one.
+    fn spend(&mut self, job_id: &str, reason: &str) {
+        if self.dispatched.take().is_some() {
+            let (attempt_id, trace_id) = (&self.attempt_id, &self.submit.trace_id);
+            info!(target: TARGET, job_id, %attempt_id, %trace_id, reason, "attempt spent");
+        }
+    }
 }
 
 impl Tables {
@@ -138,7 +157,15 @@ impl Tables {
         let waits = self.defect != Defect::NodeAtSubmit || self.node.is_some();
         let order = self.attempts + self.jobs.len() as u64;
         let session = session.to_owned();
-        let job = Job { session, submit, order, submitted: Instant::now(), dispatched: None, waits };
+        let job = Job {
+            session,
+            submit,
+            order,
+            submitted: Instant::now(),
+            dispatched: None,
+            attempt_id: String::new(),
+            waits,
+        };
         self.jobs.insert(job_id, job);
         self.assign();
     }
@@ -162,9 +189,13 @@ impl Tables {
         for job in waiting.into_iter().take(node.capacity.saturating_sub(busy)) {
             self.attempts += 1;
             job.dispatched = Some(Instant::now());
+            let attempt_id = format!("{}-{}", self.epoch, self.attempts);
+            let Submit { job_id, trace_id, .. } = &job.submit;
+            info!(target: TARGET, %job_id, %attempt_id, node_id = %node.id, %trace_id, "job assigned");
+            job.attempt_id = attempt_id.clone();
             let assignment = ToNode::JobAssign {
                 job_id: job.submit.job_id.clone(),
-                attempt_id: format!("{}-{}", self.epoch, self.attempts),
+                attempt_id: attempt_id.clone(),
                 text: job.submit.text.clone(),
                 src_lang: job.submit.src_lang.clone(),
                 tgt_lang: job.submit.tgt_lang.clone(),
@@ -177,10 +208,15 @@ impl Tables {
     pub(super) fn node_says(&mut self, generation: Generation, outgoing: &UnboundedSender<Message>, message: FromNode) {
         match message {
             FromNode::NodeRegister { node_id, token, capacity } => {
+                if let Some(old) = self.node.take() {
+                    old.is_lost(4001, "us");
+                }
                 self.requeue();
-                self.node = Some(Node { generation, outgoing: outgoing.clone(), capacity: capacity as usize });
                 let (node_id, token) = (node_id.unwrap_or_else(id::node), token.unwrap_or_else(id::token));
-                tell(outgoing, &ToNode::NodeRegisterAck { node_id, token, epoch: self.epoch.clone() });
+                let (outgoing, capacity) = (outgoing.clone(), capacity as usize);
+                info!(target: TARGET, %node_id, generation, "node registered");
+                self.node = Some(Node { id: node_id.clone(), generation, outgoing: outgoing.clone(), capacity });
+                tell(&outgoing, &ToNode::NodeRegisterAck { node_id, token, epoch: self.epoch.clone() });
             }
             FromNode::JobAck { job_id, .. } | FromNode::JobProgress { job_id, .. } => {
                 if let Some(job) = self.jobs.get_mut(&job_id).filter(|job| job.dispatched.is_some()) {
@@ -192,11 +228,11 @@ impl Tables {
                     tell(outgoing, &ToNode::ResultAck { job_id, attempt_id, accepted });
                 }
             }
-            FromNode::JobResult { job_id, attempt_id, ok: false, .. } => {
-                tell(outgoing, &ToNode::ResultAck { job_id: job_id.clone(), attempt_id, accepted: false });
+            FromNode::JobResult { job_id, attempt_id, ok: false, text } => {
                 if let Some(job) = self.jobs.get_mut(&job_id) {
-                    job.dispatched = None;
+                    job.spend(&job_id, &format!("failed: {text}"));
                 }
+                tell(outgoing, &ToNode::ResultAck { job_id: job_id.clone(), attempt_id, accepted: false });
             }
             FromNode::NodeHeartbeat => {}
         }
@@ -218,7 +254,7 @@ impl Tables {
             }
         }
         let Some(job) = self.jobs.get_mut(job_id) else { return Some(false) };
-        let session = job.session.clone();
+        let (session, trace_id) = (job.session.clone(), job.submit.trace_id.clone());
         if self.defect == Defect::TimerOutlivesResult {
             job.waits = false;
         } else {
@@ -226,7 +262,7 @@ impl Tables {
         }
         let fresh = self.finished.insert(job_id.to_owned());
         if fresh {
-            info!(target: TARGET, job_id, session_id = %session, outcome = "result", "job finished");
+            info!(target: TARGET, job_id, session_id = %session, %trace_id, outcome = "result", "job finished");
             let (job_id, attempt_id) = (job_id.to_owned(), attempt_id.to_owned());
             self.deliver(&session, job_id.clone(), |seq| ToSession::Result {
                 seq,
@@ -242,7 +278,8 @@ impl Tables {
     fn fail(&mut self, job_id: &str, code: FailureCode) {
         let Some(job) = self.jobs.remove(job_id) else { return };
         self.finished.insert(job_id.to_owned());
-        info!(target: TARGET, job_id, session_id = %job.session, outcome = code.name(), "job finished");
+        let trace_id = &job.submit.trace_id;
+        info!(target: TARGET, job_id, session_id = %job.session, %trace_id, outcome = code.name(), "job finished");
         let id = job_id.to_owned();
         let message = "the job took too long".to_owned();
         self.deliver(&job.session, id.clone(), |seq| ToSession::JobFailed { seq, job_id: id, code, message });
@@ -292,15 +329,15 @@ impl Tables {
 
     /// A node's connection has ended.
     pub(super) fn node_lost(&mut self, generation: Generation) {
-        if self.node.as_ref().is_some_and(|node| node.generation == generation) {
-            self.node = None;
+        if let Some(node) = self.node.take_if(|node| node.generation == generation) {
+            node.is_lost(1006, "peer");
             self.requeue();
         }
         self.gauges();
     }
 
     fn requeue(&mut self) {
-        self.jobs.values_mut().for_each(|job| job.dispatched = None);
+        self.jobs.iter_mut().for_each(|(id, job)| job.spend(id, "node lost"));
     }
 
     fn gauges(&self) {

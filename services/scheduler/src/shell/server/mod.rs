@@ -26,7 +26,7 @@ use rand::rngs::{SysError, SysRng};
 use thiserror::Error;
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::core::broker::{Broker, ConnectionId};
@@ -165,12 +165,13 @@ async fn accept_until_done(
     connections: &mut JoinSet<()>,
 ) -> Result<Exit, RunError> {
     let mut next = 0;
+    let mut acceptor = Acceptor { listener, port, paused_until: None };
     loop {
         tokio::select! {
             biased;
             exit = owner.join_next() => return exit.and_then(Result::ok).ok_or(RunError::Core),
             Some(ended) = connections.join_next() => note_end(ended),
-            stream = accept(listener, port) => {
+            stream = acceptor.accept() => {
                 if connections.len() >= port.config.limits.connections {
                     port.metrics.connections_refused.inc();
                     tracing::debug!(target: event_log::TARGET, "too many connections");
@@ -192,14 +193,28 @@ fn note_end(ended: Result<(), JoinError>) {
     }
 }
 
-/// The next connection. A failure is survived, with a pause: a shortage of descriptors must not become a hot loop.
-async fn accept(listener: &TcpListener, port: &Port) -> TcpStream {
-    loop {
-        match listener.accept().await {
-            Ok((stream, _)) => return stream,
-            Err(error) => {
-                note_accept_error(&error, &port.metrics);
-                sleep(port.config.timings.accept_pause).await;
+/// Takes connections. A failure is survived, with a pause: a shortage of descriptors must not become a hot loop.
+struct Acceptor<'a> {
+    listener: &'a TcpListener,
+    port: &'a Port,
+    /// After a failure. It outlives the wait for a connection, which is given up whenever an open connection ends.
+    paused_until: Option<Instant>,
+}
+
+impl Acceptor<'_> {
+    /// The next connection. Cancel-safe.
+    async fn accept(&mut self) -> TcpStream {
+        loop {
+            if let Some(until) = self.paused_until {
+                sleep_until(until).await;
+                self.paused_until = None;
+            }
+            match self.listener.accept().await {
+                Ok((stream, _)) => return stream,
+                Err(error) => {
+                    note_accept_error(&error, &self.port.metrics);
+                    self.paused_until = Some(Instant::now() + self.port.config.timings.accept_pause);
+                }
             }
         }
     }

@@ -1,0 +1,329 @@
+//! The model of the scheduler: its nodes, jobs and attempts, as its own log tells them, with what it was told on the wire.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use halfopen::check::Finding;
+use halfopen::name::{Direction, HostName};
+use halfopen::trace::{LogEvent, ProcessEvent};
+
+use super::debts::Debts;
+use super::history::{History, Moment, What};
+use super::message::Message;
+use super::{NodeProtocol, Rule, begins_or_ends_a_life, broken};
+
+/// A job of a session: its name and its trace.
+pub(super) type JobKey = (String, String);
+
+pub(super) struct Broker<'a> {
+    pub(super) numbers: &'a NodeProtocol,
+    /// How many attempts there were in all lives.
+    pub(super) assigned: usize,
+    pub(super) nodes: BTreeMap<String, Worker>,
+    pub(super) jobs: BTreeMap<JobKey, Job>,
+    pub(super) queue: VecDeque<JobKey>,
+    pub(super) attempts: BTreeMap<String, Attempt>,
+    /// Jobs that had their outcome in this life.
+    finished: BTreeSet<JobKey>,
+    /// Attempts of all lives: an id is given once.
+    pub(super) ever: BTreeSet<String>,
+    /// Attempts of earlier lives, with their jobs.
+    pub(super) of_earlier_lives: BTreeMap<String, String>,
+    /// Attempts of this life, with their jobs.
+    pub(super) jobs_of: BTreeMap<String, String>,
+    /// Attempts at jobs that are over, whose nodes may be told to stop.
+    pub(super) cancellable: BTreeSet<String>,
+    /// What sessions have submitted, by job.
+    pub(super) submits: BTreeMap<String, Vec<Message>>,
+    /// Good and bad results on the wire, by attempt.
+    pub(super) good: BTreeMap<String, String>,
+    pub(super) bad: BTreeMap<String, String>,
+    /// Since when there have been nodes, or none.
+    pub(super) liveness_changed: Duration,
+    /// What the scheduler has logged, and what has to follow from it on the wire.
+    pub(super) debts: Debts,
+    /// The latest line of the scheduler: what it decides, it decides within it.
+    pub(super) spoke_at: Duration,
+    /// Whether the scheduler lives, and is not through with its drain.
+    pub(super) is_up: bool,
+    pub(super) stopping: bool,
+    /// The capacity that a node has registered with, by connection.
+    hellos: BTreeMap<usize, usize>,
+}
+
+/// A node of this life.
+#[derive(Default)]
+pub(super) struct Worker {
+    pub(super) live: bool,
+    /// Its connection and its capacity, once the answer to its registration shows them.
+    pub(super) connection: Option<usize>,
+    pub(super) capacity: Option<usize>,
+    /// Attempts that count: the slots in use.
+    pub(super) running: BTreeSet<String>,
+}
+
+/// An open job.
+pub(super) struct Job {
+    pub(super) submitted_at: Duration,
+    pub(super) waiting_since: Duration,
+    pub(super) current: Option<String>,
+    pub(super) attempts: Vec<String>,
+    pub(super) tried: BTreeSet<String>,
+    pub(super) place: usize,
+}
+
+/// An attempt at an open job.
+pub(super) struct Attempt {
+    pub(super) key: JobKey,
+    pub(super) node: String,
+    pub(super) assigned_at: Duration,
+    /// The `job_ack` and `job_progress` of it on the connection of its node.
+    pub(super) signs: Vec<Sign>,
+    pub(super) failed: bool,
+    pub(super) place: usize,
+}
+
+/// A sign that an attempt is at work.
+pub(super) struct Sign {
+    pub(super) at: Duration,
+    pub(super) on: usize,
+}
+
+impl<'a> Broker<'a> {
+    pub(super) fn new(numbers: &'a NodeProtocol) -> Self {
+        Self {
+            numbers,
+            assigned: 0,
+            nodes: BTreeMap::new(),
+            jobs: BTreeMap::new(),
+            queue: VecDeque::new(),
+            attempts: BTreeMap::new(),
+            finished: BTreeSet::new(),
+            ever: BTreeSet::new(),
+            of_earlier_lives: BTreeMap::new(),
+            jobs_of: BTreeMap::new(),
+            cancellable: BTreeSet::new(),
+            submits: BTreeMap::new(),
+            good: BTreeMap::new(),
+            bad: BTreeMap::new(),
+            liveness_changed: Duration::ZERO,
+            debts: Debts::default(),
+            spoke_at: Duration::ZERO,
+            is_up: false,
+            stopping: false,
+            hellos: BTreeMap::new(),
+        }
+    }
+
+    fn process(&mut self, moment: &Moment<'_>, host: &HostName, event: &ProcessEvent, history: &History<'_>) {
+        if !history.is_scheduler(host) {
+            return;
+        }
+        if *event == ProcessEvent::StopRequested {
+            self.stopping = true;
+        }
+        if begins_or_ends_a_life(event) {
+            self.forget(moment.at);
+            self.is_up = *event == ProcessEvent::Started;
+        }
+    }
+
+    fn forget(&mut self, now: Duration) {
+        self.of_earlier_lives.append(&mut self.jobs_of);
+        self.nodes.clear();
+        self.jobs.clear();
+        self.queue.clear();
+        self.attempts.clear();
+        self.finished.clear();
+        (self.liveness_changed, self.stopping, self.is_up) = (now, false, false);
+    }
+
+    fn logged(&mut self, moment: &Moment<'_>, event: &LogEvent, history: &History<'_>) -> Result<(), Finding> {
+        self.spoke_at = moment.at;
+        match event.message.as_str() {
+            "submit accepted" => self.submitted(moment, event),
+            "node registered" => {
+                self.node_registered(moment, event, history);
+                Ok(())
+            }
+            "node lost" => {
+                self.node_lost(moment, event);
+                Ok(())
+            }
+            "job assigned" => self.job_assigned(moment, event),
+            "attempt spent" => self.attempt_spent(moment, event, history),
+            "job finished" => self.job_finished(moment, event),
+            "drained" => {
+                self.forget(moment.at);
+                Ok(())
+            }
+            "session forgotten" => {
+                // The jobs of a forgotten session may be submitted by the next.
+                self.finished.clear();
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn submitted(&mut self, moment: &Moment<'_>, event: &LogEvent) -> Result<(), Finding> {
+        let key = key_of(event);
+        if self.jobs.contains_key(&key) || self.finished.contains(&key) {
+            return Err(broken(
+                "opens a known job again",
+                moment,
+                format!("{} was accepted twice as a new job.", key.0),
+            ));
+        }
+        if self.stopping {
+            return Err(broken(
+                "takes a job while it stops",
+                moment,
+                format!("{} was accepted after the order to stop.", key.0),
+            ));
+        }
+        let is_known = self.submits.get(&key.0).is_some_and(|said| said.iter().any(|submit| submit.trace_id == key.1));
+        if !is_known {
+            return Err(broken(
+                "takes a job that was not submitted",
+                moment,
+                format!("no session has submitted {}.", key.0),
+            ));
+        }
+        let job = Job {
+            submitted_at: moment.at,
+            waiting_since: moment.at,
+            current: None,
+            attempts: Vec::new(),
+            tried: BTreeSet::new(),
+            place: moment.place,
+        };
+        self.queue.push_back(key.clone());
+        self.jobs.insert(key, job);
+        Ok(())
+    }
+
+    fn node_registered(&mut self, moment: &Moment<'_>, event: &LogEvent, history: &History<'_>) {
+        if !self.nodes.values().any(|node| node.live) {
+            self.liveness_changed = moment.at;
+        }
+        let id = event.field("node_id").unwrap_or_default();
+        let connection = history.answer_to(moment, id).map(|(on, _)| on);
+        let node = self.nodes.entry(id.to_owned()).or_default();
+        node.live = true;
+        node.connection = connection;
+        node.capacity = connection.and_then(|on| self.hellos.get(&on)).copied();
+    }
+
+    fn node_lost(&mut self, moment: &Moment<'_>, event: &LogEvent) {
+        let id = event.field("node_id").unwrap_or_default();
+        if let Some(node) = self.nodes.get_mut(id) {
+            (node.live, node.connection, node.capacity) = (false, None, None);
+        }
+        if !self.nodes.values().any(|node| node.live) {
+            self.liveness_changed = moment.at;
+        }
+    }
+
+    /// A job is over: takes it, and what it holds, out.
+    pub(super) fn close_job(&mut self, key: &JobKey) -> Option<(Job, Vec<(String, Attempt)>)> {
+        let job = self.jobs.remove(key)?;
+        self.queue.retain(|waiting| waiting != key);
+        self.finished.insert(key.clone());
+        let mut attempts = Vec::new();
+        for id in &job.attempts {
+            let Some(attempt) = self.attempts.remove(id) else { continue };
+            if let Some(node) = self.nodes.get_mut(&attempt.node) {
+                node.running.remove(id);
+            }
+            attempts.push((id.clone(), attempt));
+        }
+        Some((job, attempts))
+    }
+
+    fn to_scheduler(&mut self, moment: &Moment<'_>, on: usize, said: &Message) {
+        match said.kind.as_str() {
+            "node_register" => {
+                self.hellos.insert(on, said.capacity.unwrap_or_default());
+            }
+            "job_ack" | "job_progress" => {
+                if let Some(attempt) = self.attempts.get_mut(&said.attempt_id)
+                    && self.nodes.get(&attempt.node).is_some_and(|node| node.connection == Some(on))
+                {
+                    attempt.signs.push(Sign { at: moment.at, on });
+                }
+            }
+            "job_result" => {
+                let text = said.text.clone().unwrap_or_default();
+                match said.ok {
+                    Some(true) => self.good.insert(said.attempt_id.clone(), text),
+                    Some(false) | None => {
+                        // It may be on its way while the job ends: then its node is told to stop, or is not.
+                        if let Some(attempt) = self.attempts.get_mut(&said.attempt_id) {
+                            attempt.failed = true;
+                        }
+                        self.bad.insert(said.attempt_id.clone(), text)
+                    }
+                };
+            }
+            _ => {}
+        }
+    }
+
+    fn to_node(
+        &mut self,
+        moment: &Moment<'_>,
+        on: usize,
+        said: &Message,
+        history: &History<'_>,
+    ) -> Result<(), Finding> {
+        match said.kind.as_str() {
+            "job_assign" => self.assignment_sent(moment, on, said, history),
+            "job_cancel" => self.cancel_sent(moment, on, said, history),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The job that a line of the scheduler is about.
+pub(super) fn key_of(event: &LogEvent) -> JobKey {
+    let field = |name| event.field(name).unwrap_or_default().to_owned();
+    (field("job_id"), field("trace_id"))
+}
+
+impl Rule for Broker<'_> {
+    fn take(&mut self, moment: &Moment<'_>, history: &History<'_>) -> Result<(), Finding> {
+        match &moment.what {
+            What::Process(host, event) => {
+                self.process(moment, host, event, history);
+                Ok(())
+            }
+            What::Scheduler(event) => self.logged(moment, event, history),
+            What::Message(on, Direction::ToServer, said) => {
+                self.to_scheduler(moment, *on, said);
+                Ok(())
+            }
+            What::Message(on, Direction::ToClient, said) => self.to_node(moment, *on, said, history),
+            What::Session(Direction::ToServer, said) if said.kind == "submit" => {
+                self.submits.entry(said.job_id.clone()).or_default().push(said.clone());
+                Ok(())
+            }
+            What::Node(..)
+            | What::Attempted(_)
+            | What::Upgraded(_)
+            | What::Left(_)
+            | What::Close(..)
+            | What::Ping(..)
+            | What::Pong(..)
+            | What::Session(..) => Ok(()),
+        }
+    }
+
+    fn until(&mut self, now: Duration, history: &History<'_>) -> Result<(), Finding> {
+        if self.is_up {
+            self.at_rest(now)?;
+            self.overdue(now, history)?;
+        }
+        self.debts.collect(history, now)
+    }
+}
