@@ -423,29 +423,24 @@ impl Model {
         let gauges = core.gauges();
         let open = self.outcomes.values().filter(|count| **count == 0).count();
         assert_eq!(gauges.open_jobs, open, "a job is open until it has its outcome");
-        let undelivered: usize = core.sessions.values().map(|session| session.outbox.len()).sum();
-        assert_eq!(gauges.undelivered_outcomes, undelivered);
-        let absent = core.sessions.values().filter(|session| session.attached.is_none());
-        let of_absent: usize = absent.map(|session| session.outbox.len()).sum();
-        assert_eq!(gauges.outcomes_of_absent_sessions, of_absent);
-        assert_eq!(gauges.outbox_bytes, core.sessions.values().map(|session| session.outbox.bytes()).sum::<usize>());
-        assert_eq!(gauges.queued_jobs, core.queue.len());
-        let texts = |session: &Session| session.job_bytes + session.outbox.bytes();
-        assert_eq!(gauges.buffered_bytes, core.sessions.values().map(texts).sum::<usize>());
-        let open: usize = core.jobs.values().map(|job| job.bytes).sum();
-        assert_eq!(core.sessions.values().map(|session| session.job_bytes).sum::<usize>(), open);
-        let present = core.sessions.values().filter(|session| session.attached.is_some()).count();
-        assert_eq!(gauges.connected_sessions, present);
-        let owners = core.connections.values();
+        let of_all = |count: fn(&Session) -> usize| core.sessions.values().map(count).sum::<usize>();
+        assert_eq!(gauges.undelivered_outcomes, of_all(|it| it.outbox.len()));
         assert_eq!(
-            owners.filter(|owner| matches!(owner, Owner::Session(..))).count(),
+            gauges.outcomes_of_absent_sessions,
+            of_all(|it| it.attached.as_ref().map_or(it.outbox.len(), |_| 0))
+        );
+        assert_eq!(gauges.outbox_bytes, of_all(|it| it.outbox.bytes()));
+        assert_eq!(gauges.queued_jobs, core.queue.len());
+        assert_eq!(gauges.buffered_bytes, of_all(|it| it.job_bytes + it.outbox.bytes()));
+        assert_eq!(of_all(|it| it.job_bytes), core.jobs.values().map(|job| job.bytes).sum::<usize>());
+        assert_eq!(gauges.connected_sessions, of_all(|it| usize::from(it.attached.is_some())));
+        let owned = |by: fn(&Owner) -> bool| core.connections.values().filter(|owner| by(owner)).count();
+        assert_eq!(
+            owned(|owner| matches!(owner, Owner::Session(..))),
             gauges.connected_sessions,
             "no registry entry without a connection, and none without an entry"
         );
-        assert_eq!(
-            core.connections.values().filter(|owner| matches!(owner, Owner::Node(..))).count(),
-            gauges.connected_nodes
-        );
+        assert_eq!(owned(|owner| matches!(owner, Owner::Node(..))), gauges.connected_nodes);
         assert!(core.attempts.len() <= gauges.open_jobs * core.limits.attempts as usize, "attempts are bounded");
         for node in core.nodes.values() {
             assert!(node.attached.is_some() || node.running.is_empty(), "an absent node runs nothing");
@@ -484,8 +479,7 @@ impl Model {
         }
         let gauges = self.fixture.core.gauges();
         assert_eq!((gauges.open_jobs, gauges.undelivered_outcomes), (0, 0), "{:?}", self.fixture.core.jobs);
-        assert_eq!((gauges.queued_jobs, gauges.buffered_bytes), (0, 0));
-        assert_eq!((gauges.busy_slots, gauges.open_attempts), (0, 0));
+        assert_eq!((gauges.queued_jobs, gauges.buffered_bytes, gauges.busy_slots, gauges.open_attempts), (0, 0, 0, 0));
     }
 }
 
