@@ -18,12 +18,16 @@ use tracing::error;
 pub struct Config {
     /// The address to listen on.
     pub listen: String,
-    /// It listens, and says 503 for so long.
+    /// It listens, and is not ready for this long.
     #[serde(with = "humantime_serde")]
     pub loads_for: Duration,
     /// How long its status page is, in bytes.
     pub page_bytes: usize,
 }
+
+/// What it answers while it loads, one connection after the other: none of these is ready.
+const NOT_READY: [&str; 4] =
+    ["503 Service Unavailable", "404 Not Found", "307 Temporary Redirect", "500 Internal Server Error"];
 
 /// Serves until the host is asked to stop.
 ///
@@ -34,13 +38,15 @@ pub async fn run(cx: HostContext) -> Result<(), BoxError> {
     let listener = TcpListener::bind(config.listen.as_str()).await?;
     let ready = Instant::now() + config.loads_for;
     let mut connections = JoinSet::new();
+    let mut not_ready = NOT_READY.into_iter().cycle();
     loop {
         tokio::select! {
             biased;
             () = cx.stopped() => return Ok(()),
             accepted = listener.accept() => {
                 let (socket, _) = accepted?;
-                let status = if Instant::now() < ready { "503 Service Unavailable" } else { "200 OK" };
+                let is_ready = Instant::now() >= ready;
+                let status = if is_ready { None } else { not_ready.next() }.unwrap_or("200 OK");
                 connections.spawn(async move {
                     if let Err(error) = serve(socket, status, config.page_bytes).await {
                         error!(kind = ?error.kind(), "exception in callback: the connection was lost");

@@ -75,10 +75,12 @@ fn request(target: &Target) -> Result<Request<Empty<Bytes>>, Miss> {
     })
 }
 
-/// Ends the writing side and reads to the end of the other. A connection that is already gone is closed as well.
+/// Ends the writing side and reads to the end of the other. A connection that is already gone is closed as well: the answer
+/// has been read, so dropping it resets nothing.
 async fn close(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
     if let Err(error) = stream.shutdown().await {
         tracing::debug!(target: "halfopen_health", kind = %error.kind(), "the connection was gone before its close");
+        return;
     }
     let mut discarded = [0; 4096];
     while let Ok(1..) = stream.read(&mut discarded).await {}
@@ -145,6 +147,6 @@ mod tests {
     async fn closing_a_connection_that_is_gone_ends_at_its_first_error() {
         let mut gone = Gone { reads: 0 };
         close(&mut gone).await;
-        assert_eq!(gone.reads, 1);
+        assert_eq!(gone.reads, 0, "nothing more comes on a connection that cannot be shut down");
     }
 }
