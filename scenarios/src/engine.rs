@@ -9,7 +9,7 @@ use halfopen_net::{TcpListener, TcpStream};
 use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use tracing::error;
 
 /// The configuration of the engine.
@@ -23,7 +23,13 @@ pub struct Config {
     pub loads_for: Duration,
     /// How long its status page is, in bytes.
     pub page_bytes: usize,
+    /// It does not end a connection, whatever its client says, before it has been idle for a while.
+    #[serde(default)]
+    pub holds_on: bool,
 }
+
+/// How long it keeps a connection that its client has not asked it to end.
+const KEPT: Duration = Duration::from_secs(10);
 
 /// What it answers while it loads, one connection after the other: none of these is ready.
 const NOT_READY: [&str; 4] =
@@ -47,8 +53,9 @@ pub async fn run(cx: HostContext) -> Result<(), BoxError> {
                 let (socket, _) = accepted?;
                 let is_ready = Instant::now() >= ready;
                 let status = if is_ready { None } else { not_ready.next() }.unwrap_or("200 OK");
+                let config = config.clone();
                 connections.spawn(async move {
-                    if let Err(error) = serve(socket, status, config.page_bytes).await {
+                    if let Err(error) = serve(socket, status, &config).await {
                         error!(kind = ?error.kind(), "exception in callback: the connection was lost");
                     }
                 });
@@ -58,17 +65,29 @@ pub async fn run(cx: HostContext) -> Result<(), BoxError> {
     }
 }
 
-/// Answers requests until the client ends the connection; however else it ends is an error.
-async fn serve(socket: TcpStream, status: &str, page_bytes: usize) -> io::Result<()> {
+/// Answers requests until the client ends the connection, or asks that it be ended with the answer; however else it ends is
+/// an error. Like servers that keep connections, it does not look at a kept one for a while, the client's end among what it misses.
+async fn serve(socket: TcpStream, status: &str, config: &Config) -> io::Result<()> {
+    let page_bytes = config.page_bytes;
     let mut socket = BufReader::new(socket);
     let mut line = String::new();
+    let mut is_last = false;
     while socket.read_line(&mut line).await? > 0 {
+        is_last |= line.eq_ignore_ascii_case("connection: close\r\n");
         if line == "\r\n" {
             let head = format!("HTTP/1.1 {status}\r\ncontent-length: {page_bytes}\r\n\r\n");
             socket.write_all(head.as_bytes()).await?;
             socket.write_all(&vec![b'.'; page_bytes]).await?;
+            if config.holds_on || !is_last {
+                sleep(KEPT).await;
+            }
+            if is_last {
+                break;
+            }
         }
         line.clear();
     }
-    socket.shutdown().await
+    socket.shutdown().await?;
+    // The client's end is waited for, so that what was sent last is not lost with the connection.
+    tokio::io::copy(&mut socket, &mut tokio::io::sink()).await.map(|_| ())
 }

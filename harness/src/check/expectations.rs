@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Backoff, Broadcast, Check, CloseCode, Delivery, Detect, Evidence, Finding, Hygiene, Leaks, Livelock, OwnChecks,
-    Recover, RunIntegrity, Sometimes, Stops, Stream, Survival, Terminal, Timing, TookEffect, Truthful, Verdict,
+    Backoff, Broadcast, Check, CloseCode, Delivery, Detect, Evidence, Figure, Finding, Hygiene, Leaks, Livelock,
+    OwnChecks, Recover, RunIntegrity, Sometimes, Stops, Stream, Survival, Terminal, Timing, TookEffect, Truthful,
+    Verdict,
 };
 use crate::fact::FactKind;
 
@@ -172,6 +173,12 @@ impl Expectations {
         }
         verdicts.push(TookEffect.judge(evidence));
         verdicts
+    }
+
+    /// What the checks count of a run, for a sweep to add up.
+    pub(crate) fn figures(&self, evidence: &Evidence, own: &OwnChecks) -> Vec<Figure> {
+        let own = self.own.iter().filter_map(|(name, config)| own.make(name, config).ok());
+        self.checks().into_iter().chain(own).flat_map(|check| check.figures(evidence)).collect()
     }
 }
 

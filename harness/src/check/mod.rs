@@ -21,6 +21,7 @@ mod excuse;
 pub(crate) mod expectations;
 mod fact_index;
 mod fault_timeline;
+mod figure;
 mod gauge;
 mod hygiene;
 mod inert;
@@ -53,6 +54,7 @@ pub(crate) use delivery::{AllowedLoss, Delivery, DeliveryLaw, LossReason};
 pub(crate) use detect::Detect;
 pub use evidence::Evidence;
 pub(crate) use expectations::Expectations;
+pub use figure::Figure;
 pub(crate) use hygiene::Hygiene;
 pub(crate) use integrity::RunIntegrity;
 pub(crate) use leaks::{GaugeLaw, Leaks, SocketLaw};
@@ -123,6 +125,11 @@ pub trait Check {
     ///
     /// The first way in which the law was broken.
     fn examine(&self, evidence: &Evidence) -> Result<String, Finding>;
+
+    /// What a sweep adds up of its runs, and tells below the scenario's line; nothing for most laws.
+    fn figures(&self, _evidence: &Evidence) -> Vec<Figure> {
+        Vec::new()
+    }
 
     /// The verdict on a run.
     fn judge(&self, evidence: &Evidence) -> Verdict {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
-use super::{Check, Evidence, Expectations, Finding};
+use super::{Check, Evidence, Expectations, Figure, Finding};
 use crate::fact::FactKind;
 
 /// The checks that a catalogue adds to those of this crate, by the name that scenarios configure them by: see
@@ -102,6 +102,10 @@ impl<C: Check> Check for Named<C> {
 
     fn examine(&self, evidence: &Evidence) -> Result<String, Finding> {
         self.check.examine(evidence)
+    }
+
+    fn figures(&self, evidence: &Evidence) -> Vec<Figure> {
+        self.check.figures(evidence)
     }
 }
 

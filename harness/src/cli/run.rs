@@ -83,6 +83,9 @@ fn report(catalogue: &Catalogue, summaries: &[Summary], wall: Duration, one_seed
     let width = table::width(summaries);
     for summary in summaries {
         say(&table::line(summary, width));
+        if let Some(figures) = table::figures(summary) {
+            say(&figures);
+        }
     }
     let defects = table::defects(summaries);
     if !defects.is_empty() {

@@ -22,6 +22,12 @@ pub(super) fn line(summary: &Summary, width: usize) -> String {
     )
 }
 
+/// What the laws of a scenario counted over all its runs, as the line below its own.
+pub(super) fn figures(summary: &Summary) -> Option<String> {
+    let figures: Vec<_> = summary.figures.iter().map(ToString::to_string).collect();
+    (summary.defect.is_none() && !figures.is_empty()).then(|| format!("  in all: {}", figures.join(", ")))
+}
+
 /// Each defective service, the scenario that tries it, the laws that must convict it, where they did and how many runs it
 /// took; empty without specimens.
 pub(super) fn defects(summaries: &[Summary]) -> String {

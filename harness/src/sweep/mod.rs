@@ -18,6 +18,7 @@ pub(crate) use self::played::Player;
 #[cfg(feature = "cli")]
 pub(crate) use self::played::{Depth, How, Loss, Played};
 use crate::catalogue::Catalogue;
+use crate::check::Figure;
 use crate::error::chain;
 use crate::outcome::Outcome;
 use crate::plan::Plan;
@@ -122,6 +123,8 @@ pub(crate) struct Summary {
     pub(crate) simulated: Duration,
     /// Wall time, over all runs and cores.
     pub(crate) wall: Duration,
+    /// What its laws counted, over all runs.
+    pub(crate) figures: Vec<Figure>,
     /// What they come to.
     pub(crate) result: SeriesResult,
 }
@@ -331,6 +334,7 @@ mod tests {
             planned: 0,
             simulated: Duration::ZERO,
             wall: Duration::ZERO,
+            figures: Vec::new(),
             result,
         }
     }

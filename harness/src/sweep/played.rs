@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Series;
 use super::board::Report;
 use crate::catalogue::Catalogue;
-use crate::check::{Check as _, Evidence, RunIntegrity, Signature};
+use crate::check::{Check as _, Evidence, Figure, RunIntegrity, Signature};
 use crate::name::{HostName, Incarnation};
 use crate::outcome::Outcome;
 use crate::plan::Plan;
@@ -42,6 +42,8 @@ pub(crate) struct Played {
     pub(crate) broken: Vec<String>,
     /// The states that it reached.
     pub(crate) reached: BTreeSet<String>,
+    /// What its laws counted.
+    pub(crate) figures: Vec<Figure>,
     /// Whether it called the real world. Two such runs differ, and it is the call that must be told, not the difference.
     pub(crate) strayed: bool,
     /// Where two runs of it parted.
@@ -86,6 +88,7 @@ impl<'a> Player<'a> {
         let wall = started.elapsed();
         let sometimes = series.scenario.checks.sometimes.iter();
         let reached = sometimes.flat_map(|states| states.reached(&outcome.evidence())).collect();
+        let figures = series.scenario.checks.figures(&outcome.evidence(), self.catalogue.own_checks());
         let broken: Vec<_> = outcome.violations().map(|violation| violation.check.to_owned()).collect();
         let keep = depth == Depth::Whole
             || outcome.signature().is_some_and(|signature| self.told.insert((place, signature.clone())));
@@ -100,6 +103,7 @@ impl<'a> Player<'a> {
             wall,
             broken,
             reached,
+            figures,
             strayed,
             difference,
             hash: outcome.hash,

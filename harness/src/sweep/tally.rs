@@ -7,7 +7,7 @@ use super::board::Report;
 use super::played::Played;
 use super::{Defect, Failure, Series, SeriesResult, Summary};
 use crate::catalogue::Catalogue;
-use crate::check::Signature;
+use crate::check::{Figure, Signature};
 use crate::plan::Plan;
 use crate::seed::Seed;
 use crate::sim::SimError;
@@ -22,6 +22,7 @@ struct SeriesCounts {
     failures: BTreeMap<Signature, Failure>,
     convictions: BTreeMap<String, Seed>,
     reached: BTreeSet<String>,
+    figures: Vec<Figure>,
     difference: Option<(Seed, String)>,
     error: Option<SimError>,
 }
@@ -42,13 +43,15 @@ pub(super) fn summary(catalogue: &Catalogue, series: &Series, seeds: &[Seed], re
                 tally.judge(series.defect.as_ref(), *seed, broken, || Some(Failure { plan, outcome }));
             }
             Some(Report::Played(played)) => {
-                let Played { fired, planned, simulated, wall, broken, reached, difference, whole, .. } = *played;
+                let Played { fired, planned, simulated, wall, broken, reached, figures, difference, whole, .. } =
+                    *played;
                 tally.runs += 1;
                 tally.fired += fired;
                 tally.planned += planned;
                 tally.simulated += simulated;
                 tally.wall += wall;
                 tally.reached.extend(reached);
+                Figure::add(&mut tally.figures, figures);
                 if let Some(difference) = difference {
                     tally.difference.get_or_insert((*seed, difference));
                 }
@@ -131,6 +134,7 @@ impl Series {
             planned: tally.planned,
             simulated: tally.simulated,
             wall: tally.wall,
+            figures: tally.figures,
             result,
         }
     }

@@ -6,6 +6,7 @@
 //! knows none of the services' own types, which are under suspicion.
 
 mod answers;
+mod load;
 mod node_protocol;
 mod relayed;
 
@@ -17,4 +18,5 @@ pub(crate) fn with_laws(catalogue: Catalogue) -> Catalogue {
         .own_check::<relayed::Relayed>("relayed")
         .own_check::<answers::Answers>("answers")
         .own_check::<node_protocol::NodeProtocol>("node_protocol")
+        .own_check::<load::Load>("load")
 }
