@@ -203,6 +203,7 @@ mod tests {
             wall: Duration::ZERO,
             broken: broken.iter().map(|law| (*law).to_owned()).collect(),
             reached: BTreeSet::new(),
+            figures: Vec::new(),
             strayed: false,
             difference: None,
             hash: crate::trace::TraceHash::default(),
