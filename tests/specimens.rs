@@ -9,7 +9,7 @@ use halfopen::{Plan, Scenario, Seed};
 use halfopen_scenarios::catalogue;
 
 /// Laws that ask for the fault itself.
-const OF_FAULTS: [&str; 3] = ["took_effect", "close_code", "timing"];
+const OF_FAULTS: [&str; 4] = ["took_effect", "close_code", "timing", "answers"];
 /// Its claim precedes the receipt by the time that the message travels, also when all goes well.
 const LIAR: &str = "send-counts-as-delivered";
 /// Under how many seeds a specimen is shown without its cause.
@@ -23,7 +23,7 @@ struct Cause {
     without: &'static [(&'static str, u64, &'static str)],
 }
 
-const CAUSES: [Cause; 9] = [
+const CAUSES: [Cause; 15] = [
     Cause {
         scenario: "idle_close_1000",
         name: "ten idle minutes",
@@ -77,7 +77,28 @@ const CAUSES: [Cause; 9] = [
             "questions = [{ at = '1s', text = 'first a b c' }, { at = '4s', text = 'second d e' }]",
         )],
     },
+    Cause { scenario: "model_ends_too_soon", name: "the model's manners", without: &[("model", 0, WITHOUT_MANNERS)] },
+    Cause { scenario: "model_manners", name: "the model's manners", without: &[("model", 0, WITHOUT_MANNERS)] },
+    Cause { scenario: "model_refuses", name: "the model's manners", without: &[("gpu-7", 0, WITHOUT_MANNERS)] },
+    Cause { scenario: "model_reports_errors", name: "the model's manners", without: &[("gpu-7", 0, WITHOUT_MANNERS)] },
+    Cause {
+        scenario: "silent_success_client_gives_up",
+        name: "a user without patience",
+        without: &[("alice", 0, "patience = '5min'")],
+    },
+    Cause {
+        scenario: "several_readers",
+        name: "readers who leave, and the model's manners",
+        without: &[
+            ("model", 0, WITHOUT_MANNERS),
+            ("leaver", 10, "questions = [{ at = '1s', text = 'leaves at the end' }]"),
+            ("impatient", 20, "questions = [{ at = '1s', text = 'impatient as it is' }]"),
+        ],
+    },
 ];
+
+/// A model that answers every question whole.
+const WITHOUT_MANNERS: &str = "manners = {}";
 
 #[test]
 fn a_specimen_without_what_brings_its_defect_out_keeps_every_law() {
@@ -148,6 +169,74 @@ fn no_opposite_is_convicted_because_a_host_does_not_run() {
         }
     }
     assert!(guilty.is_empty(), "{guilty:#?}");
+}
+
+/// The family whose sentences have no opposites: only the model of the node's protocol and its own tests hold them.
+const MODELLED: &str = "nodes";
+
+/// What a scenario proves, it proves by what it would convict.
+#[test]
+fn every_scenario_convicts_what_makes_its_sentence_false() {
+    let scenarios = catalogue().scenarios().expect("the catalogue is readable");
+    let is_judged_by_a_model =
+        |scenario: &&Scenario| scenario.file().is_some_and(|file| file.iter().any(|part| part == MODELLED));
+    let idle = scenarios.iter().filter(|scenario| convicting(scenario).is_empty());
+    let idle: Vec<_> =
+        idle.filter(|scenario| !is_judged_by_a_model(scenario)).map(|scenario| scenario.name.as_str()).collect();
+    assert!(
+        idle.is_empty(),
+        "{idle:?} convict nothing: describe an [opposite.NAME] under which the sentence is false (a changed number, one more \
+         fault), or plant a defect in `scenarios/src/specimens`, and name it in [convicts] with the law"
+    );
+}
+
+/// A guarantee is held by a check of its row in a scenario of its row that convicts by that check; a scenario with a star is
+/// such a one.
+#[test]
+fn every_guarantee_is_convicted_in_a_scenario_of_its_row() {
+    let scenarios = catalogue().scenarios().expect("the catalogue is readable");
+    let architecture = include_str!("../ARCHITECTURE.md");
+    let (_, table) =
+        architecture.split_once("\n| guarantee | check | scenarios |\n|---|---|---|\n").expect("the table");
+    let mut found = Vec::new();
+    for row in table.lines().take_while(|line| line.starts_with('|')) {
+        let [guarantee, checks, named] = row.trim_matches('|').split(" | ").collect::<Vec<_>>()[..] else {
+            panic!("a row has three columns: {row}");
+        };
+        let checks: BTreeSet<_> = quoted(checks).into_iter().map(|(check, _)| check).collect();
+        let convicts = |scenario: &Scenario| convicting(scenario).iter().any(|by| checks.contains(by.as_str()));
+        let mut of_row = 0;
+        let mut convicted = false;
+        for (name, is_starred) in quoted(named) {
+            let is_meant = |scenario: &&Scenario| match name.strip_suffix('*') {
+                Some(family) => scenario.name.starts_with(family),
+                None => scenario.name == name,
+            };
+            let meant: Vec<_> = scenarios.iter().filter(is_meant).collect();
+            of_row += meant.len();
+            let is_convicted = meant.iter().any(|scenario| convicts(scenario));
+            convicted |= is_convicted;
+            if is_starred && !is_convicted {
+                found.push(format!("{name} convicts nothing by {checks:?}: {guarantee}"));
+            }
+        }
+        if of_row > 0 && !convicted {
+            found.push(format!("no scenario of the row convicts by {checks:?}: {guarantee}"));
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+/// The checks by which a scenario convicts something.
+fn convicting(scenario: &Scenario) -> BTreeSet<String> {
+    let of_specimens = scenario.specimens.iter().flat_map(|specimen| &specimen.convicted_by);
+    of_specimens.chain(scenario.opposites.iter().flat_map(|opposite| &opposite.convicted_by)).cloned().collect()
+}
+
+/// What stands between backticks, and whether a star follows.
+fn quoted(text: &str) -> Vec<(&str, bool)> {
+    let parts: Vec<_> = text.split('`').collect();
+    parts.windows(2).skip(1).step_by(2).map(|pair| (pair[0], pair[1].starts_with('*'))).collect()
 }
 
 /// A law that no defective service has ever broken may be one that cannot be broken. That each specimen is convicted by

@@ -36,6 +36,12 @@ pub enum Defect {
     LongestPauseFirst,
     /// The end of the bytes is taken for a normal close.
     EveryEndIsNormal,
+    /// A sentence that was sent once is not sent again, whatever became of its connection.
+    SubmitsOnce,
+    /// A result that comes a second time counts a second time.
+    TakesAResultTwice,
+    /// A result is taken whether or not the one before it has come, and both are acknowledged.
+    AcceptsGaps,
 }
 
 /// For the connection and its upgrade, and for the hello.
@@ -61,7 +67,8 @@ pub async fn play(cx: HostContext, defect: Defect) -> Result<(), BoxError> {
     let last = script.sentences.last().map_or(Duration::ZERO, |sentence| sentence.at);
     let started = Instant::now();
     let leaves = started + (last + script.patience).max(script.stay);
-    let mut client = Client { cx, script, defect, started, said: 0, jobs: Vec::new(), resume: None, attempts: 0 };
+    let mut client =
+        Client { cx, script, defect, started, said: 0, jobs: Vec::new(), submitted: 0, resume: None, attempts: 0 };
     // Outcomes that are still missing when patience ends are for the checks to judge.
     let _ = tokio::time::timeout_at(leaves, client.live()).await;
     Ok(())
@@ -75,6 +82,8 @@ struct Client {
     /// Sentences that were said.
     said: usize,
     jobs: Vec<Job>,
+    /// Sentences that were sent on some connection.
+    submitted: usize,
     resume: Option<Resume>,
     attempts: u32,
 }
@@ -89,6 +98,8 @@ enum End {
     /// All was said and done.
     Done,
     Lost(u16),
+    /// A result is missing before one that has come. The resume brings both.
+    Gap,
 }
 
 impl Client {
@@ -104,7 +115,8 @@ impl Client {
                     let ready = Instant::now();
                     match self.converse(socket).await {
                         End::Done => return,
-                        End::Lost(close_code) => self.lost(close_code),
+                        End::Lost(close_code) => self.lost(close_code, "peer"),
+                        End::Gap => self.lost(1000, "us"),
                     }
                     if ready.elapsed() >= STEADY {
                         self.attempts = 0;
@@ -187,12 +199,16 @@ impl Client {
 
     async fn converse(&mut self, mut socket: Socket) -> End {
         let (mut sent, mut heard) = (0, Instant::now());
+        if self.defect == Defect::SubmitsOnce {
+            sent = self.submitted;
+        }
         let mut is_open = true;
         let mut monitor = tokio::time::interval(MONITOR);
         let mut pinged = Instant::now();
         loop {
             while let Some(job) = self.jobs.get(sent) {
                 sent += 1;
+                self.submitted = self.submitted.max(sent);
                 if job.is_settled {
                     continue;
                 }
@@ -216,7 +232,9 @@ impl Client {
                                 return End::Lost(code);
                             }
                         }
-                        self.take(message, &mut socket).await;
+                        if !self.take(message, &mut socket).await {
+                            return End::Gap;
+                        }
                     }
                     // The reading ends, and the rest of the client is not told.
                     Some(Err(_)) | None if self.defect == Defect::WrongFlag => is_open = false,
@@ -243,9 +261,17 @@ impl Client {
         }
     }
 
-    async fn take(&mut self, message: Message, socket: &mut Socket) {
-        let Message::Text(text) = message else { return };
-        match decode::<ToSession>(&text) {
+    /// Takes a message in; whether nothing is missing before it.
+    async fn take(&mut self, message: Message, socket: &mut Socket) -> bool {
+        let Message::Text(text) = message else { return true };
+        let message = decode::<ToSession>(&text);
+        if let Ok(ToSession::Result { seq, .. } | ToSession::JobFailed { seq, .. }) = &message
+            && self.resume.as_ref().is_some_and(|resume| *seq > resume.last_seq + 1)
+            && self.defect != Defect::AcceptsGaps
+        {
+            return false;
+        }
+        match message {
             Ok(ToSession::SubmitAck { job_id }) => info!(target: TARGET, %job_id, "submit acknowledged"),
             Ok(ToSession::Result { seq, job_id, .. }) => self.settle(seq, job_id, None, socket).await,
             Ok(ToSession::JobFailed { seq, job_id, code, .. }) => {
@@ -253,10 +279,12 @@ impl Client {
             }
             Ok(ToSession::SessionInitAck { .. } | ToSession::SessionClose | ToSession::Error { .. }) | Err(_) => {}
         }
+        true
     }
 
     async fn settle(&mut self, seq: u64, job_id: String, failure: Option<&str>, socket: &mut Socket) {
-        let job = self.jobs.iter_mut().find(|job| job.submit.job_id == job_id && !job.is_settled);
+        let again = self.defect == Defect::TakesAResultTwice;
+        let job = self.jobs.iter_mut().find(|job| job.submit.job_id == job_id && (again || !job.is_settled));
         if let Some(job) = job {
             job.is_settled = true;
             info!(target: TARGET, %job_id, outcome = failure.unwrap_or("result"), "outcome received");
@@ -272,9 +300,9 @@ impl Client {
         let _ = socket.send(Message::text(encode(&FromSession::Ack { upto_seq: seq }))).await;
     }
 
-    fn lost(&self, close_code: u16) {
+    fn lost(&self, close_code: u16, by: &str) {
         let session_id = self.resume.as_ref().map_or("none", |resume| resume.session_id.as_str());
-        info!(target: TARGET, session_id, close_code, by = "peer", "session lost");
+        info!(target: TARGET, session_id, close_code, by, "session lost");
     }
 }
 

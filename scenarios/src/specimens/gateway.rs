@@ -5,7 +5,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures_util::stream;
@@ -23,8 +23,8 @@ use hyper::{Request, Response, header};
 use hyper_util::rt::TokioIo;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
-use tracing::debug;
+use tokio::time::{sleep, timeout};
+use tracing::{debug, error};
 
 const TARGET: &str = "halfopen_gateway";
 
@@ -45,6 +45,16 @@ pub enum Defect {
     PanicsInItsHandler,
     /// Events are numbered with `id:`, and heartbeats come between them.
     IdWithHeartbeats,
+    /// What a read brings is taken for whole events.
+    AReadIsAnEvent,
+    /// A client that leaves is an error in the log.
+    EveryLeavingIsAnError,
+    /// How long the upstream is silent is told by the wall clock.
+    SilenceByWallClock,
+    /// A client that leaves is not noticed: the upstream streams on.
+    StreamsOn,
+    /// An accept that fails ends the process.
+    ExitsWithAFailedAccept,
 }
 
 /// Without an event, a heartbeat.
@@ -53,6 +63,8 @@ const HEARTBEAT: Duration = Duration::from_secs(30);
 const SILENCE: Duration = Duration::from_secs(60);
 /// What is said then.
 const SILENT: &str = "the upstream is silent";
+/// After an accept that fails, so that a shortage of descriptors is no hot loop.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const LARGEST_EVENT: usize = 1 << 20;
 
 /// Serves until it is asked to stop, or until its defect ends it.
@@ -81,14 +93,26 @@ pub async fn run(cx: HostContext, defect: Defect) -> Result<(), BoxError> {
             () = cx.stopped() => break,
             Some(error) = fatals.recv() => return Err(error),
             accepted = listener.accept() => {
-                let (socket, _) = accepted?;
+                let socket = match accepted {
+                    Ok((socket, _)) => socket,
+                    Err(error) if defect == Defect::ExitsWithAFailedAccept => return Err(error.into()),
+                    Err(error) => {
+                        debug!(target: TARGET, %error, "nothing was accepted");
+                        sleep(ACCEPT_PAUSE).await;
+                        continue;
+                    }
+                };
                 socket.set_nodelay(true)?;
                 let gateway = gateway.clone();
                 connections.spawn(async move {
                     let service = service_fn(|request| answer(gateway.clone(), request));
                     let server = hyper::server::conn::http1::Builder::new();
                     if let Err(error) = server.serve_connection(TokioIo::new(socket), service).await {
-                        debug!(target: TARGET, %error, "the client is gone");
+                        if gateway.defect == Defect::EveryLeavingIsAnError {
+                            error!(target: TARGET, %error, "the client is gone");
+                        } else {
+                            debug!(target: TARGET, %error, "the client is gone");
+                        }
                         if gateway.defect == Defect::ExitsWithItsClient {
                             gateway.end(error.into());
                         }
@@ -125,6 +149,7 @@ type Body = UnsyncBoxBody<Bytes, Infallible>;
 
 async fn answer(gateway: Arc<Gateway>, request: Request<Incoming>) -> Result<Response<Body>, hyper::Error> {
     let question = request.into_body().collect().await?.to_bytes();
+    debug!(target: TARGET, "request accepted");
     let (events, mut sent) = mpsc::channel::<String>(8);
     tokio::spawn(relay(gateway, question, events));
     // Reading what is sent ends with the client's connection, and the relay with that.
@@ -144,7 +169,7 @@ async fn relay(gateway: Arc<Gateway>, question: Bytes, events: mpsc::Sender<Stri
     let client_left = writer.events.clone();
     let streamed = tokio::select! {
         biased;
-        () = client_left.closed() => return,
+        () = client_left.closed(), if gateway.defect != Defect::StreamsOn => return,
         streamed = stream_from(&gateway, question, &mut writer) => streamed,
     };
     let failure = match streamed {
@@ -159,7 +184,8 @@ async fn relay(gateway: Arc<Gateway>, question: Bytes, events: mpsc::Sender<Stri
     if let Some(message) = failure {
         let code = if message == SILENT { "upstream_timeout" } else { "upstream_error" };
         let error = serde_json::json!({ "message": message, "type": "server_error", "param": null, "code": code });
-        writer.data(&serde_json::json!({ "error": error }).to_string()).await;
+        let event = serde_json::json!({ "error": error }).to_string();
+        writer.data(&event).await;
     }
     writer.data("[DONE]").await;
 }
@@ -177,7 +203,7 @@ async fn stream_from(gateway: &Gateway, question: Bytes, writer: &mut Writer) ->
             .body(Full::new(question))?;
         let mut body = sender.send_request(request).await?.into_body();
         let mut parser = SseParser::new(LARGEST_EVENT);
-        let mut silent = Duration::ZERO;
+        let (mut silent, mut heard) = (Duration::ZERO, SystemTime::now());
         loop {
             let Ok(frame) = timeout(HEARTBEAT, body.frame()).await else {
                 silent += HEARTBEAT;
@@ -188,7 +214,14 @@ async fn stream_from(gateway: &Gateway, question: Bytes, writer: &mut Writer) ->
                 continue;
             };
             silent = Duration::ZERO;
+            if gateway.defect == Defect::SilenceByWallClock && heard.elapsed().unwrap_or(SILENCE) >= SILENCE {
+                return Err(SILENT.into());
+            }
+            heard = SystemTime::now();
             let Some(frame) = frame else { return Ok(false) };
+            if gateway.defect == Defect::AReadIsAnEvent {
+                parser = SseParser::new(LARGEST_EVENT);
+            }
             let mut events = Vec::new();
             parser.push(&frame?.into_data().unwrap_or_default(), &mut events)?;
             for event in events {

@@ -39,6 +39,10 @@ pub(crate) fn with_specimens(mut catalogue: Catalogue) -> Catalogue {
         ("timer-outlives-result", "specimen_timer_outlives_result", OfScheduler::TimerOutlivesResult),
         ("cleanup-by-id", "specimen_cleanup_by_id", OfScheduler::CleanupById),
         ("seen-before-processed", "specimen_seen_before_processed", OfScheduler::SeenBeforeProcessed),
+        ("unregisters-late", "specimen_unregisters_late", OfScheduler::UnregistersLate),
+        ("trusts-its-input", "specimen_trusts_its_input", OfScheduler::TrustsItsInput),
+        ("exits-with-a-failed-accept", "specimen_exits_with_a_failed_accept", OfScheduler::ExitsWithAFailedAccept),
+        ("no-error-is-logged", "specimen_no_error_is_logged", OfScheduler::NoErrorIsLogged),
     ];
     let of_client = [
         ("wrong-flag", "specimen_wrong_flag", OfClient::WrongFlag),
@@ -47,6 +51,9 @@ pub(crate) fn with_specimens(mut catalogue: Catalogue) -> Catalogue {
         ("never-pings", "specimen_never_pings", OfClient::NeverPings),
         ("longest-pause-first", "specimen_longest_pause_first", OfClient::LongestPauseFirst),
         ("every-end-is-normal", "specimen_every_end_is_normal", OfClient::EveryEndIsNormal),
+        ("submits-once", "specimen_submits_once", OfClient::SubmitsOnce),
+        ("takes-a-result-twice", "specimen_takes_a_result_twice", OfClient::TakesAResultTwice),
+        ("accepts-gaps", "specimen_accepts_gaps", OfClient::AcceptsGaps),
     ];
     let of_gateway = [
         ("exits-with-its-client", "specimen_exits_with_its_client", OfGateway::ExitsWithItsClient),
@@ -56,6 +63,15 @@ pub(crate) fn with_specimens(mut catalogue: Catalogue) -> Catalogue {
         ("panics-in-its-handler", "specimen_panics_in_its_handler", OfGateway::PanicsInItsHandler),
         ("id-with-heartbeats", "specimen_id_with_heartbeats", OfGateway::IdWithHeartbeats),
         ("drains-without-bound", "specimen_drains_without_bound", OfGateway::DrainsWithoutBound),
+        ("a-read-is-an-event", "specimen_a_read_is_an_event", OfGateway::AReadIsAnEvent),
+        ("every-leaving-is-an-error", "specimen_every_leaving_is_an_error", OfGateway::EveryLeavingIsAnError),
+        ("silence-by-wall-clock", "specimen_silence_by_wall_clock", OfGateway::SilenceByWallClock),
+        ("streams-on", "specimen_streams_on", OfGateway::StreamsOn),
+        (
+            "gateway-exits-with-a-failed-accept",
+            "specimen_gateway_exits_with_a_failed_accept",
+            OfGateway::ExitsWithAFailedAccept,
+        ),
     ];
     for (name, run, defect) in of_prober {
         catalogue = catalogue.actor(run, move |cx| prober::play(cx, defect)).specimen(name, "core", run);

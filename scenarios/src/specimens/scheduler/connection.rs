@@ -10,7 +10,7 @@ use halfopen_link::websocket::is_expected;
 use halfopen_net::TcpStream;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, interval, timeout};
+use tokio::time::{Instant, interval, sleep, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -23,6 +23,8 @@ use super::{Defect, Shared, TARGET};
 const PING: Duration = Duration::from_secs(20);
 /// How long a close may take.
 const CLOSE: Duration = Duration::from_secs(2);
+/// How late a defective registry hears of an end.
+const LATE: Duration = Duration::from_secs(38);
 
 type Sink = SplitSink<WebSocketStream<TcpStream>, Message>;
 type Incoming = SplitStream<WebSocketStream<TcpStream>>;
@@ -53,6 +55,9 @@ pub(super) async fn serve(socket: TcpStream, shared: Shared, generation: Generat
     let broken = read(&mut incoming, &outgoing, &shared, generation, is_node, &mut peer).await;
     if let Some(reason) = &broken {
         report(reason, defect);
+    }
+    if defect == Defect::UnregistersLate && broken.is_some() {
+        sleep(LATE).await;
     }
     if defect != Defect::StaysRegistered {
         match &peer {
@@ -107,7 +112,9 @@ async fn read(
             None | Some(Ok(Message::Close(_))) => return None,
             Some(Err(error)) => return Some(Lost::Failed(error)),
             Some(Ok(Message::Text(text))) if is_node => {
-                if let Ok(message) = decode::<FromNode>(&text) {
+                let message = decode::<FromNode>(&text);
+                assert!(message.is_ok() || !trusts(shared), "a node speaks the protocol");
+                if let Ok(message) = message {
                     *peer = Peer::Node;
                     shared.tables().node_says(generation, outgoing, message);
                 }
@@ -119,13 +126,20 @@ async fn read(
 }
 
 fn take(text: &str, outgoing: &UnboundedSender<Message>, shared: &Shared, generation: Generation, peer: &mut Peer) {
-    match (decode::<FromSession>(text), &*peer) {
+    let message = decode::<FromSession>(text);
+    assert!(message.is_ok() || !trusts(shared), "a client speaks the protocol");
+    match (message, &*peer) {
         (Ok(FromSession::SessionInit { resume, .. }), Peer::Unknown) => {
             *peer = Peer::Session(shared.tables().hello(generation, outgoing, resume));
         }
         (Ok(message), Peer::Session(id)) => shared.tables().session_says(id, message),
         (Ok(_) | Err(_), _) => {}
     }
+}
+
+/// Whether what comes in is taken for right.
+fn trusts(shared: &Shared) -> bool {
+    shared.tables().defect == Defect::TrustsItsInput
 }
 
 async fn write(mut sink: Sink, mut queue: UnboundedReceiver<Message>, shared: Shared, generation: Generation) {
@@ -169,7 +183,9 @@ fn report(lost: &Lost, defect: Defect) {
         Lost::Failed(failure) if defect == Defect::EveryErrorIsAnError => {
             error!(target: TARGET, error = %failure, "connection failed");
         }
-        Lost::Failed(failure) if !is_expected(failure) => warn!(target: TARGET, error = %failure, "connection failed"),
+        Lost::Failed(failure) if !is_expected(failure) && defect != Defect::NoErrorIsLogged => {
+            warn!(target: TARGET, error = %failure, "connection failed")
+        }
         Lost::Failed(failure) => debug!(target: TARGET, error = %failure, "the peer is gone"),
         Lost::Silent => debug!(target: TARGET, "the peer is silent"),
     }

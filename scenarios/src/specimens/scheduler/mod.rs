@@ -17,7 +17,8 @@ use std::time::Duration;
 use halfopen::{BoxError, HostContext};
 use halfopen_net::TcpListener;
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep};
+use tracing::debug;
 
 use tables::Tables;
 
@@ -47,10 +48,20 @@ pub enum Defect {
     /// Silent success, defect 6: a result is noted as seen before it is processed, so a second try of a failed one is
     /// taken for a duplicate.
     SeenBeforeProcessed,
+    /// A broken connection is unregistered when its last keepalive would have been due.
+    UnregistersLate,
+    /// A message that is none of the protocol's is a panic.
+    TrustsItsInput,
+    /// An accept that fails ends the process.
+    ExitsWithAFailedAccept,
+    /// No end of a connection is logged above debug, whatever caused it.
+    NoErrorIsLogged,
 }
 
 /// How often timers are looked at.
 const TICK: Duration = Duration::from_millis(500);
+/// After an accept that fails, so that a shortage of descriptors is no hot loop.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves sessions and a node.
 ///
@@ -69,7 +80,15 @@ pub async fn run(cx: HostContext, defect: Defect) -> Result<(), BoxError> {
             biased;
             () = cx.stopped() => return Ok(()),
             accepted = listener.accept() => {
-                let (socket, _) = accepted?;
+                let socket = match accepted {
+                    Ok((socket, _)) => socket,
+                    Err(error) if defect == Defect::ExitsWithAFailedAccept => return Err(error.into()),
+                    Err(error) => {
+                        debug!(target: TARGET, %error, "nothing was accepted");
+                        sleep(ACCEPT_PAUSE).await;
+                        continue;
+                    }
+                };
                 socket.set_nodelay(true)?;
                 next += 1;
                 connections.spawn(connection::serve(socket, shared.clone(), next));
