@@ -190,6 +190,9 @@ fn every_scenario_convicts_what_makes_its_sentence_false() {
     );
 }
 
+/// Models of a protocol, whose own tests convict: no scenario names a defect for them.
+const MODELS: [&str; 2] = ["node_protocol", "relayed"];
+
 /// A guarantee is held by a check of its row in a scenario of its row that convicts by that check; a scenario with a star is
 /// such a one.
 #[test]
@@ -220,7 +223,8 @@ fn every_guarantee_is_convicted_in_a_scenario_of_its_row() {
                 found.push(format!("{name} convicts nothing by {checks:?}: {guarantee}"));
             }
         }
-        if of_row > 0 && !convicted {
+        let of_a_model = MODELS.iter().any(|model| checks.contains(model));
+        if of_row > 0 && !convicted && !of_a_model {
             found.push(format!("no scenario of the row convicts by {checks:?}: {guarantee}"));
         }
     }
