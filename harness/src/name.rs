@@ -69,25 +69,6 @@ impl Link {
     }
 }
 
-/// A link as files write it: `"alice -> scheduler"`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct WrittenLink(pub Link);
-
-impl TryFrom<String> for WrittenLink {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        Link::parse(&text).map(Self).ok_or_else(|| Link::misspelt(&text))
-    }
-}
-
-impl From<WrittenLink> for String {
-    fn from(WrittenLink(link): WrittenLink) -> Self {
-        format!("{} -> {}", link.client, link.server)
-    }
-}
-
 impl fmt::Display for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}->{}", self.client, self.server)

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::fact::FactKind;
 use crate::fault::spelling;
 use crate::mapping::{ConnectionMoment, UnitKind, document, is_within};
-use crate::name::{ConnectionId, Direction, HostName, Link, Side, WrittenLink};
+use crate::name::{ConnectionId, Direction, HostName, Link, Side};
 use crate::pattern::{Pattern, pointer, text_at};
 use crate::trace::{FaultEvent, ProcessEvent, Record, RecordKind};
 
@@ -44,7 +44,7 @@ pub struct Occurrence {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
     /// What the event's fields or the unit say.
-    #[serde(default, rename = "where", skip_serializing_if = "Pattern::is_any")]
+    #[serde(default, rename = "where", with = "crate::pattern::written", skip_serializing_if = "Pattern::is_any")]
     pub says: Pattern,
     /// The fact's key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -64,6 +64,25 @@ pub struct Occurrence {
     /// Which step of the fault; that it fires, without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<FaultStep>,
+}
+
+/// A link as files write it: `"alice -> scheduler"`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct WrittenLink(pub Link);
+
+impl TryFrom<String> for WrittenLink {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Link::parse(&text).map(Self).ok_or_else(|| Link::misspelt(&text))
+    }
+}
+
+impl From<WrittenLink> for String {
+    fn from(WrittenLink(link): WrittenLink) -> Self {
+        format!("{} -> {}", link.client, link.server)
+    }
 }
 
 /// What can happen to a host's process.

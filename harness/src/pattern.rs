@@ -18,8 +18,7 @@ use serde_json::Value;
 /// assert!(!result.matches_text(r#"{"type":"result","error":"timeout"}"#));
 /// assert_eq!(result.to_string(), "no error and type=result");
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "BTreeMap<String, Written>", into = "BTreeMap<String, Written>")]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pattern(BTreeMap<String, Wanted>);
 
 /// What a place in a message must hold. `null` is nothing.
@@ -98,9 +97,30 @@ enum Written {
     Presence { present: bool },
 }
 
-impl From<BTreeMap<String, Written>> for Pattern {
-    fn from(written: BTreeMap<String, Written>) -> Self {
-        written.into_iter().fold(Self::default(), |pattern, (place, wanted)| {
+/// Patterns as the values of files.
+pub(crate) mod written {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::{Pattern, Wanted, Written};
+
+    pub(crate) fn serialize<S: Serializer>(pattern: &Pattern, serializer: S) -> Result<S::Ok, S::Error> {
+        let written = pattern.conditions().map(|(pointer, wanted)| {
+            let wanted = match wanted {
+                Wanted::Is(text) => Written::Text(text.clone()),
+                Wanted::IsNot(text) => Written::Text(format!("!{text}")),
+                Wanted::Present => Written::Presence { present: true },
+                Wanted::Absent => Written::Presence { present: false },
+            };
+            (pointer, wanted)
+        });
+        written.collect::<BTreeMap<_, _>>().serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Pattern, D::Error> {
+        let written = BTreeMap::<String, Written>::deserialize(deserializer)?;
+        Ok(written.into_iter().fold(Pattern::default(), |pattern, (place, wanted)| {
             let wanted = match wanted {
                 Written::Text(text) => Wanted::of_text(&text),
                 Written::Whole(number) => Wanted::Is(number.to_string()),
@@ -109,22 +129,7 @@ impl From<BTreeMap<String, Written>> for Pattern {
                 Written::Presence { present: false } => Wanted::Absent,
             };
             pattern.with(&place, wanted)
-        })
-    }
-}
-
-impl From<Pattern> for BTreeMap<String, Written> {
-    fn from(pattern: Pattern) -> Self {
-        let written = pattern.0.into_iter().map(|(pointer, wanted)| {
-            let wanted = match wanted {
-                Wanted::Is(text) => Written::Text(text),
-                Wanted::IsNot(text) => Written::Text(format!("!{text}")),
-                Wanted::Present => Written::Presence { present: true },
-                Wanted::Absent => Written::Presence { present: false },
-            };
-            (pointer, wanted)
-        });
-        written.collect()
+        }))
     }
 }
 

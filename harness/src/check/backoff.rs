@@ -11,7 +11,7 @@ use self::outage::Outage;
 use super::timing::Occurrences;
 use super::{Check, Evidence, Finding};
 use crate::fact::FactKind;
-use crate::name::WrittenLink;
+use crate::occurrence::WrittenLink;
 
 /// The rules about reconnecting that a scenario names.
 ///
@@ -59,7 +59,6 @@ pub struct BackoffRule {
     pub optional: bool,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference to the field")]
 fn is_zero(percent: &u32) -> bool {
     *percent == 0
 }

@@ -117,8 +117,13 @@ pub struct Finding {
 
 impl Finding {
     /// The clause of the law in two or three words, and a sentence about this case.
-    pub fn new(clause: impl Into<Cow<'static, str>>, sentence: impl Into<String>) -> Self {
+    pub fn new(clause: &'static str, sentence: impl Into<String>) -> Self {
         Self { clause: clause.into(), sentence: sentence.into(), witness: Vec::new(), roles: Vec::new() }
+    }
+
+    /// The same of a rule that the scenario has named: its name is part of the clause.
+    pub(crate) fn of_rule(rule: &str, clause: &str, sentence: impl Into<String>) -> Self {
+        Self { clause: format!("{rule} {clause}").into(), ..Self::new("", sentence) }
     }
 
     /// The records that prove it.

@@ -228,9 +228,7 @@ impl<'a> Outage<'a> {
                 self.rule.jitter_percent
             );
             let attempts = self.added.iter().map(|(index, _)| *index);
-            return Err(Finding::new(format!("{} no jitter", self.name), sentence)
-                .witness(attempts)
-                .role(Some(self.host())));
+            return Err(Finding::of_rule(self.name, "no jitter", sentence).witness(attempts).role(Some(self.host())));
         }
         match (self.pauses, self.rule.optional) {
             (0, false) => {
@@ -240,7 +238,7 @@ impl<'a> Outage<'a> {
                     self.host(),
                     self.rule.link.0
                 );
-                Err(Finding::new(format!("{} says nothing", self.name), sentence))
+                Err(Finding::of_rule(self.name, "says nothing", sentence))
             }
             (pauses, _) => Ok(format!("{}: {pauses} pauses, attempts: {} at most", self.name, self.most)),
         }
@@ -261,7 +259,7 @@ impl<'a> Outage<'a> {
     }
 
     fn finding(&self, clause: &str, sentence: String, loss: Loss) -> Finding {
-        Finding::new(format!("{} {clause}", self.name), sentence).witness([loss.index]).role(Some(self.host()))
+        Finding::of_rule(self.name, clause, sentence).witness([loss.index]).role(Some(self.host()))
     }
 }
 

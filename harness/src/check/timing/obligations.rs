@@ -190,7 +190,7 @@ impl<'a> Obligations<'a> {
 
     fn finding(&self, clause: &str, sentence: String, obligation: &Obligation) -> Finding {
         let debtor = obligation.debtor.as_ref();
-        Finding::new(format!("{} {clause}", self.name), sentence).witness([obligation.began.index]).role(debtor)
+        Finding::of_rule(self.name, clause, sentence).witness([obligation.began.index]).role(debtor)
     }
 
     fn too_soon(&self, obligation: &Obligation, now: Instant) -> Finding {
@@ -236,7 +236,7 @@ impl<'a> Obligations<'a> {
                     "{name}: whenever {after} occurred, what `unless` names came first: the run decides nothing."
                 ),
             };
-            return Finding::new(format!("{name} says nothing"), sentence);
+            return Finding::of_rule(name, "says nothing", sentence);
         };
         let sentence = format!(
             "{name}: {after} occurred at {}, and before {} had to follow the run ended, at {}, or the host that owed it \
@@ -245,7 +245,7 @@ impl<'a> Obligations<'a> {
             self.rule.follows.words(),
             Seconds(last),
         );
-        Finding::new(format!("{name} undecided"), sentence).witness([began.index])
+        Finding::of_rule(name, "undecided", sentence).witness([began.index])
     }
 }
 
@@ -258,7 +258,7 @@ fn forbidden(name: &str, rule: &TimingRule, obligation: &Obligation, now: Instan
         obligation.about(),
         rule.follows.words(),
     );
-    Finding::new(format!("{name} followed"), sentence)
+    Finding::of_rule(name, "followed", sentence)
         .witness([obligation.began.index, now.index])
         .role(obligation.debtor.as_ref())
 }

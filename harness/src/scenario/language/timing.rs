@@ -4,8 +4,8 @@ use super::key::{Form, Key, Presence, Shape, Table};
 use super::values::words;
 use crate::fact::FactKind;
 use crate::mapping::{ConnectionMoment, UnitKind};
-use crate::name::{Direction, HostName, Side, WrittenLink};
-use crate::occurrence::{FaultStep, ProcessMoment};
+use crate::name::{Direction, HostName, Side};
+use crate::occurrence::{FaultStep, ProcessMoment, WrittenLink};
 use crate::scenario::duration::Millis;
 
 /// One rule.

@@ -14,7 +14,8 @@ use crate::fact::FactKind;
 use crate::fault::{
     CutEnding, Edge, Ends, Forgetting, FrameKind, HalfOpenKind, IllegalKind, IoCall, IoErrorKind, LookupError,
 };
-use crate::name::{Direction, HostName, Side, WrittenLink};
+use crate::name::{Direction, HostName, Side};
+use crate::occurrence::WrittenLink;
 use crate::scenario::Arrivals;
 use crate::scenario::date::Date;
 use crate::scenario::duration::Millis;
