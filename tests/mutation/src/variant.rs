@@ -8,6 +8,7 @@ use std::process::Command;
 use serde::Deserialize;
 
 use crate::failure::{Failure, output_of};
+use crate::tell;
 use crate::tree::Tree;
 
 /// One change of the services.
@@ -121,7 +122,14 @@ pub(crate) fn patches(tree: &Tree, folder: &Path) -> Result<Vec<Variant>, Failur
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let diff = fs::read_to_string(&path).map_err(|error| Failure(format!("read {}: {error}", path.display())))?;
         let part = diff.lines().find_map(|line| line.strip_prefix("# crate: ")).unwrap_or("patches").to_owned();
-        let files = tree.patched(&path)?;
+        let files = match tree.patched(&path) {
+            Ok(files) => files,
+            Err(failure) => {
+                // The services have changed since: it is to be written again, and the others can be judged.
+                tell(&format!("{name} is left out: {failure}"));
+                continue;
+            }
+        };
         let records = "patches".to_owned();
         variants.push(Variant { key: name.clone(), name, part, records, diff, files });
     }
