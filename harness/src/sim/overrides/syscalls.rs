@@ -106,43 +106,31 @@ unsafe fn refuse_to_start(program: *const c_char) -> c_int {
     libc::EACCES
 }
 
-/// # Safety
-/// As `posix_spawn(3)`.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn posix_spawn(
-    process: *mut libc::pid_t,
-    program: *const c_char,
-    actions: *const libc::posix_spawn_file_actions_t,
-    attributes: *const libc::posix_spawnattr_t,
-    arguments: *const *mut c_char,
-    environment: *const *mut c_char,
-) -> c_int {
-    if SHARED.get().is_some() {
-        // SAFETY: the contract is the caller's.
-        return unsafe { refuse_to_start(program) };
-    }
-    // SAFETY: libc's `posix_spawn` has this signature; the contract is the caller's.
-    unsafe { next_of!(c"posix_spawn", Spawn)(process, program, actions, attributes, arguments, environment) }
+macro_rules! spawn {
+    ($function:ident, $name:literal) => {
+        /// # Safety
+        /// As `posix_spawn(3)`.
+        #[unsafe(no_mangle)]
+        unsafe extern "C" fn $function(
+            process: *mut libc::pid_t,
+            program: *const c_char,
+            actions: *const libc::posix_spawn_file_actions_t,
+            attributes: *const libc::posix_spawnattr_t,
+            arguments: *const *mut c_char,
+            environment: *const *mut c_char,
+        ) -> c_int {
+            if SHARED.get().is_some() {
+                // SAFETY: the contract is the caller's.
+                return unsafe { refuse_to_start(program) };
+            }
+            // SAFETY: libc's function of this name has this signature; the contract is the caller's.
+            unsafe { next_of!($name, Spawn)(process, program, actions, attributes, arguments, environment) }
+        }
+    };
 }
 
-/// # Safety
-/// As `posix_spawnp(3)`.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn posix_spawnp(
-    process: *mut libc::pid_t,
-    program: *const c_char,
-    actions: *const libc::posix_spawn_file_actions_t,
-    attributes: *const libc::posix_spawnattr_t,
-    arguments: *const *mut c_char,
-    environment: *const *mut c_char,
-) -> c_int {
-    if SHARED.get().is_some() {
-        // SAFETY: the contract is the caller's.
-        return unsafe { refuse_to_start(program) };
-    }
-    // SAFETY: libc's `posix_spawnp` has this signature; the contract is the caller's.
-    unsafe { next_of!(c"posix_spawnp", Spawn)(process, program, actions, attributes, arguments, environment) }
-}
+spawn!(posix_spawn, c"posix_spawn");
+spawn!(posix_spawnp, c"posix_spawnp");
 
 /// # Safety
 /// As `getaddrinfo(3)`.
