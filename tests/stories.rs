@@ -9,7 +9,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use halfopen::internals::Specimen;
-use halfopen::{Catalogue, Outcome, Plan, Scenario, Seed};
+use halfopen::trace::{Record, RecordKind};
+use halfopen::{Catalogue, FactKind, Outcome, Plan, Scenario, Seed};
 use halfopen_scenarios::catalogue;
 
 /// The seed of the stories: the first that the command plays.
@@ -56,7 +57,32 @@ fn every_scenario_holds_under_the_seed_of_its_story() {
     for scenario in scenarios(&catalogue) {
         let outcome = run(&catalogue, &Plan::draw(&scenario, SEED));
         assert!(outcome.passed(), "{}", outcome.story());
+        let told = gauges(&outcome);
+        let bounded = scenario.checks.leaks.iter().flat_map(|leaks| leaks.gauges.keys());
+        let untold: Vec<_> = bounded.filter(|gauge| !told.contains(gauge.as_str())).collect();
+        assert!(
+            untold.is_empty(),
+            "{}: a gauge may go untold by specimens, not by services: {untold:?}",
+            scenario.name
+        );
     }
+}
+
+/// The gauges that the services tell.
+fn gauges(outcome: &Outcome) -> BTreeSet<&str> {
+    fn gauge(record: &Record) -> Option<&str> {
+        match &record.what {
+            RecordKind::Fact(fact) => (fact.kind == FactKind::Gauge).then_some(fact.key.as_str()),
+            RecordKind::Connection { .. }
+            | RecordKind::Unit { .. }
+            | RecordKind::Fault { .. }
+            | RecordKind::Process(_)
+            | RecordKind::Event(_)
+            | RecordKind::Observed { .. }
+            | RecordKind::BrokenRule { .. } => None,
+        }
+    }
+    outcome.trace.records.iter().filter_map(gauge).collect()
 }
 
 /// A story that a person reads to its end; of a longer one its beginning, and how much there is.

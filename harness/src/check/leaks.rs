@@ -10,7 +10,7 @@ use crate::fact::FactKind;
 use crate::name::{ConnectionId, HostName, Side};
 use crate::trace::{ProcessEvent, RecordKind, Seconds, SocketRow};
 
-/// At quiescence the gauges have their values, no socket stands without its peer, and no task outlives its host; at all times
+/// At quiescence the gauges of each host that tells them have their values, no socket stands without its peer, and no task outlives its host; at all times
 /// the gauges keep their bounds.
 ///
 /// Tasks are always judged; the rest by what is configured.
@@ -37,6 +37,16 @@ pub enum GaugeLaw {
     Bounds(GaugeBounds),
 }
 
+impl GaugeLaw {
+    fn is_optional(&self) -> bool {
+        match self {
+            Self::Value(_) => false,
+            Self::Sockets(wanted) => wanted.optional,
+            Self::Bounds(bounds) => bounds.optional,
+        }
+    }
+}
+
 /// Between what a gauge stands whenever it is told, until the hosts are stopped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct GaugeBounds {
@@ -49,6 +59,9 @@ pub struct GaugeBounds {
     /// When all is quiet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at_rest: Option<i64>,
+    /// Whether a run in which it is never told is in order.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub optional: bool,
 }
 
 /// The established sockets of a host.
@@ -60,6 +73,9 @@ pub struct EstablishedSockets {
     /// Only those whose peer is this host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub with: Option<HostName>,
+    /// Whether a run in which it is never told is in order.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub optional: bool,
 }
 
 /// Which sockets may stand at quiescence.
@@ -94,18 +110,45 @@ impl Check for Leaks {
         if let Some(law) = self.sockets {
             no_leftovers(law, &evidence.last.sockets)?;
         }
-        let mut last: BTreeMap<&str, Entry> = BTreeMap::new();
-        let quiet = facts(evidence.records).take_while(|entry| entry.at <= evidence.last.at);
-        last.extend(quiet.filter(|entry| entry.kind == FactKind::Gauge).map(|entry| (entry.key, entry)));
+        let (told, killed) = (self.told(evidence), killed(evidence));
         for (gauge, law) in &self.gauges {
+            let told = told.get(gauge.as_str()).map_or(&[][..], Vec::as_slice);
             if let GaugeLaw::Bounds(bounds) = law {
-                let quiet = facts(evidence.records).take_while(|entry| entry.at <= evidence.last.at);
-                bounds.kept(quiet.filter(|entry| entry.kind == FactKind::Gauge && entry.key == gauge))?;
+                bounds.kept(told)?;
             }
-            agrees(gauge, law, last.get(gauge.as_str()), &evidence.last.sockets)?;
+            let mut last: BTreeMap<Option<&HostName>, &Entry> = BTreeMap::new();
+            last.extend(told.iter().map(|entry| (entry.host, entry)));
+            if last.is_empty() && !law.is_optional() {
+                agrees(gauge, law, None, &evidence.last.sockets)?;
+            }
+            let outlived = |entry: &&Entry| killed.get(&entry.host).is_none_or(|end| *end < entry.index);
+            for entry in last.into_values().filter(outlived) {
+                agrees(gauge, law, Some(entry), &evidence.last.sockets)?;
+            }
         }
         Ok(if self.gauges.is_empty() { "nothing left over" } else { "nothing left over, gauges agree" }.to_owned())
     }
+}
+
+impl Leaks {
+    /// All that is told of the gauges that are judged until the hosts are stopped, by gauge.
+    fn told<'a>(&self, evidence: &Evidence<'a>) -> BTreeMap<&'a str, Vec<Entry<'a>>> {
+        let mut told: BTreeMap<&str, Vec<Entry>> = BTreeMap::new();
+        for entry in facts(evidence.records).take_while(|entry| entry.at <= evidence.last.at) {
+            if entry.kind == FactKind::Gauge && self.gauges.contains_key(entry.key) {
+                told.entry(entry.key).or_default().push(entry);
+            }
+        }
+        told
+    }
+}
+
+/// The last record in which each host was killed: what it held went with it, and it could tell no more.
+fn killed<'a>(evidence: &Evidence<'a>) -> BTreeMap<Option<&'a HostName>, usize> {
+    let is_end =
+        |what: &RecordKind| matches!(what, RecordKind::Process(ProcessEvent::Crashed | ProcessEvent::PowerLost));
+    let ends = evidence.records.iter().enumerate().filter(|(_, record)| is_end(&record.what));
+    ends.map(|(index, record)| (record.host.as_ref(), index)).collect()
 }
 
 fn no_survivors(evidence: &Evidence) -> Result<(), Finding> {
@@ -168,7 +211,7 @@ fn agrees(gauge: &str, law: &GaugeLaw, last: Option<&Entry>, sockets: &[SocketRo
 }
 
 impl GaugeBounds {
-    fn kept<'a>(&self, told: impl Iterator<Item = Entry<'a>>) -> Result<(), Finding> {
+    fn kept(&self, told: &[Entry]) -> Result<(), Finding> {
         for entry in told {
             let Some(wanted) = self.broken_by(entry.value.and_then(|value| value.parse().ok())) else { continue };
             let sentence = format!(
@@ -234,9 +277,24 @@ mod tests {
     }
 
     #[test]
+    fn each_host_that_tells_a_gauge_is_judged_but_for_what_one_held_when_it_was_killed() {
+        let law = Leaks { gauges: [("queued".to_owned(), GaugeLaw::Value(0))].into(), sockets: None };
+        let run = || TraceBuilder::new().value(1000, "a", Gauge, "queued", "0").value(1000, "b", Gauge, "queued", "2");
+        assert_eq!(run().value(2000, "b", Gauge, "queued", "0").held(&law), "nothing left over, gauges agree");
+        assert_eq!(run().value(2000, "a", Gauge, "queued", "0").broken(&law), "leaks: gauge off @ b");
+        assert_eq!(run().process(1500, "b", ProcessEvent::Crashed).held(&law), "nothing left over, gauges agree");
+        let back = run().process(1500, "b", ProcessEvent::Crashed).value(2000, "b", Gauge, "queued", "1");
+        assert_eq!(back.broken(&law), "leaks: gauge off @ b");
+    }
+
+    #[test]
     fn a_gauge_that_leaves_its_bounds_is_convicted_whatever_it_is_at_the_end() {
         let bounded = |at_most, at_least, at_rest| Leaks {
-            gauges: [("queued".to_owned(), GaugeLaw::Bounds(GaugeBounds { at_most, at_least, at_rest }))].into(),
+            gauges: [(
+                "queued".to_owned(),
+                GaugeLaw::Bounds(GaugeBounds { at_most, at_least, at_rest, optional: false }),
+            )]
+            .into(),
             sockets: None,
         };
         let told = |values: [&str; 3]| {
@@ -249,6 +307,10 @@ mod tests {
         assert_eq!(told(["1", "2", "1"]).broken(&bounded(Some(5), None, Some(0))), "leaks: gauge off @ chat");
         assert_eq!(told(["1", "many", "1"]).broken(&bounded(Some(5), None, None)), "leaks: gauge out of bounds @ chat");
         assert_eq!(TraceBuilder::new().broken(&bounded(Some(5), None, None)), "leaks: gauge off");
+        let untold = GaugeBounds { at_most: Some(5), optional: true, ..GaugeBounds::default() };
+        let law = Leaks { gauges: [("queued".to_owned(), GaugeLaw::Bounds(untold))].into(), sockets: None };
+        assert_eq!(TraceBuilder::new().held(&law), "nothing left over, gauges agree");
+        assert_eq!(told(["0", "6", "0"]).broken(&law), "leaks: gauge out of bounds @ chat");
         let stopping = told(["0", "0", "9"]).ending(2500);
         assert_eq!(stopping.held(&bounded(Some(5), None, Some(0))), "nothing left over, gauges agree");
     }
@@ -286,7 +348,8 @@ mod tests {
     }
 
     fn sessions_are_sockets() -> Leaks {
-        let sockets = EstablishedSockets { established_on: "scheduler".into(), with: Some("alice".into()) };
+        let sockets =
+            EstablishedSockets { established_on: "scheduler".into(), with: Some("alice".into()), optional: false };
         Leaks { gauges: [("connected_sessions".to_owned(), GaugeLaw::Sockets(sockets))].into(), sockets: None }
     }
 }

@@ -298,11 +298,15 @@ pub(crate) const GAUGE: [Shape; 3] =
 /// The bounds of a gauge.
 pub(crate) const BOUNDS: Table = Table { what: "the bounds of a gauge", groups: &[&BOUND_KEYS] };
 
-const BOUND_KEYS: [Key; 3] = [
+const BOUND_KEYS: [Key; 4] = [
     bound("at_most", "The greatest value at any time.", "5"),
     bound("at_least", "The least value at any time.", "0"),
     bound("at_rest", "The value when all is quiet.", "0"),
+    UNTOLD,
 ];
+
+const UNTOLD: Key =
+    Key::default::<bool>("optional", "false", "Whether a run in which it is never told is in order.", "true");
 
 const fn bound(name: &'static str, says: &'static str, example: &'static str) -> Key {
     let any = Shape::Whole(i64::MIN, i64::MAX as u64);
@@ -312,7 +316,8 @@ const fn bound(name: &'static str, says: &'static str, example: &'static str) ->
 /// Whose sockets a gauge counts.
 pub(crate) const SOCKETS: Table = Table { what: "the sockets of a gauge", groups: &[&SOCKET_KEYS] };
 
-const SOCKET_KEYS: [Key; 2] = [
+const SOCKET_KEYS: [Key; 3] = [
     Key::required::<HostName>("established_on", "The host whose established sockets are counted.", "\"chat\""),
     Key::optional::<HostName>("with", "any host", "Only those to this host.", "\"alice\""),
+    UNTOLD,
 ];
