@@ -112,10 +112,21 @@ impl Outcome {
         }
     }
 
-    /// What a failing test prints: every broken law with the records that prove it, the plan, and the last records.
-    /// `replay_line` is the command that replays this run.
+    /// What a failing run prints, on one screen: the broken laws, the plan and what it struck, the life of the key that was lost, and
+    /// the records around what proves it. `replay_line` is the command that replays this run.
     pub fn failure_report(&self, replay_line: &str) -> String {
-        story::report(&self.title(), &self.seed, replay_line, &self.evidence(), &self.verdicts)
+        self.failure_report_about(None, replay_line)
+    }
+
+    /// The same with the life of another key.
+    pub(crate) fn failure_report_about(&self, key: Option<&str>, replay_line: &str) -> String {
+        let asked = story::Asked { title: &self.title(), seed: &self.seed, replay_line, key };
+        story::report(asked, &self.evidence(), &self.verdicts)
+    }
+
+    /// Every record about one key; `None` when there is none.
+    pub(crate) fn life_of(&self, key: &str) -> Option<String> {
+        story::life(key, &self.evidence())
     }
 }
 

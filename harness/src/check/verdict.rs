@@ -94,6 +94,12 @@ impl Signature {
         Self(text)
     }
 
+    /// The clause of the law that was broken: `silent loss`.
+    pub(crate) fn clause(&self) -> &str {
+        let rest = self.0.split_once(": ").map_or("", |(_, rest)| rest);
+        rest.split_once(" @ ").map_or(rest, |(clause, _)| clause)
+    }
+
     /// The signature as capsules keep it.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -51,6 +51,12 @@ pub(super) struct Replay {
     /// The seed (with a scenario's name)
     #[arg(long)]
     pub(super) seed: Option<Seed>,
+    /// Print the whole story of a run that broke a law, behind its report
+    #[arg(long)]
+    pub(super) full: bool,
+    /// Tell the life of this key (`job-2`): every record about it
+    #[arg(long, value_name = "KEY")]
+    pub(super) key: Option<String>,
     /// Play this specimen or opposite of the scenario instead of the real thing
     #[arg(long, value_name = "NAME")]
     pub(super) specimen: Option<String>,

@@ -22,11 +22,16 @@ pub(super) fn replay(catalogue: &Catalogue, arguments: &Replay) -> Result<u8, Co
     if let Some(path) = &arguments.trace {
         artefacts::write_trace(&outcome.trace, path)?;
     }
-    if outcome.passed() {
-        say(&outcome.story());
-    } else {
+    let key = arguments.key.as_deref();
+    if !outcome.passed() {
         let line = catalogue.replay_line(&arguments.what, arguments.seed, arguments.specimen.as_deref());
-        say(&outcome.failure_report(&line));
+        say(&outcome.failure_report_about(key, &line));
+    } else if let Some(key) = key {
+        let life = outcome.life_of(key).ok_or_else(|| CommandError(format!("no record speaks of `{key}`")))?;
+        say(&life);
+    }
+    if arguments.full || (outcome.passed() && key.is_none()) {
+        say(&outcome.story());
     }
     say(&format!("hash {}", outcome.hash));
     Ok(if outcome.passed() { HELD } else { BROKEN })

@@ -2,8 +2,9 @@
 //!
 //! - [`tell`]: the story of a run, for review: the verdict, then a timeline of faults, connections, processes,
 //!   delivery facts and warnings. Under a fixed plan it changes only when behaviour does, and is made to be a snapshot.
-//! - `failure`: one broken law with its witness, who was waiting for what, and the socket tables.
-//! - [`report`]: what a failing test prints: every broken law, how to replay the run, its plan and last records.
+//! - [`report`]: what a failing run prints first, on one screen: the broken laws, the plan and what it struck, the life of the lost
+//!   key, the records around the proofs, and how to replay the run.
+//! - [`life`]: every record about one key.
 //! - [`exactly`]: one record, for telling two runs apart.
 //!
 //! Times have two significant digits ([`Seconds`](crate::trace::Seconds)), ids that are made at random become ordinals
@@ -17,7 +18,7 @@ mod timeline;
 
 #[cfg(test)]
 pub(crate) use failure::failure;
-pub(crate) use failure::report;
+pub(crate) use failure::{Asked, life, report};
 pub(crate) use phrase::exactly;
 
 use crate::check::{Evidence, Verdict};

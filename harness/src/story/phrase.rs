@@ -1,13 +1,12 @@
 //! One record in words.
 
+use serde_json::Value;
+
 use super::alias::Aliases;
-use super::table::Table;
 use crate::fact::{Fact, FactKind};
 use crate::fault::spelling;
 use crate::name::{ConnectionId, Direction, Side};
-use crate::trace::{
-    ConnectionEvent, FaultEvent, GaveUpOn, Level, LogEvent, ProcessEvent, Record, RecordKind, Seconds, Unit,
-};
+use crate::trace::{ConnectionEvent, FaultEvent, GaveUpOn, Level, LogEvent, ProcessEvent, Record, RecordKind, Unit};
 
 /// Who a record is about, and what it says.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,7 +31,9 @@ fn verbatim(record: &Record) -> Phrase {
     let host = || record.host.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
     let (who, text) = match &record.what {
         RecordKind::Connection { id, event } => (id.to_string(), connection(id, event)),
-        RecordKind::Unit { connection, direction, unit } => (connection.to_string(), unit_text(unit, *direction)),
+        RecordKind::Unit { connection, direction, unit } => {
+            (connection.to_string(), format!("{} {direction}", unit_text(unit)))
+        }
         RecordKind::Fault { fault, event } => (format!("fault {}", fault.0 + 1), fault_text(event)),
         RecordKind::Process(event) => (host(), process(event)),
         RecordKind::Fact(fact) => (host(), fact_text(fact)),
@@ -46,14 +47,71 @@ fn verbatim(record: &Record) -> Phrase {
     Phrase { who, text }
 }
 
-/// Numbered records, one a row.
-pub(super) fn numbered<'a>(records: impl IntoIterator<Item = (usize, &'a Record)>, aliases: &mut Aliases) -> Table {
-    let mut table = Table::default();
-    for (index, record) in records {
-        let Phrase { who, text } = phrase(record, aliases);
-        table.row([format!("#{index}"), format!("{:>7}", Seconds(record.at)), who, text]);
+/// A record in words, with the fields of a log line and the fields of a message. Ids are shortened, and what else is long and random.
+pub(super) fn in_full(record: &Record, aliases: &mut Aliases) -> Phrase {
+    match &record.what {
+        RecordKind::Event(event) => {
+            let Phrase { who, mut text } = verbatim(record);
+            for (name, value) in &event.fields {
+                text.push_str(&format!(" {name}={}", field(value)));
+            }
+            Phrase { who, text: aliases.shorten(&text) }
+        }
+        RecordKind::Unit { connection, direction, unit } => {
+            let text = format!("to {}: {}", end(connection, receiver(*direction)), unit_in_full(unit));
+            Phrase { who: connection.to_string(), text: aliases.shorten(&text) }
+        }
+        RecordKind::Connection { .. }
+        | RecordKind::Fault { .. }
+        | RecordKind::Process(_)
+        | RecordKind::Fact(_)
+        | RecordKind::Observed { .. }
+        | RecordKind::BrokenRule { .. } => phrase(record, aliases),
     }
-    table
+}
+
+fn unit_in_full(unit: &Unit) -> String {
+    match unit {
+        Unit::WsMessage { text: Some(text), .. } => message(text),
+        Unit::SseEvent { name: None, data: Some(data), comment: None } => format!("SSE {}", message(data)),
+        Unit::WsMessage { .. }
+        | Unit::SseEvent { .. }
+        | Unit::HttpRequest { .. }
+        | Unit::HttpResponse { .. }
+        | Unit::HttpChunk { .. }
+        | Unit::WsControl { .. } => unit_text(unit),
+    }
+}
+
+/// A message: its type and its fields, when it is an object with a type, or else as it is.
+fn message(text: &str) -> String {
+    let object = serde_json::from_str::<Value>(text).ok().and_then(|value| match value {
+        Value::Object(object) => Some(object),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => None,
+    });
+    let Some(mut object) = object else { return text.escape_debug().to_string() };
+    let Some(Value::String(kind)) = object.remove("type") else { return text.escape_debug().to_string() };
+    let fields = object.iter().map(|(name, value)| match value {
+        Value::String(value) => format!(" {name}={}", field(value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            format!(" {name}={value}")
+        }
+    });
+    kind.escape_debug().chain(fields.flat_map(|field| field.chars().collect::<Vec<_>>())).collect()
+}
+
+/// A value as it is, in quotes where it would not be seen where it ends; of a long random number only its beginning.
+fn field(value: &str) -> String {
+    const SHOWN_DIGITS: usize = 6;
+    const LONGEST: usize = 12;
+    if value.len() > LONGEST && value.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return format!("{}..", &value[..SHOWN_DIGITS]);
+    }
+    if value.is_empty() || value.contains(char::is_whitespace) {
+        format!("{value:?}")
+    } else {
+        value.escape_debug().to_string()
+    }
 }
 
 /// What a kind of fact says of its key.
@@ -78,6 +136,13 @@ pub(super) fn fact_word(kind: FactKind) -> &'static str {
         FactKind::StreamLeft => "left stream",
         FactKind::StreamCancelled => "was told to stop",
         FactKind::Gauge => "gauge",
+    }
+}
+
+fn receiver(direction: Direction) -> Side {
+    match direction {
+        Direction::ToServer => Side::Server,
+        Direction::ToClient => Side::Client,
     }
 }
 
@@ -111,8 +176,8 @@ fn connection(id: &ConnectionId, event: &ConnectionEvent) -> String {
     }
 }
 
-fn unit_text(unit: &Unit, direction: Direction) -> String {
-    let text = match unit {
+fn unit_text(unit: &Unit) -> String {
+    match unit {
         Unit::HttpRequest { method, target } => format!("{method} {target}"),
         Unit::HttpResponse { status } => format!("HTTP {status}"),
         Unit::HttpChunk { bytes } => format!("chunk of {bytes} bytes"),
@@ -134,8 +199,7 @@ fn unit_text(unit: &Unit, direction: Direction) -> String {
                 .collect();
             format!("SSE {}", parts.join(", "))
         }
-    };
-    format!("{text} {direction}")
+    }
 }
 
 /// The start of a payload: enough to recognise it, short enough for a line.

@@ -62,7 +62,7 @@ enum Weight<'a> {
 }
 
 /// What hosts do while they are being stopped is no behaviour under fault, unless it breaks a rule.
-fn is_told_late(record: &Record) -> bool {
+pub(super) fn is_told_late(record: &Record) -> bool {
     let process =
         |event: &ProcessEvent| matches!(event, ProcessEvent::Panicked { .. } | ProcessEvent::Survivors { .. });
     match &record.what {
@@ -138,13 +138,13 @@ fn weigh_fact(fact: &Fact) -> Weight<'_> {
 }
 
 /// What must be known of connections to leave out what the next line says anyway.
-struct Connections<'a> {
+pub(super) struct Connections<'a> {
     answered: BTreeSet<&'a ConnectionId>,
     finished: BTreeSet<(&'a ConnectionId, Side)>,
 }
 
 impl<'a> Connections<'a> {
-    fn of(records: &'a [Record]) -> Self {
+    pub(super) fn of(records: &'a [Record]) -> Self {
         let (mut answered, mut finished) = (BTreeSet::new(), BTreeSet::new());
         for record in records {
             let RecordKind::Connection { id, event } = &record.what else { continue };
@@ -166,6 +166,11 @@ impl<'a> Connections<'a> {
     }
 
     fn weigh(&self, id: &ConnectionId, event: &ConnectionEvent) -> Weight<'static> {
+        if self.is_telling(id, event) { Weight::Line } else { Weight::Hidden }
+    }
+
+    /// Whether an event says what no other does.
+    pub(super) fn is_telling(&self, id: &ConnectionId, event: &ConnectionEvent) -> bool {
         let told = match event {
             ConnectionEvent::Attempted => self.answered.contains(id),
             ConnectionEvent::Closed { by } => self.finished.contains(&(id, *by)),
@@ -177,7 +182,7 @@ impl<'a> Connections<'a> {
             | ConnectionEvent::GaveUp { .. }
             | ConnectionEvent::Rst { .. } => false,
         };
-        if told { Weight::Hidden } else { Weight::Line }
+        !told
     }
 }
 
@@ -291,7 +296,7 @@ impl Line {
 }
 
 /// A time of the run, or since the fault that came before it.
-fn clock(at: Duration, since: Option<Duration>) -> String {
+pub(super) fn clock(at: Duration, since: Option<Duration>) -> String {
     match since {
         Some(fault) => format!("+{}", Seconds(at.saturating_sub(fault))),
         None => Seconds(at).to_string(),
