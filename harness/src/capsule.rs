@@ -174,7 +174,7 @@ mod tests {
         [scenario.actor.alice]
         run = "talker"
         start = "0s"
-        tells = ["offered", "received"]
+        tells = ["offered", "received", "recovered"]
 
         [scenario.actor.bob]
         run = "talker"
@@ -242,6 +242,14 @@ mod tests {
         key = "/job_id"
         value = "/seq"
 
+        [scenario.checks.backoff.alice]
+        attempts = 10
+        first = "1s"
+        jitter_percent = 10
+        link = "alice -> chat"
+        longest = "30s"
+        stable_after = "0s"
+
         [scenario.checks.delivery]
         law = "exactly_once"
         order = false
@@ -249,6 +257,31 @@ mod tests {
         [[scenario.checks.delivery.allowed_losses]]
         host = "chat"
         reason = "host_died"
+
+        [scenario.checks.timing.ping_every_20s]
+        at_least = "19s"
+        same = "connection"
+        within = "21s"
+
+        [scenario.checks.timing.ping_every_20s.after]
+        direction = "to_server"
+        link = "alice -> chat"
+        unit = "ws_ping"
+
+        [[scenario.checks.timing.ping_every_20s.follows]]
+        link = "alice -> chat"
+        unit = "ws_ping"
+
+        [[scenario.checks.timing.ping_every_20s.follows]]
+        at = "client"
+        connection = "closed"
+
+        [scenario.checks.timing.ping_every_20s.unless]
+        event = "session lost"
+        host = "alice"
+
+        [scenario.checks.timing.ping_every_20s.unless.where]
+        "/by" = "!us"
 
         [scenario.checks.truthful]
         deduplicated = false

@@ -50,7 +50,7 @@ fn what_is_wrong_with_a_rule_about_reconnecting_is_told_with_its_line() {
         rule("first = \"1s\"\nattempts = 0"),
         rule("first = \"1s\"\nattemps = 3"),
         rule("first = \"1s\"\nunless = { event = \"closed\", host = \"alcie\" }"),
-        rule("first = \"1s\"").replace("alice", "alcie"),
+        told("[checks.backoff.rule]\nlink = \"alcie -> chat\"\nfirst = \"1s\"\nlongest = \"30s\"\n"),
         told("[checks.backoff.rule]\nlink = \"alice -> caht\"\nfirst = \"1s\"\nlongest = \"30s\"\n"),
         told("[checks.backoff.rule]\nlink = \"alice\"\nfirst = \"1s\"\nlongest = \"30s\"\n"),
     ];

@@ -56,8 +56,10 @@ pub(crate) fn report(asked: Asked<'_>, evidence: &Evidence, verdicts: &[Verdict]
     let mut text = headline(asked, evidence, &broken);
     text.push_str(&laws(evidence, &broken, &mut aliases));
     text.push_str(&plan::told(evidence));
-    let key =
-        asked.key.and_then(|asked| key::named(asked, evidence, &mut aliases)).or_else(|| key::of(evidence, &broken));
+    let key = match asked.key {
+        Some(asked) => key::named(asked, evidence, &mut aliases),
+        None => key::of(evidence, &broken),
+    };
     let life = key.map(|key| key::Life::of(key, evidence, &lines));
     if let (Some(asked), None) = (asked.key, &life) {
         text.push_str(&format!("\nno record speaks of {asked}\n"));
