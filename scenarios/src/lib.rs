@@ -7,7 +7,8 @@
 //! - `engine`: a speech engine that takes its time to start.
 //! - `room`: a room in which everybody hears every line.
 //! - `actors`: the users: [`actors::talker`] with sentences, [`actors::reader`] of a stream, [`actors::prober`] of an engine,
-//!   [`actors::crowd`] all at once, [`actors::listener`] in a room.
+//!   [`actors::crowd`] all at once, [`actors::listener`] in a room, [`actors::visitor`] who says what the real client
+//!   never does.
 //! - `laws`: what the protocols between the services exclude, judged on the wire.
 //! - `specimens`: defective services, one defect each, that the catalogue must convict.
 //!
@@ -41,6 +42,7 @@ pub fn catalogue() -> Catalogue {
         .actor("reader", actors::reader::play)
         .actor("prober", actors::prober::play)
         .actor("crowd", actors::crowd::play)
-        .actor("listener", actors::listener::play);
+        .actor("listener", actors::listener::play)
+        .actor("visitor", actors::visitor::play);
     laws::with_laws(specimens::with_specimens(services))
 }

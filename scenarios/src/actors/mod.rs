@@ -5,3 +5,4 @@ pub mod listener;
 pub mod prober;
 pub mod reader;
 pub mod talker;
+pub mod visitor;

@@ -72,7 +72,10 @@ fn say(cx: &HostContext, client: &Client, text: &str, waiting: &mut JoinSet<()>)
             let cx = cx.clone();
             waiting.spawn(async move {
                 match handle.await {
-                    JobOutcome::Result { .. } => cx.received(&job),
+                    JobOutcome::Result { text } => {
+                        tracing::debug!(target: "halfopen_user", job_id = %job, text = %text, "answer heard");
+                        cx.received(&job);
+                    }
                     failure => cx.fact(FactKind::ClaimedFailed, &job, failure.name()),
                 }
             });
