@@ -4,12 +4,25 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use halfopen::check::Violation;
 use halfopen::internals::{Expectations, HostSpec};
 use halfopen::{Plan, Scenario, Seed};
 use halfopen_scenarios::catalogue;
 
 /// Laws that ask for the fault itself.
-const OF_FAULTS: [&str; 4] = ["took_effect", "close_code", "timing", "answers"];
+const OF_FAULTS: [&str; 5] = ["took_effect", "close_code", "timing", "answers", "load"];
+/// The clause of `hygiene` that asks for the fault itself.
+const NOT_LOGGED: &str = "unexpected, not logged";
+/// The model of the session's leg reads lines of the services' logs that a specimen does not write.
+const OF_LOGS: &str = "session_protocol";
+/// What cannot be shown: the defect comes out in every run of the scenario, whatever is left out of it.
+const ALWAYS: [(&str, &str); 3] = [
+    // Its timer runs on behind each result.
+    ("timer-outlives-result", "silent_success_timeline_capacity_1"),
+    ("timer-outlives-result", "silent_success_timeline_capacity_3"),
+    // A seed of an interleaved scenario splits reads.
+    ("a-read-is-an-event", "model_manners"),
+];
 /// Its claim precedes the receipt by the time that the message travels, also when all goes well.
 const LIAR: &str = "send-counts-as-delivered";
 /// Under how many seeds a specimen is shown without its cause.
@@ -23,7 +36,15 @@ struct Cause {
     without: &'static [(&'static str, u64, &'static str)],
 }
 
-const CAUSES: [Cause; 15] = [
+const CAUSES: [Cause; 19] = [
+    Cause { scenario: "local_close_prober", name: LATE_ENGINE, without: PUNCTUAL_ENGINE },
+    Cause { scenario: "local_errors_prober", name: LATE_ENGINE, without: PUNCTUAL_ENGINE },
+    Cause { scenario: "probe_engine_crashes", name: LATE_ENGINE, without: PUNCTUAL_ENGINE },
+    Cause {
+        scenario: "probe_gateway_starts",
+        name: "a gateway that starts late",
+        without: &[("gateway", 0, ""), ("core", 1_000, "")],
+    },
     Cause {
         scenario: "idle_close_1000",
         name: "ten idle minutes",
@@ -97,6 +118,10 @@ const CAUSES: [Cause; 15] = [
     },
 ];
 
+const LATE_ENGINE: &str = "an engine that is not there yet";
+const PUNCTUAL_ENGINE: &[(&str, u64, &str)] =
+    &[("engine", 0, "loads_for = '0s'\npage_bytes = 300"), ("core", 1_000, "")];
+
 /// A model that answers every question whole.
 const WITHOUT_MANNERS: &str = "manners = {}";
 
@@ -107,7 +132,8 @@ fn a_specimen_without_what_brings_its_defect_out_keeps_every_law() {
     let mut tried = 0;
     for scenario in catalogue.scenarios().expect("the catalogue is readable") {
         let cause = CAUSES.iter().find(|cause| cause.scenario == scenario.name);
-        for specimen in &scenario.specimens {
+        let shown = |name: &str| !ALWAYS.contains(&(name, scenario.name.as_str()));
+        for specimen in scenario.specimens.iter().filter(|specimen| shown(&specimen.name)) {
             let calm = cause.map_or_else(|| scenario.clone(), |cause| without(&scenario, cause));
             for seed in 1..=SEEDS {
                 let mut plan = Plan::draw(&calm.with_specimen(specimen), Seed(seed));
@@ -121,8 +147,12 @@ fn a_specimen_without_what_brings_its_defect_out_keeps_every_law() {
                 let outcome = catalogue.run(&plan).unwrap_or_else(|error| panic!("{}: {error}", scenario.name));
                 tried += 1;
                 let lies = |check| specimen.name == LIAR && check == "truthful";
-                let violations =
-                    outcome.violations().filter(|found| !OF_FAULTS.contains(&found.check) && !lies(found.check));
+                let asks_for_the_fault = |found: &&Violation| {
+                    OF_FAULTS.contains(&found.check)
+                        || found.signature.to_string().contains(NOT_LOGGED)
+                        || found.check == OF_LOGS
+                };
+                let violations = outcome.violations().filter(|found| !asks_for_the_fault(found) && !lies(found.check));
                 guilty.extend(violations.map(|violation| {
                     let without = cause.map_or("its faults", |cause| cause.name);
                     format!(
@@ -160,7 +190,10 @@ fn no_opposite_is_convicted_because_a_host_does_not_run() {
             let plan = Plan::draw(&opposite.scenario, Seed(1));
             let outcome = catalogue.run(&plan).unwrap_or_else(|error| panic!("{}: {error}", scenario.name));
             let meant = |check: &str| opposite.convicted_by.iter().any(|by| by == check);
-            let ended = outcome.violations().filter(|found| ["survival", "integrity"].contains(&found.check));
+            // A script that hears something else than it expects ends as well, but later.
+            let ended = outcome.violations().filter(|found| {
+                ["survival", "integrity"].contains(&found.check) && found.sentence.contains(" ended at 0s")
+            });
             guilty.extend(
                 ended
                     .filter(|found| !meant(found.check))
@@ -171,15 +204,16 @@ fn no_opposite_is_convicted_because_a_host_does_not_run() {
     assert!(guilty.is_empty(), "{guilty:#?}");
 }
 
-/// The family whose sentences have no opposites: only the model of the node's protocol and its own tests hold them.
-const MODELLED: &str = "nodes";
+/// The families whose sentences have no opposites, or not all: the models of the two protocols and their own tests hold them.
+const MODELLED: [&str; 2] = ["nodes", "session"];
 
 /// What a scenario proves, it proves by what it would convict.
 #[test]
 fn every_scenario_convicts_what_makes_its_sentence_false() {
     let scenarios = catalogue().scenarios().expect("the catalogue is readable");
-    let is_judged_by_a_model =
-        |scenario: &&Scenario| scenario.file().is_some_and(|file| file.iter().any(|part| part == MODELLED));
+    let is_judged_by_a_model = |scenario: &&Scenario| {
+        scenario.file().is_some_and(|file| file.iter().any(|part| MODELLED.iter().any(|family| part == *family)))
+    };
     let idle = scenarios.iter().filter(|scenario| convicting(scenario).is_empty());
     let idle: Vec<_> =
         idle.filter(|scenario| !is_judged_by_a_model(scenario)).map(|scenario| scenario.name.as_str()).collect();
@@ -191,7 +225,7 @@ fn every_scenario_convicts_what_makes_its_sentence_false() {
 }
 
 /// Models of a protocol, whose own tests convict: no scenario names a defect for them.
-const MODELS: [&str; 2] = ["node_protocol", "relayed"];
+const MODELS: [&str; 3] = ["node_protocol", "relayed", "session_protocol"];
 
 /// A guarantee is held by a check of its row in a scenario of its row that convicts by that check; a scenario with a star is
 /// such a one.

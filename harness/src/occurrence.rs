@@ -101,7 +101,7 @@ pub enum ProcessMoment {
     PowerLost,
 }
 
-/// The steps of a fault of which time can be counted.
+/// The steps of a fault from which time can be counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FaultStep {

@@ -9,7 +9,7 @@ pub(crate) const TEST_SEEDS: u32 = 64;
 
 /// How many seeds the command plays of a scenario by default: more, because its user waits for what it finds.
 #[cfg(feature = "cli")]
-pub(crate) const COMMAND_SEEDS: u32 = 256;
+pub(crate) const COMMAND_SEEDS: u32 = 128;
 
 /// Settings of runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

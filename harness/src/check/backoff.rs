@@ -18,7 +18,7 @@ use crate::occurrence::WrittenLink;
 /// A host that has lost its connection of a link, or has failed to get one, tries again. The pause before the first such
 /// attempt is `first`, before each further one twice as long, up to `longest`; to each up to `jitter_percent` is added, but the
 /// sum is not longer than `longest`. An attempt that comes sooner or later, that never comes, or that is one too many breaks the
-/// rule. Attempts count anew when the host is in service (it tells `recovered`) for `stable_after` before it loses the
+/// rule. Attempts count from 1 again when the host is in service (it tells `recovered`) for `stable_after` before it loses the
 /// connection again.
 ///
 /// The pause begins when the host says (`detected`, `retried`) that the connection or attempt before is over; when it says
@@ -48,7 +48,7 @@ pub struct BackoffRule {
     /// How many attempts an outage has; without it they go on until one succeeds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempts: Option<u32>,
-    /// How long the host has to be in service until its attempts count anew.
+    /// How long the host has to be in service until its attempts count from 1 again.
     #[serde(default, with = "humantime_serde")]
     pub stable_after: Duration,
     /// What ends the obligation to try again: any of these.

@@ -72,7 +72,7 @@ pub struct TimingRule {
     pub optional: bool,
 }
 
-/// One occurrence, or a list of which any is meant.
+/// One occurrence, or several, and any of them is meant.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "OneOrMany", into = "OneOrMany")]
 pub struct Occurrences(pub Vec<Occurrence>);

@@ -31,7 +31,7 @@ pub(super) struct Run {
     /// Play this one seed (decimal, 0x hex or a 40-digit commit hash)
     #[arg(long, conflicts_with = "seeds")]
     pub(super) seed: Option<Seed>,
-    /// Play this many seeds, from 1 [default: 256]
+    /// Play this many seeds, from 1 [default: 128]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) seeds: Option<u32>,
     /// Runs at a time [default: the number of cores]

@@ -9,7 +9,7 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Script {
-    /// The health endpoints, all of which are waited for at once.
+    /// The health endpoints. The prober waits for all of them at once.
     pub urls: Vec<String>,
     /// How often and how long each is asked.
     #[serde(default)]

@@ -73,7 +73,7 @@ type Socket = WebSocketStream<TcpStream>;
 /// A visit so far.
 struct Visit {
     cx: HostContext,
-    /// Jobs of which it has told that it submitted them, and that they have their outcome.
+    /// Jobs that it has told as submitted, and as having their outcome.
     offered: BTreeSet<String>,
     settled: BTreeSet<String>,
     started: Instant,
@@ -180,7 +180,7 @@ impl Visit {
                     let _ = socket.get_ref().set_zero_linger();
                 }
                 drop(socket);
-                // Whoever was told of the end has a moment to do something about it.
+                // A peer that was told of the end has a moment to do something about it.
                 sleep(Duration::from_millis(100)).await;
             }
         }

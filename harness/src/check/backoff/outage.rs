@@ -88,7 +88,7 @@ impl<'a> Outage<'a> {
             FactKind::Detected => self.lost(Loss { index, at, sign: Sign::Noticed }),
             FactKind::Retried => {
                 if let Some(loss) = self.waiting.filter(|loss| loss.sign == Sign::Retried) {
-                    // An attempt of which the network saw nothing: the name could not be looked up, or leads elsewhere.
+                    // The network saw nothing of this attempt: the name could not be looked up, or leads elsewhere.
                     self.count(index, loss)?;
                     let (pause, bare) = (at - loss.at, self.rule.bare(self.spent));
                     if pause < bare {

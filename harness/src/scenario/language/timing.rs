@@ -60,7 +60,7 @@ const BACKOFF_KEYS: [Key; 8] = [
     Key::default::<Millis>(
         "stable_after",
         "\"0s\"",
-        "How long the host has to be in service until its attempts count anew.",
+        "How long the host has to be in service until its attempts count from 1 again.",
         "\"10s\"",
     ),
     occurrences(
