@@ -3,7 +3,7 @@
 
 use super::convicts::Conviction;
 use super::document::{LocatedValue, Value};
-use super::error::{Mistakes, ScenarioError};
+use super::error::Mistakes;
 use super::language::tables::OPPOSITE;
 use super::section::Section;
 use super::{Opposite, folder, read};
@@ -50,7 +50,7 @@ pub(super) fn read(
 fn changed_keys(changes: &LocatedValue) -> Result<(), Mistakes> {
     let section = Section::open(changes, &OPPOSITE)?;
     if section.keys().next().is_none() {
-        return Err(ScenarioError::from(section.place.error("an opposite changes something")).into());
+        return Err(section.place.error("an opposite changes something").into());
     }
     Ok(())
 }

@@ -92,7 +92,7 @@ impl Weave {
     /// The `lib.rs` of each crate that has a woven file.
     fn crate_roots(&self) -> Vec<PathBuf> {
         let mut roots: Vec<PathBuf> =
-            self.arms.keys().filter_map(|file| Some(file.iter().take(3).collect::<PathBuf>().join("lib.rs"))).collect();
+            self.arms.keys().map(|file| file.iter().take(3).collect::<PathBuf>().join("lib.rs")).collect();
         roots.dedup();
         roots
     }

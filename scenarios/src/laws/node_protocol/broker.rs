@@ -241,7 +241,7 @@ impl<'a> Broker<'a> {
         Some((job, attempts))
     }
 
-    fn to_scheduler(&mut self, moment: &Moment<'_>, on: usize, said: &Message) {
+    fn node_says(&mut self, moment: &Moment<'_>, on: usize, said: &Message) {
         match said.kind.as_str() {
             "node_register" => {
                 self.hellos.insert(on, said.capacity.unwrap_or_default());
@@ -270,7 +270,7 @@ impl<'a> Broker<'a> {
         }
     }
 
-    fn to_node(
+    fn scheduler_says(
         &mut self,
         moment: &Moment<'_>,
         on: usize,
@@ -300,10 +300,10 @@ impl Rule for Broker<'_> {
             }
             What::Scheduler(event) => self.logged(moment, event, history),
             What::Message(on, Direction::ToServer, said) => {
-                self.to_scheduler(moment, *on, said);
+                self.node_says(moment, *on, said);
                 Ok(())
             }
-            What::Message(on, Direction::ToClient, said) => self.to_node(moment, *on, said, history),
+            What::Message(on, Direction::ToClient, said) => self.scheduler_says(moment, *on, said, history),
             What::Session(Direction::ToServer, said) if said.kind == "submit" => {
                 self.submits.entry(said.job_id.clone()).or_default().push(said.clone());
                 Ok(())

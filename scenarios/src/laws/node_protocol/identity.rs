@@ -87,7 +87,7 @@ impl<'a> Identity<'a> {
         }
     }
 
-    fn to_scheduler(
+    fn message_to_scheduler(
         &mut self,
         moment: &Moment<'_>,
         on: usize,
@@ -350,7 +350,7 @@ impl Rule for Identity<'_> {
                     self.debts.owe(moment, self.numbers.on_the_way, *on, "node_register", "");
                 }
             }
-            What::Message(on, Direction::ToServer, said) => self.to_scheduler(moment, *on, said, history)?,
+            What::Message(on, Direction::ToServer, said) => self.message_to_scheduler(moment, *on, said, history)?,
             What::Message(on, Direction::ToClient, said) if said.kind == "node_register_ack" => {
                 self.answered(moment, *on, said, history)?;
             }

@@ -30,10 +30,10 @@ impl Broker<'_> {
         if let Some(attempt) = self.attempts.get(id) {
             self.is_reason(moment, id, attempt, reason, history)?;
         }
-        if let Some(attempt) = self.attempts.get_mut(id) {
-            if let Some(node) = self.nodes.get_mut(&attempt.node) {
-                node.running.remove(id);
-            }
+        if let Some(attempt) = self.attempts.get_mut(id)
+            && let Some(node) = self.nodes.get_mut(&attempt.node)
+        {
+            node.running.remove(id);
         }
         if let Some(job) = self.jobs.get_mut(&key) {
             (job.current, job.waiting_since) = (None, moment.at);

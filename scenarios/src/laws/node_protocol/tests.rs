@@ -47,13 +47,13 @@ fn a_run_without_a_node_says_nothing() {
 fn what_is_left_out_convicts() {
     let mut judged = Vec::new();
     for (line, clause) in [
-        ("60 node#1 >", "speaks before it registers"),
+        ("60 node#1 >", "answers what was not asked"),
         ("80 scheduler:", "says nothing of a registration"),
         ("80 node#1 <", "an answer to node_register @ node"),
         ("1000 alice", "takes a job that was not submitted"),
         ("1020 scheduler: submit", "assigns a job that is not open"),
-        ("1020 scheduler: job", "lets a job wait where there is room"),
-        ("1020 node#1 <", "job_assign @ node"),
+        ("1020 scheduler: job", "sends an assignment that is none"),
+        ("1020 node#1 <", "works on what was not assigned"),
         ("1040 node#1 >", "job_ack @ node"),
         ("3000 node#1 >", "ends a job without a reason"),
         ("3020 scheduler: job finished", "says that a result was taken"),
@@ -75,7 +75,7 @@ fn what_is_said_otherwise_convicts() {
         (
             r#""text":"hello","src_lang":"en","tgt_lang":"de"}"#,
             r#""text":"hallo","src_lang":"en","tgt_lang":"de"}"#,
-            "takes a part for the whole",
+            "changes a job",
         ),
         (
             r#""trace_id":"t-1","text":"hello","src_lang":"en","tgt_lang":"de"}
@@ -165,7 +165,7 @@ fn what_is_said_as_well_convicts() {
         ("4000 scheduler: drained | exit=Drained", "stops unasked"),
         ("2000 scheduler stop\n2010 scheduler: drained | exit=LeftUndone", "stops before its work is done"),
         ("4000 scheduler stop", "stops too late"),
-        ("4000 scheduler stop\n4010 scheduler: drained | exit=Drained\n4010 scheduler ended", "leaves without 1012"),
+        ("4000 scheduler stop\n4010 scheduler: drained | exit=Drained\n4010 scheduler ended", "says how it ended"),
     ] {
         judged.push((line.to_owned(), verdict(&with(line), 5200), clause));
     }
@@ -215,7 +215,7 @@ fn a_node_that_comes_back_is_the_same_node_and_hands_in_what_it_has() {
         (r#"7100 node#2 > {"type":"job_result","#, r#"7100 node#2 > {"type":"other","#, "ends a job without a reason"),
         (r#"7120 node#2 < {"type":"job_cancel","#, r#"7120 node#2 < {"type":"error","#, "job_cancel @ node"),
         ("7140 node: job cancelled", "7140 node: other", "the node's stop of a cancelled job @ node"),
-        ("7080 scheduler: job assigned", "7090 scheduler: job assigned", "lets a job wait where there is room"),
+        ("7080 scheduler: job assigned", "7090 scheduler: job assigned", "sends an assignment that is none"),
         ("7120 scheduler: job finished", "8120 scheduler: job finished", "says that a result was taken"),
     ] {
         let other = run.replacen(said, instead, 1);
@@ -234,7 +234,7 @@ fn time_alone_convicts_who_waits_too_long() {
     let silent = heard.clone() + "1030 node#1 silent\n";
     assert_eq!(verdict(&silent, 4700), "waits too long for job_ack");
     let worked = cut("3000 node:") + "1050 node#1 silent\n";
-    assert_eq!(verdict(&worked, 16000), "keeps a silent node @ node");
+    assert_eq!(verdict(&worked, 17_000), "keeps a silent node @ node");
     let waiting = CALM
         .lines()
         .filter(|line| !line.contains("node") || line.ends_with("started"))

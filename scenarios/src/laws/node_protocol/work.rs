@@ -144,7 +144,7 @@ impl<'a> Work<'a> {
         Ok(())
     }
 
-    fn to_node(&mut self, moment: &Moment<'_>, on: usize, said: &Message, history: &History<'_>) {
+    fn scheduler_says(&mut self, moment: &Moment<'_>, on: usize, said: &Message, history: &History<'_>) {
         let way = self.numbers.on_the_way;
         let id = &said.attempt_id;
         let host = history.node(on);
@@ -164,7 +164,7 @@ impl<'a> Work<'a> {
         }
     }
 
-    fn to_scheduler(
+    fn node_says(
         &mut self,
         moment: &Moment<'_>,
         on: usize,
@@ -340,11 +340,11 @@ impl Rule for Work<'_> {
             What::Process(host, event) => self.process(moment, host, event, history),
             What::Node(host, event) => self.logged(moment, host, event, history),
             What::Message(on, Direction::ToClient, said) if history.is_real(history.node(*on)) => {
-                self.to_node(moment, *on, said, history);
+                self.scheduler_says(moment, *on, said, history);
                 Ok(())
             }
             What::Message(on, Direction::ToServer, said) if history.is_real(history.node(*on)) => {
-                self.to_scheduler(moment, *on, said, history)
+                self.node_says(moment, *on, said, history)
             }
             What::Close(on, Direction::ToServer, code) => self.goodbye(moment, *on, *code, history),
             What::Message(..)

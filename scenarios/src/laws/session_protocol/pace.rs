@@ -86,7 +86,7 @@ impl<'a> Pace<'a> {
         let beats = since / interval.as_millis();
         let is_on_beat = since - beats * interval.as_millis() <= (self.numbers.on_the_way + TICK).as_millis();
         end.pings = end.pings.max(u32::try_from(beats).unwrap_or(u32::MAX));
-        if !(beats > 0 && is_on_beat) && !history.is_touched(on, moment.at) {
+        if (beats == 0 || !is_on_beat) && !history.is_touched(on, moment.at) {
             let sentence = format!("a ping on {} came out of its time.", history.name(on));
             let speaker = history.speaker(on, direction);
             return Err(broken("a ping is off its beat", moment, Some(speaker), sentence).witness([end.place]));

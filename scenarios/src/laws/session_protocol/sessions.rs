@@ -265,7 +265,7 @@ impl<'a> Sessions<'a> {
         Ok(())
     }
 
-    fn from_client(&mut self, moment: &Moment<'_>, on: usize, said: &Message, history: &History<'_>) {
+    fn client_says(&mut self, moment: &Moment<'_>, on: usize, said: &Message, history: &History<'_>) {
         if said.kind == "session_init" {
             self.resumes.entry(on).or_insert_with(|| said.resume.clone());
             let asked = said.resume.as_ref().and_then(|resume| self.sessions.get_mut(&resume.session_id));
@@ -303,7 +303,7 @@ impl<'a> Sessions<'a> {
         }
     }
 
-    fn to_client(
+    fn scheduler_says(
         &mut self,
         moment: &Moment<'_>,
         on: usize,
@@ -450,10 +450,10 @@ impl Rule for Sessions<'_> {
             }
             What::Scheduler(event) => self.logged(moment, event, history),
             What::Said(on, Direction::ToServer, said) => {
-                self.from_client(moment, *on, said, history);
+                self.client_says(moment, *on, said, history);
                 Ok(())
             }
-            What::Said(on, Direction::ToClient, said) => self.to_client(moment, *on, said, history),
+            What::Said(on, Direction::ToClient, said) => self.scheduler_says(moment, *on, said, history),
             What::Unread(on, _) => {
                 if let Some(session) = self.carried.get(on).and_then(|id| self.sessions.get_mut(id)) {
                     (session.uncertain, session.opaque) = (true, true);

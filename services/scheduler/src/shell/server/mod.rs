@@ -244,11 +244,11 @@ mod tests {
     async fn a_task_that_panicked_is_told_as_an_error_and_one_that_ended_or_was_aborted_is_not() {
         let mut tasks = JoinSet::new();
         tasks.spawn(async {});
-        assert_eq!(levels(|ended| note_end(ended), tasks.join_next().await.expect("a task")), [Level::ERROR; 0]);
+        assert_eq!(levels(note_end, tasks.join_next().await.expect("a task")), [Level::ERROR; 0]);
         tasks.spawn(std::future::pending::<()>()).abort();
-        assert_eq!(levels(|ended| note_end(ended), tasks.join_next().await.expect("a task")), [Level::ERROR; 0]);
+        assert_eq!(levels(note_end, tasks.join_next().await.expect("a task")), [Level::ERROR; 0]);
         tasks.spawn(async { panic!("on purpose") });
-        assert_eq!(levels(|ended| note_end(ended), tasks.join_next().await.expect("a task")), [Level::ERROR]);
+        assert_eq!(levels(note_end, tasks.join_next().await.expect("a task")), [Level::ERROR]);
     }
 
     #[test]
