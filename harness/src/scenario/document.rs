@@ -59,7 +59,7 @@ impl LocatedValue {
     ///
     /// Every place at which it is no TOML.
     pub(crate) fn parse(text: &str, file: &Path) -> Result<Self, Mistakes> {
-        let source = Source { text, file: Arc::from(file) };
+        let source = Source::new(text, file);
         let (table, errors) = DeTable::parse_recoverable(text);
         let mut mistakes = Mistakes::default();
         mistakes.extend(errors.iter().map(|error| source.syntax_error(error)));
@@ -155,13 +155,19 @@ fn is_tables(items: &[LocatedValue]) -> bool {
 struct Source<'a> {
     text: &'a str,
     file: Arc<Path>,
+    /// Where each line but the first begins, in bytes.
+    line_starts: Vec<usize>,
 }
 
-impl Source<'_> {
+impl<'a> Source<'a> {
+    fn new(text: &'a str, file: &Path) -> Self {
+        let line_starts = text.match_indices('\n').map(|(at, _)| at + 1).collect();
+        Self { text, file: Arc::from(file), line_starts }
+    }
+
     fn place(&self, span: &Range<usize>) -> Place {
-        let before = &self.text.as_bytes()[..span.start.min(self.text.len())];
-        let newlines = before.iter().filter(|&&byte| byte == b'\n').count();
-        Place { file: Arc::clone(&self.file), line: u32::try_from(newlines + 1).unwrap_or(u32::MAX) }
+        let earlier = self.line_starts.partition_point(|&start| start <= span.start);
+        Place { file: Arc::clone(&self.file), line: u32::try_from(earlier + 1).unwrap_or(u32::MAX) }
     }
 
     fn syntax_error(&self, error: &toml::de::Error) -> ScenarioError {

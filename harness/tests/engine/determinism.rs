@@ -1,6 +1,8 @@
-//! The same plan gives the same run, bit for bit: twice, in parallel, in another process, in another build.
+//! The same plan gives the same run, bit for bit: twice, in parallel, in another process.
+//!
+//! That another build gives the same runs is tested beside the command, with the whole catalogue
+//! (`scenarios/tests/command.rs`).
 
-use std::path::Path;
 use std::process::Command;
 
 use halfopen::Outcome;
@@ -65,37 +67,6 @@ fn the_first_run_of_another_process_is_the_same_as_a_later_one_here() {
 #[expect(clippy::print_stdout, reason = "the answer to the other process")]
 fn a_process_of_its_own() {
     println!("hash {}.", busy::outcome(SEED).hash);
-}
-
-/// The other profile is built here, where it shares what the usual builds have built: cargo lets go of its lock before
-/// tests run.
-#[test]
-fn a_debug_build_and_a_release_build_give_the_same_run() {
-    let (profile, folder) = if cfg!(debug_assertions) { ("release", "release") } else { ("dev", "debug") };
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("cargo's folder for tests lies in its target");
-    let built = Command::new(env!("CARGO"))
-        .args([
-            "build",
-            "--quiet",
-            "--example",
-            "hash",
-            "--no-default-features",
-            "--features",
-            "sim",
-            "--profile",
-            profile,
-        ])
-        .arg("--target-dir")
-        .arg(target)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output()
-        .unwrap();
-    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-    for seed in [SEED, SEED + 1] {
-        let run = Command::new(target.join(folder).join("examples/hash")).arg(seed.to_string()).output().unwrap();
-        let there = String::from_utf8_lossy(&run.stdout);
-        assert_eq!(there.trim(), busy::outcome(seed).hash.to_string(), "{}", String::from_utf8_lossy(&run.stderr));
-    }
 }
 
 #[test]
