@@ -24,6 +24,7 @@ proves = "what is written is read"
 starts_at = "2026-11-29T12:34:56Z"
 time_limit = "1h 5m"
 settle = "90s"
+seeds = 16
 
 [network]
 latency = "35ms"

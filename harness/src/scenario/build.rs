@@ -47,6 +47,7 @@ impl Scenario {
             starts_at: Self::STARTS_AT,
             time_limit: Self::TIME_LIMIT,
             settle: Self::SETTLE,
+            seeds: None,
             lines: Lines::default(),
         }
     }

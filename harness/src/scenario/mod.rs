@@ -130,6 +130,8 @@ pub struct Scenario {
     pub time_limit: Duration,
     /// The virtual time between the end of the last actor and the judgement.
     pub settle: Duration,
+    /// The most seeds under which a sweep plays it, at least 1; as many as are asked for, if it does not say.
+    pub seeds: Option<u32>,
     lines: Lines,
 }
 

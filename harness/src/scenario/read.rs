@@ -41,6 +41,7 @@ pub(crate) fn scenario(node: &LocatedValue, stem: Option<&str>, registry: &Regis
     let time = |key, usual| section.or(key, Millis(usual)).map_or(usual, |time| time.0);
     scenario.time_limit = time("time_limit", scenario.time_limit);
     scenario.settle = time("settle", scenario.settle);
+    scenario.seeds = section.optional("seeds").ok().flatten();
     if let Some(node) = section.get("network") {
         scenario.network = mistakes.keep(network(node)).unwrap_or_default();
     }

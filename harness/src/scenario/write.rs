@@ -28,6 +28,7 @@ pub(crate) fn document(scenario: &Scenario, prefix: &str) -> String {
         ("settle", written(scenario.settle)),
     ];
     lines(&mut text, own);
+    lines(&mut text, scenario.seeds.map(|seeds| ("seeds", Value::Integer(seeds.into()))).into_iter().collect());
     header(&mut text, prefix, "network");
     let Network { link, interleaved, arrivals } = scenario.network;
     lines(&mut text, link_keys(Some(link.latency), Some(link.send_buffer_bytes), Some(link.receive_buffer_bytes)));

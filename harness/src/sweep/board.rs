@@ -66,21 +66,25 @@ struct Row {
 }
 
 impl Board {
-    /// Every series under every seed; a defect under as many as it takes to convict it.
+    /// Every series under every seed, or as many as its scenario allows; a defect under as many as it takes to convict it.
     pub(crate) fn new(series: &[Series], seeds: usize) -> Self {
-        let jobs = (0..series.len()).flat_map(|series| (0..seeds).map(move |seed| Job { series, seed, audit: false }));
+        let jobs = series.iter().enumerate().flat_map(|(place, series)| {
+            (0..series.seeds(seeds)).map(move |seed| Job { series: place, seed, audit: false })
+        });
         let laws =
             |series: &Series| series.defect.as_ref().map(|defect| defect.convicted_by.clone()).unwrap_or_default();
-        Self::of(jobs.collect(), series.iter().map(laws), seeds)
+        Self::of(jobs.collect(), series.iter().map(|series| (laws(series), series.seeds(seeds))))
     }
 
-    fn of(waiting: VecDeque<Job>, laws: impl Iterator<Item = Vec<String>>, seeds: usize) -> Self {
-        let row = |laws| Mutex::new(Row { laws, reports: (0..seeds).map(|_| None).collect(), last: usize::MAX });
+    /// `series` are the laws that must convict each, and its seeds.
+    fn of(waiting: VecDeque<Job>, series: impl Iterator<Item = (Vec<String>, usize)>) -> Self {
+        let row =
+            |(laws, seeds)| Mutex::new(Row { laws, reports: (0..seeds).map(|_| None).collect(), last: usize::MAX });
         Self {
             total: waiting.len(),
             waiting: Mutex::new(waiting),
             done: AtomicUsize::new(0),
-            series: laws.map(row).collect(),
+            series: series.map(row).collect(),
         }
     }
 
@@ -93,7 +97,7 @@ impl Board {
             Some(Some(Report::Lost(_) | Report::Faulty(_)) | None) | None => false,
         };
         let jobs = (0..self.series.len()).rev().filter(comparable).map(|series| Job { series, seed: 0, audit: true });
-        Self::of(jobs.collect(), self.series.iter().map(|_| Vec::new()), 1)
+        Self::of(jobs.collect(), self.series.iter().map(|_| (Vec::new(), 1)))
     }
 
     /// Plays everything, `jobs` at a time, each with a player of its own. `progress` is told how many are done.
@@ -232,5 +236,16 @@ mod tests {
         assert_eq!(counted(64, late), [41; 4], "the second law in run 41");
         assert_eq!(counted(64, |_| played(&["delivery"])), [64; 4], "the second law never");
         assert_eq!(counted(4, by_both), [4; 4], "no more seeds than are asked for");
+    }
+
+    #[test]
+    fn a_scenario_is_played_under_no_more_seeds_than_it_allows() {
+        let played_of = |most, asked| {
+            let scenario = Scenario { seeds: most, ..Scenario::new("costly", "x") };
+            let board = Board::new(&[Series { scenario, defect: None }], asked);
+            board.play(NonZeroUsize::MIN, || |_: Job| played(&[]), |_| {});
+            (board.done.load(Ordering::Relaxed), board.reports()[0].len())
+        };
+        assert_eq!([played_of(Some(2), 8), played_of(Some(8), 2), played_of(None, 8)], [(2, 2), (2, 2), (8, 8)]);
     }
 }

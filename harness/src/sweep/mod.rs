@@ -102,6 +102,12 @@ impl Series {
         let defects: Vec<_> = specimens.chain(opposites).collect();
         [Self { scenario, defect: None }].into_iter().chain(defects).collect()
     }
+
+    /// Under how many seeds it is played where this many are asked for.
+    fn seeds(&self, asked: usize) -> usize {
+        let most = self.scenario.seeds.and_then(|seeds| usize::try_from(seeds).ok());
+        most.map_or(asked, |most| most.min(asked))
+    }
 }
 
 /// The runs of one series, summed up.
@@ -200,7 +206,7 @@ impl<'a> Sweep<'a> {
 
     /// How many runs there are.
     pub(crate) fn total(&self) -> usize {
-        self.series.len() * self.seeds.len()
+        self.series.iter().map(|series| series.seeds(self.seeds.len())).sum()
     }
 
     /// Plays every run, and tells `progress` after each how many are done. The summaries are in the order of the scenarios,

@@ -34,6 +34,16 @@ pub struct Sentence {
     pub at: Duration,
     /// The text of the sentence.
     pub text: String,
+    /// Blanks are added behind the text until it has this many bytes.
+    #[serde(default)]
+    pub bytes: usize,
+    /// How often it is said, one right behind the other.
+    #[serde(default = "once")]
+    pub times: u32,
+}
+
+fn once() -> u32 {
+    1
 }
 
 /// Longer than any outcome takes: the hard cap on a job is ten minutes.
@@ -52,7 +62,9 @@ pub async fn play(cx: HostContext) -> Result<(), BoxError> {
     let mut waiting = JoinSet::new();
     for sentence in &script.sentences {
         sleep_until(started + sentence.at).await;
-        say(&cx, &client, &sentence.text, &mut waiting);
+        for n in 1..=sentence.times {
+            say(&cx, &client, sentence, n, &mut waiting);
+        }
     }
     let last = script.sentences.last().map_or(Duration::ZERO, |sentence| sentence.at);
     let leaves = started + (last + script.patience).max(script.stay);
@@ -64,8 +76,10 @@ pub async fn play(cx: HostContext) -> Result<(), BoxError> {
     Ok(())
 }
 
-fn say(cx: &HostContext, client: &Client, text: &str, waiting: &mut JoinSet<()>) {
-    match client.submit(text) {
+fn say(cx: &HostContext, client: &Client, sentence: &Sentence, n: u32, waiting: &mut JoinSet<()>) {
+    let text = &sentence.text;
+    let blanks = sentence.bytes.saturating_sub(text.len());
+    match client.submit(format!("{text}{}", " ".repeat(blanks))) {
         Ok(handle) => {
             let job = handle.job_id().to_owned();
             cx.offered(&job);
@@ -81,7 +95,7 @@ fn say(cx: &HostContext, client: &Client, text: &str, waiting: &mut JoinSet<()>)
             });
         }
         Err(error) => {
-            let key = format!("unsent {text}");
+            let key = if n == 1 { format!("unsent {text}") } else { format!("unsent {text} {n}") };
             cx.offered(&key);
             cx.fact(FactKind::Refused, &key, error);
         }

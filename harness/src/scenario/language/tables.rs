@@ -18,13 +18,19 @@ pub(crate) const BASE: Table = Table { what: "a base", groups: &[&BEGINNING, &WO
 /// `[opposite.NAME]`: what it lays over its scenario.
 pub(crate) const OPPOSITE: Table = Table { what: "an opposite", groups: &[&WORLD, &FAULTS] };
 
-const OWN: [Key; 2] = [
+const OWN: [Key; 3] = [
     Key::required::<String>(
         "proves",
         "The sentence that a run of the scenario proves.",
         "\"an idle close is noticed at once\"",
     ),
     Key::optional::<HostName>("name", "the file's name without `.toml`", "The scenario's name.", "\"idle_close\""),
+    Key::optional::<u32>(
+        "seeds",
+        "as many as are asked for",
+        "The most seeds under which it is played, at least 1: for a run that costs much and leaves little to draw.",
+        "16",
+    ),
 ];
 
 /// What a base may hold, too. A scenario's own name, sentence, faults and defects are its own.

@@ -125,6 +125,7 @@ fn hosts_have_names_of_their_own() {
         ("[[fault]]", "[[link]]\nbetween = [\"chat\", \"alice\"]\nlatency = \"1ms\"\n\n[[fault]]"),
         ("proves =", "name = \"idle close\"\nproves ="),
         ("\"an idle close is noticed\"", "\" \""),
+        ("proves =", "seeds = 0\nproves ="),
     ];
     insta::assert_snapshot!(errors(&mistakes), @r#"
     idle.toml:11: two hosts are named `chat`; actors are hosts, too
@@ -137,6 +138,7 @@ fn hosts_have_names_of_their_own() {
     idle.toml:20: the link between `chat` and `alice` is described twice
     idle.toml:1: `idle close` cannot be a name: names are made of letters, digits, `_` and `-`
     idle.toml:1: `proves` says nothing: it is the sentence that a run proves
+    idle.toml:1: `seeds` is 0: a scenario is played under one seed at least
     "#);
 }
 

@@ -49,6 +49,7 @@ pub(crate) fn scenario(scenario: &Scenario, places: &Places) -> Vec<Flaw> {
     let mut flaws = Vec::new();
     flaws.extend(name(&scenario.name, "name").err());
     flaws.extend(sentence(scenario).err());
+    flaws.extend(seeds(scenario).err());
     flaws.extend(hosts(scenario));
     flaws.extend(times(scenario, places));
     flaws.extend(links(scenario, places));
@@ -68,6 +69,13 @@ pub(crate) fn scenario(scenario: &Scenario, places: &Places) -> Vec<Flaw> {
 fn sentence(scenario: &Scenario) -> Checked {
     if scenario.proves.trim().is_empty() {
         return Err(Flaw::new("proves", "`proves` says nothing: it is the sentence that a run proves"));
+    }
+    Ok(())
+}
+
+fn seeds(scenario: &Scenario) -> Checked {
+    if scenario.seeds == Some(0) {
+        return Err(Flaw::new("seeds", "`seeds` is 0: a scenario is played under one seed at least"));
     }
     Ok(())
 }
