@@ -241,7 +241,8 @@ mod tests {
     #[test]
     fn a_scenario_is_played_under_no_more_seeds_than_it_allows() {
         let played_of = |most, asked| {
-            let scenario = Scenario { seeds: most, ..Scenario::new("costly", "x") };
+            let mut scenario = Scenario::new("costly", "x");
+            scenario.seeds = most;
             let board = Board::new(&[Series { scenario, defect: None }], asked);
             board.play(NonZeroUsize::MIN, || |_: Job| played(&[]), |_| {});
             (board.done.load(Ordering::Relaxed), board.reports()[0].len())
