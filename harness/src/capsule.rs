@@ -149,6 +149,7 @@ mod tests {
         starts_at = "2026-11-29T12:34:56Z"
         time_limit = "1h 5m"
         settle = "1m 30s"
+        seeds = 16
 
         [scenario.network]
         latency = "35ms"

@@ -62,6 +62,7 @@ fn a_scenario_is_written_as_a_person_would_write_it() {
     starts_at = "2026-11-29T12:34:56Z"
     time_limit = "1h 5m"
     settle = "1m 30s"
+    seeds = 16
 
     [network]
     latency = "35ms"
