@@ -42,7 +42,9 @@ fn yes() -> bool {
 pub enum Deed {
     /// It is acknowledged, and answered after the work.
     Answer,
-    /// The same, and the answer is sent twice.
+    /// The same, with the first half of the text only.
+    AnswerHalf,
+    /// It is acknowledged and answered after the work, and the answer is sent twice.
     AnswerTwice,
     /// It is not acknowledged, and forgotten.
     Ignore,
@@ -135,7 +137,9 @@ impl Node {
                     let ack = json!({ "type": "job_ack", "job_id": job_id, "attempt_id": attempt_id });
                     say(socket, ack).await?;
                 }
-                self.begin(deed, job_id, attempt_id, &field("text"));
+                // As the echo worker answers.
+                let text = format!("[{}] {}", field("tgt_lang"), field("text"));
+                self.begin(deed, job_id, attempt_id, &text);
             }
             Some("job_cancel") => {
                 self.lingering.remove(&(job_id, attempt_id.clone()));
@@ -152,6 +156,10 @@ impl Node {
             json!({ "type": "job_result", "job_id": job_id, "attempt_id": attempt_id, "ok": true, "text": text });
         match deed {
             Deed::Answer => self.due.push((at, good)),
+            Deed::AnswerHalf => {
+                let half: String = text.chars().take(text.chars().count() / 2).collect();
+                self.due.push((at, changed(good, "text", half)));
+            }
             Deed::AnswerTwice => self.due.extend([(at, good.clone()), (at, good)]),
             Deed::Ignore | Deed::Forget => {}
             Deed::Fail => {
@@ -172,6 +180,11 @@ impl Node {
         }
         Ok(())
     }
+}
+
+fn changed(mut message: Value, field: &str, value: impl Into<Value>) -> Value {
+    message[field] = value.into();
+    message
 }
 
 async fn say(socket: &mut Socket, message: Value) -> Result<(), Failure> {

@@ -49,6 +49,10 @@ pub enum Step {
     SayBinary(String),
     /// Asks for the session of the latest answer again, as one that has settled everything up to this `seq`.
     Resume(u64),
+    /// Asks for it with other fields than it was given: `{ token = "none" }`.
+    ResumeWith(Value),
+    /// Registers as the node of the latest answer, with other fields than it was given.
+    RegisterWith(Value),
     /// Hears until a message says this.
     Hear(Value),
     /// Hears nothing of this for so long.
@@ -81,7 +85,7 @@ struct Visit {
     current: usize,
     /// What came while nothing was to be heard.
     inbox: VecDeque<Value>,
-    /// The latest `session_init_ack`.
+    /// The latest `session_init_ack` or `node_register_ack`.
     answer: Value,
 }
 
@@ -150,10 +154,13 @@ impl Visit {
                 let _ = self.socket()?.send(Message::text("x".repeat(*bytes))).await;
             }
             Step::SayBinary(bytes) => self.socket()?.send(Message::binary(bytes.as_bytes().to_vec())).await?,
-            Step::Resume(last_seq) => {
+            Step::Resume(last_seq) => self.resume(&json!({ "last_seq": last_seq })).await?,
+            Step::ResumeWith(changes) => self.resume(changes).await?,
+            Step::RegisterWith(changes) => {
                 let of = |field: &str| self.answer[field].clone();
-                let resume = json!({ "session_id": of("session_id"), "token": of("token"), "epoch": of("epoch"), "last_seq": last_seq });
-                self.say(json!({ "type": "session_init", "client_version": "visitor", "resume": resume })).await?;
+                let own =
+                    json!({ "type": "node_register", "node_id": of("node_id"), "token": of("token"), "capacity": 1 });
+                self.say(changed(own, changes)).await?;
             }
             Step::Hear(wanted) => self.hear(wanted).await?,
             Step::HearNothing(time) => {
@@ -216,6 +223,14 @@ impl Visit {
         Ok(&mut self.sockets.get_mut(self.current).ok_or("there is no connection")?.1)
     }
 
+    /// Asks for the session of the latest answer again.
+    async fn resume(&mut self, changes: &Value) -> Result<(), BoxError> {
+        let of = |field: &str| self.answer[field].clone();
+        let own = json!({ "session_id": of("session_id"), "token": of("token"), "epoch": of("epoch"), "last_seq": 0 });
+        let resume = changed(own, changes);
+        self.say(json!({ "type": "session_init", "client_version": "visitor", "resume": resume })).await
+    }
+
     async fn say(&mut self, message: Value) -> Result<(), BoxError> {
         Ok(self.socket()?.send(Message::text(message.to_string())).await?)
     }
@@ -255,7 +270,7 @@ impl Visit {
         let hearing = async {
             loop {
                 let message = self.next().await?;
-                if message["type"] == "session_init_ack" {
+                if ["session_init_ack", "node_register_ack"].iter().any(|kind| message["type"] == *kind) {
                     self.answer = message.clone();
                 }
                 if says(&message, wanted) {
@@ -325,6 +340,14 @@ fn filled(message: &Value, connection: &str) -> Value {
         }
     }
     filled
+}
+
+/// A message with these fields in place of its own.
+fn changed(mut message: Value, changes: &Value) -> Value {
+    if let (Some(fields), Some(changes)) = (message.as_object_mut(), changes.as_object()) {
+        fields.extend(changes.clone());
+    }
+    message
 }
 
 /// Whether a message has these fields with these values.

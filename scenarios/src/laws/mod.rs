@@ -1,12 +1,13 @@
 //! Laws of this catalogue's own, beside those that the harness brings: what the protocols between the services exclude.
 //!
 //! - `node_protocol`: the leg between nodes and the scheduler.
-//! - `session_protocol`: the leg between clients and the scheduler.
+//! - `session_protocol`: the leg between clients and the scheduler; `leg` is what the two share.
 //!
 //! Each law is a module with a reference model of its leg. It is judged on what passed on the wire and on what the services logged, and
 //! knows none of the services' own types, which are under suspicion.
 
 mod answers;
+mod leg;
 mod load;
 mod node_protocol;
 mod relayed;

@@ -42,6 +42,12 @@ pub enum Defect {
     TakesAResultTwice,
     /// A result is taken whether or not the one before it has come, and both are acknowledged.
     AcceptsGaps,
+    /// A session that has another owner is asked for again.
+    ReturnsAfterATakeover,
+    /// A token that was refused is shown again.
+    ShowsARefusedToken,
+    /// A sentence at which every connection is closed is sent again and again.
+    SendsTheBlamedAgain,
 }
 
 /// For the connection and its upgrade, and for the hello.
@@ -90,7 +96,11 @@ struct Client {
 
 struct Job {
     submit: Submit,
+    /// The scheduler of this session has it.
+    is_acknowledged: bool,
     is_settled: bool,
+    /// How often a connection that carried it was closed over a message of this client's.
+    blamed: u32,
 }
 
 /// How a session's connection ended.
@@ -115,7 +125,12 @@ impl Client {
                     let ready = Instant::now();
                     match self.converse(socket).await {
                         End::Done => return,
-                        End::Lost(close_code) => self.lost(close_code, "peer"),
+                        End::Lost(close_code) => {
+                            self.lost(close_code, "peer");
+                            if !self.goes_on(close_code) {
+                                return;
+                            }
+                        }
                         End::Gap => self.lost(1000, "us"),
                     }
                     if ready.elapsed() >= STEADY {
@@ -165,8 +180,9 @@ impl Client {
             trace_id: id::trace(),
         };
         self.said += 1;
+        info!(target: TARGET, job_id = %submit.job_id, trace_id = %submit.trace_id, "job offered");
         self.cx.offered(&submit.job_id);
-        self.jobs.push(Job { submit, is_settled: false });
+        self.jobs.push(Job { submit, is_acknowledged: false, is_settled: false, blamed: 0 });
     }
 
     /// Says hello and hears the answer.
@@ -194,6 +210,7 @@ impl Client {
         info!(target: TARGET, %session_id, resumed, "session ready");
         let last_seq = self.resume.take().filter(|_| resumed).map_or(0, |resume| resume.last_seq);
         self.resume = Some(Resume { session_id, token, epoch, last_seq });
+        self.jobs.iter_mut().for_each(|job| job.is_acknowledged &= resumed);
         true
     }
 
@@ -209,7 +226,7 @@ impl Client {
             while let Some(job) = self.jobs.get(sent) {
                 sent += 1;
                 self.submitted = self.submitted.max(sent);
-                if job.is_settled {
+                if job.is_settled || job.is_acknowledged {
                     continue;
                 }
                 let message = Message::text(encode(&FromSession::Submit(job.submit.clone())));
@@ -272,7 +289,11 @@ impl Client {
             return false;
         }
         match message {
-            Ok(ToSession::SubmitAck { job_id }) => info!(target: TARGET, %job_id, "submit acknowledged"),
+            Ok(ToSession::SubmitAck { job_id }) => {
+                info!(target: TARGET, %job_id, "submit acknowledged");
+                let job = self.jobs.iter_mut().find(|job| job.submit.job_id == job_id);
+                job.into_iter().for_each(|job| job.is_acknowledged = true);
+            }
             Ok(ToSession::Result { seq, job_id, .. }) => self.settle(seq, job_id, None, socket).await,
             Ok(ToSession::JobFailed { seq, job_id, code, .. }) => {
                 self.settle(seq, job_id, Some(code.name()), socket).await;
@@ -287,7 +308,7 @@ impl Client {
         let job = self.jobs.iter_mut().find(|job| job.submit.job_id == job_id && (again || !job.is_settled));
         if let Some(job) = job {
             job.is_settled = true;
-            info!(target: TARGET, %job_id, outcome = failure.unwrap_or("result"), "outcome received");
+            info!(target: TARGET, %job_id, outcome = failure.unwrap_or("result"), seq, "outcome received");
             match failure {
                 None => self.cx.received(&job_id),
                 Some(code) => self.cx.fact(FactKind::ClaimedFailed, &job_id, code),
@@ -298,6 +319,36 @@ impl Client {
         }
         // A lost acknowledgement is made good by the next, or by the resume.
         let _ = socket.send(Message::text(encode(&FromSession::Ack { upto_seq: seq }))).await;
+    }
+
+    /// What the client makes of a close code; whether it tries again.
+    fn goes_on(&mut self, close_code: u16) -> bool {
+        match close_code {
+            4001 if self.defect != Defect::ReturnsAfterATakeover => {
+                self.give_up("UNKNOWN", |_| true);
+                info!(target: TARGET, "replaced");
+                return false;
+            }
+            4003 if self.defect != Defect::ShowsARefusedToken => self.resume = None,
+            1003 | 1007 | 1008 | 1009 if self.defect != Defect::SendsTheBlamedAgain => {
+                let sent = self.submitted;
+                let suspects = self.jobs[..sent].iter_mut().filter(|job| !job.is_acknowledged);
+                suspects.for_each(|job| job.blamed += 1);
+                self.give_up("REJECTED", |job| job.blamed == 2);
+            }
+            _ => {}
+        }
+        true
+    }
+
+    /// Jobs whose outcome cannot be had any more.
+    fn give_up(&mut self, outcome: &str, is_one: impl Fn(&Job) -> bool) {
+        for job in self.jobs.iter_mut().filter(|job| !job.is_settled && is_one(job)) {
+            job.is_settled = true;
+            let job_id = &job.submit.job_id;
+            info!(target: TARGET, %job_id, outcome, seq = 0, "outcome received");
+            self.cx.fact(FactKind::ClaimedFailed, job_id, outcome);
+        }
     }
 
     fn lost(&self, close_code: u16, by: &str) {

@@ -43,6 +43,9 @@ pub(crate) fn with_specimens(mut catalogue: Catalogue) -> Catalogue {
         ("trusts-its-input", "specimen_trusts_its_input", OfScheduler::TrustsItsInput),
         ("exits-with-a-failed-accept", "specimen_exits_with_a_failed_accept", OfScheduler::ExitsWithAFailedAccept),
         ("no-error-is-logged", "specimen_no_error_is_logged", OfScheduler::NoErrorIsLogged),
+        ("takes-any-token", "specimen_takes_any_token", OfScheduler::TakesAnyToken),
+        ("takes-any-epoch", "specimen_takes_any_epoch", OfScheduler::TakesAnyEpoch),
+        ("keeps-the-first-owner", "specimen_keeps_the_first_owner", OfScheduler::KeepsTheFirstOwner),
     ];
     let of_client = [
         ("wrong-flag", "specimen_wrong_flag", OfClient::WrongFlag),
@@ -54,6 +57,9 @@ pub(crate) fn with_specimens(mut catalogue: Catalogue) -> Catalogue {
         ("submits-once", "specimen_submits_once", OfClient::SubmitsOnce),
         ("takes-a-result-twice", "specimen_takes_a_result_twice", OfClient::TakesAResultTwice),
         ("accepts-gaps", "specimen_accepts_gaps", OfClient::AcceptsGaps),
+        ("returns-after-a-takeover", "specimen_returns_after_a_takeover", OfClient::ReturnsAfterATakeover),
+        ("shows-a-refused-token", "specimen_shows_a_refused_token", OfClient::ShowsARefusedToken),
+        ("sends-the-blamed-again", "specimen_sends_the_blamed_again", OfClient::SendsTheBlamedAgain),
     ];
     let of_gateway = [
         ("exits-with-its-client", "specimen_exits_with_its_client", OfGateway::ExitsWithItsClient),

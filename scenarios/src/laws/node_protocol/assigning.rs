@@ -7,7 +7,7 @@ use halfopen::check::Finding;
 use halfopen::trace::LogEvent;
 
 use super::broken;
-use super::broker::{Attempt, Broker, key_of};
+use super::broker::{Attempt, Broker, JobKey, key_of};
 use super::history::{History, Moment};
 use super::message::Message;
 
@@ -48,7 +48,7 @@ impl Broker<'_> {
     }
 
     /// The job waits, and is the first that does; the node is there, and has room.
-    fn may_be_assigned(&self, moment: &Moment<'_>, key: &(String, String), node: &str) -> Result<(), Finding> {
+    fn may_be_assigned(&self, moment: &Moment<'_>, key: &JobKey, node: &str) -> Result<(), Finding> {
         let Some(job) = self.jobs.get(key) else {
             return Err(broken(
                 "assigns a job that is not open",
@@ -88,7 +88,7 @@ impl Broker<'_> {
     }
 
     /// A node that has not tried the job is preferred, then the one with the most room.
-    fn suits(&self, moment: &Moment<'_>, key: &(String, String), chosen: &str) -> Result<(), Finding> {
+    fn suits(&self, moment: &Moment<'_>, key: &JobKey, chosen: &str) -> Result<(), Finding> {
         let Some(job) = self.jobs.get(key) else { return Ok(()) };
         let live = || self.nodes.iter().filter(|(_, node)| node.live);
         // Of a node whose answer was lost on the way the capacity is not known.

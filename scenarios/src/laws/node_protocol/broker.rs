@@ -12,8 +12,8 @@ use super::history::{History, Moment, What};
 use super::message::Message;
 use super::{NodeProtocol, Rule, begins_or_ends_a_life, broken};
 
-/// A job of a session: its name and its trace.
-pub(super) type JobKey = (String, String);
+/// A job: its name, its trace, and its session.
+pub(super) type JobKey = (String, String, String);
 
 pub(super) struct Broker<'a> {
     pub(super) numbers: &'a NodeProtocol,
@@ -141,7 +141,7 @@ impl<'a> Broker<'a> {
     fn logged(&mut self, moment: &Moment<'_>, event: &LogEvent, history: &History<'_>) -> Result<(), Finding> {
         self.spoke_at = moment.at;
         match event.message.as_str() {
-            "submit accepted" => self.submitted(moment, event),
+            "submit accepted" => self.submitted(moment, event, history),
             "node registered" => {
                 self.node_registered(moment, event, history);
                 Ok(())
@@ -152,21 +152,16 @@ impl<'a> Broker<'a> {
             }
             "job assigned" => self.job_assigned(moment, event),
             "attempt spent" => self.attempt_spent(moment, event, history),
-            "job finished" => self.job_finished(moment, event),
+            "job finished" => self.job_finished(moment, event, history),
             "drained" => {
                 self.forget(moment.at);
-                Ok(())
-            }
-            "session forgotten" => {
-                // The jobs of a forgotten session may be submitted by the next.
-                self.finished.clear();
                 Ok(())
             }
             _ => Ok(()),
         }
     }
 
-    fn submitted(&mut self, moment: &Moment<'_>, event: &LogEvent) -> Result<(), Finding> {
+    fn submitted(&mut self, moment: &Moment<'_>, event: &LogEvent, history: &History<'_>) -> Result<(), Finding> {
         let key = key_of(event);
         if self.jobs.contains_key(&key) || self.finished.contains(&key) {
             return Err(broken(
@@ -183,7 +178,7 @@ impl<'a> Broker<'a> {
             ));
         }
         let is_known = self.submits.get(&key.0).is_some_and(|said| said.iter().any(|submit| submit.trace_id == key.1));
-        if !is_known {
+        if !is_known && !history.is_corrupted(moment.at) {
             return Err(broken(
                 "takes a job that was not submitted",
                 moment,
@@ -288,7 +283,7 @@ impl<'a> Broker<'a> {
 /// The job that a line of the scheduler is about.
 pub(super) fn key_of(event: &LogEvent) -> JobKey {
     let field = |name| event.field(name).unwrap_or_default().to_owned();
-    (field("job_id"), field("trace_id"))
+    (field("job_id"), field("trace_id"), field("session_id"))
 }
 
 impl Rule for Broker<'_> {

@@ -20,7 +20,8 @@ pub(super) struct Drain<'a> {
     /// Since when nothing has been left to wait for.
     idle_since: Duration,
     drained: Option<Duration>,
-    open: BTreeSet<String>,
+    /// Jobs without an outcome, with their sessions.
+    open: BTreeSet<(String, String)>,
     sessions: BTreeMap<String, Owed>,
     upgraded: BTreeSet<usize>,
     goodbyes: BTreeSet<usize>,
@@ -73,10 +74,10 @@ impl<'a> Drain<'a> {
         let job = event.field("job_id").unwrap_or_default().to_owned();
         match event.message.as_str() {
             "submit accepted" => {
-                self.open.insert(job);
+                self.open.insert((session, job));
             }
             "job finished" => {
-                self.open.remove(&job);
+                self.open.remove(&(session.clone(), job));
                 self.sessions.entry(session).or_default().outcomes += 1;
             }
             "result delivered" | "failure delivered" => {

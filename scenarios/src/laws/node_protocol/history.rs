@@ -1,53 +1,35 @@
-//! A run as the node's leg sees it: what happened on the connections between nodes and their scheduler, what both wrote into
-//! their logs, and from when a fault hides the one from the other.
+//! A run as the node's leg sees it: what happened on the connections between nodes and their scheduler, and what both wrote into
+//! their logs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::ops::Deref;
 use std::time::Duration;
 
 use halfopen::fault::FrameKind;
 use halfopen::name::{ConnectionId, Direction, HostName, Side};
 use halfopen::trace::{ConnectionEvent, FaultEvent, LogEvent, ProcessEvent, Record, RecordKind, Unit};
 
+use super::super::leg::{Connections, Hosts, Voice, voice};
 use super::message::Message;
-
-/// The target of the scheduler's own log lines, and of the node's.
-const SCHEDULER: &str = "halfopen_scheduler";
-const NODE: &str = "halfopen_scheduler::node";
-
-/// What changes, repeats or keeps what passes: a unit's record does not tell when the unit arrives.
-const HOLDING: [&str; 11] = [
-    "delay",
-    "jitter",
-    "throttle",
-    "drip",
-    "split",
-    "buffer",
-    "corrupt",
-    "duplicate_message",
-    "reorder_messages",
-    "freeze",
-    "partition",
-];
-
-/// What touches no connection that is open.
-const ELSEWHERE: [&str; 7] =
-    ["refuse", "connect_hang", "handshake_stall", "accept_then_reset", "lookup_fails", "lookup_moves", "clock_jump"];
-
-/// How long what a fault has held may still be on its way after the fault's end.
-const AFTERMATH: Duration = Duration::from_secs(5);
 
 /// The run in order, and the connections of the node's leg.
 pub(super) struct History<'a> {
     pub(super) moments: Vec<Moment<'a>>,
-    pub(super) connections: Vec<Connection<'a>>,
-    by_id: BTreeMap<&'a ConnectionId, usize>,
-    scheduler: Option<&'a HostName>,
-    /// The hosts that log as a node does: the others are actors that play one.
-    real: BTreeSet<&'a HostName>,
+    connections: Connections<'a>,
+    hosts: Hosts<'a>,
+    nodes: BTreeSet<&'a HostName>,
     /// Whether a fault makes lookups fail: an attempt may then leave no trace on the wire.
     pub(super) lookups_fail: bool,
-    /// The moment of judgement; what is later belongs to the stopping of the hosts.
-    pub(super) ends_at: Duration,
+    /// From when a character of a message, on whichever leg, may have been changed on its way.
+    corrupted: Duration,
+}
+
+impl<'a> Deref for History<'a> {
+    type Target = Connections<'a>;
+
+    fn deref(&self) -> &Connections<'a> {
+        &self.connections
+    }
 }
 
 /// One thing that happened.
@@ -57,7 +39,7 @@ pub(super) struct Moment<'a> {
     pub(super) what: What<'a>,
 }
 
-/// What happened. Numbers are places in [`History::connections`].
+/// What happened. Numbers are those of connections.
 pub(super) enum What<'a> {
     /// A change of the process of a scheduler or a node.
     Process(&'a HostName, &'a ProcessEvent),
@@ -83,61 +65,48 @@ pub(super) enum What<'a> {
     Session(Direction, Message),
 }
 
-/// A connection between a node and the scheduler.
-pub(super) struct Connection<'a> {
-    pub(super) id: &'a ConnectionId,
-    /// From when it is not whole: an end has left, or a fault has cut or silenced it.
-    over: Option<Duration>,
-    /// When a fault keeps or changes what passes.
-    disturbed: Vec<(Duration, Duration)>,
-}
-
 impl<'a> History<'a> {
     pub(super) fn read(records: &'a [Record], ends_at: Duration) -> Self {
-        let leg = Leg::find(records);
-        let connections = leg.connections(records);
-        let (scheduler, real) = (leg.scheduler, leg.real.clone());
-        let by_id = connections.iter().enumerate().map(|(place, connection)| (connection.id, place)).collect();
-        let mut history =
-            Self { by_id, moments: Vec::new(), connections, scheduler, real, lookups_fail: false, ends_at };
+        let hosts = Hosts::find(records);
+        let mut nodes = hosts.real_nodes.clone();
+        nodes.extend(hosts.of_nodes.iter().map(|id| &id.link.client));
+        let belongs = |id: &ConnectionId| nodes.contains(&id.link.client) && hosts.schedulers.contains(&id.link.server);
+        let connections = Connections::read(records, ends_at, belongs);
+        let first = |word: &str| {
+            let is_it = |record: &&Record| matches!(&record.what, RecordKind::Fault { event: FaultEvent::Fired { verb, .. }, .. } if verb.starts_with(word));
+            records.iter().find(is_it).map(|record| record.at)
+        };
+        let (lookups_fail, corrupted) = (first("lookup").is_some(), first("corrupt").unwrap_or(Duration::MAX));
+        let mut history = Self { moments: Vec::new(), connections, hosts, nodes, lookups_fail, corrupted };
         for (place, record) in records.iter().enumerate().take_while(|(_, record)| record.at <= ends_at) {
-            history.note_hindrance(record, records);
-            if let Some(what) = history.what(record, &leg) {
+            if let Some(what) = history.what(record) {
                 history.moments.push(Moment { place, at: record.at, what });
             }
         }
         history
     }
 
-    /// Whether a connection is whole and undisturbed all the time, so that what one end sends the other has soon after.
-    pub(super) fn is_clear(&self, connection: usize, from: Duration, to: Duration) -> bool {
-        let Connection { over, disturbed, .. } = &self.connections[connection];
-        to <= self.ends_at
-            && over.is_none_or(|over| over > to)
-            && disturbed.iter().all(|(begin, end)| *end < from || *begin > to)
-    }
-
-    /// Whether a fault keeps or changes what passes at some time in between.
-    pub(super) fn is_disturbed(&self, connection: usize, from: Duration, to: Duration) -> bool {
-        self.connections[connection].disturbed.iter().any(|(begin, end)| *end >= from && *begin <= to)
+    /// Whether a character of a message may have been changed on its way before: what a job is called, and says, is not known then.
+    pub(super) fn is_corrupted(&self, at: Duration) -> bool {
+        self.corrupted <= at
     }
 
     pub(super) fn is_scheduler(&self, host: &HostName) -> bool {
-        self.scheduler == Some(host)
+        self.hosts.schedulers.contains(host)
     }
 
     /// Whether the host is a node that logs what it does, and no actor that plays one.
     pub(super) fn is_real(&self, node: &HostName) -> bool {
-        self.real.contains(node)
+        self.hosts.real_nodes.contains(node)
     }
 
     pub(super) fn name(&self, connection: usize) -> String {
-        self.connections[connection].id.to_string()
+        self.id(connection).to_string()
     }
 
     /// The host that connected.
     pub(super) fn node(&self, connection: usize) -> &'a HostName {
-        &self.connections[connection].id.link.client
+        &self.id(connection).link.client
     }
 
     /// The connection of the latest answer to a node's registration.
@@ -166,29 +135,19 @@ impl<'a> History<'a> {
         })
     }
 
-    fn end(&mut self, at: Duration, is_over: impl Fn(&ConnectionId) -> bool) {
-        self.connections
-            .iter_mut()
-            .filter(|connection| is_over(connection.id))
-            .for_each(|connection| connection.end(at));
-    }
-
-    fn find(&self, id: &ConnectionId) -> Option<usize> {
-        self.by_id.get(id).copied()
-    }
-
-    fn what(&self, record: &'a Record, leg: &Leg<'a>) -> Option<What<'a>> {
+    fn what(&self, record: &'a Record) -> Option<What<'a>> {
         match &record.what {
             RecordKind::Process(event) => {
-                record.host.as_ref().filter(|host| leg.has(host)).map(|host| What::Process(host, event))
+                let is_of_the_leg = |host: &&HostName| self.nodes.contains(*host) || self.is_scheduler(host);
+                record.host.as_ref().filter(is_of_the_leg).map(|host| What::Process(host, event))
             }
-            RecordKind::Event(event) => match (event.target.as_str(), &record.host) {
-                (SCHEDULER, Some(_)) => Some(What::Scheduler(event)),
-                (NODE, Some(host)) => Some(What::Node(host, event)),
-                _ => None,
+            RecordKind::Event(event) => match (voice(event), &record.host) {
+                (Some(Voice::Scheduler), Some(_)) => Some(What::Scheduler(event)),
+                (Some(Voice::Node), Some(host)) => Some(What::Node(host, event)),
+                (Some(Voice::Client) | None, _) | (_, None) => None,
             },
             RecordKind::Connection { id, event } => {
-                let connection = self.find(id)?;
+                let connection = self.place(id)?;
                 match event {
                     ConnectionEvent::Attempted => Some(What::Attempted(connection)),
                     ConnectionEvent::Fin { by: Side::Client, .. } | ConnectionEvent::Rst { to: Side::Server, .. } => {
@@ -204,57 +163,17 @@ impl<'a> History<'a> {
                     | ConnectionEvent::Closed { .. } => None,
                 }
             }
-            RecordKind::Unit { connection: id, direction, unit } => match self.find(id) {
+            RecordKind::Unit { connection: id, direction, unit } => match self.place(id) {
                 Some(connection) => on_the_leg(connection, *direction, unit),
-                None if leg.sessions.contains(&id) => text_of(unit).map(|said| What::Session(*direction, said)),
+                None if self.hosts.of_sessions.contains(id) => {
+                    text_of(unit).map(|said| What::Session(*direction, said))
+                }
                 None => None,
             },
             RecordKind::Fault { .. }
             | RecordKind::Fact(_)
             | RecordKind::Observed { .. }
             | RecordKind::BrokenRule { .. } => None,
-        }
-    }
-
-    /// Notes from when connections are over, or disturbed.
-    fn note_hindrance(&mut self, record: &Record, records: &[Record]) {
-        let at = record.at;
-        match &record.what {
-            RecordKind::Connection { id, event } => {
-                if !matches!(event, ConnectionEvent::Attempted | ConnectionEvent::Established) {
-                    self.end(at, |connection| connection == id);
-                }
-            }
-            RecordKind::Unit { connection, unit: Unit::WsControl { kind: FrameKind::Close, .. }, .. } => {
-                self.end(at, |id| id == connection);
-            }
-            RecordKind::Process(ProcessEvent::Crashed | ProcessEvent::PowerLost | ProcessEvent::Exited { .. }) => {
-                let host = record.host.as_ref();
-                self.end(at, |id| host.is_some_and(|host| *host == id.link.client || *host == id.link.server));
-            }
-            RecordKind::Fault { fault, event: FaultEvent::Fired { on, verb } } => {
-                let word = verb.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
-                self.lookups_fail |= word.starts_with("lookup");
-                if HOLDING.contains(&word) {
-                    let healed = records.iter().find(|other| {
-                        other.at >= at
-                            && matches!(&other.what, RecordKind::Fault { fault: same, event: FaultEvent::Healed } if same == fault)
-                    });
-                    let until = healed.map_or(Duration::MAX, |healed| healed.at + AFTERMATH);
-                    for connection in self.connections.iter_mut().filter(|connection| concerns(on, connection.id)) {
-                        connection.disturbed.push((at, until));
-                    }
-                } else if !ELSEWHERE.contains(&word) && !on.starts_with("host ") {
-                    self.end(at, |id| concerns(on, id));
-                }
-            }
-            RecordKind::Process(_)
-            | RecordKind::Unit { .. }
-            | RecordKind::Fault { .. }
-            | RecordKind::Event(_)
-            | RecordKind::Fact(_)
-            | RecordKind::Observed { .. }
-            | RecordKind::BrokenRule { .. } => {}
         }
     }
 }
@@ -284,80 +203,5 @@ fn text_of(unit: &Unit) -> Option<Message> {
         | Unit::HttpResponse { .. }
         | Unit::HttpChunk { .. }
         | Unit::SseEvent { .. } => None,
-    }
-}
-
-/// Whether a fault that fired there touches the connection. A fault names a connection, a link, a host, or two hosts.
-fn concerns(on: &str, id: &ConnectionId) -> bool {
-    let (client, server) = (id.link.client.as_str(), id.link.server.as_str());
-    if on.contains("->") {
-        return on == id.to_string() || on == id.link.to_string();
-    }
-    let mut words = on.split_whitespace();
-    match words.next() {
-        Some("host") => words.next().is_some_and(|host| host == client || host == server),
-        Some("between" | "from") => {
-            let named: Vec<_> = words.collect();
-            named.contains(&client) && named.contains(&server)
-        }
-        Some(_) | None => false,
-    }
-}
-
-/// The hosts of the leg.
-struct Leg<'a> {
-    scheduler: Option<&'a HostName>,
-    nodes: BTreeSet<&'a HostName>,
-    real: BTreeSet<&'a HostName>,
-    /// The connections on which sessions speak with the scheduler.
-    sessions: BTreeSet<&'a ConnectionId>,
-}
-
-impl<'a> Leg<'a> {
-    fn find(records: &'a [Record]) -> Self {
-        let mut leg =
-            Self { scheduler: None, nodes: BTreeSet::new(), real: BTreeSet::new(), sessions: BTreeSet::new() };
-        for record in records {
-            match (&record.what, &record.host) {
-                (RecordKind::Event(event), Some(host)) if event.target == NODE => {
-                    leg.nodes.insert(host);
-                    leg.real.insert(host);
-                }
-                (RecordKind::Event(event), Some(host)) if event.target == SCHEDULER => leg.scheduler = Some(host),
-                (RecordKind::Unit { connection, unit: Unit::HttpRequest { target, .. }, .. }, _) => {
-                    match target.as_str() {
-                        "/ws/node" => {
-                            leg.nodes.insert(&connection.link.client);
-                        }
-                        "/ws/session" => {
-                            leg.sessions.insert(connection);
-                        }
-                        _ => {}
-                    }
-                }
-                _ => {}
-            }
-        }
-        leg
-    }
-
-    fn has(&self, host: &HostName) -> bool {
-        self.nodes.contains(host) || self.scheduler == Some(host)
-    }
-
-    fn connections(&self, records: &'a [Record]) -> Vec<Connection<'a>> {
-        let attempted = records.iter().filter_map(|record| match &record.what {
-            RecordKind::Connection { id, event: ConnectionEvent::Attempted } => Some(id),
-            _ => None,
-        });
-        let of_the_leg =
-            attempted.filter(|id| self.nodes.contains(&id.link.client) && self.scheduler == Some(&id.link.server));
-        of_the_leg.map(|id| Connection { id, over: None, disturbed: Vec::new() }).collect()
-    }
-}
-
-impl Connection<'_> {
-    fn end(&mut self, at: Duration) {
-        self.over.get_or_insert(at);
     }
 }

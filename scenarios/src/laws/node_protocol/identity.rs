@@ -46,6 +46,9 @@ struct Hello {
     heard: Option<Duration>,
 }
 
+/// What a connection is closed with that shows another token than the node was given.
+const WRONG_TOKEN: u16 = 4003;
+
 /// An identity in this life of the scheduler.
 struct Given {
     token: String,
@@ -55,6 +58,13 @@ struct Given {
     lost_at: Duration,
     /// When it was lost before its present connection; none, if that replaced another.
     lost_before: Option<Duration>,
+}
+
+impl Given {
+    /// Whether it has a connection whose registration was answered.
+    fn is_there(&self) -> bool {
+        self.present.is_some_and(|(_, connection)| connection.is_some())
+    }
 }
 
 impl<'a> Identity<'a> {
@@ -161,6 +171,14 @@ impl<'a> Identity<'a> {
             ));
         };
         hello.answered = Some((id.clone(), token.clone()));
+        if let Some(claimed) = asked.node_id.as_ref().filter(|claimed| self.given.contains_key(*claimed)) {
+            let given = &self.given[claimed];
+            let forged = !given.token.is_empty() && asked.token.as_ref() != Some(&given.token);
+            if forged && (given.is_there() || claimed == id) {
+                let sentence = format!("{} named {claimed}, with another token than was given.", history.name(on));
+                return Err(broken("takes a wrong token", moment, sentence));
+            }
+        }
         if self.past.contains(epoch) || self.epoch.get_or_insert_with(|| epoch.clone()) != epoch || epoch.is_empty() {
             return Err(broken(
                 "epoch",
@@ -204,6 +222,18 @@ impl<'a> Identity<'a> {
                 format!("no log line tells that {id} has registered."),
             )),
         }
+    }
+
+    /// A node is told that its token is wrong.
+    fn token_refused(&self, moment: &Moment<'_>, on: usize, history: &History<'_>) -> Result<(), Finding> {
+        let asked = self.connections.get(&on).and_then(|hello| hello.asked.as_ref());
+        let shown = asked.and_then(|asked| asked.node_id.as_ref().zip(asked.token.as_ref()));
+        let is_right = shown.is_none_or(|(id, token)| self.given.get(id).is_some_and(|given| given.token == *token));
+        if !is_right || history.is_disturbed(on, Duration::ZERO, moment.at) {
+            return Ok(());
+        }
+        let sentence = format!("{} was closed for a wrong token, and showed none that is.", history.name(on));
+        Err(broken("refuses a right token", moment, sentence))
     }
 
     fn registered(&mut self, moment: &Moment<'_>, event: &LogEvent, history: &History<'_>) -> Result<(), Finding> {
@@ -369,6 +399,9 @@ impl Rule for Identity<'_> {
                 {
                     let sentence = format!("{} was closed before its time to register was over.", history.name(*on));
                     return Err(broken("does not wait for the registration", moment, sentence));
+                }
+                if *code == Some(WRONG_TOKEN) {
+                    self.token_refused(moment, *on, history)?;
                 }
                 if *code == Some(REPLACED) {
                     self.debts.pay(*on, "a Close with 4001 to the old connection", "");

@@ -29,9 +29,10 @@ mod work;
 use std::time::Duration;
 
 use halfopen::check::{Check, Evidence, Finding};
-use halfopen::trace::{ProcessEvent, Record};
+use halfopen::trace::Record;
 use serde::Deserialize;
 
+use super::leg::begins_or_ends_a_life;
 use history::{History, Moment};
 
 /// Nodes and the scheduler keep their protocol. The numbers are the protocol's; a scenario whose services are configured to
@@ -183,14 +184,6 @@ impl Check for NodeProtocol {
 
     fn examine(&self, evidence: &Evidence) -> Result<String, Finding> {
         self.examine_records(evidence.records, evidence.last.at)
-    }
-}
-
-/// Whether a process knows nothing of what was before.
-fn begins_or_ends_a_life(event: &ProcessEvent) -> bool {
-    match event {
-        ProcessEvent::Started | ProcessEvent::Exited { .. } | ProcessEvent::Crashed | ProcessEvent::PowerLost => true,
-        ProcessEvent::Panicked { .. } | ProcessEvent::StopRequested | ProcessEvent::Survivors { .. } => false,
     }
 }
 

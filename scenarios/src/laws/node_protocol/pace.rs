@@ -125,6 +125,19 @@ impl<'a> Pace<'a> {
         Ok(())
     }
 
+    /// A node that closes while its registration is not answered has waited long enough.
+    fn closes(&self, moment: &Moment<'_>, on: usize, code: Option<u16>, history: &History<'_>) -> Result<(), Finding> {
+        let host = history.node(on);
+        let reaching = self.nodes.get(host).filter(|reaching| !reaching.answered && !reaching.stopping);
+        let since = reaching.and_then(|reaching| reaching.upgraded).filter(|(upgraded, _)| *upgraded == on);
+        let is_early = since.is_some_and(|(_, since)| moment.at + TICK < since + self.numbers.hello);
+        if code != Some(NORMAL) || !is_early || history.is_edited(on, moment.at) {
+            return Ok(());
+        }
+        let sentence = format!("{host} gave {} up, whose registration was not answered yet.", history.name(on));
+        Err(broken("gives up too soon", moment, sentence).role(Some(host)))
+    }
+
     /// What a node should have tried, or given up, by now.
     fn is_in_time(&self, now: Duration, history: &History<'_>) -> Result<(), Finding> {
         for (host, reaching) in self.nodes.iter().filter(|(_, reaching)| !reaching.stopping) {
@@ -163,6 +176,8 @@ impl<'a> Pace<'a> {
     }
 }
 
+/// What a node closes with that gives its scheduler up.
+const NORMAL: u16 = 1000;
 const HEARTBEAT: &str = "node_heartbeat";
 const NODE_PING: &str = "the node's ping";
 const SCHEDULER_PING: &str = "the scheduler's ping";
@@ -215,6 +230,7 @@ impl Rule for Pace<'_> {
                 self.debts.pay(*on, what, "a ping");
             }
             What::Node(host, event) => self.node_says(moment, host, event)?,
+            What::Close(on, Direction::ToServer, code) => self.closes(moment, *on, *code, history)?,
             What::Scheduler(event) if event.message == "accepting failed" => {
                 let last = self.accept_failed.replace(moment.at);
                 if last.is_some_and(|last| moment.at + TICK < last + self.numbers.accept_pause) {

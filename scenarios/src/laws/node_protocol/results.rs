@@ -12,6 +12,7 @@ use super::broker::{JobKey, key_of};
 use super::debts::Debts;
 use super::history::{History, Moment, What};
 use super::message::Message;
+use super::spending::winner;
 use super::{NodeProtocol, Rule, TICK, begins_or_ends_a_life, broken};
 
 pub(super) struct Results<'a> {
@@ -21,6 +22,8 @@ pub(super) struct Results<'a> {
     open: BTreeSet<JobKey>,
     /// The job of each attempt, of all lives.
     jobs: BTreeMap<String, JobKey>,
+    /// Attempts of earlier lives of the scheduler.
+    earlier: BTreeSet<String>,
     /// Good results, with what they say.
     good: BTreeMap<String, String>,
     /// Which attempt was answered to have won, by job.
@@ -49,6 +52,7 @@ impl<'a> Results<'a> {
             debts: Debts::default(),
             open: BTreeSet::new(),
             jobs: BTreeMap::new(),
+            earlier: BTreeSet::new(),
             good: BTreeMap::new(),
             won: BTreeMap::new(),
             decided: BTreeMap::new(),
@@ -58,6 +62,7 @@ impl<'a> Results<'a> {
     }
 
     fn forget(&mut self) {
+        self.earlier.extend(self.jobs.keys().cloned());
         self.open.clear();
         self.due.clear();
         self.won.clear();
@@ -79,7 +84,12 @@ impl<'a> Results<'a> {
                 if event.has("outcome", "result") {
                     let mut good = self.good.keys().filter(|id| self.jobs.get(*id) == Some(&key));
                     let only = good.next().filter(|_| good.next().is_none()).cloned();
-                    self.decided.insert(key, only);
+                    let winner = winner(event).map(str::to_owned).or(only);
+                    if let Some(winner) = &winner {
+                        // An attempt of an earlier life was at a job of a session of that life.
+                        self.jobs.insert(winner.clone(), key.clone());
+                    }
+                    self.decided.insert(key, winner);
                 }
             }
             "drained" => self.forget(),
@@ -93,10 +103,20 @@ impl<'a> Results<'a> {
             return;
         }
         self.good.insert(said.attempt_id.clone(), said.text.clone().unwrap_or_default());
-        let Some(key) = self.jobs.get(&said.attempt_id).filter(|key| self.open.contains(*key)) else { return };
+        let Some(key) = self.open_job(&said.attempt_id) else { return };
         let by = moment.at + self.numbers.on_the_way;
-        let (key, attempt) = (key.clone(), said.attempt_id.clone());
+        let attempt = said.attempt_id.clone();
         self.due.push(Due { by, since: moment.at, key, attempt, on, place: moment.place });
+    }
+
+    /// The open job of an attempt. One of an earlier life is at the only open job of its name, if there is one only.
+    fn open_job(&self, attempt: &str) -> Option<JobKey> {
+        let key = self.jobs.get(attempt)?;
+        if !self.earlier.contains(attempt) {
+            return self.open.get(key).cloned();
+        }
+        let mut namesakes = self.open.iter().filter(|open| open.0 == key.0);
+        namesakes.next().filter(|_| namesakes.next().is_none()).cloned()
     }
 
     fn answered(
@@ -108,7 +128,7 @@ impl<'a> Results<'a> {
     ) -> Result<(), Finding> {
         let id = &said.attempt_id;
         let was_owed = self.debts.pay(on, "result_ack", id);
-        if history.is_disturbed(on, Duration::ZERO, moment.at) {
+        if history.is_disturbed(on, Duration::ZERO, moment.at) || history.is_corrupted(moment.at) {
             return Ok(());
         }
         if !was_owed {
@@ -157,7 +177,10 @@ impl<'a> Results<'a> {
     }
 
     /// What a session is sent.
-    fn delivered(&self, moment: &Moment<'_>, said: &Message) -> Result<(), Finding> {
+    fn delivered(&self, moment: &Moment<'_>, said: &Message, history: &History<'_>) -> Result<(), Finding> {
+        if history.is_corrupted(moment.at) {
+            return Ok(());
+        }
         let text = said.text.as_deref().unwrap_or_default();
         if self.good.get(&said.attempt_id).is_none_or(|good| good != text) {
             let sentence =
@@ -201,7 +224,7 @@ impl Rule for Results<'_> {
                 self.submits.entry(said.job_id.clone()).or_default().push(said.clone());
                 Ok(())
             }
-            What::Session(Direction::ToClient, said) if said.kind == "result" => self.delivered(moment, said),
+            What::Session(Direction::ToClient, said) if said.kind == "result" => self.delivered(moment, said, history),
             What::Process(..)
             | What::Node(..)
             | What::Attempted(_)

@@ -13,6 +13,11 @@ use super::{TICK, broken};
 /// How much of a node's error the scheduler repeats, in characters.
 const LONGEST_ERROR: usize = 200;
 
+/// The attempt whose result is a job's outcome, where the scheduler says it.
+pub(super) fn winner(event: &LogEvent) -> Option<&str> {
+    event.field("attempt_id").filter(|id| *id != "none")
+}
+
 impl Broker<'_> {
     pub(super) fn attempt_spent(
         &mut self,
@@ -101,7 +106,12 @@ impl Broker<'_> {
         certain.map(|sign| sign.at).next_back()
     }
 
-    pub(super) fn job_finished(&mut self, moment: &Moment<'_>, event: &LogEvent) -> Result<(), Finding> {
+    pub(super) fn job_finished(
+        &mut self,
+        moment: &Moment<'_>,
+        event: &LogEvent,
+        history: &History<'_>,
+    ) -> Result<(), Finding> {
         let (key, outcome) = (key_of(event), event.field("outcome").unwrap_or_default());
         let Some(job) = self.jobs.get(&key) else {
             return Err(broken(
@@ -110,19 +120,44 @@ impl Broker<'_> {
                 format!("{} ended as {outcome}, and was not open.", key.0),
             ));
         };
-        self.is_outcome(moment, &key, job, outcome)?;
+        let winner = winner(event);
+        // Which attempt a result was of, and what it said, is not known when a character of it may have been changed.
+        let is_certain = outcome != "result" || !history.is_corrupted(moment.at);
+        if is_certain {
+            self.is_outcome(moment, &key, job, outcome)?;
+        }
+        if let Some(winner) = winner.filter(|_| is_certain) {
+            self.may_win(moment, &key, job, winner)?;
+        }
         let Some((job, attempts)) = self.close_job(&key) else { return Ok(()) };
         let good: Vec<&String> = job.attempts.iter().filter(|id| self.good.contains_key(*id)).collect();
         for (id, attempt) in &attempts {
-            // Of several good results the law cannot see which came first: the node of none of them has to be told.
-            let is_loser = outcome != "result" || !good.contains(&id);
+            let (may_have_lost, has_lost) = match winner {
+                Some(winner) => (id != winner, id != winner),
+                // Of several good results the law cannot see which came first: the node of none of them has to be told.
+                None if outcome == "result" => (!good.contains(&id) || good.len() > 1, !good.contains(&id)),
+                None => (true, true),
+            };
+            if may_have_lost {
+                self.cancellable.insert(id.clone());
+            }
             let connection = self.nodes.get(&attempt.node).and_then(|node| node.connection);
-            self.cancellable.insert(id.clone());
-            if let Some(on) = connection.filter(|_| is_loser && !attempt.failed) {
+            if let Some(on) = connection.filter(|_| has_lost && !attempt.failed) {
                 self.debts.owe(moment, self.numbers.on_the_way, on, "job_cancel", id);
             }
         }
         Ok(())
+    }
+
+    /// The result that is taken was sent, and is of this job.
+    fn may_win(&self, moment: &Moment<'_>, key: &JobKey, job: &Job, winner: &str) -> Result<(), Finding> {
+        let of_this_life = job.attempts.iter().any(|id| id == winner);
+        let of_an_earlier = self.of_earlier_lives.get(winner) == Some(&key.0);
+        if self.good.contains_key(winner) && (of_this_life || of_an_earlier) {
+            return Ok(());
+        }
+        let sentence = format!("{} has the result of {winner}, which no node has sent for it.", key.0);
+        Err(broken("takes another job's result", moment, sentence).witness([job.place]))
     }
 
     /// Whether a job may end so, and now.

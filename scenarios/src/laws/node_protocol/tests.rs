@@ -20,7 +20,7 @@ const CALM: &str = r#"
 100 node: registered | node_id=node-1 | epoch=e-1
 1000 alice#1 > {"type":"submit","job_id":"job-1","trace_id":"t-1","text":"hello","src_lang":"en","tgt_lang":"de"}
 1020 scheduler: submit accepted | session_id=s-1 | job_id=job-1 | trace_id=t-1
-1020 scheduler: job assigned | job_id=job-1 | attempt_id=att-1 | node_id=node-1 | trace_id=t-1
+1020 scheduler: job assigned | session_id=s-1 | job_id=job-1 | attempt_id=att-1 | node_id=node-1 | trace_id=t-1
 1020 node#1 < {"type":"job_assign","job_id":"job-1","attempt_id":"att-1","trace_id":"t-1","text":"hello","src_lang":"en","tgt_lang":"de"}
 1040 node: job taken | attempt_id=att-1
 1040 node#1 > {"type":"job_ack","job_id":"job-1","attempt_id":"att-1"}
@@ -108,11 +108,11 @@ fn what_is_said_as_well_convicts() {
     let mut judged = Vec::new();
     for (line, clause) in [
         (
-            "2000 scheduler: job assigned | job_id=job-1 | attempt_id=att-2 | node_id=node-1 | trace_id=t-1",
+            "2000 scheduler: job assigned | session_id=s-1 | job_id=job-1 | attempt_id=att-2 | node_id=node-1 | trace_id=t-1",
             "assigns a job twice",
         ),
         (
-            "2000 scheduler: job assigned | job_id=job-1 | attempt_id=att-1 | node_id=node-1 | trace_id=t-1",
+            "2000 scheduler: job assigned | session_id=s-1 | job_id=job-1 | attempt_id=att-1 | node_id=node-1 | trace_id=t-1",
             "gives an attempt's name twice",
         ),
         ("2000 scheduler: submit accepted | session_id=s-1 | job_id=job-1 | trace_id=t-1", "opens a known job again"),
@@ -125,19 +125,19 @@ fn what_is_said_as_well_convicts() {
         ("2000 scheduler: node lost | node_id=node-1 | generation=2", "generation"),
         ("2000 scheduler: node lost | node_id=node-1 | generation=1", "waits for a node that is gone"),
         (
-            "2000 scheduler: attempt spent | job_id=job-1 | attempt_id=att-1 | trace_id=t-1 | reason=not acknowledged",
+            "2000 scheduler: attempt spent | session_id=s-1 | job_id=job-1 | attempt_id=att-1 | trace_id=t-1 | reason=not acknowledged",
             "spends an attempt without a reason",
         ),
         (
-            "2000 scheduler: attempt spent | job_id=job-1 | attempt_id=att-1 | trace_id=t-1 | reason=no progress",
+            "2000 scheduler: attempt spent | session_id=s-1 | job_id=job-1 | attempt_id=att-1 | trace_id=t-1 | reason=no progress",
             "spends an attempt too early",
         ),
         (
-            "2000 scheduler: attempt spent | job_id=job-1 | attempt_id=att-1 | trace_id=t-1 | reason=failed: no",
+            "2000 scheduler: attempt spent | session_id=s-1 | job_id=job-1 | attempt_id=att-1 | trace_id=t-1 | reason=failed: no",
             "spends an attempt without a reason",
         ),
         (
-            "4000 scheduler: attempt spent | job_id=job-1 | attempt_id=att-1 | trace_id=t-1 | reason=no progress",
+            "4000 scheduler: attempt spent | session_id=s-1 | job_id=job-1 | attempt_id=att-1 | trace_id=t-1 | reason=no progress",
             "spends an attempt that does not count",
         ),
         (r#"2000 node#1 < {"type":"job_cancel","job_id":"job-1","attempt_id":"att-1"}"#, "cancels what is not over"),
@@ -176,7 +176,7 @@ fn what_is_said_as_well_convicts() {
 fn a_node_that_comes_back_is_the_same_node_and_hands_in_what_it_has() {
     let back = r#"2000 node#1 reset
 2000 scheduler: node lost | node_id=node-1 | generation=1 | close_code=1006 | by=network
-2000 scheduler: attempt spent | job_id=job-1 | attempt_id=att-1 | trace_id=t-1 | reason=node lost
+2000 scheduler: attempt spent | session_id=s-1 | job_id=job-1 | attempt_id=att-1 | trace_id=t-1 | reason=node lost
 2010 node: scheduler lost | close_code=1006
 "#;
     let calm = with(back)
@@ -188,7 +188,7 @@ fn a_node_that_comes_back_is_the_same_node_and_hands_in_what_it_has() {
 7040 node#2 upgraded
 7060 node#2 > {"type":"node_register","node_id":"node-1","token":"0123456789abcdef","capacity":1}
 7080 scheduler: node registered | node_id=node-1 | generation=2
-7080 scheduler: job assigned | job_id=job-1 | attempt_id=att-2 | node_id=node-1 | trace_id=t-1
+7080 scheduler: job assigned | session_id=s-1 | job_id=job-1 | attempt_id=att-2 | node_id=node-1 | trace_id=t-1
 7080 node#2 < {"type":"node_register_ack","node_id":"node-1","token":"0123456789abcdef","epoch":"e-1"}
 7080 node#2 < {"type":"job_assign","job_id":"job-1","attempt_id":"att-2","trace_id":"t-1","text":"hello","src_lang":"en","tgt_lang":"de"}
 7100 node: registered | node_id=node-1 | epoch=e-1
@@ -223,6 +223,44 @@ fn a_node_that_comes_back_is_the_same_node_and_hands_in_what_it_has() {
         judged.push((instead.to_owned(), verdict(&other, 9000), clause));
     }
     assert_judged(&judged);
+}
+
+#[test]
+fn a_node_is_who_shows_the_token() {
+    let shows = |token: &str, answer: &str| {
+        let comes = "2000 mallory#1 attempted\n2010 mallory#1 upgraded\n";
+        let hello =
+            format!(r#"2020 mallory#1 > {{"type":"node_register","node_id":"node-1","token":"{token}","capacity":1}}"#);
+        verdict(&with(&format!("{comes}{hello}\n{answer}")), 2100)
+    };
+    let as_another = r#"2040 scheduler: node registered | node_id=node-2 | generation=1
+2040 mallory#1 < {"type":"node_register_ack","node_id":"node-2","token":"fedcba9876543210","epoch":"e-1"}"#;
+    assert_eq!(shows("forged", "2040 mallory#1 <close 4003"), "1 registrations, 1 attempts");
+    assert_eq!(shows("forged", as_another), "takes a wrong token");
+    assert_eq!(shows("0123456789abcdef", "2040 mallory#1 <close 4003"), "refuses a right token");
+    let unanswered = CALM.lines().take(7).fold(String::new(), |run, line| run + line + "\n");
+    let unanswered = unanswered + "0 scheduler: listening\n0 node: started\n70 node#1 silent\n";
+    assert_eq!(verdict(&(unanswered.clone() + "8060 node#1 >close 1000"), 9000), "gives up too soon @ node");
+    assert_ne!(verdict(&(unanswered + "10060 node#1 >close 1000"), 10_100), "gives up too soon @ node");
+}
+
+#[test]
+fn the_result_that_is_taken_is_the_jobs_own_and_its_node_is_not_told_to_stop() {
+    let won_by = |attempt: &str| CALM.replacen("outcome=result", &format!("attempt_id={attempt} | outcome=result"), 1);
+    assert_eq!(verdict(&won_by("att-1"), 5500), "1 registrations, 1 attempts");
+    assert_eq!(verdict(&won_by("att-9"), 5500), "takes another job's result");
+    let stopped = r#"3030 node#1 < {"type":"job_cancel","job_id":"job-1","attempt_id":"att-1"}"#;
+    assert_eq!(verdict(&(won_by("att-1") + stopped), 5500), "cancels what is not over");
+}
+
+#[test]
+fn a_connection_of_a_host_that_has_crashed_before_is_judged_as_any_other() {
+    let again = "10 node crashed\n20 node started\n30 node#1 attempted";
+    let run = CALM.replacen("0 node#1 attempted", again, 1);
+    assert_eq!(verdict(&run, 5500), "1 registrations, 1 attempts");
+    let run: String =
+        run.lines().filter(|line| !line.starts_with("1040 node#1 >")).map(|line| format!("{line}\n")).collect();
+    assert_eq!(verdict(&run, 5500), "job_ack @ node");
 }
 
 #[test]
@@ -282,6 +320,7 @@ fn read(line: &str) -> Vec<Record> {
             "started" => ProcessEvent::Started,
             "stop" => ProcessEvent::StopRequested,
             "ended" => ProcessEvent::Exited { error: None },
+            "crashed" => ProcessEvent::Crashed,
             other => panic!("{other}"),
         };
         return vec![record(Some(subject), RecordKind::Process(event))];
@@ -294,6 +333,8 @@ fn read(line: &str) -> Vec<Record> {
     match said.split_once(' ') {
         Some((">", said)) => vec![unit(Direction::ToServer, text(said))],
         Some(("<", said)) => vec![unit(Direction::ToClient, text(said))],
+        Some((">close", code)) => vec![unit(Direction::ToServer, close(code))],
+        Some(("<close", code)) => vec![unit(Direction::ToClient, close(code))],
         _ => match said {
             "attempted" => vec![event(ConnectionEvent::Attempted)],
             "upgraded" => {
@@ -310,6 +351,10 @@ fn read(line: &str) -> Vec<Record> {
             other => panic!("{other}"),
         },
     }
+}
+
+fn close(code: &str) -> Unit {
+    Unit::WsControl { kind: FrameKind::Close, code: Some(code.parse().expect("a code")), reason: None }
 }
 
 fn logged(host: &str, said: &str) -> RecordKind {

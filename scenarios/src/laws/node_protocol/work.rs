@@ -299,13 +299,13 @@ impl Bench {
         let Some(asked) = self.assigned.get(id) else {
             return Err(broken("works on what was not assigned", moment, format!("{id} was taken, and not assigned.")));
         };
-        let job = &asked.job_id;
         // The work that runs goes on for the later attempt at the same job.
-        let earlier = self
-            .running
-            .keys()
-            .find(|other| self.assigned.get(*other).is_some_and(|other| other.job_id == *job))
-            .cloned();
+        let of = |message: &Message| {
+            let Message { job_id, text, src_lang, tgt_lang, .. } = message.clone();
+            (job_id, text, src_lang, tgt_lang)
+        };
+        let is_same_work = |other: &&String| self.assigned.get(*other).is_some_and(|other| of(other) == of(asked));
+        let earlier = self.running.keys().find(is_same_work).cloned();
         if earlier.is_none() && self.stopping.is_some() {
             return Err(broken(
                 "begins work while it stops",

@@ -91,8 +91,12 @@ impl<'a> Clients<'a> {
             "session lost" => {
                 let code: u16 = event.field("close_code").and_then(|code| code.parse().ok()).unwrap_or_default();
                 let by_peer = event.field("by") == Some("peer");
+                client.waits_for_its_jobs(moment, host, event, numbers)?;
                 client.blamed =
                     if by_peer && matches!(code, 1003 | 1007 | 1008 | 1009) { client.blamed + 1 } else { 0 };
+                if let Some(on) = client.ready {
+                    client.jobs.lost(on, client.blamed > 0);
+                }
                 client.orphaned |= event.field("by") == Some("us") && code == 1008;
                 if (by_peer, code) == (true, 4003) {
                     (client.session, client.orphaned) = (None, false);
@@ -132,8 +136,7 @@ impl<'a> Clients<'a> {
             "submit" => {
                 debts.pay(on, SUBMIT, &said.job_id);
                 if client.blamed > 0 || history.is_touched(on, moment.at) {
-                    client.jobs.sent(said, on);
-                    return Ok(());
+                    return client.jobs.sent(moment, on, said, host);
                 }
                 client.jobs.submitted(moment, on, said, host)
             }
@@ -174,6 +177,8 @@ impl<'a> Clients<'a> {
             "submit_ack" => {
                 let is_news =
                     client.jobs.find(&said.job_id).is_some_and(|job| job.outcome.is_none() && !job.acknowledged);
+                // An outcome that is held back for an earlier one is there all the same.
+                let is_news = is_news && !client.by_job.contains_key(&said.job_id);
                 if is_news && client.ready == Some(on) {
                     debts.told(moment, numbers.on_the_way, own, (NEWS, said.job_id.clone()));
                 }
@@ -258,6 +263,25 @@ impl Client {
             return Err(broken("a client asks to go on at the wrong place", moment, Some(host), sentence));
         }
         Ok(())
+    }
+
+    /// A client that leaves by itself has been told what became of its jobs, or has waited for it.
+    fn waits_for_its_jobs(
+        &self,
+        moment: &Moment<'_>,
+        host: &HostName,
+        event: &LogEvent,
+        numbers: &SessionProtocol,
+    ) -> Result<(), Finding> {
+        let waits = self.said_close.is_some_and(|(at, _)| moment.at + TICK < at + numbers.close);
+        let leaves = (event.field("by"), event.field("close_code")) == (Some("us"), Some("1000"));
+        match self.jobs.all.iter().find(|job| job.outcome.is_none()) {
+            Some(job) if leaves && waits => {
+                let sentence = format!("{host} leaves, and does not wait for what becomes of {}.", job.id);
+                Err(broken("a client that leaves does not wait", moment, Some(host), sentence))
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// A session is up: what may not have arrived is sent again.

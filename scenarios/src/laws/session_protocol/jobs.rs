@@ -10,6 +10,9 @@ use super::broken;
 use super::history::Moment;
 use super::message::Message;
 
+/// How many connections in a row may be closed over a job before it is refused.
+const STRIKES: u32 = 2;
+
 /// The jobs of one client process, in the order in which its user handed them in.
 #[derive(Default)]
 pub(super) struct Jobs {
@@ -26,6 +29,8 @@ pub(super) struct Job {
     sent_on: Option<usize>,
     pub(super) acknowledged: bool,
     pub(super) outcome: Option<String>,
+    /// Closes in a row over a message, while it was on the wire and not acknowledged.
+    strikes: u32,
     /// When it was acknowledged or settled: what was queued before may leave in the same instant.
     pub(super) changed: Duration,
     place: usize,
@@ -41,6 +46,7 @@ impl Jobs {
             sent_on: None,
             acknowledged: false,
             outcome: None,
+            strikes: 0,
             changed: moment.at,
             place,
         });
@@ -50,9 +56,35 @@ impl Jobs {
         self.places.get(id).and_then(|place| self.all.get_mut(*place))
     }
 
-    /// A submit is on the wire, and whether it should be is not known.
-    pub(super) fn sent(&mut self, said: &Message, on: usize) {
-        self.find(&said.job_id).into_iter().for_each(|job| job.sent_on = Some(on));
+    /// A connection on which a session was up is lost; `is_blamed` if the scheduler closed it over a message.
+    pub(super) fn lost(&mut self, on: usize, is_blamed: bool) {
+        for job in &mut self.all {
+            let was_in_flight = job.sent_on == Some(on) && !job.acknowledged && job.outcome.is_none();
+            job.strikes = if is_blamed && was_in_flight { job.strikes + 1 } else { 0 };
+        }
+    }
+
+    /// A submit is on the wire while one of its kind is under suspicion, or something of it is changed on the way.
+    ///
+    /// # Errors
+    /// If connections were closed over it as often as they may be.
+    pub(super) fn sent(
+        &mut self,
+        moment: &Moment<'_>,
+        on: usize,
+        said: &Message,
+        client: &HostName,
+    ) -> Result<(), Finding> {
+        let Some(job) = self.find(&said.job_id) else { return Ok(()) };
+        job.sent_on = Some(on);
+        if job.strikes < STRIKES {
+            return Ok(());
+        }
+        let sentence = format!(
+            "{} was on {} connections that were closed over a message, and is sent again.",
+            job.id, job.strikes
+        );
+        Err(broken("a job that was blamed is sent again", moment, Some(client), sentence))
     }
 
     /// A submit is on the wire.

@@ -3,12 +3,13 @@
 //!
 //! - [`SessionProtocol`] (here): the numbers, and the rules in their order.
 //! - `history`: a run as this leg sees it; `message`: what stands on the wire; `debts`: what must follow soon.
-//! - `greeting`: who speaks first, and who is taken for whom.
+//! - `greeting`: who speaks first; `claims`: who is taken for whom.
 //! - `sessions`: what the scheduler keeps for whom; `keeping`: for how long; `outcomes`: what it sends, in which order, and how often.
 //! - `client`: what a client says, and tells its user; `jobs`: its jobs.
 //! - `closing`: close codes, and what may follow a Close.
 //! - `pace`: pings, pongs, and silence.
 
+mod claims;
 mod client;
 mod closing;
 mod debts;
@@ -27,9 +28,10 @@ use std::time::Duration;
 
 use halfopen::check::{Check, Evidence, Finding};
 use halfopen::name::HostName;
-use halfopen::trace::{ProcessEvent, Record};
+use halfopen::trace::Record;
 use serde::Deserialize;
 
+use super::leg::begins_or_ends_a_life;
 use history::{History, Moment};
 
 /// Clients and the scheduler keep their protocol. The numbers are the protocol's; a scenario whose services are configured to
@@ -160,14 +162,6 @@ impl Check for SessionProtocol {
 
     fn examine(&self, evidence: &Evidence) -> Result<String, Finding> {
         self.examine_records(evidence.records, evidence.last.at)
-    }
-}
-
-/// Whether a process knows nothing of what was before.
-fn begins_or_ends_a_life(event: &ProcessEvent) -> bool {
-    match event {
-        ProcessEvent::Started | ProcessEvent::Exited { .. } | ProcessEvent::Crashed | ProcessEvent::PowerLost => true,
-        ProcessEvent::Panicked { .. } | ProcessEvent::StopRequested | ProcessEvent::Survivors { .. } => false,
     }
 }
 

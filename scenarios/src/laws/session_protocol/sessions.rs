@@ -17,13 +17,13 @@ pub(super) struct Sessions<'a> {
     pub(super) numbers: &'a SessionProtocol,
     pub(super) sessions: BTreeMap<String, Session>,
     /// What clients have asked for, by connection.
-    resumes: BTreeMap<usize, Option<Resume>>,
+    pub(super) resumes: BTreeMap<usize, Option<Resume>>,
     /// The session that each connection carries.
     pub(super) carried: BTreeMap<usize, String>,
     /// The process's epoch, and those of earlier ones.
-    epoch: Option<String>,
-    epochs: BTreeSet<String>,
-    tokens: BTreeSet<String>,
+    pub(super) epoch: Option<String>,
+    pub(super) epochs: BTreeSet<String>,
+    pub(super) tokens: BTreeSet<String>,
     /// A session whose connection was told 4001: its newer connection follows in the same instant.
     pub(super) replaced: Option<(String, Duration, usize)>,
     /// Which job each attempt is at, by name and trace, and what nodes have made of it.
@@ -41,7 +41,7 @@ pub(super) struct Sessions<'a> {
 
 /// A session of this process.
 pub(super) struct Session {
-    token: Option<String>,
+    pub(super) token: Option<String>,
     generation: u64,
     pub(super) present: bool,
     pub(super) connection: Option<usize>,
@@ -50,7 +50,7 @@ pub(super) struct Session {
     /// A message of it was too long to be recorded.
     pub(super) opaque: bool,
     pub(super) changed: Duration,
-    leaving: bool,
+    pub(super) leaving: bool,
     /// The latest greeting, submit or outcome.
     pub(super) last_data: Duration,
     /// Since when an acknowledgement has been owed without progress.
@@ -228,7 +228,8 @@ impl<'a> Sessions<'a> {
         };
         let idles = session.is_idle() && moment.at + TICK >= session.last_data + numbers.idle;
         let owes = session.owed_since.is_some_and(|since| moment.at + TICK >= since + numbers.ack);
-        let is_touched = session.connection.is_none_or(|on| history.is_touched(on, moment.at));
+        let is_touched =
+            session.connection.is_none_or(|on| history.is_touched(on, moment.at) || history.over(on) < moment.at);
         let has_reason = match (code, event.field("by")) {
             (1000, Some("us")) => idles || is_touched || (session.leaving && session.is_idle()),
             (1011, Some("timeout")) => owes || is_touched,
@@ -334,64 +335,6 @@ impl<'a> Sessions<'a> {
             _ => Ok(()),
         }
     }
-
-    /// A client is told who it is.
-    fn greeted(
-        &mut self,
-        moment: &Moment<'_>,
-        on: usize,
-        said: &Message,
-        history: &History<'_>,
-    ) -> Result<(), Finding> {
-        self.debts.pay(on, "the answer to a greeting is late", "");
-        let asked = self.resumes.get(&on).cloned().flatten();
-        let is_new_epoch = self.epoch.is_none() && !self.epochs.contains(&said.epoch);
-        let is_same_epoch = self.epoch.as_ref() == Some(&said.epoch);
-        self.epoch.get_or_insert_with(|| said.epoch.clone());
-        let refused = |clause, sentence: String| Err(broken(clause, moment, None, sentence));
-        if !is_new_epoch && !is_same_epoch {
-            return refused("an epoch is not its process's", format!("{} is another process's epoch.", said.epoch));
-        }
-        let known = asked.as_ref().is_some_and(|asked| {
-            let session = self.sessions.get(&asked.session_id).filter(|session| !session.leaving);
-            asked.epoch == said.epoch && session.is_some_and(|session| session.token.as_ref() == Some(&asked.token))
-        });
-        let is_it = asked.as_ref().is_some_and(|asked| asked.session_id == said.session_id);
-        let resumed = said.resumed == Some(true);
-        if (known && !resumed) || (resumed && !is_it) {
-            return refused(
-                "a client is taken for another",
-                format!("{} is not what was asked for on {}.", said.session_id, history.name(on)),
-            );
-        }
-        let Some(session) = self.sessions.get_mut(&said.session_id).filter(|session| session.connection.is_none())
-        else {
-            return refused(
-                "a session is told that is not connected",
-                format!("{} is told on {}.", said.session_id, history.name(on)),
-            );
-        };
-        if !session.present {
-            // It was lost again before its answer had left.
-            return Ok(());
-        }
-        let is_news = session.token.is_none() && self.tokens.insert(said.token.clone());
-        if !is_news && session.token.as_ref() != Some(&said.token) {
-            return refused(
-                "a token is another's",
-                format!("{} has two tokens, or one that is not its own.", said.session_id),
-            );
-        }
-        session.token = Some(said.token.clone());
-        session.connection = Some(on);
-        self.carried.insert(on, said.session_id.clone());
-        if said.next_seq != session.cursor || (!resumed && said.next_seq != 1) {
-            let sentence = format!("{} goes on at {}, not at {}.", said.session_id, session.cursor, said.next_seq);
-            return refused("a session goes on at the wrong place", sentence);
-        }
-        self.owe_what_waits(moment, on, history);
-        Ok(())
-    }
 }
 
 impl Session {
@@ -460,6 +403,7 @@ impl Rule for Sessions<'_> {
                 }
                 Ok(())
             }
+            What::Close(on, Direction::ToClient, Some(4003), _) => self.token_refused(moment, *on, history),
             What::Close(on, Direction::ToClient, code, _) => {
                 self.debts.pay(*on, CLOSE, &code.unwrap_or_default().to_string());
                 self.debts.goodbye(moment, *on, Direction::ToClient, history)

@@ -153,6 +153,61 @@ fn an_idle_session_is_closed_in_time_and_an_absent_one_is_forgotten_in_time() {
     assert_eq!(away(None, 700_000), "a session is not forgotten");
 }
 
+#[test]
+fn a_session_is_whose_token_is_shown() {
+    let mallory = |records: Vec<Record>| records.into_iter().map(of_mallory).collect::<Vec<_>>();
+    let asks = |token: &str, epoch: &str, answer: Vec<Record>| {
+        let resume = format!(
+            r#"{{"type":"session_init","resume":{{"session_id":"s-1","token":"{token}","epoch":"{epoch}","last_seq":1}}}}"#
+        );
+        let mut run = in_order();
+        run.extend(mallory(vec![
+            record(2000, None, RecordKind::Connection { id: connection(), event: ConnectionEvent::Attempted }),
+            unit(2000, UP, Unit::HttpRequest { method: "GET".to_owned(), target: "/ws/session".to_owned() }),
+            unit(2000, DOWN, Unit::HttpResponse { status: 101 }),
+            text(2020, UP, &resume),
+        ]));
+        run.extend(answer);
+        run.sort_by_key(|record| record.at);
+        judged(&run)
+    };
+    let refused = || mallory(vec![closes(2040, DOWN, 4003, "wrong token")]);
+    assert_eq!(asks("forged", "e", refused()), "1 greetings, 1 outcomes");
+    assert_eq!(asks("x", "e", refused()), "a right token is refused");
+    let log = |message: &str, fields: &[_]| logged(2040, "scheduler", "halfopen_scheduler", message, fields);
+    let told = |id: &str, resumed: bool, next_seq: u64, token: &str| {
+        let answer = format!(
+            r#"{{"type":"session_init_ack","session_id":"{id}","token":"{token}","epoch":"e","resumed":{resumed},"next_seq":{next_seq}}}"#
+        );
+        of_mallory(text(2040, DOWN, &answer))
+    };
+    let as_another = || {
+        vec![
+            log("session connected", &[("session_id", "s-2"), ("generation", "1"), ("resumed", "false")]),
+            told("s-2", false, 1, "y"),
+        ]
+    };
+    assert_eq!(asks("forged", "e", as_another()), "a wrong token is not refused");
+    assert_eq!(asks("x", "earlier", as_another()), "2 greetings, 1 outcomes");
+    let as_the_owner = || {
+        let lost = [("session_id", "s-1"), ("generation", "1"), ("close_code", "4001"), ("by", "us")];
+        vec![
+            log("session lost", &lost),
+            closes(2040, DOWN, 4001, "replaced"),
+            log("session connected", &[("session_id", "s-1"), ("generation", "2"), ("resumed", "true")]),
+            told("s-1", true, 2, "x"),
+        ]
+    };
+    assert_eq!(asks("x", "earlier", as_the_owner()), "a client is taken for another");
+}
+
+fn of_mallory(mut record: Record) -> Record {
+    if let RecordKind::Connection { id, .. } | RecordKind::Unit { connection: id, .. } = &mut record.what {
+        id.link.client = "mallory".into();
+    }
+    record
+}
+
 /// A client greets, submits a job, and acknowledges its result.
 fn in_order() -> Vec<Record> {
     let change = |at, event| record(at, None, RecordKind::Connection { id: connection(), event });

@@ -130,7 +130,9 @@ fn take(text: &str, outgoing: &UnboundedSender<Message>, shared: &Shared, genera
     assert!(message.is_ok() || !trusts(shared), "a client speaks the protocol");
     match (message, &*peer) {
         (Ok(FromSession::SessionInit { resume, .. }), Peer::Unknown) => {
-            *peer = Peer::Session(shared.tables().hello(generation, outgoing, resume));
+            if let Some(id) = shared.tables().hello(generation, outgoing, resume) {
+                *peer = Peer::Session(id);
+            }
         }
         (Ok(message), Peer::Session(id)) => shared.tables().session_says(id, message),
         (Ok(_) | Err(_), _) => {}

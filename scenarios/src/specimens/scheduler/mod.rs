@@ -56,6 +56,12 @@ pub enum Defect {
     ExitsWithAFailedAccept,
     /// No end of a connection is logged above debug, whatever caused it.
     NoErrorIsLogged,
+    /// A session goes to any client that names it.
+    TakesAnyToken,
+    /// A session's name and token are good in any epoch.
+    TakesAnyEpoch,
+    /// The connection that had a session is not told that another has it.
+    KeepsTheFirstOwner,
 }
 
 /// How often timers are looked at.

@@ -9,6 +9,7 @@ use halfopen_link::message::{FailureCode, FromNode, FromSession, Resume, Submit,
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tracing::{debug, info};
 
 use super::{Defect, TARGET};
@@ -21,13 +22,18 @@ const NO_PROGRESS: Duration = Duration::from_secs(30);
 /// A connection's number, in the order of their being accepted: an entry's generation.
 pub(super) type Generation = u64;
 
+/// A job: its name and its trace, which stay when it is submitted in another session.
+type JobKey = (String, String);
+
 pub(super) struct Tables {
     pub(super) defect: Defect,
     epoch: String,
     sessions: BTreeMap<String, Session>,
     node: Option<Node>,
-    jobs: BTreeMap<String, Job>,
-    finished: BTreeSet<String>,
+    jobs: BTreeMap<JobKey, Job>,
+    finished: BTreeSet<JobKey>,
+    /// The job of each attempt.
+    attempted: BTreeMap<String, JobKey>,
     /// Results that were looked at.
     seen: BTreeSet<String>,
     attempts: u64,
@@ -40,7 +46,14 @@ struct Session {
     connection: Option<(Generation, UnboundedSender<Message>)>,
     next_seq: u64,
     /// What its client has not acknowledged.
-    outbox: BTreeMap<u64, (String, ToSession)>,
+    outbox: BTreeMap<u64, Kept>,
+}
+
+/// An outcome that is not acknowledged.
+struct Kept {
+    job_id: String,
+    message: ToSession,
+    was_sent: bool,
 }
 
 struct Node {
@@ -71,10 +84,10 @@ impl Node {
 
 impl Job {
     /// Its attempt counts no longer, if it has one.
-    fn spend(&mut self, job_id: &str, reason: &str) {
+    fn spend(&mut self, reason: &str) {
         if self.dispatched.take().is_some() {
-            let (attempt_id, trace_id) = (&self.attempt_id, &self.submit.trace_id);
-            info!(target: TARGET, job_id, %attempt_id, %trace_id, reason, "attempt spent");
+            let Self { submit: Submit { job_id, trace_id, .. }, attempt_id, session, .. } = &*self;
+            info!(target: TARGET, job_id, %attempt_id, %trace_id, session_id = session, reason, "attempt spent");
         }
     }
 }
@@ -88,34 +101,50 @@ impl Tables {
             node: None,
             jobs: BTreeMap::new(),
             finished: BTreeSet::new(),
+            attempted: BTreeMap::new(),
             seen: BTreeSet::new(),
             attempts: 0,
             open: BTreeSet::new(),
         }
     }
 
-    /// The session that a hello begins or takes up again.
+    /// The session that a hello begins or takes up again; none if it is refused.
     pub(super) fn hello(
         &mut self,
         generation: Generation,
         outgoing: &UnboundedSender<Message>,
         resume: Option<Resume>,
-    ) -> String {
-        let known = resume.filter(|resume| {
-            resume.epoch == self.epoch
-                && self.sessions.get(&resume.session_id).is_some_and(|session| session.token == resume.token)
-        });
+    ) -> Option<String> {
+        let any = |defect| self.defect == defect;
+        let known = resume.filter(|resume| any(Defect::TakesAnyEpoch) || resume.epoch == self.epoch);
+        let session = known.as_ref().and_then(|resume| self.sessions.get(&resume.session_id));
+        let is_its_own = session.zip(known.as_ref()).is_some_and(|(session, resume)| session.token == resume.token);
+        let is_owner = is_its_own || session.is_some() && any(Defect::TakesAnyToken);
+        let refused = match (session, &known) {
+            (Some(session), Some(resume)) if is_owner => (resume.last_seq >= session.next_seq).then_some(1008),
+            (Some(session), _) => session.connection.is_some().then_some(4003),
+            (None, _) => None,
+        };
+        if let Some(code) = refused {
+            close(outgoing, code);
+            return None;
+        }
+        let known = known.filter(|_| is_owner);
         let (id, last_seq) = match &known {
             Some(resume) => (resume.session_id.clone(), resume.last_seq),
             None => (id::session(), 0),
         };
+        self.acknowledged(&id, last_seq);
         let session = self.sessions.entry(id.clone()).or_insert_with(|| Session {
             token: id::token(),
             connection: None,
             next_seq: 1,
             outbox: BTreeMap::new(),
         });
-        session.connection = Some((generation, outgoing.clone()));
+        let old = session.connection.replace((generation, outgoing.clone()));
+        if let Some((_, old)) = old.filter(|_| self.defect != Defect::KeepsTheFirstOwner) {
+            close(&old, 4001);
+        }
         info!(target: TARGET, session_id = %id, generation, resumed = known.is_some(), "session connected");
         let ack = ToSession::SessionInitAck {
             session_id: id.clone(),
@@ -125,11 +154,15 @@ impl Tables {
             next_seq: session.next_seq,
         };
         tell(outgoing, &ack);
-        for (_, message) in session.outbox.range(last_seq + 1..).map(|(_, kept)| kept) {
-            tell(outgoing, message);
+        for kept in session.outbox.values_mut() {
+            if let ToSession::Result { redelivered, .. } = &mut kept.message {
+                *redelivered = kept.was_sent;
+            }
+            kept.was_sent = true;
+            tell(outgoing, &kept.message);
         }
         self.gauges();
-        id
+        Some(id)
     }
 
     pub(super) fn session_says(&mut self, id: &str, message: FromSession) {
@@ -150,7 +183,8 @@ impl Tables {
         if let Some((_, outgoing)) = self.sessions.get(session).and_then(|session| session.connection.as_ref()) {
             tell(outgoing, &ToSession::SubmitAck { job_id: job_id.clone() });
         }
-        if self.jobs.contains_key(&job_id) || self.finished.contains(&job_id) {
+        let key = (job_id.clone(), submit.trace_id.clone());
+        if self.jobs.contains_key(&key) || self.finished.contains(&key) {
             return;
         }
         info!(target: TARGET, session_id = session, %job_id, trace_id = %submit.trace_id, "submit accepted");
@@ -166,14 +200,20 @@ impl Tables {
             attempt_id: String::new(),
             waits,
         };
-        self.jobs.insert(job_id, job);
+        self.jobs.insert(key, job);
         self.assign();
+    }
+
+    /// The job that a node speaks of. An attempt of an earlier life is known by its job's name.
+    fn meant(&self, job_id: &str, attempt_id: &str) -> Option<JobKey> {
+        let known = self.attempted.get(attempt_id);
+        known.or_else(|| self.jobs.keys().find(|(name, _)| name == job_id)).cloned()
     }
 
     fn acknowledged(&mut self, id: &str, upto_seq: u64) {
         let Some(session) = self.sessions.get_mut(id) else { return };
         let later = session.outbox.split_off(&(upto_seq + 1));
-        for (seq, (job_id, message)) in std::mem::replace(&mut session.outbox, later) {
+        for (seq, Kept { job_id, message, .. }) in std::mem::replace(&mut session.outbox, later) {
             if let ToSession::Result { .. } = message {
                 info!(target: TARGET, session_id = id, %job_id, seq, "result delivered");
             }
@@ -184,15 +224,18 @@ impl Tables {
     fn assign(&mut self) {
         let Some(node) = &self.node else { return };
         let busy = self.jobs.values().filter(|job| job.waits && job.dispatched.is_some()).count();
-        let mut waiting: Vec<_> = self.jobs.values_mut().filter(|job| job.waits && job.dispatched.is_none()).collect();
-        waiting.sort_by_key(|job| job.order);
-        for job in waiting.into_iter().take(node.capacity.saturating_sub(busy)) {
+        let mut waiting: Vec<_> =
+            self.jobs.iter_mut().filter(|(_, job)| job.waits && job.dispatched.is_none()).collect();
+        waiting.sort_by_key(|(_, job)| job.order);
+        for (key, job) in waiting.into_iter().take(node.capacity.saturating_sub(busy)) {
             self.attempts += 1;
             job.dispatched = Some(Instant::now());
             let attempt_id = format!("{}-{}", self.epoch, self.attempts);
             let Submit { job_id, trace_id, .. } = &job.submit;
-            info!(target: TARGET, %job_id, %attempt_id, node_id = %node.id, %trace_id, "job assigned");
+            let session = &job.session;
+            info!(target: TARGET, %job_id, %attempt_id, node_id = %node.id, %trace_id, session_id = session, "job assigned");
             job.attempt_id = attempt_id.clone();
+            self.attempted.insert(attempt_id.clone(), key.clone());
             let assignment = ToNode::JobAssign {
                 job_id: job.submit.job_id.clone(),
                 attempt_id: attempt_id.clone(),
@@ -218,8 +261,10 @@ impl Tables {
                 self.node = Some(Node { id: node_id.clone(), generation, outgoing: outgoing.clone(), capacity });
                 tell(&outgoing, &ToNode::NodeRegisterAck { node_id, token, epoch: self.epoch.clone() });
             }
-            FromNode::JobAck { job_id, .. } | FromNode::JobProgress { job_id, .. } => {
-                if let Some(job) = self.jobs.get_mut(&job_id).filter(|job| job.dispatched.is_some()) {
+            FromNode::JobAck { job_id, attempt_id } | FromNode::JobProgress { job_id, attempt_id } => {
+                let key = self.meant(&job_id, &attempt_id);
+                let job = key.and_then(|key| self.jobs.get_mut(&key));
+                if let Some(job) = job.filter(|job| job.dispatched.is_some()) {
                     job.dispatched = Some(Instant::now());
                 }
             }
@@ -229,8 +274,8 @@ impl Tables {
                 }
             }
             FromNode::JobResult { job_id, attempt_id, ok: false, text } => {
-                if let Some(job) = self.jobs.get_mut(&job_id) {
-                    job.spend(&job_id, &format!("failed: {text}"));
+                if let Some(job) = self.meant(&job_id, &attempt_id).and_then(|key| self.jobs.get_mut(&key)) {
+                    job.spend(&format!("failed: {text}"));
                 }
                 tell(outgoing, &ToNode::ResultAck { job_id: job_id.clone(), attempt_id, accepted: false });
             }
@@ -246,21 +291,22 @@ impl Tables {
             if !self.seen.insert(attempt_id.to_owned()) {
                 return Some(false);
             }
-            let job = self.jobs.get(job_id)?;
+            let job = self.meant(job_id, attempt_id).and_then(|key| self.jobs.get(&key))?;
             let away = self.sessions.get(&job.session).is_none_or(|session| session.connection.is_none());
             if away {
                 debug!(target: TARGET, job_id, "its session is away; the node will have to send it again");
                 return None;
             }
         }
-        let Some(job) = self.jobs.get_mut(job_id) else { return Some(false) };
+        let Some(key) = self.meant(job_id, attempt_id) else { return Some(false) };
+        let Some(job) = self.jobs.get_mut(&key) else { return Some(false) };
         let (session, trace_id) = (job.session.clone(), job.submit.trace_id.clone());
         if self.defect == Defect::TimerOutlivesResult {
             job.waits = false;
         } else {
-            self.jobs.remove(job_id);
+            self.jobs.remove(&key);
         }
-        let fresh = self.finished.insert(job_id.to_owned());
+        let fresh = self.finished.insert(key);
         if fresh {
             info!(target: TARGET, job_id, session_id = %session, %trace_id, outcome = "result", "job finished");
             let (job_id, attempt_id) = (job_id.to_owned(), attempt_id.to_owned());
@@ -275,9 +321,10 @@ impl Tables {
         Some(fresh)
     }
 
-    fn fail(&mut self, job_id: &str, code: FailureCode) {
-        let Some(job) = self.jobs.remove(job_id) else { return };
-        self.finished.insert(job_id.to_owned());
+    fn fail(&mut self, key: JobKey, code: FailureCode) {
+        let Some(job) = self.jobs.remove(&key) else { return };
+        let job_id = job.submit.job_id.as_str();
+        self.finished.insert(key);
         let trace_id = &job.submit.trace_id;
         info!(target: TARGET, job_id, session_id = %job.session, %trace_id, outcome = code.name(), "job finished");
         let id = job_id.to_owned();
@@ -297,7 +344,8 @@ impl Tables {
                 return;
             }
         }
-        session.outbox.insert(session.next_seq, (job_id, message));
+        let was_sent = session.connection.is_some();
+        session.outbox.insert(session.next_seq, Kept { job_id, message, was_sent });
         session.next_seq += 1;
     }
 
@@ -305,13 +353,13 @@ impl Tables {
     pub(super) fn tick(&mut self) {
         let now = Instant::now();
         let homeless = self.node.is_none() || self.defect == Defect::NodeAtSubmit;
-        let late = self.jobs.iter().filter_map(|(id, job)| match job.dispatched {
-            Some(since) => (now - since >= NO_PROGRESS).then(|| (id.clone(), FailureCode::JobTimeout)),
-            None if homeless => (now - job.submitted >= NO_NODE).then(|| (id.clone(), FailureCode::NoAvailableNode)),
+        let late = self.jobs.iter().filter_map(|(key, job)| match job.dispatched {
+            Some(since) => (now - since >= NO_PROGRESS).then(|| (key.clone(), FailureCode::JobTimeout)),
+            None if homeless => (now - job.submitted >= NO_NODE).then(|| (key.clone(), FailureCode::NoAvailableNode)),
             None => None,
         });
-        for (job_id, code) in late.collect::<Vec<_>>() {
-            self.fail(&job_id, code);
+        for (key, code) in late.collect::<Vec<_>>() {
+            self.fail(key, code);
         }
         self.assign();
         self.gauges();
@@ -337,7 +385,7 @@ impl Tables {
     }
 
     fn requeue(&mut self) {
-        self.jobs.iter_mut().for_each(|(id, job)| job.spend(id, "node lost"));
+        self.jobs.values_mut().for_each(|job| job.spend("node lost"));
     }
 
     fn gauges(&self) {
@@ -353,6 +401,13 @@ impl Tables {
             debug!(target: TARGET, name, value, "gauge");
         }
     }
+}
+
+/// Closes a connection, behind what is queued.
+fn close(outgoing: &UnboundedSender<Message>, code: u16) {
+    let frame = CloseFrame { code: code.into(), reason: "".into() };
+    // A connection that is gone needs no goodbye.
+    let _ = outgoing.send(Message::Close(Some(frame)));
 }
 
 /// Puts a message into a connection's queue; a queue that is no longer emptied takes it as well.

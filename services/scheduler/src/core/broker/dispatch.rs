@@ -61,7 +61,13 @@ impl Broker {
         self.attempts.insert(id.clone(), Attempt { key: key.clone(), node: node.clone(), state });
         self.timers.set(Timer::Attempt(id.clone()), Some(self.now + self.timings.job_ack_timeout));
         self.refresh_job(key)?;
-        self.report(Event::JobAssigned { job: key.job.clone(), attempt: id, node, trace });
+        self.report(Event::JobAssigned {
+            session: key.session.clone(),
+            job: key.job.clone(),
+            attempt: id,
+            node,
+            trace,
+        });
         self.tell_node(connection, message);
         Ok(())
     }

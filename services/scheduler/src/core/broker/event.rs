@@ -20,9 +20,16 @@ pub enum Event {
     /// A known job was submitted again, and acknowledged again.
     SubmitRepeated { session: SessionId, job: JobId, trace: String },
     /// An attempt began.
-    JobAssigned { job: JobId, attempt: AttemptId, node: NodeId, trace: String },
+    JobAssigned { session: SessionId, job: JobId, attempt: AttemptId, node: NodeId, trace: String },
     /// An attempt counts no longer.
-    AttemptSpent { job: JobId, attempt: AttemptId, node: NodeId, trace: String, reason: SpentReason },
+    AttemptSpent {
+        session: SessionId,
+        job: JobId,
+        attempt: AttemptId,
+        node: NodeId,
+        trace: String,
+        reason: SpentReason,
+    },
     /// A node's result changed nothing: its job is not open, or it says that the attempt failed.
     ResultRefused { job: JobId, attempt: AttemptId, node: NodeId },
     /// A job has its outcome: the result of an attempt, or a failure.

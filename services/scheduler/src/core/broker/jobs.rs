@@ -260,7 +260,8 @@ impl Broker {
         let last = job.attempts.len() >= self.limits.attempts as usize;
         self.timers.set(Timer::Attempt(id.clone()), None);
         let message = format!("every attempt was spent, the last one by this: {reason}");
-        self.report(Event::AttemptSpent { job: key.job.clone(), attempt: id.clone(), node: node_id, trace, reason });
+        let (session, job) = (key.session.clone(), key.job.clone());
+        self.report(Event::AttemptSpent { session, job, attempt: id.clone(), node: node_id, trace, reason });
         if last {
             self.finish(&key, JobEnd::Failed { code: FailureCode::NodeUnavailable, message })
         } else {

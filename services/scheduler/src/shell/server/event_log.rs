@@ -101,17 +101,18 @@ impl EventLog {
                 self.metrics.submits_repeated.inc();
                 debug!(target: TARGET, session_id = %session, job_id = %job, trace_id = %trace, "submit repeated");
             }
-            Event::JobAssigned { job, attempt, node, trace } => {
+            Event::JobAssigned { session, job, attempt, node, trace } => {
                 info!(
                     target: TARGET, job_id = %job, attempt_id = %attempt, node_id = %node, trace_id = %trace,
+                    session_id = %session,
                     "job assigned"
                 );
             }
-            Event::AttemptSpent { job, attempt, node, trace, reason } => {
+            Event::AttemptSpent { session, job, attempt, node, trace, reason } => {
                 self.metrics.attempts_spent.count(reason.name());
                 info!(
                     target: TARGET, job_id = %job, attempt_id = %attempt, node_id = %node, trace_id = %trace, %reason,
-                    "attempt spent"
+                    session_id = %session, "attempt spent"
                 );
             }
             Event::ResultRefused { job, attempt, node } => {
