@@ -180,7 +180,7 @@ fn halfopen(arguments: &[&str]) -> Said {
 }
 
 /// The command in the other profile: as `cargo halfopen` builds it, where these tests are a debug build. It is built here,
-/// into the same target: cargo lets go of its lock before tests run, and whoever runs the command next has it.
+/// into the same target: cargo lets go of its lock before tests run, and the next call of the command has it.
 fn other_build() -> PathBuf {
     let (profile, folder) = if cfg!(debug_assertions) { ("release", "release") } else { ("dev", "debug") };
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("cargo's folder for tests lies in its target");
