@@ -34,11 +34,23 @@ pub(crate) struct End {
     pub(super) told: Option<(&'static str, String)>,
     /// What its connect call failed with, if a fault made it fail.
     pub(super) failed: Option<IoErrorKind>,
+    /// When keepalive looks at it next.
+    pub(super) looked_at: Option<Duration>,
 }
 
 impl End {
     pub(super) fn new(host: HostId, life: Option<LifeId>, tcp: Endpoint) -> Self {
-        Self { tcp, is_awaited: false, host, life, armed: Vec::new(), mapped: false, told: None, failed: None }
+        Self {
+            tcp,
+            is_awaited: false,
+            host,
+            life,
+            armed: Vec::new(),
+            mapped: false,
+            told: None,
+            failed: None,
+            looked_at: None,
+        }
     }
 
     /// Whose process it was made for, if it was for one.

@@ -74,7 +74,7 @@ pub(crate) struct ArmedLookup {
 /// What a lookup comes to: an error after a while, or another host.
 #[derive(Debug)]
 pub(crate) enum LookedUp {
-    Failed { after: Duration, error: io::Error },
+    Failed { after: Duration, kind: LookupError, error: io::Error },
     Host(HostId),
 }
 
@@ -105,7 +105,7 @@ impl Fabric {
             Answer::Failure(kind) => {
                 let (words, after) = words(kind);
                 self.record_outcome(fault, asker, format!("lookup of {name}: {words}"));
-                Some(LookedUp::Failed { after, error: lookup_error(words) })
+                Some(LookedUp::Failed { after, kind, error: lookup_error(words) })
             }
             Answer::AddressOf(other) => {
                 self.record_outcome(fault, asker, format!("lookup of {name}: the address of {other}"));

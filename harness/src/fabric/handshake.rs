@@ -37,6 +37,13 @@ pub(crate) struct Listener {
     pub(super) armed: Vec<ArmedError>,
 }
 
+impl Listener {
+    /// Whether an accept would not wait.
+    pub(crate) fn is_ready(&self) -> bool {
+        !self.queue.is_empty() || !self.armed.is_empty()
+    }
+}
+
 impl Fabric {
     /// Listens; the result is the listener's number.
     ///
@@ -50,16 +57,11 @@ impl Fabric {
         backlog: u32,
         options: Options,
     ) -> io::Result<u32> {
-        self.check_own(host, at.ip())?;
-        let port = match at.port() {
-            0 => self.port_to_bind(host, at.ip(), options.reuse_address)?,
-            _ if self.is_taken(host, at, options.reuse_address) => return Err(io::ErrorKind::AddrInUse.into()),
-            port => port,
-        };
+        let address = self.bind(host, at, options.reuse_address)?;
         self.listeners.push(Listener {
             host,
             life,
-            address: SocketAddr::new(at.ip(), port),
+            address,
             backlog: backlog.min(LARGEST_BACKLOG) as usize,
             queue: VecDeque::new(),
             half_open: 0,

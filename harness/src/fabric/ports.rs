@@ -69,6 +69,21 @@ impl Fabric {
         }
     }
 
+    /// The address that a socket of a host is bound to by `bind(2)`, with a port where none was chosen. It is taken when the
+    /// socket listens or connects.
+    ///
+    /// # Errors
+    /// As those of `bind(2)`.
+    pub(crate) fn bind(&mut self, host: HostId, at: SocketAddr, reuse: bool) -> io::Result<SocketAddr> {
+        self.check_own(host, at.ip())?;
+        let port = match at.port() {
+            0 => self.port_to_bind(host, at.ip(), reuse)?,
+            _ if self.is_taken(host, at, reuse) => return Err(io::ErrorKind::AddrInUse.into()),
+            port => port,
+        };
+        Ok(SocketAddr::new(at.ip(), port))
+    }
+
     /// Whether an address of a host is taken for a socket that is bound to it: by a listener, or by a connection, unless both
     /// have said `SO_REUSEADDR`.
     pub(super) fn is_taken(&self, host: HostId, address: SocketAddr, reuse: bool) -> bool {

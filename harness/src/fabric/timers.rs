@@ -1,5 +1,7 @@
 //! How long a kernel waits for a peer that says nothing: retry budgets, `TCP_USER_TIMEOUT`, keepalive.
 
+use std::time::Duration;
+
 use super::connection::sender;
 use super::packet::Packet;
 use super::{ConnectionIndex, Deadline, Fabric, Ready, Socket};
@@ -85,7 +87,7 @@ impl Fabric {
     pub(super) fn begin_timers(&mut self, socket: Socket) {
         let direction = socket.side.sends();
         if let Some(after) = self.end_mut(socket).tcp.begin_timers() {
-            self.schedule.push(self.now + after, Deadline::KeepAlive(socket.connection, direction));
+            self.look_at(socket, self.now + after);
         }
         let budget = self.end(socket).tcp.retry_budget();
         if let Some(since) = self.connection(socket.connection).path(direction).lost_since {
@@ -97,7 +99,13 @@ impl Fabric {
     pub(super) fn probe(&mut self, index: ConnectionIndex, direction: Direction) {
         self.collect_returns(index, direction);
         let now = self.now;
-        let next = match self.connection_mut(index).end_mut(sender(direction)).tcp.keep_alive(now) {
+        let end = self.connection_mut(index).end_mut(sender(direction));
+        if end.looked_at != Some(now) {
+            // An earlier look has taken its place.
+            return;
+        }
+        end.looked_at = None;
+        let next = match end.tcp.keep_alive(now) {
             None => return,
             Some(KeepaliveStep::Rest(next)) => next,
             Some(KeepaliveStep::Probe(next)) => {
@@ -110,7 +118,16 @@ impl Fabric {
                 return;
             }
         };
-        self.schedule.push(next, Deadline::KeepAlive(index, direction));
+        self.look_at(Socket { connection: index, side: sender(direction) }, next);
+    }
+
+    /// Keepalive looks at an end at that time, unless it does so sooner: however often its options are set, it looks once.
+    fn look_at(&mut self, socket: Socket, at: Duration) {
+        let looked_at = &mut self.end_mut(socket).looked_at;
+        if looked_at.is_none_or(|sooner| at < sooner) {
+            *looked_at = Some(at);
+            self.schedule.push(at, Deadline::KeepAlive(socket.connection, socket.side.sends()));
+        }
     }
 
     /// A probe or its answer: it is not repeated, so that a silent path swallows it for good.

@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 
 use super::SimError;
 use super::hosts::State;
+use super::kernel::Kernel;
 use super::network::Network;
 use super::overrides::{self, EntropyState, Shared, Told, Whose};
 use super::owners::{Owner, Owners};
@@ -21,6 +22,8 @@ use crate::trace::{RecordKind, RunEnd};
 /// The engine.
 pub(crate) struct Engine {
     pub(crate) network: RefCell<Network>,
+    /// What stands between libc's socket calls and the network.
+    pub(super) kernel: RefCell<Kernel>,
     pub(crate) shared: &'static Shared,
     pub(crate) seeds: SeedTree,
     /// Tells this run's sockets from those of another.
@@ -112,9 +115,17 @@ pub(crate) fn current() -> Option<Rc<Engine>> {
 pub(crate) struct Livelock;
 
 impl Engine {
-    pub(crate) fn new(network: Network, shared: &'static Shared, seeds: SeedTree, run: u64, faults: &[Fault]) -> Self {
+    pub(crate) fn new(
+        network: Network,
+        kernel: Kernel,
+        shared: &'static Shared,
+        seeds: SeedTree,
+        run: u64,
+        faults: &[Fault],
+    ) -> Self {
         Self {
             network: RefCell::new(network),
+            kernel: RefCell::new(kernel),
             shared,
             seeds,
             run,
@@ -224,6 +235,7 @@ impl Engine {
             }
             self.let_go(network);
         }
+        self.run_errands();
     }
 
     /// Works on the network at the present time, then wakes whom that woke.

@@ -7,6 +7,8 @@
 //! - `hosts`: hosts and their incarnations; `owners`: whose a task is.
 //! - `network`: the core `fabric` with the hosts' processes, the journal and the tasks that wait (`wakers`) beside it; `netstat`: what is open.
 //! - `seam`: the network as `halfopen_net` sees it; `calls`: calls that may have to wait; `options`: what sockets are told in advance.
+//! - `kernel`: the network as libc's socket calls see it, so that a service's own `tokio::net` needs no seam.
+//! - `system_calls`: the engine, as libc's functions ask it.
 //! - `overrides`: libc's entropy, clocks, threads and doors to the real world; `helpers`: what other threads tell.
 //! - `recorder`, `journal`, `panics`: what is written down.
 
@@ -15,6 +17,7 @@ mod engine;
 mod helpers;
 mod hosts;
 mod journal;
+mod kernel;
 mod lives;
 mod netstat;
 mod network;
@@ -27,6 +30,7 @@ mod recorder;
 mod run;
 mod runner;
 mod seam;
+mod system_calls;
 mod wakers;
 
 use std::io;

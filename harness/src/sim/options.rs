@@ -8,8 +8,8 @@ use crate::fabric::OptionSet;
 use crate::tcp::{Keepalive, Options};
 
 /// Linux's smallest buffers, bytes (`SOCK_MIN_RCVBUF`, `SOCK_MIN_SNDBUF`): less cannot be asked for.
-const SMALLEST_RECEIVE_BUFFER_BYTES: u32 = 2304;
-const SMALLEST_SEND_BUFFER_BYTES: u32 = 4608;
+pub(super) const SMALLEST_RECEIVE_BUFFER_BYTES: u32 = 2304;
+pub(super) const SMALLEST_SEND_BUFFER_BYTES: u32 = 4608;
 
 /// Several options together.
 ///

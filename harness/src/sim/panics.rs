@@ -61,21 +61,10 @@ fn hear(info: &PanicHookInfo, before: impl Fn(&PanicHookInfo)) {
 
 /// What a panic of tokio's stands for, where it is the simulation's runtime that lacks what was asked for.
 fn meant(message: &str) -> Option<(&'static str, &'static str)> {
-    const MEANT: [(&str, &str, &str); 2] = [
-        (
-            "A Tokio 1.x context was found, but IO is disabled",
-            "tokio::signal, AsyncFd or a pipe",
-            "signals and descriptors are the real process's, and a run's runtime waits for none: stop when cx.shutdown() is \
-             cancelled, and put what else reads from the kernel behind a trait",
-        ),
-        (
-            "can call blocking only when running on the multi-threaded runtime",
-            "block_in_place",
-            "it needs tokio's multi-thread runtime, and a run has one thread for all hosts: use \
-             tokio::task::spawn_blocking",
-        ),
-    ];
-    MEANT.iter().find(|(begin, ..)| message.starts_with(begin)).map(|(_, call, remedy)| (*call, *remedy))
+    const BLOCK_IN_PLACE: &str = "can call blocking only when running on the multi-threaded runtime";
+    let remedy = "it needs tokio's multi-thread runtime, and a run has one thread for all hosts: use \
+                  tokio::task::spawn_blocking";
+    message.starts_with(BLOCK_IN_PLACE).then_some(("block_in_place", remedy))
 }
 
 /// What a panic said.

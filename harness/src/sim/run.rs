@@ -1,6 +1,5 @@
 //! One simulation: one fresh thread, one paused runtime, one engine.
 
-use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -14,6 +13,7 @@ use tokio::runtime::LocalRuntime;
 use tokio::runtime::{Builder, RngSeed};
 
 use super::engine::{self, Engine, Livelock};
+use super::kernel::Kernel;
 use super::network::Network;
 use super::overrides::{self, EntropyState, LastWords, Shared, Speaking};
 use super::runner::{HostSetups, Runner};
@@ -162,12 +162,13 @@ fn on_this_thread(
     draw_hash_keys();
     let network = network(plan, &seeds.child("network"));
     let run = RUNS.fetch_add(1, Ordering::Relaxed);
-    let engine = Rc::new(Engine::new(network, shared, seeds.clone(), run, &plan.faults));
+    let kernel = Kernel::new(tag(plan), overrides::outlived());
+    let engine = Rc::new(Engine::new(network, kernel, shared, seeds.clone(), run, &plan.faults));
     engine::install(Rc::clone(&engine));
     let seam = halfopen_net::engine::install(Rc::new(EngineSeam(Rc::clone(&engine))));
     set_fact_sink(Some(Rc::new(super::runner::Facts(Rc::clone(&engine)))));
     let recorder = tracing::dispatcher::set_default(recorder::dispatch());
-    let runtime = runtime(&seeds).map_err(|source| SimError::Runtime { source })?;
+    let runtime = shared.building(|| runtime(&seeds)).map_err(|source| SimError::Runtime { source })?;
 
     engine.watch(runtime.metrics());
     overrides::set_last_words(Some(last_words(&engine, plan, round, told)));
@@ -195,6 +196,7 @@ fn on_this_thread(
     set_fact_sink(None);
     drop(recorder);
     drop(seam);
+    engine.outlive();
     let uninstalled = engine::uninstall();
     drop(uninstalled);
     let left = overrides::disband(shared);
@@ -205,6 +207,11 @@ fn on_this_thread(
         return Err(defect);
     }
     raw.map(|raw| RunOutput { left, ..late_panics(&engine, raw) })
+}
+
+/// What tells a plan's descriptors from those of most others.
+fn tag(plan: &Plan) -> u64 {
+    SeedTree::new(plan.seed).child("descriptors").child(plan.scenario.name.as_str()).draws().next_u64()
 }
 
 /// std draws a thread's hash keys once. Drawn here, they shift no host's stream.
@@ -315,6 +322,7 @@ fn runtime(seeds: &SeedTree) -> std::io::Result<LocalRuntime> {
     let mut draws = seeds.child("runtime").draws();
     Builder::new_current_thread()
         .enable_time()
+        .enable_io()
         .rng_seed(RngSeed::from_bytes(&draws.next_u64().to_le_bytes()))
         .on_task_spawn(|meta| with(|engine| engine.on_task_spawn(meta.id())))
         .on_before_task_poll(|meta| with(|engine| engine.before_poll(meta.id())))
@@ -336,12 +344,6 @@ fn with(work: impl FnOnce(&Engine)) {
 #[inline]
 fn guarded(engine: &Engine, work: impl FnOnce(&Engine)) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| work(engine))) {
-        end_by_defect(engine, &*panic);
+        engine.end_by_defect(&*panic);
     }
-}
-
-#[cold]
-fn end_by_defect(engine: &Engine, panic: &(dyn Any + Send)) {
-    *engine.defect.borrow_mut() = Some(SimError::Defect { message: panics::text(panic) });
-    engine.end(RunEnd::Finished);
 }

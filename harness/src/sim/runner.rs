@@ -106,6 +106,9 @@ impl Runner {
         if ended == RunEnd::Finished {
             self.run_until(Instant::now() + self.settle, |_| false).await;
         }
+        if ended == RunEnd::TimeLimit {
+            self.ask_who_waits().await;
+        }
         let mut last = Self::sample(&self.engine, self.engine.ended.get().unwrap_or(ended));
         if ended == RunEnd::TimeLimit {
             let unfinished = self.setups.iter().filter(|(host, setup)| setup.actor && !self.is_over(**host));
@@ -118,6 +121,17 @@ impl Runner {
         self.stop().await;
         last.tasks = self.survivors();
         last
+    }
+
+    /// Of tokio's own sockets it is known who waits when they are woken and look: one that reads finds nothing, and waits
+    /// again.
+    async fn ask_who_waits(&self) {
+        if self.engine.on_kernel(|call| call.rouse()) {
+            // What is ready is told in the runtime's next turn, and tasks are polled in the one after it.
+            for _ in 0..3 {
+                tokio::task::yield_now().await;
+            }
+        }
     }
 
     /// Until every actor's script has ended.

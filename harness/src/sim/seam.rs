@@ -119,7 +119,7 @@ impl Seam for EngineSeam {
             self.0.with_network(|network| {
                 let asker = network.hosts.life(life).host;
                 network.fabric.look_up(asker, host).map(|answer| match answer {
-                    LookedUp::Failed { after, error } => Lookup { takes: after, answer: Err(error) },
+                    LookedUp::Failed { after, error, .. } => Lookup { takes: after, answer: Err(error) },
                     LookedUp::Host(other) => Lookup::at_once(Ok(vec![network.fabric.address_of(other, port)])),
                 })
             })
@@ -165,7 +165,7 @@ impl Seam for EngineSeam {
             match network.fabric.accept(number) {
                 Some(accepted) => Poll::Ready(Ok(accepted)),
                 None => {
-                    network.waiting.on_listener(number).register(cx);
+                    network.waiting.on_listener(number).tasks.register(cx);
                     Poll::Pending
                 }
             }

@@ -1,5 +1,7 @@
-//! Tasks that wait for the network: the seam's own, because the network knows no task.
+//! Who waits for the network, because the network knows no task: tasks at the sockets of the seam, and files of the
+//! simulated kernel, which the runtime asks for when it waits.
 
+use std::collections::VecDeque;
 use std::task::{Context, Waker};
 
 use crate::fabric::{ConnectionIndex, Ready, Socket};
@@ -53,15 +55,59 @@ impl Wakers {
 pub(crate) struct Waiters {
     pub(crate) readers: Wakers,
     pub(crate) writers: Wakers,
+    /// The kernel's file, where the socket is behind one.
+    file: Option<FileIndex>,
+    /// Whether the file's last read, and its last write, would have had to wait.
+    pub(crate) read_blocked: bool,
+    pub(crate) write_blocked: bool,
     /// Whether a call on a dead incarnation's socket has failed once already.
     pub(crate) told_dead: bool,
+}
+
+/// A file of the simulated kernel: a socket that a number stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct FileIndex(pub(crate) u32);
+
+/// Files that something has happened to, in the order in which it has, each once.
+#[derive(Default)]
+pub(crate) struct ReadyFiles {
+    order: VecDeque<FileIndex>,
+    is_queued: Vec<bool>,
+}
+
+impl ReadyFiles {
+    #[inline]
+    pub(crate) fn push(&mut self, file: FileIndex) {
+        let at = file.0 as usize;
+        if self.is_queued.len() <= at {
+            self.is_queued.resize(at + 1, false);
+        }
+        if !std::mem::replace(&mut self.is_queued[at], true) {
+            self.order.push_back(file);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn pop(&mut self) -> Option<FileIndex> {
+        let file = self.order.pop_front()?;
+        self.is_queued[file.0 as usize] = false;
+        Some(file)
+    }
+}
+
+/// Who waits for a listener's connections.
+#[derive(Default)]
+pub(crate) struct Acceptors {
+    pub(crate) tasks: Wakers,
+    file: Option<FileIndex>,
 }
 
 /// Who waits on every socket and listener of a run.
 #[derive(Default)]
 pub(crate) struct Waiting {
     connections: Vec<[Waiters; 2]>,
-    listeners: Vec<Wakers>,
+    listeners: Vec<Acceptors>,
+    pub(crate) ready_files: ReadyFiles,
 }
 
 impl Waiting {
@@ -75,35 +121,54 @@ impl Waiting {
     }
 
     /// Who waits for a listener's next connection, to be changed.
-    pub(crate) fn on_listener(&mut self, number: u32) -> &mut Wakers {
+    pub(crate) fn on_listener(&mut self, number: u32) -> &mut Acceptors {
         if self.listeners.len() <= number as usize {
-            self.listeners.resize_with(number as usize + 1, Wakers::default);
+            self.listeners.resize_with(number as usize + 1, Acceptors::default);
         }
         &mut self.listeners[number as usize]
+    }
+
+    /// A file stands for the socket from now on, or none.
+    pub(crate) fn set_file(&mut self, socket: Socket, file: Option<FileIndex>) {
+        self.on(socket).file = file;
+    }
+
+    /// The same of a listener.
+    pub(crate) fn set_listener_file(&mut self, number: u32, file: Option<FileIndex>) {
+        self.on_listener(number).file = file;
     }
 
     /// Whether somebody waits for a read of a socket, and for a write.
     pub(crate) fn has(&self, connection: ConnectionIndex, side: Side) -> (bool, bool) {
         let waiters = self.connections.get(connection.0 as usize).map(|sides| &sides[side as usize]);
-        waiters.map_or((false, false), |waiters| (!waiters.readers.is_empty(), !waiters.writers.is_empty()))
+        waiters.map_or((false, false), |waiters| {
+            (waiters.read_blocked || !waiters.readers.is_empty(), waiters.write_blocked || !waiters.writers.is_empty())
+        })
     }
 
-    /// Moves the wakers that an output of the network concerns to `out`.
+    /// Those whom an output of the network concerns look again: wakers are moved to `out`.
     #[inline]
     pub(crate) fn take(&mut self, socket: Socket, ready: Ready, out: &mut Vec<Waker>) {
         let waiters = self.on(socket);
-        match ready {
-            Ready::ToRead => waiters.readers.drain_into(out),
-            Ready::ToWrite => waiters.writers.drain_into(out),
-            Ready::ForAll => {
-                waiters.readers.drain_into(out);
-                waiters.writers.drain_into(out);
-            }
+        if ready != Ready::ToWrite {
+            waiters.readers.drain_into(out);
+            waiters.read_blocked = false;
+        }
+        if ready != Ready::ToRead {
+            waiters.writers.drain_into(out);
+            waiters.write_blocked = false;
+        }
+        if let Some(file) = waiters.file {
+            self.ready_files.push(file);
         }
     }
 
     /// The same of a listener.
     pub(crate) fn take_acceptors(&mut self, number: u32, out: &mut Vec<Waker>) {
-        self.on_listener(number).drain_into(out);
+        let acceptors = self.on_listener(number);
+        acceptors.tasks.drain_into(out);
+        if let Some(file) = acceptors.file {
+            self.ready_files.push(file);
+        }
     }
 }

@@ -188,6 +188,16 @@ impl Endpoint {
         }
     }
 
+    /// Whether the process has said that it writes no more.
+    pub(crate) fn is_shut_down(&self) -> bool {
+        self.fin != Fin::Open
+    }
+
+    /// Whether an error is still to be reported.
+    pub(crate) fn has_error(&self) -> bool {
+        self.error.is_some()
+    }
+
     /// Whether a read would not wait.
     #[inline]
     pub(crate) fn is_readable(&self) -> bool {

@@ -132,9 +132,14 @@ fn an_actor_killed_for_good_does_not_keep_the_run_waiting() {
 fn sockets_that_hold_too_much_end_the_run() {
     let outcome = Stage::new("memory")
         .host("server", async |cx| {
-            let _listener = TcpListener::bind("0.0.0.0:80").await?;
-            cx.stopped().await;
-            Ok(())
+            let listener = TcpListener::bind("0.0.0.0:80").await?;
+            let mut unread = Vec::new();
+            loop {
+                tokio::select! {
+                    () = cx.stopped() => return Ok(()),
+                    accepted = listener.accept() => unread.push(accepted?),
+                }
+            }
         })
         .actor("client", async |cx| {
             let mut streams = Vec::new();

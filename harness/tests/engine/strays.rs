@@ -1,5 +1,6 @@
 //! What would leave the simulation is refused, told with its remedy, and convicts the run.
 
+use std::io::Read as _;
 use std::net::ToSocketAddrs;
 use std::process::Command;
 use std::sync::{Mutex, mpsc};
@@ -11,20 +12,16 @@ use tokio::time::sleep;
 use crate::stage::{Stage, Told, ms, s, tell};
 
 #[test]
-fn tokios_own_sockets_are_refused_and_named() {
-    let outcome = alone("stray_tokio", async |cx| {
-        denied(&cx, tokio::net::TcpStream::connect("127.0.0.1:9").await.map(drop));
-        denied(&cx, tokio::net::TcpListener::bind("127.0.0.1:0").await.map(drop));
-        denied(&cx, tokio::net::TcpSocket::new_v6().map(drop));
+fn what_is_not_tcp_is_refused_and_named() {
+    let outcome = alone("stray_udp", async |cx| {
         denied(&cx, tokio::net::UdpSocket::bind("127.0.0.1:0").await.map(drop));
+        denied(&cx, std::net::UdpSocket::bind("127.0.0.1:0").map(drop));
         Ok(())
     });
-    assert_eq!(outcome.words("denied").len(), 4);
+    assert_eq!(outcome.words("denied").len(), 2);
     let strays = outcome.violated("stray");
-    assert_eq!(strays.len(), 2, "{strays:?}");
-    assert!(strays[0].contains("socket(SOCK_STREAM)") && strays[1].contains("socket(SOCK_DGRAM)"), "{strays:?}");
-    assert!(strays.iter().all(|stray| stray.contains("halfopen_net")), "{strays:?}");
-    assert!(strays[0].contains("a library that opens its own sockets takes a connector"), "{strays:?}");
+    assert_eq!(strays.len(), 1, "{strays:?}");
+    assert!(strays[0].contains("socket(SOCK_DGRAM)") && strays[0].contains("no UDP"), "{strays:?}");
     assert_eq!(outcome.broken(), ["integrity: stray @ client"]);
 }
 
@@ -33,7 +30,7 @@ fn tokios_own_sockets_are_refused_and_named() {
 fn who_made_a_stray_call_is_told_to_who_asks() {
     let own = std::env::current_exe().expect("the test's own path");
     let played = |asked: &str| {
-        let arguments = ["--exact", "strays::tokios_own_sockets_are_refused_and_named", "--nocapture"];
+        let arguments = ["--exact", "strays::what_is_not_tcp_is_refused_and_named", "--nocapture"];
         let output =
             Command::new(&own).args(arguments).env("HALFOPEN_STRAY_CALLERS", asked).output().expect("it starts");
         assert!(output.status.success(), "{output:?}");
@@ -41,22 +38,56 @@ fn who_made_a_stray_call_is_told_to_who_asks() {
     };
     let told = played("1");
     let lines: Vec<_> = told.lines().filter(|line| line.contains("was called by")).collect();
-    assert_eq!(lines.len(), 2, "{told}");
-    assert!(lines[0].starts_with("halfopen: socket(SOCK_STREAM) was called by "), "{told}");
+    assert_eq!(lines.len(), 1, "{told}");
+    assert!(lines[0].starts_with("halfopen: socket(SOCK_DGRAM) was called by "), "{told}");
     assert!(lines[0].contains("engine/strays.rs") || lines[0].contains("engine::strays"), "{told}");
     assert!(!played("0").contains("was called by"));
 }
 
 #[test]
-fn stds_sockets_are_refused_and_named() {
-    let outcome = alone("stray_std", async |cx| {
+fn a_socket_that_would_stop_every_host_is_refused_and_named() {
+    let outcome = alone("stray_blocks", async |cx| {
         denied(&cx, std::net::TcpStream::connect("127.0.0.1:9").map(drop));
-        denied(&cx, std::net::TcpListener::bind("[::1]:0").map(drop));
-        denied(&cx, std::net::UdpSocket::bind("127.0.0.1:0").map(drop));
+        let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+        tell(&cx, "accept", listener.accept().is_err());
+        let near = tokio::net::TcpStream::connect(listener.local_addr()?).await?.into_std()?;
+        listener.set_nonblocking(true)?;
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        let _far = listener.accept().await?;
+        near.set_nonblocking(false)?;
+        tell(&cx, "read", (&near).read(&mut [0]).is_err());
         Ok(())
     });
-    assert_eq!(outcome.words("denied").len(), 3);
-    assert_eq!(outcome.violated("stray").len(), 2);
+    assert_eq!((outcome.words("denied").len(), outcome.words("accept"), outcome.words("read")), (1, t(), t()));
+    let strays = outcome.violated("stray");
+    let calls = ["connect", "accept", "read"].map(|call| format!("{call} on a socket that blocks left the simulation"));
+    assert_eq!(strays.len(), calls.len(), "{strays:?}");
+    for (stray, call) in strays.iter().zip(calls) {
+        assert!(stray.starts_with(&call) && stray.contains("set_nonblocking(true)"), "{stray}");
+    }
+    assert_eq!(outcome.broken(), ["integrity: stray @ client"]);
+}
+
+#[test]
+fn a_system_call_past_libc_is_refused_where_libc_makes_it_and_knows_no_socket_of_the_run() {
+    let outcome = alone("stray_raw", async |cx| {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+        let number = std::os::fd::AsRawFd::as_raw_fd(&listener);
+        #[expect(unsafe_code, reason = "a system call is made on purpose")]
+        // SAFETY: neither call touches memory.
+        let results = unsafe {
+            [
+                libc::syscall(libc::SYS_socket, libc::AF_INET, libc::SOCK_STREAM, 0),
+                libc::syscall(libc::SYS_listen, number, 1),
+            ]
+        };
+        tell(&cx, "results", format!("{results:?}"));
+        Ok(())
+    });
+    assert_eq!(outcome.words("results"), ["[-1, -1]"]);
+    let strays = outcome.violated("stray");
+    assert_eq!(strays.len(), 2, "{strays:?}");
+    assert!(strays[0].starts_with("a raw socket(2)") && strays[1].starts_with("a raw system call on a socket"));
     assert_eq!(outcome.broken(), ["integrity: stray @ client"]);
 }
 
@@ -80,7 +111,10 @@ fn real_name_resolution_is_refused_and_named() {
     });
     assert_eq!(outcome.words("denied"), ["true", "true"]);
     let strays = outcome.violated("stray");
-    assert!(strays[0].contains("getaddrinfo(\"service.example\")") && strays[0].contains("halfopen_net"), "{strays:?}");
+    assert!(
+        strays[0].contains("getaddrinfo(\"service.example\")") && strays[0].contains("(hosts: client)"),
+        "{strays:?}"
+    );
     assert!(strays[1].contains("getaddrinfo(\"other.example\")"), "{strays:?}");
 }
 
@@ -115,15 +149,15 @@ fn a_process_is_told_as_what_it_is_and_not_started() {
 }
 
 #[test]
-fn signals_and_a_second_runtime_are_told_as_what_they_are() {
-    let signal = alone("stray_signal", async |_| {
-        tokio::signal::ctrl_c().await?;
+fn descriptors_and_a_second_runtime_are_told_as_what_they_are() {
+    let pipe = alone("stray_pipe", async |cx| {
+        let (reader, _writer) = std::io::pipe()?;
+        denied(&cx, tokio::net::unix::pipe::Receiver::from_owned_fd(reader.into()).map(drop));
         Ok(())
     });
-    let strays = signal.violated("stray");
-    assert!(strays.len() == 1 && strays[0].starts_with("tokio::signal"), "{strays:?}");
-    assert!(strays[0].contains("cx.shutdown()"), "{strays:?}");
-    assert_eq!(signal.broken()[0], "integrity: stray @ client");
+    assert_eq!(pipe.words("denied").len(), 1);
+    let strays = pipe.violated("stray");
+    assert!(strays.len() == 1 && strays[0].starts_with("epoll_ctl on a descriptor of the real kernel"), "{strays:?}");
 
     let runtime = alone("stray_runtime", async |cx| {
         denied(&cx, tokio::runtime::Builder::new_current_thread().enable_all().build().map(drop));
@@ -140,6 +174,17 @@ fn signals_and_a_second_runtime_are_told_as_what_they_are() {
     let strays = in_place.violated("stray");
     assert!(strays.len() == 1 && strays[0].starts_with("block_in_place"), "{strays:?}");
     assert!(strays[0].contains("spawn_blocking"), "{strays:?}");
+}
+
+#[test]
+fn a_process_of_a_run_is_sent_no_signal_and_may_wait_for_one() {
+    let outcome = alone("signals", async |cx| {
+        let signal = tokio::time::timeout(s(20), tokio::signal::ctrl_c()).await;
+        tell(&cx, "signal", signal.is_ok());
+        Ok(())
+    });
+    assert_eq!(outcome.words("signal"), ["false"]);
+    assert!(outcome.passed(), "{:?}", outcome.broken());
 }
 
 #[test]
@@ -243,6 +288,10 @@ where
     let outcome = Stage::new(name).actor("client", actor).seed(3).run();
     assert_eq!(outcome.seed, Seed(3).to_string());
     outcome
+}
+
+fn t() -> Vec<String> {
+    vec!["true".to_owned()]
 }
 
 fn denied(cx: &HostContext, result: std::io::Result<()>) {

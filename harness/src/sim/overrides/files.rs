@@ -3,7 +3,7 @@
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::sync::atomic::Ordering;
 
-use super::{SHARED, Shared, fill, next_of};
+use super::{SHARED, Shared, fill, memory, next_of, sockets};
 
 /// What a run answers for a path.
 enum Answer {
@@ -116,6 +116,10 @@ unsafe extern "C" fn openat64(at: c_int, path: *const c_char, flags: c_int, mode
 /// As `read(2)`.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn read(file: c_int, buffer: *mut c_void, length: usize) -> isize {
+    if sockets::is_ours(file) {
+        // SAFETY: the contract is the caller's.
+        return sockets::read_ours(file, unsafe { memory::room(buffer, length) });
+    }
     if let Some(shared) = SHARED.get() {
         if file == libc::STDIN_FILENO {
             shared.stray("read(stdin)", "the terminal is outside of the run: tell the service what it is to read");
@@ -135,6 +139,9 @@ unsafe extern "C" fn read(file: c_int, buffer: *mut c_void, length: usize) -> is
 /// As `close(2)`.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn close(file: c_int) -> c_int {
+    if sockets::is_ours(file) {
+        return sockets::close_ours(file);
+    }
     if let Some(place) = SHARED.get().and_then(|shared| place(shared, file)) {
         place.store(0, Ordering::Relaxed);
     }

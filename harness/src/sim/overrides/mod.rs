@@ -12,7 +12,9 @@
 //! - `crew`, `threads`: the threads of a run take turns; what a service does with threads;
 //! - `machine`, `files`: what a process asks of the machine that it runs on;
 //! - `counter`: the processor's own clock;
-//! - `syscalls`: sockets, names, processes, the end of the process; `callers`: whose call it was;
+//! - `sockets`, `control`: socket calls, which the simulated kernel answers; `memory`: what their pointers lead to; `resolver`: names;
+//! - `runtime`: what the run's runtime waits with;
+//! - `syscalls`: doors to the real network, processes, the end of the process; `callers`: whose call it was;
 //! - `belongings`: what the whole process has one of: its environment, its working directory, its program;
 //! - `beacon`: which host is running, for the process that finds this one dead;
 //! - `worker`: what a process needs to play runs for another.
@@ -21,12 +23,17 @@ mod beacon;
 mod belongings;
 mod callers;
 mod clock;
+mod control;
 mod counter;
 mod crew;
 mod entropy;
 mod files;
 mod handler_stack;
 mod machine;
+mod memory;
+mod resolver;
+mod runtime;
+mod sockets;
 mod syscalls;
 mod threads;
 mod wait;
@@ -45,6 +52,8 @@ pub(crate) use beacon::{Beacon, Speaking};
 pub(crate) use crew::{disband, give_way, has_helped, helpers};
 pub(crate) use entropy::{EntropyState, seed_generators, swap_entropy};
 use entropy::{draws_digest, fill, seeded};
+pub(crate) use resolver::{Errand, Resolved};
+pub(crate) use sockets::{outlive, outlived};
 pub(crate) use syscalls::watch_exit;
 pub(crate) use wait::{after_wait, before_wait, join};
 #[cfg(feature = "cli")]
@@ -78,7 +87,7 @@ pub(crate) struct Shared {
     /// What the processor's counter said last, nanoseconds since the start of the run.
     counter: AtomicU64,
     /// How far apart two looks at it are in one instant.
-    counter_noise: Noise,
+    counter_noise: counter::Noise,
     /// Whether the runtime is about to wait, or does.
     waiting: AtomicBool,
     /// How often it has been seen to wait.
@@ -86,6 +95,9 @@ pub(crate) struct Shared {
     /// Whether every draw is the same.
     warm_up: bool,
     crew: crew::Crew,
+    alarm: runtime::Alarm,
+    /// What other threads ask of the engine.
+    errands: resolver::Errands,
     /// The life that speaks on the run's first thread, or [`NO_LIFE`].
     speaking: AtomicU32,
     /// What every life's threads need to know of it, by its number.
@@ -107,19 +119,6 @@ pub(crate) struct Shared {
     course: AtomicU32,
     /// The run is to be given up by its first thread.
     surrendered: AtomicBool,
-}
-
-/// Small numbers that are hard to tell from random ones, and the same in every run.
-#[derive(Debug)]
-struct Noise(AtomicU64);
-
-impl Noise {
-    fn next(&self) -> u32 {
-        // Knuth's MMIX; the upper half is the better one.
-        let state = self.0.load(Ordering::Relaxed).wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        self.0.store(state, Ordering::Relaxed);
-        (state >> 32) as u32
-    }
 }
 
 /// What a life's threads need to know of it.
@@ -174,11 +173,13 @@ impl Shared {
             looks: AtomicU64::new(0),
             moves: AtomicU64::new(0),
             counter: AtomicU64::new(0),
-            counter_noise: Noise(AtomicU64::new(0x9e37_79b9_7f4a_7c15)),
+            counter_noise: counter::Noise::default(),
             waiting: AtomicBool::new(false),
             waits: AtomicU64::new(0),
             warm_up,
             crew: crew::Crew::default(),
+            alarm: runtime::Alarm::default(),
+            errands: resolver::Errands::default(),
             speaking: AtomicU32::new(NO_LIFE),
             lives: Mutex::default(),
             told: Mutex::default(),
@@ -417,7 +418,6 @@ fn enter_helper(shared: &'static Shared, life: Option<u32>) {
         })
     };
     entropy::enter(seeds.map_or(EntropyState([1; 4]), |seeds| EntropyState::of(&seeds)), shared.warm_up);
-    handler_stack::enlarge();
     counter::watch();
     super::helpers::begin(shared);
 }
@@ -479,6 +479,7 @@ use next_of;
 
 static CLOCK_GETTIME: Next = Next::new();
 static SYSCALL: Next = Next::new();
+static WRITE: Next = Next::new();
 
 #[used]
 #[unsafe(link_section = ".init_array")]
@@ -486,6 +487,7 @@ static RESOLVE: extern "C" fn() = {
     extern "C" fn resolve() {
         CLOCK_GETTIME.resolve(c"clock_gettime");
         SYSCALL.resolve(c"syscall");
+        WRITE.resolve(c"write");
     }
     resolve
 };

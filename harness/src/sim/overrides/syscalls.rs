@@ -4,10 +4,10 @@ use std::ffi::{c_char, c_int, c_void};
 
 use super::beacon::Beacon;
 use super::wait::real_syscall;
-use super::{SHARED, Shared, next_of};
+use super::{SHARED, Shared, next_of, sockets};
 
 /// Tells of a call that is refused.
-fn refuse(call: &str, remedy: &str) -> c_int {
+pub(super) fn refuse(call: &str, remedy: &str) -> c_int {
     if let Some(shared) = SHARED.get() {
         shared.stray(call, remedy);
     }
@@ -17,7 +17,7 @@ fn refuse(call: &str, remedy: &str) -> c_int {
 }
 
 const UNIX_REMEDY: &str = "a Unix socket leaves the host, and the network of a run has none: use tokio::io::duplex inside a \
-                           process, and a TCP connection of halfopen_net between two";
+                           process, and a TCP connection between two";
 const PROCESS_REMEDY: &str = "a process of its own is outside of the run: put what it does behind a trait, or run it as a \
                               host of the scenario";
 
@@ -28,18 +28,15 @@ unsafe extern "C" fn socket(domain: c_int, kind: c_int, protocol: c_int) -> c_in
     if SHARED.get().is_some() {
         match (domain, kind & 0xf) {
             (libc::AF_UNIX, _) => return refuse("socket(AF_UNIX)", UNIX_REMEDY),
-            (libc::AF_INET | libc::AF_INET6, libc::SOCK_STREAM) => {
+            (libc::AF_INET | libc::AF_INET6, libc::SOCK_STREAM) => return sockets::open(domain, kind),
+            (libc::AF_INET | libc::AF_INET6, libc::SOCK_DGRAM) => {
                 return refuse(
-                    "socket(SOCK_STREAM)",
-                    "use the types of halfopen_net instead of tokio::net or std::net, on the run's own thread; a library \
-                     that opens its own sockets takes a connector or a stream (docs/strays.md)",
+                    "socket(SOCK_DGRAM)",
+                    "the network of a run has no UDP: put what is sent behind a trait",
                 );
             }
-            (libc::AF_INET | libc::AF_INET6, libc::SOCK_DGRAM) => {
-                return refuse("socket(SOCK_DGRAM)", "halfopen_net has no UDP: put what is sent behind a trait");
-            }
             (libc::AF_INET | libc::AF_INET6 | libc::AF_PACKET | libc::AF_NETLINK | libc::AF_VSOCK, _) => {
-                return refuse("socket", "the network of a run carries TCP: use the types of halfopen_net");
+                return refuse("socket", "the network of a run carries TCP: put what is sent behind a trait");
             }
             _ => {}
         }
@@ -53,28 +50,12 @@ unsafe extern "C" fn socket(domain: c_int, kind: c_int, protocol: c_int) -> c_in
 /// As `socketpair(2)`.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn socketpair(domain: c_int, kind: c_int, protocol: c_int, pair: *mut c_int) -> c_int {
-    if SHARED.get().is_some() {
+    if SHARED.get().is_some_and(|shared| !shared.is_building()) {
         return refuse("socketpair(AF_UNIX)", UNIX_REMEDY);
     }
     type Signature = unsafe extern "C" fn(c_int, c_int, c_int, *mut c_int) -> c_int;
     // SAFETY: libc's `socketpair` has this signature; the contract is the caller's.
     unsafe { next_of!(c"socketpair", Signature)(domain, kind, protocol, pair) }
-}
-
-/// # Safety
-/// As `epoll_create1(2)`.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn epoll_create1(flags: c_int) -> c_int {
-    if SHARED.get().is_some() {
-        return refuse(
-            "epoll_create1",
-            "a second runtime with IO waits for the real world: spawn on the run's own runtime (tokio::spawn, \
-             Handle::current)",
-        );
-    }
-    type Signature = unsafe extern "C" fn(c_int) -> c_int;
-    // SAFETY: libc's `epoll_create1` has this signature.
-    unsafe { next_of!(c"epoll_create1", Signature)(flags) }
 }
 
 /// # Safety
@@ -131,35 +112,6 @@ macro_rules! spawn {
 
 spawn!(posix_spawn, c"posix_spawn");
 spawn!(posix_spawnp, c"posix_spawnp");
-
-/// # Safety
-/// As `getaddrinfo(3)`.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn getaddrinfo(
-    node: *const c_char,
-    service: *const c_char,
-    hints: *const libc::addrinfo,
-    results: *mut *mut libc::addrinfo,
-) -> c_int {
-    if let Some(shared) = SHARED.get() {
-        let name = if node.is_null() {
-            String::new()
-        } else {
-            // SAFETY: a non-null node is a NUL-terminated string.
-            unsafe { std::ffi::CStr::from_ptr(node) }.to_string_lossy().into_owned()
-        };
-        shared.stray(
-            &format!("getaddrinfo({name:?})"),
-            "resolve through halfopen_net (connect by name, or lookup_host); a \
-                library that resolves its own names takes a connector or a stream (docs/strays.md)",
-        );
-        return libc::EAI_FAIL;
-    }
-    type Signature =
-        unsafe extern "C" fn(*const c_char, *const c_char, *const libc::addrinfo, *mut *mut libc::addrinfo) -> c_int;
-    // SAFETY: libc's `getaddrinfo` has this signature; the contract is the caller's.
-    unsafe { next_of!(c"getaddrinfo", Signature)(node, service, hints, results) }
-}
 
 /// The exit code of a process that a run's thread ended as if all were well.
 const ENDED_BY_A_RUN: c_int = 1;

@@ -27,6 +27,15 @@ unsafe extern "C" {
     ) -> c_int;
 }
 
+/// Has a function called at this thread's end, before those that were registered earlier.
+///
+/// # Safety
+/// The function lives as long as the process, and is called with null.
+pub(super) unsafe fn at_thread_exit(run: unsafe extern "C" fn(*mut c_void)) {
+    // SAFETY: the caller's.
+    unsafe { __cxa_thread_atexit_impl(run, std::ptr::null_mut(), std::ptr::null_mut()) };
+}
+
 /// A thread that a run's thread starts belongs to the run: its clocks, entropy and turns are the run's.
 ///
 /// # Safety
@@ -68,7 +77,8 @@ extern "C" fn begin(birth: *mut c_void) -> *mut c_void {
     crew::begin(number, turn);
     enter_helper(shared, life);
     // SAFETY: a function that lives as long as the process. No library can be unloaded under it.
-    unsafe { __cxa_thread_atexit_impl(finish, std::ptr::null_mut(), std::ptr::null_mut()) };
+    unsafe { at_thread_exit(finish) };
+    super::handler_stack::begin_thread();
     start(argument)
 }
 
@@ -175,7 +185,9 @@ unsafe extern "C" fn sleep_seconds(seconds: libc::c_uint) -> libc::c_uint {
 /// As `sched_yield(2)`.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn sched_yield() -> c_int {
-    if let Some(shared) = SHARED.get() {
+    if let Some(shared) = SHARED.get()
+        && !super::handler_stack::is_stds()
+    {
         crew::give_way(shared);
         return 0;
     }

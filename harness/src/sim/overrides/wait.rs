@@ -34,6 +34,11 @@ pub(crate) fn before_wait(shared: &Shared, next: u64) {
     WAIT.set(Some(next));
 }
 
+/// When the network has something to do next, if the runtime is about to wait.
+pub(super) fn network_next() -> Option<u64> {
+    WAIT.get().filter(|next| *next != u64::MAX)
+}
+
 /// The runtime has waited.
 pub(crate) fn after_wait(shared: &Shared) {
     shared.waiting.store(false, Ordering::Relaxed);
@@ -89,6 +94,8 @@ unsafe extern "C" fn syscall(number: c_long, a: usize, b: usize, c: usize, d: us
             }
         } else if number == libc::SYS_gettid {
             return c_long::from(super::machine::process_number(shared));
+        } else if let Some(refused) = super::control::refuse_raw(shared, number, a) {
+            return c_long::from(refused);
         }
     }
     // SAFETY: forwards the caller's arguments; the contract is the caller's.
@@ -101,6 +108,7 @@ unsafe fn futex(shared: &Shared, address: usize, operation: c_int, value: u32, d
     match operation & !(libc::FUTEX_PRIVATE_FLAG | libc::FUTEX_CLOCK_REALTIME) {
         libc::FUTEX_WAKE => wake(shared, address, value, ANY),
         libc::FUTEX_WAKE_BITSET => wake(shared, address, value, bits),
+        libc::FUTEX_WAIT | libc::FUTEX_WAIT_BITSET if super::handler_stack::is_stds() => None,
         kind @ (libc::FUTEX_WAIT | libc::FUTEX_WAIT_BITSET) => {
             let relative = kind == libc::FUTEX_WAIT;
             // SAFETY: the fourth argument of a futex's wait is a valid timespec when it is not null.
