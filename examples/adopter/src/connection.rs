@@ -3,18 +3,17 @@
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
-use halfopen_net::TcpStream;
-use halfopen_net::tungstenite::connect_async;
+use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use crate::note::Note;
 
 /// An open connection.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    socket: WebSocketStream<TcpStream>,
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     patience: Duration,
 }
 
@@ -63,7 +62,7 @@ impl Connection {
     }
 }
 
-async fn next_note(socket: &mut WebSocketStream<TcpStream>) -> Result<Note, Lost> {
+async fn next_note(socket: &mut WebSocketStream<MaybeTlsStream<TcpStream>>) -> Result<Note, Lost> {
     loop {
         match socket.next().await.ok_or(Lost::Closed)?? {
             Message::Text(text) => return Ok(serde_json::from_str(&text)?),

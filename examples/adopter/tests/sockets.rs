@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use echo_line::server::{self, Config};
 use echo_line::{Client, Note};
-use halfopen_net::TcpListener;
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 #[tokio::test]
