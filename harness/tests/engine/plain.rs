@@ -3,6 +3,7 @@
 use std::io::{ErrorKind, IoSlice, Write as _};
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::os::fd::AsRawFd;
+use std::process::Command;
 use std::sync::Mutex;
 
 use halfopen::fault::{AttemptFate, AttemptVerb, Crash, Key, LookupError, LookupFails, OnAttempt, Trigger, Verb};
@@ -352,6 +353,32 @@ fn a_process_that_died_after_its_peer_had_ended_is_told_the_end_for_ever() {
     let seen = std::mem::take(&mut *SEEN.lock().unwrap());
     let seen = &seen[seen.len().saturating_sub(3)..];
     assert_eq!(seen, ["ConnectionReset BrokenPipe", "Ok(0) BrokenPipe", "Ok(0) BrokenPipe"]);
+}
+
+/// Every other test of the simulation, written for the sockets of halfopen-net, with tokio's in their place.
+#[test]
+fn what_is_true_of_the_seams_sockets_is_true_of_tokios() {
+    const OWN: [&str; 5] = ["plain::", "libraries::", "strays::", "determinism::a_", "panics::a_hook"];
+    // A poll that no task makes; a dead process's `bind`, which cannot wait and listens to nothing; words of errors that libc has
+    // none for; options, which are refused when they are set and not when they are used.
+    const OTHERWISE: [&str; 5] = [
+        "endings::a_parked_reader_is_woken_when_its_own_process_closes_the_socket",
+        "incarnations::a_dead_process_neither_connects_nor_listens_nor_tells",
+        "sockets::a_handle_that_outlives_its_run_is_harmless_and_useless",
+        "sockets::an_unknown_name_is_an_error_that_lists_the_known_ones",
+        "sockets::options_that_cannot_be_honoured_are_refused_by_name",
+    ];
+    let skipped = OWN.iter().chain(&OTHERWISE).flat_map(|test| ["--skip", test]);
+    let played = Command::new(std::env::current_exe().unwrap())
+        .args(skipped)
+        .env("HALFOPEN_NET", "tokio")
+        .output()
+        .expect("it starts");
+    let said = String::from_utf8_lossy(&played.stdout);
+    let result = said.lines().rfind(|line| line.starts_with("test result")).unwrap_or_default();
+    assert!(played.status.success(), "{said}");
+    let passed: usize = result.split_whitespace().nth(3).and_then(|n| n.parse().ok()).unwrap_or_default();
+    assert!(passed > 150, "{result}");
 }
 
 /// A fault that is a bug: it panics where the network asks it, inside of `connect(2)`.
