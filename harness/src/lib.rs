@@ -10,6 +10,7 @@
 //!   the means to tell facts ([`FactKind`], [`Fact`]);
 //! - [`Scenario`] (hosts, faults, facts and laws, read from TOML), [`Plan`] (a scenario with every choice made), [`Seed`]
 //!   (where the choices come from), [`Outcome`] (the verdicts and the story of a run);
+//! - [`report`]: what a reporter is told, which makes pages of runs;
 //! - [`check`]: what a law of your own is made of. It reads [`trace`] (every record of a run), [`fault`] (what was planned)
 //!   and [`name`] (hosts, links, connections, directions).
 //!
@@ -44,6 +45,7 @@ mod outcome;
 mod pattern;
 mod plan;
 mod plane;
+pub mod report;
 mod scenario;
 mod seed;
 mod story;

@@ -30,6 +30,7 @@ use halfopen::Catalogue;
 pub fn catalogue() -> Catalogue {
     let services = Catalogue::new(env!("CARGO_MANIFEST_DIR"), "catalogue")
         .command("cargo halfopen")
+        .reporter(halfopen_report::Pages)
         .host("scheduler", services::scheduler)
         .host("node", services::node)
         .host("wayward_node", wayward_node::run)

@@ -25,6 +25,7 @@ pub use self::host_context::{ConfigError, HostContext};
 pub(crate) use self::host_context::{FactSink, set_fact_sink};
 use crate::check::{Check, OwnChecks};
 use crate::fault::{Registry, Verb};
+use crate::report::Reporter;
 use crate::scenario::{Folder, Scenario, ScenarioError, StandIn, StandIns};
 
 /// The error of a host or actor.
@@ -59,6 +60,7 @@ pub struct Catalogue {
     own: OwnChecks,
     command: Option<String>,
     faults: Registry,
+    reporter: Option<Arc<dyn Reporter>>,
 }
 
 impl Catalogue {
@@ -68,7 +70,7 @@ impl Catalogue {
         let folder = PathBuf::from(manifest_dir).join(folder);
         let (hosts, actors, specimens) = Default::default();
         let (own, faults) = (OwnChecks::default(), Registry::default());
-        Self { folder, hosts, actors, specimens, own, faults, command: None }
+        Self { folder, hosts, actors, specimens, own, faults, command: None, reporter: None }
     }
 
     /// Registers a service. `body` is called once per incarnation and should return when [`HostContext::shutdown`] is
@@ -246,6 +248,19 @@ impl Catalogue {
         self
     }
 
+    /// Gives the catalogue a reporter: it makes a page of each failed run, for the command and for tests.
+    #[must_use]
+    pub fn reporter(mut self, reporter: impl Reporter + 'static) -> Self {
+        self.reporter = Some(Arc::new(reporter));
+        self
+    }
+
+    /// The reporter, if there is one.
+    #[cfg(feature = "sim")]
+    pub(crate) fn reporter_of(&self) -> Option<&dyn Reporter> {
+        self.reporter.as_deref()
+    }
+
     /// The verbs that scenarios of this catalogue may have.
     pub fn faults(&self) -> &Registry {
         &self.faults
@@ -359,6 +374,7 @@ impl fmt::Debug for Catalogue {
             .field("own_checks", &self.own)
             .field("command", &self.command)
             .field("faults", &self.faults)
+            .field("reporter", &self.reporter)
             .finish()
     }
 }

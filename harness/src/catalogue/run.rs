@@ -6,6 +6,7 @@ use crate::error::chain;
 use crate::mapping;
 use crate::outcome::Outcome;
 use crate::plan::Plan;
+use crate::report::{self, Failed};
 use crate::settings::Settings;
 use crate::sim::{self, RunOutput, SimError};
 use crate::sweep::{Complaint, Sweep};
@@ -65,6 +66,16 @@ impl Catalogue {
         }
     }
 
+    /// Leaves the page of a failed run, if the catalogue has a reporter, and says where it is, or why it is not there.
+    fn page_of(&self, plan: &Plan, outcome: &Outcome, replay_line: &str) -> String {
+        let Some(reporter) = self.reporter_of() else { return String::new() };
+        let failed = Failed { plan, outcome, defect: None, replay_line };
+        match failed.keep(reporter, &report::test_folder(), &|plan| self.run(plan).ok()) {
+            Ok(paths) => paths.first().map(|page| format!("page: {}\n", page.display())).unwrap_or_default(),
+            Err(error) => format!("the page could not be written: {error}\n"),
+        }
+    }
+
     fn try_check(&self, name: &str) -> Result<(), String> {
         let settings = Settings::from_env().map_err(|error| chain(&error))?;
         settings.apply();
@@ -77,7 +88,8 @@ impl Catalogue {
                 Some(Complaint::Broken(failures)) => {
                     let reports = failures.iter().map(|failure| {
                         let line = replay::test_line(failure.plan.seed);
-                        failure.outcome.failure_report(&line)
+                        let page = self.page_of(&failure.plan, &failure.outcome, &line);
+                        failure.outcome.failure_report(&line) + &page
                     });
                     return Err(reports.collect::<Vec<_>>().join("\n"));
                 }

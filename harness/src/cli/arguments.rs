@@ -39,6 +39,9 @@ pub(super) struct Run {
     pub(super) jobs: Option<std::num::NonZeroUsize>,
     #[command(flatten)]
     pub(super) isolation: Isolate,
+    /// Write the pages of failed runs to this folder [default: target/halfopen]
+    #[arg(long, value_name = "DIR")]
+    pub(super) report: Option<PathBuf>,
     /// Write every record of the run to this file as JSON lines; needs one scenario and one seed
     #[arg(long, value_name = "FILE", requires = "seed")]
     pub(super) trace: Option<PathBuf>,
@@ -54,6 +57,9 @@ pub(super) struct Replay {
     /// Print the whole story of a run that broke a law, behind its report
     #[arg(long)]
     pub(super) full: bool,
+    /// Draw who said what to whom, around what proves that a law was broken
+    #[arg(long)]
+    pub(super) diagram: bool,
     /// Tell the life of this key (`job-2`): every record about it
     #[arg(long, value_name = "KEY")]
     pub(super) key: Option<String>,
@@ -62,6 +68,9 @@ pub(super) struct Replay {
     pub(super) specimen: Option<String>,
     #[command(flatten)]
     pub(super) isolation: Isolate,
+    /// Write the page of the run, if it broke a law, to this folder
+    #[arg(long, value_name = "DIR")]
+    pub(super) report: Option<PathBuf>,
     /// Write every record of the run to this file as JSON lines
     #[arg(long, value_name = "FILE")]
     pub(super) trace: Option<PathBuf>,

@@ -3,6 +3,7 @@
 //! - `arguments`: its grammar.
 //! - `run`: plays scenarios and prints a line for each.
 //! - `replay`: one run again, as a story.
+//! - `report`: pages and files of failed runs.
 //! - `table`: the lines and the table that `run` prints.
 //! - `artefacts`: the files of a failure.
 
@@ -11,6 +12,8 @@ mod arguments;
 mod artefacts;
 #[cfg(feature = "sim")]
 mod replay;
+#[cfg(feature = "sim")]
+mod report;
 #[cfg(feature = "sim")]
 mod run;
 #[cfg(feature = "sim")]

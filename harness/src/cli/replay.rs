@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::arguments::Replay;
-use super::{BROKEN, CommandError, HELD, artefacts, every, find, play, say};
+use super::{BROKEN, CommandError, HELD, artefacts, every, find, play, report, say};
 use crate::capsule::Capsule;
 use crate::catalogue::Catalogue;
 use crate::plan::Plan;
@@ -33,7 +33,13 @@ pub(super) fn replay(catalogue: &Catalogue, arguments: &Replay) -> Result<u8, Co
     if arguments.full || (outcome.passed() && key.is_none()) {
         say(&outcome.story());
     }
+    if arguments.diagram {
+        report::draw(catalogue, arguments, &plan, &outcome);
+    }
     say(&format!("hash {}", outcome.hash));
+    if let Some(folder) = &arguments.report {
+        report::replayed(catalogue, arguments, &plan, &outcome, folder)?;
+    }
     Ok(if outcome.passed() { HELD } else { BROKEN })
 }
 

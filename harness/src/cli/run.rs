@@ -6,7 +6,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::arguments::{Place, Run};
 use super::{
-    BROKEN, CommandError, FAULTY, HELD, artefacts, complain, find, play, say, table, tell_mistakes, warn_of_mistakes,
+    BROKEN, CommandError, FAULTY, HELD, artefacts, complain, find, play, report as reports, say, table, tell_mistakes,
+    warn_of_mistakes,
 };
 use crate::catalogue::Catalogue;
 use crate::plan::Plan;
@@ -66,6 +67,7 @@ pub(super) fn run(catalogue: &Catalogue, arguments: &Run) -> Result<u8, CommandE
     if mistaken != HELD {
         complain("files with mistakes were not played: they are told above");
     }
+    reports::swept(catalogue, &folder, arguments, &summaries)?;
     Ok(code.max(mistaken))
 }
 

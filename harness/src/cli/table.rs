@@ -74,7 +74,7 @@ fn name(summary: &Summary) -> String {
     }
 }
 
-fn word(result: &SeriesResult) -> &'static str {
+pub(super) fn word(result: &SeriesResult) -> &'static str {
     match result {
         SeriesResult::Held => "held",
         SeriesResult::Broken(_) => "LAW BROKEN",

@@ -5,6 +5,7 @@
 //! - [`report`]: what a failing run prints first, on one screen: the broken laws, the plan and what it struck, the life of the lost
 //!   key, the records around the proofs, and how to replay the run.
 //! - [`life`]: every record about one key.
+//! - [`Telling`]: the words of both, record by record, for pages.
 //! - [`exactly`]: one record, for telling two runs apart.
 //!
 //! Times have two significant digits ([`Seconds`](crate::trace::Seconds)), ids that are made at random become ordinals
@@ -14,12 +15,14 @@ mod alias;
 mod failure;
 mod phrase;
 mod table;
+mod telling;
 mod timeline;
 
 #[cfg(test)]
 pub(crate) use failure::failure;
 pub(crate) use failure::{Asked, life, report};
 pub(crate) use phrase::exactly;
+pub use telling::{Said, Telling};
 
 use crate::check::{Evidence, Verdict};
 

@@ -18,7 +18,7 @@ const STAGES: [FactKind; 5] =
     [FactKind::Offered, FactKind::Accepted, FactKind::ClaimedDelivered, FactKind::Received, FactKind::Outcome];
 
 /// The key of the law that was broken first, or of the first that has one. What is carried counts before sessions and gauges.
-pub(super) fn of(evidence: &Evidence, broken: &[&Violation]) -> Option<String> {
+pub(in crate::story) fn of(evidence: &Evidence, broken: &[&Violation]) -> Option<String> {
     let proofs = broken.iter().flat_map(|violation| &violation.witness);
     let facts: Vec<_> = proofs.filter_map(|index| fact_of(evidence.records.get(*index)?)).collect();
     let carried = facts.iter().find(|fact| is_carried(fact.kind));
@@ -130,7 +130,7 @@ fn with_faults_between(places: &[usize], evidence: &Evidence, lines: &Lines) -> 
 }
 
 /// Whether a record is about a key: a fact of it, a log line with it in a field, a unit that carries it.
-fn speaks_of(record: &Record, key: &str) -> bool {
+pub(in crate::story) fn speaks_of(record: &Record, key: &str) -> bool {
     match &record.what {
         RecordKind::Fact(fact) => fact.key == key,
         RecordKind::Event(event) => is_distinct(key) && event_speaks_of(event, key),

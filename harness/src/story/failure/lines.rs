@@ -14,7 +14,8 @@ use crate::trace::{FaultEvent, Level, LogEvent, Record, RecordKind, Unit};
 pub(super) const COLUMNS: usize = 100;
 
 /// The records that a report may show, in the order of the trace. A fact that was read from a log line is one line with it.
-pub(super) struct Lines {
+#[derive(Debug)]
+pub(in crate::story) struct Lines {
     shown: Vec<Shown>,
 }
 
@@ -28,7 +29,7 @@ struct Shown {
 }
 
 impl Lines {
-    pub(super) fn of(evidence: &Evidence) -> Self {
+    pub(in crate::story) fn of(evidence: &Evidence) -> Self {
         let connections = Connections::of(evidence.records);
         let mut shown: Vec<Shown> = Vec::new();
         let mut since = None;
@@ -52,6 +53,11 @@ impl Lines {
             }
         }
         Self { shown }
+    }
+
+    /// The records that are shown, those with them in a line included.
+    pub(in crate::story) fn records(&self) -> std::collections::BTreeSet<usize> {
+        self.shown.iter().flat_map(|line| [Some(line.index), line.fact]).flatten().collect()
     }
 
     pub(super) fn len(&self) -> usize {

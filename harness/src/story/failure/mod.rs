@@ -9,7 +9,7 @@
 //!
 //! Nothing here shows the number of a record: a log line more changes only what it stands in.
 
-mod key;
+pub(super) mod key;
 mod lines;
 mod moments;
 mod plan;
@@ -22,7 +22,9 @@ use super::table::Table;
 use crate::check::{Evidence, Verdict, Violation};
 use crate::trace::{RecordKind, Seconds};
 
-use lines::{Lines, has_fired, wrapped};
+pub(super) use key::speaks_of;
+pub(super) use lines::Lines;
+use lines::{has_fired, wrapped};
 
 /// One broken law: what it says, how it was broken here, the records that prove it, who was waiting for what, and the
 /// socket table of each host.
@@ -82,7 +84,7 @@ pub(crate) fn life(key: &str, evidence: &Evidence) -> Option<String> {
 
 /// The broken laws in the order in which they were broken. What follows from another comes behind it; a law that says only that
 /// something did not happen at all comes last.
-fn in_order<'a>(evidence: &Evidence, verdicts: &'a [Verdict]) -> Vec<&'a Violation> {
+pub(super) fn in_order<'a>(evidence: &Evidence, verdicts: &'a [Verdict]) -> Vec<&'a Violation> {
     let mut broken: Vec<_> = verdicts.iter().filter_map(Verdict::violation).collect();
     broken.sort_by_key(|violation| {
         let says_nothing = matches!(violation.signature.clause(), "says nothing" | "silent source");
