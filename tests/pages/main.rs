@@ -52,10 +52,7 @@ impl Case {
 
 #[test]
 fn the_same_run_gives_the_same_page_and_its_front_is_the_one_that_was_reviewed() {
-    let (one, other) = (
-        Case::of("half_open_client", "send-counts-as-delivered"),
-        Case::of("half_open_client", "send-counts-as-delivered"),
-    );
+    let [one, other] = [(); 2].map(|()| Case::of("half_open_client", "never-pings"));
     let page = one.page();
     assert_eq!(page, other.page());
     let (_, front) = page.split_once("<header").expect("a page has a verdict");
@@ -80,7 +77,7 @@ fn the_longest_run_of_the_catalogue_makes_a_page_that_can_be_sent() {
 
 #[test]
 fn a_page_loads_nothing() {
-    let page = Case::of("half_open_client", "send-counts-as-delivered").page();
+    let page = Case::of("sse_cut_inside_an_event", "exits-with-its-upstream").page();
     assert!(page.contains("default-src 'none'"));
     for outside in ["http://", "https://", "src=", "@import", "url("] {
         let found: Vec<_> = page.match_indices(outside).map(|(at, _)| &page[at..(at + 40).min(page.len())]).collect();
@@ -93,7 +90,7 @@ const HOSTILE: &str = "</script><img src=x onerror=alert(1)> \u{0}\u{1b}[31m\u{2
 
 #[test]
 fn a_hostile_text_stays_text() {
-    let mut case = Case::of("half_open_client", "send-counts-as-delivered");
+    let mut case = Case::of("sse_cut_inside_an_event", "exits-with-its-upstream");
     let mut changed = 0;
     for record in &mut case.outcome.trace.records {
         match &mut record.what {
@@ -104,7 +101,7 @@ fn a_hostile_text_stays_text() {
         }
         changed += 1;
     }
-    assert!(changed > 100);
+    assert!(changed > 20, "{changed} records");
     for verdict in &mut case.outcome.verdicts {
         if let Verdict::Broken(violation) = verdict {
             violation.sentence = HOSTILE.to_owned();

@@ -62,7 +62,7 @@ impl<'a> Run<'a> {
 
     /// A text with ordinals for random ids, every character visible.
     pub(crate) fn shorten(&mut self, text: &str) -> String {
-        clipped(&visible(&self.telling.shorten(text)), LONGEST)
+        clipped(&visible(&self.telling.shorten(&clipped(text, 2 * LONGEST))), LONGEST)
     }
 
     /// A record in words.

@@ -226,3 +226,29 @@ fn slowest(sweep: &SweepReport) -> Markup {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_for_one_reason_are_one_row_with_a_count() {
+        let failed = |scenario: usize| SeriesReport {
+            scenario: format!("scenario_{scenario}"),
+            verdict: "LAW BROKEN".to_owned(),
+            runs: 1,
+            signatures: vec![SignatureReport {
+                signature: "delivery: silent loss @ alice".to_owned(),
+                sentence: "<b>job-1</b> was lost".to_owned(),
+                page: (scenario == 0).then(|| "scenario_0-0x1.html".to_owned()),
+                ..SignatureReport::default()
+            }],
+            ..SeriesReport::default()
+        };
+        let page = of(&SweepReport { series: (0..70).map(failed).collect() });
+        assert_eq!(page.matches("delivery: silent loss @ alice").count(), 1);
+        assert!(page.contains("<a href=\"scenario_0-0x1.html\">delivery: silent loss @ alice</a>"), "{page}");
+        assert!(page.contains("and 69 more") && page.contains("&lt;b&gt;job-1&lt;/b&gt; was lost"));
+        assert!(page.contains("70 scenarios and defects did not come out as they must."));
+    }
+}
