@@ -94,14 +94,16 @@ fn gauges(run: &Run<'_>, index: usize) -> Markup {
             gauges.insert((host.to_string(), fact.key.clone()), fact.value.clone().unwrap_or_default());
         }
     }
+    let (idle, telling): (Vec<_>, Vec<_>) = gauges.iter().partition(|(_, value)| *value == "0");
     html! {
         @if !gauges.is_empty() {
             table.small {
                 caption { "Gauges" }
                 tbody {
-                    @for ((host, name), value) in gauges.iter().take(SHOWN) {
-                        tr { th scope="row" { (visible(host)) " " (visible(name)) } td { (visible(value)) } }
+                    @for ((host, name), value) in telling.iter().take(SHOWN) {
+                        tr { th scope="row" { (visible(host)) " " (visible(name)) } td.number { (visible(value)) } }
                     }
+                    @if !idle.is_empty() { tr { td.quiet colspan="2" { (idle.len()) " others stood at 0" } } }
                 }
             }
         }
