@@ -101,9 +101,10 @@ pub(crate) fn folder() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from).join("halfopen")
 }
 
-/// Where a test leaves reports: in cargo's folder, in which its program lies. A test's working directory is its package.
+/// Where a test leaves reports: in cargo's folder, in which its program lies (`target/debug/deps/name`). A test's working
+/// directory is its package.
 pub(crate) fn test_folder() -> PathBuf {
     let program = std::env::current_exe().unwrap_or_default();
-    let target = program.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file());
-    target.map_or_else(|| PathBuf::from("target"), Path::to_owned).join("halfopen")
+    let mut folders = program.ancestors().skip_while(|folder| !folder.ends_with("deps")).skip(2);
+    folders.next().map_or_else(|| PathBuf::from("target"), Path::to_owned).join("halfopen")
 }

@@ -96,7 +96,7 @@ impl Scene {
 
     /// The line from the sentence to what proves it.
     fn spine(&self) -> Markup {
-        let last = self.rows.iter().zip(&self.layout.rows).filter(|(row, _)| row.proves).map(|(_, y)| *y).last();
+        let last = self.rows.iter().zip(&self.layout.rows).filter(|(row, _)| row.proves).map(|(_, y)| *y).next_back();
         html! { @if let Some(y) = last { path.spine d=(format!("M3 0V{}", num(y))) {} } }
     }
 
