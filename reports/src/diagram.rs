@@ -178,12 +178,12 @@ mod tests {
         let drawn = |row: &Row| grid.line("1.000 s", true, '│', |line| grid.draw(line, row));
         let (from, to) = (HostName::from("alice"), HostName::from("chat"));
         let arrow = Shape::Arrow { from: to.clone(), to: from.clone(), arrives: Duration::ZERO, dashed: false };
-        assert_eq!(drawn(&row(arrow, "ack")), ">  1.000 s      │<───────────── ack ─────────────│\n");
+        assert_eq!(drawn(&row(arrow, "ack")), ">  1.000 s      │<───────────── ack ──────────────│\n");
         let lost = Shape::InVain { from: from.clone(), to };
         assert_eq!(drawn(&row(lost, "5 bytes lost")), ">  1.000 s      │───────── 5 bytes lost ──────✕   │\n");
         assert_eq!(
             drawn(&row(Shape::Dot { on: from }, "offered")),
-            ">  1.000 s      ● offered                        │\n"
+            ">  1.000 s      ● offered                         │\n"
         );
     }
 }
