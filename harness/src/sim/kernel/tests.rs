@@ -114,6 +114,7 @@ fn bytes_and_ends_arrive_and_each_is_told_once() {
     let (server, client) = (world.server, world.client);
     assert_eq!(world.on(client).write(near, b"hello"), Ok(5));
     assert_eq!(world.read(server, far, 8), Err(Errno::AGAIN));
+    assert_eq!(world.read(server, far, 0), Err(Errno::AGAIN), "as any other");
     world.pass(Duration::from_secs(1));
     assert_eq!(world.told(), [(2, IN | OUT)]);
     assert_eq!(world.told(), [], "an edge is told once");

@@ -33,7 +33,7 @@ impl Call<'_> {
     pub(crate) fn read(&mut self, socket: Descriptor, buf: &mut ReadBuf<'_>, peek: bool) -> Result<(), Errno> {
         let target = self.target(socket)?;
         let Target { index, stream, .. } = target;
-        if self.file(socket)?.1.is_read_shut || buf.remaining() == 0 {
+        if self.file(socket)?.1.is_read_shut {
             return Ok(());
         }
         let answer = if peek {

@@ -135,6 +135,10 @@ unsafe fn scatter(
     pieces: &[libc::iovec],
     peek: bool,
 ) -> Result<isize, Errno> {
+    if pieces.iter().all(|piece| piece.iov_len == 0) {
+        // A read of nothing waits, and fails, as any other.
+        return read(call, descriptor, &mut [], peek);
+    }
     let mut total = 0;
     for piece in pieces.iter().filter(|piece| piece.iov_len > 0) {
         // SAFETY: each of them leads to its bytes.
