@@ -65,6 +65,54 @@ fn a_replay_tells_the_same_as_the_sweep() {
     assert!(said.contains("the process was ended with exit code 0") && said.contains("seed 0x7"), "{said}");
 }
 
+#[test]
+fn a_sweep_that_stops_at_the_first_failure_says_what_it_has_left() {
+    let folder = scenarios("fail_fast", ["abort", "calm", "exit"]);
+    let played = rogues(&folder, &["run", "--seeds", "4", "--jobs", "1", "--fail-fast", "-q"]);
+    let said = String::from_utf8_lossy(&played.stdout);
+    assert_eq!(played.status.code(), Some(1), "{said}");
+    assert!(said.contains("LAW BROKEN abort: integrity (seed 0x1, "), "{said}");
+    assert!(said.contains("0 of 1 scenarios held: 1 runs"), "{said}");
+    let left = "stopped at the first failure: 2 of 3 scenarios were not played to their end";
+    assert!(said.trim_end().ends_with(left), "{said}");
+}
+
+/// Two scenarios fail for one reason: one story, a line to paste for the other, and both in the list that comes last.
+#[test]
+fn failures_of_one_reason_are_told_once() {
+    let folder = scenarios("reasons", ["abort", "calm"]);
+    fs::copy(folder.join("abort.toml"), folder.join("second.toml")).expect("a scenario can be copied");
+    let played = rogues(&folder, &["run", "--seeds", "3"]);
+    let said = String::from_utf8_lossy(&played.stdout);
+    assert_eq!(said.matches("LAW BROKEN abort: integrity").count(), 1, "{said}");
+    assert_eq!(said.matches("LAW BROKEN second: integrity").count(), 0, "{said}");
+    assert!(said.contains("the same in 2 scenarios, 6 of 6 seeds (integrity: "), "{said}");
+    assert!(said.contains(" replay second --seed 0x1  3 of 3 seeds"), "{said}");
+    let (_, list) = said.split_once("\nfailed\n").unwrap_or_default();
+    let named: Vec<_> = list.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
+    assert!(
+        matches!(named[..], [one, other] if one.starts_with("abort  LAW BROKEN") && other.starts_with("second ")),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_new_scenario_is_one_that_the_command_reads_and_plays() {
+    let folder = scenarios("new", ["calm"]);
+    let written = rogues(&folder, &["new", "first", "--host", "bystander", "--actor", "rogue", "--do", "half_open"]);
+    let told = String::from_utf8_lossy(&written.stderr);
+    assert_eq!(written.status.code(), Some(0), "{told}");
+    let text = fs::read_to_string(folder.join("first.toml")).expect("it is written");
+    assert!(text.contains("link = \"rogue -> bystander\"") && text.contains("do = \"half_open\""), "{text}");
+    let checked = rogues(&folder, &["check-scenarios"]);
+    assert_eq!(String::from_utf8_lossy(&checked.stdout), "2 scenarios, no mistake\n");
+    let mistyped = rogues(&folder, &["new", "other", "--actor", "rouge"]);
+    let told = String::from_utf8_lossy(&mistyped.stderr);
+    assert_eq!(mistyped.status.code(), Some(2), "{told}");
+    assert!(told.contains("under the name `rouge`; did you mean `rogue`?"), "{told}");
+    assert!(!folder.join("other.toml").exists());
+}
+
 /// Twice in one process gives the same; in a process that has begun with another scenario it does not.
 #[test]
 fn what_a_process_remembers_of_other_runs_is_nondeterminism() {

@@ -34,7 +34,7 @@ fn a_broken_law_ends_with_1_and_its_report() {
 
 #[test]
 fn what_the_command_cannot_do_ends_with_2_a_sentence_and_no_run() {
-    let cases: [(&[&str], &str); 14] = [
+    let cases: [(&[&str], &str); 20] = [
         (&["run", "abrupt_reset_client_idel"], "did you mean `abrupt_reset_client_idle`?"),
         (&["replay", "abrupt_reset_client_idel", "--seed", "1"], "did you mean `abrupt_reset_client_idle`?"),
         (&["run", "zzzzzzzz"], "no scenario is called `zzzzzzzz`"),
@@ -49,6 +49,12 @@ fn what_the_command_cannot_do_ends_with_2_a_sentence_and_no_run() {
         (&["replay", SCENARIO, "--seed", "1", "--specimen", "nobody"], SPECIMEN),
         (&["replay", "no_such_capsule.toml"], "no_such_capsule.toml"),
         (&["play"], "play"),
+        (&["run", "no_such_*"], "matches `no_such_*`: `list` names them"),
+        (&["run", "idle_[*"], "`idle_[*` is no pattern: "),
+        (&["run", "no/such.toml"], "no scenario is called `no/such.toml`"),
+        (&["run", "--tag", "slwo"], "no scenario has the tag `slwo`"),
+        (&["run", "/"], "`/` holds no scenario of this catalogue"),
+        (&["new", SCENARIO], "there is a scenario `abrupt_reset_result_in_flight` already, in "),
     ];
     for (arguments, sentence) in cases {
         let refused = halfopen(arguments);
@@ -79,6 +85,73 @@ fn an_arguments_wish_counts_more_than_the_environments() {
     assert!(played.stdout.contains(": 2 runs"), "{}", played.stdout);
     let played = said(command(&["run", SCENARIO]).env("HALFOPEN_TEST_NUM", "3"));
     assert!(played.stdout.contains(": 6 runs"), "{}", played.stdout);
+}
+
+#[test]
+fn patterns_folders_and_files_choose_scenarios_each_once() {
+    let catalogue = catalogue();
+    let all = catalogue.scenarios().expect("the catalogue has no mistakes");
+    let names = |arguments: &[&str]| {
+        let listed = halfopen(&[&["list"], arguments].concat());
+        assert_eq!(listed.code, 0, "{arguments:?}: {listed:?}");
+        let lines = listed.stdout.lines().filter(|line| !line.starts_with(' '));
+        lines.filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let of = |matches: fn(&str) -> bool| -> Vec<_> {
+        all.iter().map(|scenario| scenario.name.clone()).filter(|name| matches(name)).collect()
+    };
+    assert_eq!(names(&[]), of(|_| true));
+    assert_eq!(names(&["idle_*"]), of(|name| name.starts_with("idle_")));
+    assert_eq!(names(&[SCENARIO, "idle_*", SCENARIO]).len(), of(|name| name.starts_with("idle_")).len() + 1);
+    let scenario = all.iter().find(|scenario| scenario.name == SCENARIO).expect("it is in the catalogue");
+    let file = scenario.file().expect("it was read from a file");
+    assert_eq!(names(&[&file.to_string_lossy()]), [SCENARIO]);
+    let family = file.parent().expect("a file lies in a folder");
+    let beside = all.iter().filter(|other| other.file().is_some_and(|file| file.starts_with(family)));
+    let beside: Vec<_> = beside.map(|scenario| scenario.name.clone()).collect();
+    assert!((2..all.len()).contains(&beside.len()), "{beside:?}");
+    assert_eq!(names(&[&family.to_string_lossy()]), beside);
+    let word = family.file_name().expect("a folder has a name").to_string_lossy().into_owned();
+    assert_eq!(names(&[&word]), beside, "a folder of the catalogue");
+    assert_eq!(names(&[&format!("{word}/*")]), beside, "a pattern over the way of a file");
+}
+
+#[test]
+fn the_whole_catalogue_has_no_mistake_and_says_so() {
+    let checked = halfopen(&["check-scenarios"]);
+    assert_eq!(checked.code, 0, "{checked:?}");
+    assert!(checked.stdout.ends_with("scenarios, no mistake\n"), "{checked:?}");
+}
+
+#[test]
+fn a_shell_is_told_how_to_complete_the_command() {
+    for shell in ["bash", "zsh", "fish"] {
+        let script = halfopen(&["completions", shell]);
+        assert!(script.code == 0 && script.stdout.contains("check-scenarios"), "{shell}: {script:?}");
+    }
+}
+
+#[test]
+fn colours_are_where_they_are_wanted() {
+    let coloured = halfopen(&["run", SCENARIO, "--seeds", "1", "--color", "always"]);
+    assert!(coloured.stdout.contains("\u{1b}[32mheld"), "{coloured:?}");
+    let plain = halfopen(&["run", SCENARIO, "--seeds", "1"]);
+    assert!(!plain.stdout.contains('\u{1b}'), "{plain:?}");
+}
+
+#[test]
+fn a_quiet_sweep_that_holds_is_one_line() {
+    let quiet = halfopen(&["run", SCENARIO, "--seeds", "2", "-q"]);
+    assert_eq!(quiet.code, 0, "{quiet:?}");
+    assert_eq!(quiet.stdout.trim().lines().count(), 1, "{quiet:?}");
+}
+
+#[test]
+fn a_line_to_paste_names_the_command_as_it_was_called() {
+    let arguments = ["replay", SCENARIO, "--seed", "1", "--specimen", SPECIMEN];
+    let by_path = said(command(&arguments).env_remove("CARGO_PKG_NAME"));
+    let program = env!("CARGO_BIN_EXE_halfopen");
+    assert!(by_path.stdout.contains(&format!("{program} replay {SCENARIO} --seed 0x1")), "{}", by_path.stdout);
 }
 
 /// This build plays each scenario here, and another build (release where this one is debug) in a process of its own.

@@ -6,8 +6,8 @@ use crate::seed::Seed;
 
 impl Catalogue {
     /// Says how users call the command line of this catalogue: `cargo halfopen`, if `.cargo/config.toml` has an alias of
-    /// that name. Reports print it in the line that replays a run. Without it they print the path by which the program
-    /// was started.
+    /// that name. Reports print it in the line that replays a run where cargo has started the program. Elsewhere, and without
+    /// it, they print the path by which the program was started.
     #[must_use]
     pub fn command(mut self, command: &str) -> Self {
         self.command = Some(command.to_owned());
@@ -17,12 +17,7 @@ impl Catalogue {
     /// The command line that replays a capsule, or a scenario (or a specimen of it) under a seed.
     #[cfg(all(feature = "sim", feature = "cli"))]
     pub(crate) fn replay_line(&self, what: &str, seed: Option<Seed>, specimen: Option<&str>) -> String {
-        let mut line = match &self.command {
-            Some(command) => command.clone(),
-            None => {
-                std::env::args_os().next().map_or_else(|| "halfopen".into(), |path| quoted(&path.to_string_lossy()))
-            }
-        };
+        let mut line = self.command_line();
         line.push_str(&format!(" replay {}", quoted(what)));
         if let Some(seed) = seed {
             line.push_str(&format!(" --seed {seed}"));
@@ -31,6 +26,18 @@ impl Catalogue {
             line.push_str(&format!(" --specimen {}", quoted(specimen)));
         }
         line
+    }
+
+    /// How the command was called: by its alias where cargo has started it, else by its path.
+    #[cfg(feature = "cli")]
+    pub(crate) fn command_line(&self) -> String {
+        // Cargo says to each program that it starts whose it is.
+        match &self.command {
+            Some(command) if std::env::var_os("CARGO_PKG_NAME").is_some() => command.clone(),
+            Some(_) | None => {
+                std::env::args_os().next().map_or_else(|| "halfopen".into(), |path| quoted(&path.to_string_lossy()))
+            }
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The grammar of the command line.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -10,8 +11,18 @@ use crate::seed::Seed;
 #[derive(Debug, Parser)]
 #[command(name = "halfopen", version, max_term_width = 100)]
 pub(super) struct Arguments {
+    /// Colour in what is printed; `auto` is where a terminal is and NO_COLOR is not set
+    #[arg(long, global = true, value_enum, default_value_t = Colour::Auto, value_name = "WHEN")]
+    pub(super) color: Colour,
     #[command(subcommand)]
     pub(super) command: Command,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Colour {
+    Auto,
+    Always,
+    Never,
 }
 
 #[derive(Debug, Subcommand)]
@@ -19,15 +30,35 @@ pub(super) enum Command {
     /// Play scenarios under many seeds and print a line for each
     Run(Run),
     /// Say which scenarios there are and what each proves
-    List,
+    List(Chosen),
     /// Play one run again and print its story
     Replay(Replay),
+    /// Read every scenario and tell every mistake, without playing any
+    CheckScenarios(Chosen),
+    /// Write a scenario to begin with
+    New(New),
+    /// Print a script that completes this command in a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Which scenarios a command is about.
+#[derive(Debug, Args)]
+pub(super) struct Chosen {
+    /// Names, patterns (`idle_*`), folders or files of scenarios; all of the catalogue without
+    #[arg(value_name = "SCENARIO")]
+    pub(super) names: Vec<String>,
+    /// Only scenarios with this tag; given more than once, with one of them
+    #[arg(long = "tag", value_name = "TAG")]
+    pub(super) tags: Vec<String>,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Run {
-    /// Scenarios to play; all of the catalogue without
-    pub(super) names: Vec<String>,
+    #[command(flatten)]
+    pub(super) chosen: Chosen,
     /// Play this one seed (decimal, 0x hex or a 40-digit commit hash)
     #[arg(long, conflicts_with = "seeds")]
     pub(super) seed: Option<Seed>,
@@ -36,7 +67,13 @@ pub(super) struct Run {
     pub(super) seeds: Option<u32>,
     /// Runs at a time [default: the number of cores]
     #[arg(long)]
-    pub(super) jobs: Option<std::num::NonZeroUsize>,
+    pub(super) jobs: Option<NonZeroUsize>,
+    /// Begin no other run once a law was broken
+    #[arg(long)]
+    pub(super) fail_fast: bool,
+    /// Print what failed and the last line, and nothing of what held
+    #[arg(short, long)]
+    pub(super) quiet: bool,
     #[command(flatten)]
     pub(super) isolation: Isolate,
     /// Write the pages of failed runs to this folder [default: target/halfopen]
@@ -76,6 +113,25 @@ pub(super) struct Replay {
     pub(super) trace: Option<PathBuf>,
 }
 
+/// What a new scenario is to say. What is left out is asked where a terminal is, and taken from the catalogue elsewhere.
+#[derive(Debug, Args)]
+pub(super) struct New {
+    /// The scenario's name, which is also that of its file: letters, digits, `_` and `-`
+    pub(super) name: String,
+    /// What a run of it proves, in a sentence
+    #[arg(long, value_name = "SENTENCE")]
+    pub(super) proves: Option<String>,
+    /// A registered service that takes part; may be given more than once
+    #[arg(long = "host", value_name = "NAME")]
+    pub(super) hosts: Vec<String>,
+    /// A registered actor that takes part; may be given more than once
+    #[arg(long = "actor", value_name = "NAME")]
+    pub(super) actors: Vec<String>,
+    /// The fault's verb
+    #[arg(long = "do", value_name = "VERB", default_value = "reset")]
+    pub(super) verb: String,
+}
+
 /// Where runs are played, and for how long.
 #[derive(Debug, Args)]
 pub(super) struct Isolate {
@@ -84,7 +140,7 @@ pub(super) struct Isolate {
     pub(super) isolate: Place,
     /// Seconds of wall time after which a run is given up [default: 60]
     #[arg(long, value_name = "SECONDS")]
-    pub(super) watchdog: Option<std::num::NonZeroUsize>,
+    pub(super) watchdog: Option<NonZeroUsize>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

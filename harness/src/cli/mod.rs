@@ -1,15 +1,22 @@
 //! The command line over a catalogue.
 //!
 //! - `arguments`: its grammar.
+//! - `choose`: which scenarios a command is about.
 //! - `run`: plays scenarios and prints a line for each.
 //! - `replay`: one run again, as a story.
 //! - `report`: pages and files of failed runs.
 //! - `table`: the lines and the table that `run` prints.
+//! - `failures`: what failed, told once for each reason.
 //! - `artefacts`: the files of a failure.
+//! - `new`: writes a scenario to begin with.
 
 mod arguments;
 #[cfg(feature = "sim")]
 mod artefacts;
+mod choose;
+#[cfg(feature = "sim")]
+mod failures;
+mod new;
 #[cfg(feature = "sim")]
 mod replay;
 #[cfg(feature = "sim")]
@@ -22,11 +29,11 @@ mod table;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 
 #[cfg(feature = "sim")]
 use self::arguments::Place;
-use self::arguments::{Arguments, Command};
+use self::arguments::{Arguments, Chosen, Colour, Command};
 use crate::catalogue::Catalogue;
 use crate::error::chain;
 #[cfg(feature = "sim")]
@@ -35,7 +42,8 @@ use crate::outcome::Outcome;
 use crate::plan::Plan;
 use crate::scenario::Folder;
 #[cfg(feature = "sim")]
-use crate::scenario::{Scenario, ScenarioError};
+use crate::scenario::Scenario;
+use crate::scenario::ScenarioError;
 #[cfg(feature = "sim")]
 use crate::sim::SimError;
 #[cfg(feature = "sim")]
@@ -59,7 +67,7 @@ impl<E: std::error::Error + 'static> From<E> for CommandError {
     }
 }
 
-/// Runs the command line of a catalogue: `run`, `list` and `replay`.
+/// Runs the command line of a catalogue: `run`, `list`, `replay`, `check-scenarios`, `new` and `completions`.
 ///
 /// Runs are played in worker processes (`--isolate process`, the default), which are this program once more: call this
 /// before anything that the program should do only once.
@@ -87,8 +95,15 @@ pub fn main(catalogue: Catalogue) -> ExitCode {
             return ExitCode::from(if error.use_stderr() { FAULTY } else { HELD });
         }
     };
+    apply(arguments.color);
     let done = match arguments.command {
-        Command::List => list(&catalogue),
+        Command::List(chosen) => list(&catalogue, &chosen),
+        Command::CheckScenarios(chosen) => check_scenarios(&catalogue, &chosen),
+        Command::New(arguments) => new::new(&catalogue, &arguments),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Arguments::command(), "halfopen", &mut std::io::stdout());
+            Ok(HELD)
+        }
         #[cfg(feature = "sim")]
         Command::Run(arguments) => run::run(&catalogue, &arguments),
         #[cfg(feature = "sim")]
@@ -128,9 +143,39 @@ fn play(catalogue: &Catalogue, plan: &Plan, isolate: Place) -> Result<Outcome, S
     }
 }
 
-fn list(catalogue: &Catalogue) -> Result<u8, CommandError> {
+/// Decides whether lines have colours.
+fn apply(colour: Colour) {
+    match colour {
+        Colour::Auto => {
+            // Any value but an empty one: https://no-color.org.
+            let is_unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+            console::set_colors_enabled(!is_unwanted && console::user_attended());
+        }
+        Colour::Always => console::set_colors_enabled(true),
+        Colour::Never => console::set_colors_enabled(false),
+    }
+}
+
+/// Reads every scenario, tells every mistake, and returns the exit code.
+fn check_scenarios(catalogue: &Catalogue, chosen: &Chosen) -> Result<u8, CommandError> {
     let folder = catalogue.read_folder()?;
-    let scenarios = &folder.scenarios;
+    let scenarios = chosen.of(catalogue, &folder)?;
+    let code = if chosen.is_all() { tell_mistakes(&folder) } else { HELD };
+    let mistakes = folder.mistakes().len();
+    match (chosen.is_all(), mistakes) {
+        (true, 1..) => say(&format!(
+            "{} scenarios can be played, {mistakes} mistakes in {} files",
+            scenarios.len(),
+            folder.faulty.len()
+        )),
+        _ => say(&format!("{} scenarios, no mistake", scenarios.len())),
+    }
+    Ok(code)
+}
+
+fn list(catalogue: &Catalogue, chosen: &Chosen) -> Result<u8, CommandError> {
+    let folder = catalogue.read_folder()?;
+    let scenarios = &chosen.of(catalogue, &folder)?;
     let width = scenarios.iter().map(|scenario| scenario.name.len()).max().unwrap_or(0);
     for scenario in scenarios {
         say(&format!("{:width$}  {}", scenario.name, scenario.proves));
@@ -150,7 +195,7 @@ fn list(catalogue: &Catalogue) -> Result<u8, CommandError> {
             say(&format!("{:width$}    opposite {}, convicted by {by}", "", opposite.name));
         }
     }
-    Ok(tell_mistakes(&folder))
+    Ok(if chosen.is_all() { tell_mistakes(&folder) } else { HELD })
 }
 
 /// Prints every mistake in a folder, and returns the exit code.
@@ -169,7 +214,6 @@ fn find(catalogue: &Catalogue, folder: &Folder, name: &str) -> Result<Scenario, 
 }
 
 /// All mistakes of a file, one a line.
-#[cfg(feature = "sim")]
 fn every(mistakes: &[ScenarioError]) -> CommandError {
     CommandError(mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\nhalfopen: "))
 }

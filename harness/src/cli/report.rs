@@ -91,7 +91,7 @@ struct Sweep<'a> {
 impl Sweep<'_> {
     fn series(&mut self, summary: &Summary) -> Result<SeriesReport, CommandError> {
         let scenario = self.scenarios.scenarios.iter().find(|scenario| scenario.name == summary.scenario);
-        let complaint = summary.complaint(self.arguments.seed.is_some());
+        let complaint = summary.complaint();
         let (convictions, page) = match (&summary.result, &summary.defect) {
             (SeriesResult::Convicted { by }, Some(defect)) => (by.clone(), self.defect(scenario, defect, by)?),
             _ => (Vec::new(), None),
@@ -110,7 +110,7 @@ impl Sweep<'_> {
                 name: defect.name.clone(),
                 convicted_by: defect.convicted_by.clone(),
             }),
-            verdict: table::word(&summary.result).to_owned(),
+            verdict: table::word(summary).to_owned(),
             passed: complaint.is_none(),
             complaint: complaint.and_then(|complaint| match complaint {
                 Complaint::Broken(_) => None,

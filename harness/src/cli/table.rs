@@ -2,24 +2,62 @@
 
 use std::time::Duration;
 
+use console::{Style, truncate_str};
+
 use crate::sweep::{Defect, DefectKind, SeriesResult, Summary};
 
-/// One scenario or defect as a line.
-pub(super) fn line(summary: &Summary, width: usize) -> String {
-    let what = match &summary.defect {
-        None => summary.proves.clone(),
-        Some(Defect { breaks: None, .. }) => convicted_by(&summary.result),
-        Some(Defect { breaks: Some(part), .. }) => format!("{}: {part}", convicted_by(&summary.result)),
-    };
-    format!(
-        "{:width$}  {:<21}  {:>4} runs  {:>9} faults  {:>9} simulated  {:>7} wall  {what}",
-        name(summary),
-        word(&summary.result),
-        summary.runs,
-        format!("{}/{}", summary.fired, summary.planned),
-        simulated(summary.simulated),
-        wall(summary.wall),
-    )
+/// How wide the column of verdicts is: `convicted (expected)`, and a space.
+const VERDICT: usize = 21;
+/// The least room for the sentence of a scenario, in columns; with less it is left out.
+const SENTENCE: usize = 22;
+
+/// How the lines of `run` fill the terminal.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Layout {
+    /// How wide the column of names is.
+    names: usize,
+    /// How many columns the terminal has; `None` where there is none: then nothing is left out.
+    room: Option<usize>,
+}
+
+impl Layout {
+    /// Of lines that begin with these names.
+    pub(super) fn of<'a>(names: impl Iterator<Item = (&'a str, Option<&'a Defect>)>, room: Option<usize>) -> Self {
+        let widest = names.map(|(scenario, defect)| name(scenario, defect).len()).max().unwrap_or(0);
+        // A name that leaves no room for its verdict pushes it aside on its own line only.
+        let names = room.map_or(widest, |room| widest.min(room.saturating_sub(2 + VERDICT)));
+        Self { names, room }
+    }
+
+    /// One scenario or defect as a line. What the terminal has no room for is left out, the sentence first.
+    pub(super) fn line(&self, summary: &Summary) -> String {
+        let names = self.names;
+        let verdict = style(&summary.result).apply_to(format!("{:<VERDICT$}", word(summary)));
+        let mut line = format!("{:names$}  {verdict}", name(&summary.scenario, summary.defect.as_ref()));
+        let mut left = self.room.map_or(usize::MAX, |room| room.saturating_sub(names + 2 + VERDICT));
+        let columns = [
+            format!("  {:>4} runs", summary.runs),
+            format!("  {:>9} faults", format!("{}/{}", summary.fired, summary.planned)),
+            format!("  {:>9} simulated", simulated(summary.simulated)),
+            format!("  {:>7} wall", wall(summary.wall)),
+        ];
+        for column in columns {
+            if column.len() > left {
+                return line.trim_end().to_owned();
+            }
+            left -= column.len();
+            line.push_str(&column);
+        }
+        let what = match &summary.defect {
+            None => summary.proves.clone(),
+            Some(Defect { breaks: None, .. }) => convicted_by(&summary.result),
+            Some(Defect { breaks: Some(part), .. }) => format!("{}: {part}", convicted_by(&summary.result)),
+        };
+        if left >= 2 + SENTENCE {
+            line.push_str(&format!("  {}", truncate_str(&what, left - 2, "…")));
+        }
+        line.trim_end().to_owned()
+    }
 }
 
 /// What the laws of a scenario counted over all its runs, as the line below its own.
@@ -44,7 +82,7 @@ pub(super) fn defects(summaries: &[Summary]) -> String {
             | SeriesResult::Broken(_)
             | SeriesResult::NeverReached { .. }
             | SeriesResult::Nondeterministic { .. }
-            | SeriesResult::Faulty(_) => (specimen.convicted_by.join(", "), word(&summary.result).to_owned()),
+            | SeriesResult::Faulty(_) => (specimen.convicted_by.join(", "), word(summary).to_owned()),
         };
         Some([specimen.name.clone(), summary.scenario.clone(), laws, summary.runs.to_string(), seeds])
     });
@@ -62,27 +100,37 @@ pub(super) fn defects(summaries: &[Summary]) -> String {
     [&head].into_iter().chain(&rows).map(line).collect()
 }
 
-/// The width of the widest name.
-pub(super) fn width(summaries: &[Summary]) -> usize {
-    summaries.iter().map(|summary| name(summary).len()).max().unwrap_or(0)
-}
-
-fn name(summary: &Summary) -> String {
-    match &summary.defect {
-        None => summary.scenario.clone(),
+/// How the lines of a scenario, or of a defect of it, begin.
+pub(super) fn name(scenario: &str, defect: Option<&Defect>) -> String {
+    match defect {
+        None => scenario.to_owned(),
         Some(defect) => format!("  {} {}", defect.kind.word(), defect.name),
     }
 }
 
-pub(super) fn word(result: &SeriesResult) -> &'static str {
-    match result {
+/// What a series came to, in a word or two.
+pub(super) fn word(summary: &Summary) -> &'static str {
+    match &summary.result {
         SeriesResult::Held => "held",
         SeriesResult::Broken(_) => "LAW BROKEN",
         SeriesResult::Convicted { .. } => "convicted (expected)",
+        SeriesResult::WentFree { .. } if summary.is_sample => "not convicted yet",
         SeriesResult::WentFree { .. } => "WENT FREE",
+        SeriesResult::NeverReached { .. } if summary.is_sample => "held, not all seen",
         SeriesResult::NeverReached { .. } => "NEVER REACHED",
         SeriesResult::Nondeterministic { .. } => "NONDETERMINISTIC",
         SeriesResult::Faulty(_) => "HARNESS AT FAULT",
+    }
+}
+
+/// The colour of a verdict.
+pub(super) fn style(result: &SeriesResult) -> Style {
+    match result {
+        SeriesResult::Held => Style::new().green(),
+        SeriesResult::Convicted { .. } => Style::new().green().dim(),
+        SeriesResult::WentFree { .. } | SeriesResult::NeverReached { .. } => Style::new().yellow().bold(),
+        SeriesResult::Broken(_) => Style::new().red().bold(),
+        SeriesResult::Nondeterministic { .. } | SeriesResult::Faulty(_) => Style::new().magenta().bold(),
     }
 }
 
@@ -123,5 +171,45 @@ mod tests {
     fn virtual_time_is_told_in_the_unit_that_fits() {
         let told: Vec<_> = [59, 61, 7_200].map(|seconds| simulated(Duration::from_secs(seconds))).into();
         assert_eq!(told, ["59 s", "1 min", "2.0 h"]);
+    }
+
+    #[test]
+    fn a_line_leaves_out_what_the_terminal_has_no_room_for() {
+        let summary = summary();
+        let line = |room| Layout::of([("a_scenario", None)].into_iter(), room).line(&summary);
+        assert_eq!(line(Some(40)), "a_scenario  held");
+        assert!(line(Some(80)).ends_with("  128 runs    128/128 faults"), "{}", line(Some(80)));
+        assert!(line(Some(100)).ends_with("  0.50 s wall"), "{}", line(Some(100)));
+        assert!(
+            line(Some(130)).contains("0.50 s wall  an idle close") && line(Some(130)).ends_with('…'),
+            "{}",
+            line(Some(130))
+        );
+        assert!(line(None).ends_with("an idle close is noticed at once, and the next message arrives"));
+        for room in 40..200 {
+            assert!(line(Some(room)).chars().count() <= room, "{room}: {}", line(Some(room)));
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_wider_than_the_terminal_is_whole() {
+        let line = Layout::of([("a_scenario", None)].into_iter(), Some(20)).line(&summary());
+        assert_eq!(line, "a_scenario  held");
+    }
+
+    fn summary() -> Summary {
+        Summary {
+            scenario: "a_scenario".to_owned(),
+            proves: "an idle close is noticed at once, and the next message arrives".to_owned(),
+            defect: None,
+            runs: 128,
+            is_sample: false,
+            fired: 128,
+            planned: 128,
+            simulated: Duration::from_secs(7_200),
+            wall: Duration::from_millis(500),
+            figures: Vec::new(),
+            result: SeriesResult::Held,
+        }
     }
 }

@@ -48,6 +48,7 @@ impl Scenario {
             time_limit: Self::TIME_LIMIT,
             settle: Self::SETTLE,
             seeds: None,
+            tags: Vec::new(),
             lines: Lines::default(),
         }
     }

@@ -132,6 +132,8 @@ pub struct Scenario {
     pub settle: Duration,
     /// The most seeds under which a sweep plays it, at least 1; as many as are asked for, if it does not say.
     pub seeds: Option<u32>,
+    /// Words by which the command's `--tag` chooses scenarios.
+    pub tags: Vec<String>,
     lines: Lines,
 }
 

@@ -38,6 +38,7 @@ pub(crate) fn scenario(node: &LocatedValue, stem: Option<&str>, registry: &Regis
     let proves = section.required("proves").unwrap_or_else(|_| UNREAD.to_owned());
     let mut scenario = Scenario::new(name, proves).written_at(Lines::of(node));
     scenario.starts_at = section.or("starts_at", Date(scenario.starts_at)).map_or(scenario.starts_at, |date| date.0);
+    scenario.tags = section.or("tags", Vec::new()).unwrap_or_default();
     let time = |key, usual| section.or(key, Millis(usual)).map_or(usual, |time| time.0);
     scenario.time_limit = time("time_limit", scenario.time_limit);
     scenario.settle = time("settle", scenario.settle);

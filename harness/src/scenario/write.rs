@@ -20,6 +20,7 @@ pub(crate) fn document(scenario: &Scenario, prefix: &str) -> String {
     if let Some(table) = prefix.strip_suffix('.') {
         header(&mut text, "", table);
     }
+    let tags = (!scenario.tags.is_empty()).then(|| ("tags", spelt(&scenario.tags)));
     let own = vec![
         ("name", string(&scenario.name)),
         ("proves", string(&scenario.proves)),
@@ -29,6 +30,7 @@ pub(crate) fn document(scenario: &Scenario, prefix: &str) -> String {
     ];
     lines(&mut text, own);
     lines(&mut text, scenario.seeds.map(|seeds| ("seeds", Value::Integer(seeds.into()))).into_iter().collect());
+    lines(&mut text, tags.into_iter().collect());
     header(&mut text, prefix, "network");
     let Network { link, interleaved, arrivals } = scenario.network;
     lines(&mut text, link_keys(Some(link.latency), Some(link.send_buffer_bytes), Some(link.receive_buffer_bytes)));

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::Series;
@@ -13,8 +14,8 @@ use crate::sim::SimError;
 const LOSSES: usize = 8;
 
 /// A defect is played until each law that must convict it has, and under at least this many seeds: its line then tells of
-/// more than one lucky run.
-const DEFECT_SEEDS: usize = 16;
+/// more than one lucky run. Where fewer are played, no verdict is given on what some seed must show.
+pub(super) const DEFECT_SEEDS: usize = 16;
 
 /// What became of a run.
 #[derive(Debug)]
@@ -53,7 +54,30 @@ pub(crate) struct Board {
     total: usize,
     waiting: Mutex<VecDeque<Job>>,
     done: AtomicUsize,
+    is_stopped: AtomicBool,
     series: Vec<Mutex<Row>>,
+}
+
+/// What a board tells while it is played.
+#[derive(Debug)]
+pub(crate) enum Told {
+    /// A run is done, or need not be played.
+    Run {
+        /// How many runs are done.
+        done: usize,
+        /// The place of its series.
+        series: usize,
+        /// Whether a law was broken, or the run has no end of its own.
+        is_broken: bool,
+    },
+    /// All runs of a series are done: one report for each seed, up to the one at which the series was given up. That place
+    /// does not depend on the number of runs at a time.
+    Series {
+        /// The place of the series.
+        series: usize,
+        /// The reports.
+        reports: Vec<Option<Report>>,
+    },
 }
 
 /// The runs of one scenario or defect.
@@ -63,6 +87,8 @@ struct Row {
     reports: Vec<Option<Report>>,
     /// Seeds behind this place are not played.
     last: usize,
+    /// How many runs are neither done nor known not to be needed.
+    open: usize,
 }
 
 impl Board {
@@ -78,43 +104,57 @@ impl Board {
 
     /// `series` are the laws that must convict each, and its seeds.
     fn of(waiting: VecDeque<Job>, series: impl Iterator<Item = (Vec<String>, usize)>) -> Self {
-        let row =
-            |(laws, seeds)| Mutex::new(Row { laws, reports: (0..seeds).map(|_| None).collect(), last: usize::MAX });
+        let row = |(laws, seeds)| Row { laws, reports: (0..seeds).map(|_| None).collect(), last: usize::MAX, open: 0 };
+        let mut series: Vec<Row> = series.map(row).collect();
+        waiting.iter().for_each(|job| series[job.series].open += 1);
         Self {
             total: waiting.len(),
             waiting: Mutex::new(waiting),
             done: AtomicUsize::new(0),
-            series: series.map(row).collect(),
+            is_stopped: AtomicBool::new(false),
+            series: series.into_iter().map(Mutex::new).collect(),
         }
     }
 
-    /// The first seed of each series that can be compared, once more: the last series first, so that each is played in a
+    /// The first seed of the series that can be compared, once more: the last series first, so that each is played in a
     /// process with another past.
     #[cfg(feature = "cli")]
-    pub(crate) fn audits(&self) -> Self {
-        let comparable = |series: &usize| match lock(&self.series[*series]).reports.first() {
-            Some(Some(Report::Played(played))) => !played.strayed && played.difference.is_none(),
-            Some(Some(Report::Lost(_) | Report::Faulty(_)) | None) | None => false,
-        };
-        let jobs = (0..self.series.len()).rev().filter(comparable).map(|series| Job { series, seed: 0, audit: true });
-        Self::of(jobs.collect(), self.series.iter().map(|_| (Vec::new(), 1)))
+    pub(crate) fn audits(series: usize, is_comparable: impl Fn(usize) -> bool) -> Self {
+        let comparable = (0..series).rev().filter(|series| is_comparable(*series));
+        let jobs = comparable.map(|series| Job { series, seed: 0, audit: true });
+        Self::of(jobs.collect(), (0..series).map(|_| (Vec::new(), 1)))
     }
 
-    /// Plays everything, `jobs` at a time, each with a player of its own. `progress` is told how many are done.
-    pub(crate) fn play<P>(&self, jobs: NonZeroUsize, player: impl Fn() -> P + Sync, progress: impl Fn(usize) + Sync)
-    where
+    /// Plays everything, `jobs` at a time, each with a player of its own. `told` hears of each run and each series that is
+    /// done; when it breaks, no other run is begun.
+    pub(crate) fn play<P>(
+        &self,
+        jobs: NonZeroUsize,
+        player: impl Fn() -> P + Sync,
+        told: impl Fn(Told) -> ControlFlow<()> + Sync,
+    ) where
         P: FnMut(Job) -> Report,
     {
+        let tell = |news| {
+            if told(news).is_break() {
+                self.is_stopped.store(true, Ordering::Relaxed);
+            }
+        };
         std::thread::scope(|scope| {
             for _ in 0..jobs.get().min(self.total) {
                 scope.spawn(|| {
                     let mut player = player();
                     while let Some(job) = self.take() {
-                        if job.seed <= lock(&self.series[job.series]).last {
-                            let report = player(job);
-                            lock(&self.series[job.series]).note(job.seed, report);
+                        let row = &self.series[job.series];
+                        let is_needed = job.seed <= lock(row).last;
+                        let report = is_needed.then(|| player(job));
+                        let is_broken = report.as_ref().is_some_and(Report::is_broken);
+                        let is_over = lock(row).close(job.seed, report);
+                        let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
+                        tell(Told::Run { done, series: job.series, is_broken });
+                        if is_over {
+                            tell(Told::Series { series: job.series, reports: lock(row).take_reports() });
                         }
-                        progress(self.done.fetch_add(1, Ordering::Relaxed) + 1);
                     }
                 });
             }
@@ -122,27 +162,43 @@ impl Board {
     }
 
     fn take(&self) -> Option<Job> {
-        lock(&self.waiting).pop_front()
+        if self.is_stopped.load(Ordering::Relaxed) { None } else { lock(&self.waiting).pop_front() }
     }
 
-    /// What became of the runs: for each series, one report a seed, up to the one at which it was given up. That place does
-    /// not depend on the number of runs at a time.
-    pub(crate) fn reports(self) -> Vec<Vec<Option<Report>>> {
+    /// The series that were begun and, because the board was stopped, not ended, with what became of their runs.
+    pub(crate) fn begun(self) -> Vec<(usize, Vec<Option<Report>>)> {
         let rows = self.series.into_iter().map(|row| row.into_inner().unwrap_or_else(PoisonError::into_inner));
-        rows.map(|mut row| {
-            row.reports.truncate(row.end().map_or(usize::MAX, |end| end + 1));
-            row.reports
-        })
-        .collect()
+        let begun = rows.enumerate().filter(|(_, row)| row.reports.iter().any(Option::is_some));
+        begun.map(|(series, mut row)| (series, row.take_reports())).collect()
+    }
+}
+
+impl Report {
+    fn is_broken(&self) -> bool {
+        match self {
+            Self::Played(played) => !played.broken.is_empty(),
+            Self::Lost(_) | Self::Faulty(_) => true,
+        }
     }
 }
 
 impl Row {
-    fn note(&mut self, seed: usize, report: Report) {
-        self.reports[seed] = Some(report);
-        if let Some(end) = self.end() {
-            self.last = self.last.min(end);
+    /// Notes what became of a run, if it was played, and says whether it was the last of its series.
+    fn close(&mut self, seed: usize, report: Option<Report>) -> bool {
+        self.open -= 1;
+        if let Some(report) = report {
+            self.reports[seed] = Some(report);
+            if let Some(end) = self.end() {
+                self.last = self.last.min(end);
+            }
         }
+        self.open == 0
+    }
+
+    /// The reports up to the place at which the series was given up.
+    fn take_reports(&mut self) -> Vec<Option<Report>> {
+        self.reports.truncate(self.end().map_or(usize::MAX, |end| end + 1));
+        std::mem::take(&mut self.reports)
     }
 
     /// The place behind which no seed is played, as far as is known: the first run that stalls, eats the memory or is faulty,
@@ -175,7 +231,7 @@ impl Row {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -206,6 +262,7 @@ mod tests {
             simulated: Duration::ZERO,
             wall: Duration::ZERO,
             broken: broken.iter().map(|law| (*law).to_owned()).collect(),
+            signature: None,
             reached: BTreeSet::new(),
             figures: Vec::new(),
             strayed: false,
@@ -220,11 +277,31 @@ mod tests {
     fn counted(seeds: usize, report: impl Fn(usize) -> Report + Sync) -> Vec<usize> {
         [1, 2, 3, 8]
             .map(|jobs| {
-                let board = board(seeds);
-                board.play(NonZeroUsize::new(jobs).expect("not 0"), || |job: Job| report(job.seed), |_| {});
-                board.reports()[0].len()
+                let counted = AtomicUsize::new(0);
+                let told = |news| {
+                    if let Told::Series { reports, .. } = news {
+                        counted.fetch_add(reports.len(), Ordering::Relaxed);
+                    }
+                    ControlFlow::Continue(())
+                };
+                board(seeds).play(NonZeroUsize::new(jobs).expect("not 0"), || |job: Job| report(job.seed), told);
+                counted.into_inner()
             })
             .to_vec()
+    }
+
+    #[test]
+    fn a_board_that_is_stopped_begins_no_other_run_and_keeps_what_was_played() {
+        let board = board(64);
+        let told = |news| match news {
+            Told::Run { done: 5.., .. } => ControlFlow::Break(()),
+            Told::Run { .. } | Told::Series { .. } => ControlFlow::Continue(()),
+        };
+        board.play(NonZeroUsize::MIN, || |_| played(&[]), told);
+        let begun = board.begun();
+        let played: Vec<_> =
+            begun.iter().map(|(series, reports)| (*series, reports.iter().flatten().count())).collect();
+        assert_eq!(played, [(0, 5)]);
     }
 
     #[test]
@@ -244,8 +321,15 @@ mod tests {
             let mut scenario = Scenario::new("costly", "x");
             scenario.seeds = most;
             let board = Board::new(&[Series { scenario, defect: None }], asked);
-            board.play(NonZeroUsize::MIN, || |_: Job| played(&[]), |_| {});
-            (board.done.load(Ordering::Relaxed), board.reports()[0].len())
+            let counted = AtomicUsize::new(0);
+            let told = |news| {
+                if let Told::Series { reports, .. } = news {
+                    counted.fetch_add(reports.len(), Ordering::Relaxed);
+                }
+                ControlFlow::Continue(())
+            };
+            board.play(NonZeroUsize::MIN, || |_: Job| played(&[]), told);
+            (board.done.load(Ordering::Relaxed), counted.into_inner())
         };
         assert_eq!([played_of(Some(2), 8), played_of(Some(8), 2), played_of(None, 8)], [(2, 2), (2, 2), (8, 8)]);
     }

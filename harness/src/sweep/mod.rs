@@ -10,13 +10,15 @@ mod played;
 mod tally;
 
 use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
+use std::sync::Mutex;
 use std::time::Duration;
 
-use self::board::Board;
+use self::board::{Board, Told, lock};
 pub(crate) use self::board::{Job, Report};
 pub(crate) use self::played::Player;
 #[cfg(feature = "cli")]
-pub(crate) use self::played::{Depth, How, Loss, Played};
+pub(crate) use self::played::{Depth, FirstRun, How, Loss, Played};
 use crate::catalogue::Catalogue;
 use crate::check::Figure;
 use crate::error::chain;
@@ -104,7 +106,7 @@ impl Series {
     }
 
     /// Under how many seeds it is played where this many are asked for.
-    fn seeds(&self, asked: usize) -> usize {
+    pub(crate) fn seeds(&self, asked: usize) -> usize {
         let most = self.scenario.seeds.and_then(|seeds| usize::try_from(seeds).ok());
         most.map_or(asked, |most| most.min(asked))
     }
@@ -121,6 +123,8 @@ pub(crate) struct Summary {
     pub(crate) defect: Option<Defect>,
     /// Runs that were judged.
     pub(crate) runs: usize,
+    /// Whether so few seeds were asked for that no verdict is given on what some seed must show.
+    pub(crate) is_sample: bool,
     /// Faults that fired, over all runs.
     pub(crate) fired: usize,
     /// Faults that were planned, over all runs.
@@ -175,6 +179,33 @@ pub(crate) struct Failure {
     pub(crate) plan: Plan,
     /// Its outcome.
     pub(crate) outcome: Outcome,
+    /// Every seed whose run has this signature, this one first.
+    pub(crate) seeds: Vec<Seed>,
+}
+
+/// What a sweep tells while it is played.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Progress<'a> {
+    /// A run is done, or need not be played.
+    Run {
+        /// How many are done.
+        done: usize,
+        /// The scenario's name.
+        scenario: &'a str,
+        /// Whether the run broke a law that it should have kept.
+        has_failed: bool,
+    },
+    /// All runs of a series, and of those before it, are done.
+    Series(&'a Summary),
+}
+
+/// The series that are done, and how many of them have been told: they are told in their order.
+#[derive(Debug, Default)]
+struct Finished {
+    series: Vec<Option<Summary>>,
+    #[cfg(feature = "cli")]
+    first_runs: Vec<Option<FirstRun>>,
+    told: usize,
 }
 
 impl<'a> Sweep<'a> {
@@ -204,19 +235,35 @@ impl<'a> Sweep<'a> {
         self
     }
 
+    /// The name of each scenario, and the defect that it has, in the order of the summaries.
+    #[cfg(feature = "cli")]
+    pub(crate) fn names(&self) -> impl Iterator<Item = (&str, Option<&Defect>)> {
+        self.series.iter().map(|series| (series.scenario.name.as_str(), series.defect.as_ref()))
+    }
+
     /// How many runs there are.
     pub(crate) fn total(&self) -> usize {
         self.series.iter().map(|series| series.seeds(self.seeds.len())).sum()
     }
 
-    /// Plays every run, and tells `progress` after each how many are done. The summaries are in the order of the scenarios,
-    /// each followed by its defects, and do not depend on the number of runs at a time (but for the wall times).
+    /// Plays every run, and tells `progress` what is done; when `progress` breaks, no other run is begun. The summaries are in
+    /// the order of the scenarios, each followed by its defects, and do not depend on the number of runs at a time (but
+    /// for the wall times). Of a series that was begun and not ended there is a summary only if it has failed.
     ///
     /// The first seed of each scenario and defect is played twice in a row. Where processes are between the runs, it is
     /// played once more when all is done, in a process that has played other things before.
-    pub(crate) fn run(&self, progress: impl Fn(usize) + Sync) -> Vec<Summary> {
+    pub(crate) fn run(&self, progress: impl Fn(Progress<'_>) -> ControlFlow<()> + Sync) -> Vec<Summary> {
         let board = Board::new(&self.series, self.seeds.len());
-        let audits: Vec<Vec<Option<Report>>> = match self.isolate {
+        let finished = Mutex::new(Finished::of(self.series.len()));
+        let told = |news| match news {
+            Told::Run { done, series, is_broken } => {
+                let Series { scenario, defect } = &self.series[series];
+                let has_failed = is_broken && defect.is_none();
+                progress(Progress::Run { done, scenario: &scenario.name, has_failed })
+            }
+            Told::Series { series, reports } => self.finish(series, reports, &finished, &progress),
+        };
+        match self.isolate {
             Isolate::Thread => {
                 let player = || {
                     let mut player = Player::new(self.catalogue);
@@ -225,32 +272,101 @@ impl<'a> Sweep<'a> {
                         player.play(&self.series[job.series], job.series, &plan, job.depth())
                     }
                 };
-                board.play(self.jobs, player, &progress);
-                Vec::new()
+                board.play(self.jobs, player, told);
             }
             #[cfg(feature = "cli")]
             Isolate::Process => {
                 let crew = Crew::new(&self.series, &self.seeds);
-                board.play(self.jobs, || crew.member(), &progress);
-                let audits = board.audits();
-                audits.play(self.jobs, || crew.member(), |_| {});
-                audits.reports()
-            }
-        };
-        let mut reports = board.reports();
-        for (first, audit) in reports.iter_mut().zip(audits) {
-            let (Some(Some(report)), Some(Some(audit))) = (first.first_mut(), audit.into_iter().next()) else {
-                continue;
-            };
-            match (&mut *report, audit) {
-                // A harness at fault says nothing about the service: it is told as what it is.
-                (Report::Played(_), Report::Faulty(error)) => *report = Report::Faulty(error),
-                (Report::Played(first), audit) => first.compare(&audit),
-                (Report::Lost(_) | Report::Faulty(_), _) => {}
+                board.play(self.jobs, || crew.member(), told);
+                self.audit(&crew, &finished);
             }
         }
-        let series = self.series.iter().zip(reports);
-        series.map(|(series, reports)| tally::summary(self.catalogue, series, &self.seeds, reports)).collect()
+        let mut summaries = lock(&finished).take();
+        for (series, reports) in board.begun() {
+            let summary = self.summary(series, reports);
+            summaries[series] = summary.has_failed().then_some(summary);
+        }
+        summaries.into_iter().flatten().collect()
+    }
+
+    fn summary(&self, series: usize, reports: Vec<Option<Report>>) -> Summary {
+        tally::summary(self.catalogue, &self.series[series], &self.seeds, reports)
+    }
+
+    /// Sums up a series, and tells those whose turn it is.
+    fn finish(
+        &self,
+        series: usize,
+        reports: Vec<Option<Report>>,
+        finished: &Mutex<Finished>,
+        progress: &impl Fn(Progress<'_>) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        #[cfg(feature = "cli")]
+        let first_run = reports.first().and_then(Option::as_ref).and_then(FirstRun::of);
+        let summary = self.summary(series, reports);
+        let mut finished = lock(finished);
+        #[cfg(feature = "cli")]
+        {
+            finished.first_runs[series] = first_run;
+        }
+        finished.series[series] = Some(summary);
+        let Finished { series, told, .. } = &mut *finished;
+        let mut goes_on = ControlFlow::Continue(());
+        while let Some(Some(summary)) = series.get(*told) {
+            *told += 1;
+            if progress(Progress::Series(summary)).is_break() {
+                goes_on = ControlFlow::Break(());
+            }
+        }
+        goes_on
+    }
+
+    /// Plays the first run of each series once more, in a process with another past, and says where the two part.
+    #[cfg(feature = "cli")]
+    fn audit(&self, crew: &Crew<'_>, finished: &Mutex<Finished>) {
+        let audits = Board::audits(self.series.len(), |series| lock(finished).first_runs[series].is_some());
+        audits.play(
+            self.jobs,
+            || crew.member(),
+            |news| {
+                if let Told::Series { series, mut reports } = news
+                    && let Some(report) = reports.pop().flatten()
+                {
+                    lock(finished).compare(series, self.seeds[0], report);
+                }
+                ControlFlow::Continue(())
+            },
+        );
+    }
+}
+
+impl Finished {
+    fn of(series: usize) -> Self {
+        Self {
+            series: (0..series).map(|_| None).collect(),
+            #[cfg(feature = "cli")]
+            first_runs: (0..series).map(|_| None).collect(),
+            told: 0,
+        }
+    }
+
+    /// Compares the first run of a series, under `seed`, with the same one of another process.
+    #[cfg(feature = "cli")]
+    fn compare(&mut self, series: usize, seed: Seed, report: Report) {
+        let (Some(first_run), Some(summary)) = (&self.first_runs[series], &mut self.series[series]) else { return };
+        if matches!(summary.result, SeriesResult::Faulty(_) | SeriesResult::Nondeterministic { .. }) {
+            return;
+        }
+        match (first_run.difference(&report), report) {
+            (Some(difference), _) => summary.result = SeriesResult::Nondeterministic { seed, difference },
+            // A harness at fault says nothing about the service: it is told as what it is.
+            (None, Report::Faulty(error)) => summary.result = SeriesResult::Faulty(error),
+            (None, Report::Played(_) | Report::Lost(_)) => {}
+        }
+    }
+
+    fn take(&mut self) -> Vec<Option<Summary>> {
+        std::mem::take(&mut self.series)
     }
 }
 
@@ -266,26 +382,37 @@ pub(crate) enum Complaint<'a> {
 }
 
 impl Summary {
-    /// What the command and a test complain of, `None` if the series passes. If `one_seed` was asked for, it need not be
-    /// a seed that convicts a defect or reaches a state.
-    pub(crate) fn complaint(&self, one_seed: bool) -> Option<Complaint<'_>> {
+    /// Whether a run broke a law that it should have kept, or none can be trusted.
+    fn has_failed(&self) -> bool {
+        match self.result {
+            SeriesResult::Broken(_) | SeriesResult::Nondeterministic { .. } | SeriesResult::Faulty(_) => true,
+            SeriesResult::Held
+            | SeriesResult::Convicted { .. }
+            | SeriesResult::WentFree { .. }
+            | SeriesResult::NeverReached { .. } => false,
+        }
+    }
+
+    /// What the command and a test complain of, `None` if the series passes.
+    pub(crate) fn complaint(&self) -> Option<Complaint<'_>> {
         let name = &self.scenario;
         match &self.result {
             SeriesResult::Held | SeriesResult::Convicted { .. } => None,
             SeriesResult::Broken(failures) => Some(Complaint::Broken(failures)),
-            SeriesResult::WentFree { .. } | SeriesResult::NeverReached { .. } if one_seed => None,
+            SeriesResult::WentFree { .. } | SeriesResult::NeverReached { .. } if self.is_sample => None,
             SeriesResult::WentFree { missing } => {
                 let defect = self.defect.as_ref();
                 let defect = defect.map(|defect| format!("the {} `{}`", defect.kind.word(), defect.name));
                 Some(Complaint::ProvesNothing(format!(
-                    "{name}: {} was not convicted by {} under any of {} seeds: the check cannot see this defect",
+                    "{name}: {} was not convicted by {} under the {} seeds that were played",
                     defect.unwrap_or_default(),
                     missing.join(", "),
                     self.runs,
                 )))
             }
             SeriesResult::NeverReached { missing } => Some(Complaint::ProvesNothing(format!(
-                "{name}: no run reached {}: play more seeds, or a scenario that leads there",
+                "{name}: none of the {} runs that were played reached {}: play more seeds, or a scenario that leads there",
+                self.runs,
                 missing.join(", ")
             ))),
             SeriesResult::Nondeterministic { seed, difference } => {
@@ -304,27 +431,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_specimen_that_goes_free_is_an_error_unless_one_seed_was_asked_for() {
-        let free = summary(SeriesResult::WentFree { missing: vec!["delivery".to_owned()] });
-        let Some(Complaint::ProvesNothing(sentence)) = free.complaint(false) else { panic!("no complaint") };
-        assert!(
-            sentence.contains("the specimen `deaf` was not convicted by delivery under any of 4 seeds"),
-            "{sentence}"
-        );
-        assert!(free.complaint(true).is_none());
-        let unreached = summary(SeriesResult::NeverReached { missing: vec!["cut_off".to_owned()] });
-        assert!(matches!(unreached.complaint(false), Some(Complaint::ProvesNothing(_))));
-        assert!(unreached.complaint(true).is_none());
+    fn what_some_seed_must_show_is_not_judged_by_a_sample() {
+        let free = |is_sample| summary(is_sample, SeriesResult::WentFree { missing: vec!["delivery".to_owned()] });
+        let judged = free(false);
+        let Some(Complaint::ProvesNothing(sentence)) = judged.complaint() else { panic!("no complaint") };
+        let expected = "idle: the specimen `deaf` was not convicted by delivery under the 16 seeds that were played";
+        assert_eq!(sentence, expected);
+        assert!(free(true).complaint().is_none());
+        let unreached =
+            |is_sample| summary(is_sample, SeriesResult::NeverReached { missing: vec!["cut_off".to_owned()] });
+        assert!(matches!(unreached(false).complaint(), Some(Complaint::ProvesNothing(_))));
+        assert!(unreached(true).complaint().is_none());
     }
 
     #[test]
     fn a_run_that_differs_from_itself_is_an_error_also_under_one_seed() {
         let result = SeriesResult::Nondeterministic { seed: Seed(1), difference: "a draw".to_owned() };
-        let Some(Complaint::HarnessAtFault(sentence)) = summary(result).complaint(true) else { panic!("no complaint") };
+        let judged = summary(true, result);
+        let Some(Complaint::HarnessAtFault(sentence)) = judged.complaint() else { panic!("no complaint") };
         assert!(sentence.starts_with("idle: two runs under seed 0x1 differ: a draw. "), "{sentence}");
     }
 
-    fn summary(result: SeriesResult) -> Summary {
+    fn summary(is_sample: bool, result: SeriesResult) -> Summary {
         let defect = Defect {
             kind: DefectKind::Specimen,
             name: "deaf".to_owned(),
@@ -335,7 +463,8 @@ mod tests {
             scenario: "idle".to_owned(),
             proves: String::new(),
             defect: Some(defect),
-            runs: 4,
+            runs: 16,
+            is_sample,
             fired: 0,
             planned: 0,
             simulated: Duration::ZERO,

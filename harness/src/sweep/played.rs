@@ -40,6 +40,8 @@ pub(crate) struct Played {
     pub(crate) wall: Duration,
     /// The laws that were broken.
     pub(crate) broken: Vec<String>,
+    /// What the run has in common with others that fail for the same reason, if a law was broken.
+    pub(crate) signature: Option<Signature>,
     /// The states that it reached.
     pub(crate) reached: BTreeSet<String>,
     /// What its laws counted.
@@ -102,6 +104,7 @@ impl<'a> Player<'a> {
             simulated: outcome.simulated,
             wall,
             broken,
+            signature: outcome.signature().cloned(),
             reached,
             figures,
             strayed,
@@ -120,34 +123,52 @@ impl<'a> Player<'a> {
     }
 }
 
-impl Played {
-    /// Compares the run with the same one of another process, if that one was played.
-    pub(crate) fn compare(&mut self, other: &Report) {
-        let difference = match other {
-            Report::Played(other) => {
-                let (ours, theirs) = (self.words.as_deref().unwrap_or(&[]), other.words.as_deref().unwrap_or(&[]));
-                let common = ours.iter().zip(theirs).take_while(|(ours, theirs)| ours == theirs).count();
-                let word = |words: &[String]| words.get(common).map_or("nothing more", String::as_str).to_owned();
-                if common < ours.len().max(theirs.len()) {
-                    format!(
-                        "record #{common} is `{}` in one process and `{}` in another, which had played other runs before",
-                        word(ours),
-                        word(theirs)
-                    )
-                } else if self.hash != other.hash {
-                    format!(
-                        "the records of two processes agree and the hashes do not ({} and {}): a packet, a poll or a draw \
-                         differs",
-                        self.hash, other.hash
-                    )
-                } else {
-                    return;
-                }
+/// The first run of a series, as far as the same run of another process is compared with it.
+#[cfg(feature = "cli")]
+#[derive(Debug)]
+pub(crate) struct FirstRun {
+    words: Vec<String>,
+    hash: TraceHash,
+}
+
+#[cfg(feature = "cli")]
+impl FirstRun {
+    /// The run, if it came to an end that can be compared.
+    pub(crate) fn of(report: &Report) -> Option<Self> {
+        match report {
+            Report::Played(played) if !played.strayed && played.difference.is_none() => {
+                Some(Self { words: played.words.clone().unwrap_or_default(), hash: played.hash })
             }
-            Report::Lost(loss) => format!("one process played it to its end, and in another {}", loss.sentence()),
-            Report::Faulty(_) => return,
+            Report::Played(_) | Report::Lost(_) | Report::Faulty(_) => None,
+        }
+    }
+
+    /// Where the same run of another process parts from it.
+    pub(crate) fn difference(&self, other: &Report) -> Option<String> {
+        let other = match other {
+            Report::Played(other) => other,
+            Report::Lost(loss) => {
+                return Some(format!("one process played it to its end, and in another {}", loss.sentence()));
+            }
+            Report::Faulty(_) => return None,
         };
-        self.difference.get_or_insert(difference);
+        let (ours, theirs) = (self.words.as_slice(), other.words.as_deref().unwrap_or(&[]));
+        let common = ours.iter().zip(theirs).take_while(|(ours, theirs)| ours == theirs).count();
+        let word = |words: &[String]| words.get(common).map_or("nothing more", String::as_str).to_owned();
+        if common < ours.len().max(theirs.len()) {
+            Some(format!(
+                "record #{common} is `{}` in one process and `{}` in another, which had played other runs before",
+                word(ours),
+                word(theirs)
+            ))
+        } else if self.hash != other.hash {
+            Some(format!(
+                "the records of two processes agree and the hashes do not ({} and {}): a packet, a poll or a draw differs",
+                self.hash, other.hash
+            ))
+        } else {
+            None
+        }
     }
 }
 

@@ -1,13 +1,15 @@
 //! Sums up the runs of one scenario or defect.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::board::Report;
+use super::board::{DEFECT_SEEDS, Report};
 use super::played::Played;
 use super::{Defect, Failure, Series, SeriesResult, Summary};
 use crate::catalogue::Catalogue;
 use crate::check::{Figure, Signature};
+use crate::outcome::Outcome;
 use crate::plan::Plan;
 use crate::seed::Seed;
 use crate::sim::SimError;
@@ -40,11 +42,23 @@ pub(super) fn summary(catalogue: &Catalogue, series: &Series, seeds: &[Seed], re
                 let broken = outcome.violations().map(|violation| violation.check.to_owned()).collect();
                 tally.planned += plan.faults.len();
                 tally.simulated += loss.at;
-                tally.judge(series.defect.as_ref(), *seed, broken, || Some(Failure { plan, outcome }));
+                let signature = outcome.signature().cloned();
+                tally.judge(series.defect.as_ref(), *seed, broken, signature, || Some((plan, outcome)));
             }
             Some(Report::Played(played)) => {
-                let Played { fired, planned, simulated, wall, broken, reached, figures, difference, whole, .. } =
-                    *played;
+                let Played {
+                    fired,
+                    planned,
+                    simulated,
+                    wall,
+                    broken,
+                    signature,
+                    reached,
+                    figures,
+                    difference,
+                    whole,
+                    ..
+                } = *played;
                 tally.runs += 1;
                 tally.fired += fired;
                 tally.planned += planned;
@@ -55,16 +69,16 @@ pub(super) fn summary(catalogue: &Catalogue, series: &Series, seeds: &[Seed], re
                 if let Some(difference) = difference {
                     tally.difference.get_or_insert((*seed, difference));
                 }
-                tally.judge(series.defect.as_ref(), *seed, broken, || {
+                tally.judge(series.defect.as_ref(), *seed, broken, signature, || {
                     let plan = Plan::draw(&series.scenario, *seed);
                     let outcome = catalogue.judged(&plan, whole?);
-                    Some(Failure { plan, outcome })
+                    Some((plan, outcome))
                 });
             }
             None => {}
         }
     }
-    series.summary(tally)
+    series.summary(tally, series.seeds(seeds.len()) < series.seeds(DEFECT_SEEDS))
 }
 
 impl SeriesCounts {
@@ -75,14 +89,18 @@ impl SeriesCounts {
         defect: Option<&Defect>,
         seed: Seed,
         broken: Vec<String>,
-        failure: impl FnOnce() -> Option<Failure>,
+        signature: Option<Signature>,
+        failure: impl FnOnce() -> Option<(Plan, Outcome)>,
     ) {
         let Some(defect) = defect else {
-            if !broken.is_empty()
-                && let Some(failure) = failure()
-                && let Some(signature) = failure.outcome.signature().cloned()
-            {
-                self.failures.entry(signature).or_insert(failure);
+            match signature.map(|signature| self.failures.entry(signature)) {
+                Some(Entry::Occupied(mut known)) => known.get_mut().seeds.push(seed),
+                Some(Entry::Vacant(place)) => {
+                    if let Some((plan, outcome)) = failure() {
+                        place.insert(Failure { plan, outcome, seeds: vec![seed] });
+                    }
+                }
+                None => {}
             }
             return;
         };
@@ -100,7 +118,7 @@ impl Series {
         sometimes.flat_map(|states| states.missing(reached)).map(str::to_owned).collect()
     }
 
-    fn summary(&self, tally: SeriesCounts) -> Summary {
+    fn summary(&self, tally: SeriesCounts, is_sample: bool) -> Summary {
         let result = match (tally.error, tally.difference) {
             (Some(error), _) => SeriesResult::Faulty(error),
             (None, Some((seed, difference))) => SeriesResult::Nondeterministic { seed, difference },
@@ -130,6 +148,7 @@ impl Series {
             proves: self.scenario.proves.clone(),
             defect: self.defect.clone(),
             runs: tally.runs,
+            is_sample,
             fired: tally.fired,
             planned: tally.planned,
             simulated: tally.simulated,

@@ -34,7 +34,7 @@ const OWN: [Key; 3] = [
 ];
 
 /// What a base may hold, too. A scenario's own name, sentence, faults and defects are its own.
-const BEGINNING: [Key; 2] = [
+const BEGINNING: [Key; 3] = [
     Key::optional::<HostName>(
         "base",
         "the file says everything itself",
@@ -46,6 +46,12 @@ const BEGINNING: [Key; 2] = [
         "\"2027-01-01T00:00:00Z\"",
         "What the wall clock says at the start of a run.",
         "\"2026-11-29T12:34:56Z\"",
+    ),
+    Key::default::<Vec<String>>(
+        "tags",
+        "[]",
+        "Words by which the command's `--tag` chooses scenarios.",
+        "[\"slow\", \"release\"]",
     ),
 ];
 

@@ -95,7 +95,7 @@ fn a_mistake_in_a_base_is_told_with_the_file_of_the_base() {
     folder.write("c.toml", "proves = 'x'\nbase = 'talk'\n");
     folder.write("d.toml", "proves = 'the same mistake is told once'\nbase = 'talk'\n");
     insta::assert_snapshot!(folder.errors(), @"
-    base/chat.toml:4: a base has no key `fault`; known are `base`, `starts_at`, `time_limit`, `settle`, `network`, `host`, `actor`, `link`, `moment`, `verbs`, `facts`, `checks` and `opposite`
+    base/chat.toml:4: a base has no key `fault`; known are `base`, `starts_at`, `tags`, `time_limit`, `settle`, `network`, `host`, `actor`, `link`, `moment`, `verbs`, `facts`, `checks` and `opposite`
     b.toml:3: there is no base `caht` in a folder `_base` (or `base`) beside or above this file; did you mean `chat`?
     base/talk.toml:4: the check `delivery` reads `offered` facts, and nothing is a source of them: map an event or a unit under `[[facts]]`, or list `offered` in what an actor `tells`
     base/talk.toml:4: the check `delivery` reads `received` facts, and nothing is a source of them: map an event or a unit under `[[facts]]`, or list `received` in what an actor `tells`
