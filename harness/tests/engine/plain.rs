@@ -216,7 +216,7 @@ fn only_who_waits_is_said_to_wait() {
         .actor("patient", async |_| {
             let _never_read = TcpStream::connect("server:80").await?;
             let mut read_once = TcpStream::connect("server:80").await?;
-            read_once.read(&mut [0; 10]).await?;
+            assert_eq!(read_once.read(&mut [0; 10]).await?, 1);
             let (mut own, _far) = connected().await?;
             own.read_u8().await?;
             Ok(())

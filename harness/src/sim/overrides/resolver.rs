@@ -90,8 +90,7 @@ impl Shared {
         while reply.is_there.load(Ordering::SeqCst) == 0 {
             crew::wait(self, Waiting { word, ..Waiting::default() });
         }
-        let resolved = lock(&reply.resolved).clone();
-        resolved
+        lock(&reply.resolved).clone()
     }
 }
 

@@ -220,7 +220,7 @@ symbols! {
     c"recvmsg" fn recvmsg(descriptor, message: *mut libc::msghdr, flags: c_int) -> isize = |call| {
         let message = message.as_mut().ok_or(Errno::INVALID)?;
         (message.msg_namelen, message.msg_controllen, message.msg_flags) = (0, 0, 0);
-        scatter(call, descriptor, memory::pieces(message.msg_iov, message.msg_iovlen as usize), flags & libc::MSG_PEEK != 0)
+        scatter(call, descriptor, memory::pieces(message.msg_iov, message.msg_iovlen), flags & libc::MSG_PEEK != 0)
     };
     c"send" fn send(descriptor, buffer: *const c_void, count: usize, flags: c_int) -> isize = |call| {
         let _ = flags;
@@ -237,7 +237,7 @@ symbols! {
     c"sendmsg" fn sendmsg(descriptor, message: *const libc::msghdr, flags: c_int) -> isize = |call| {
         let _ = flags;
         let message = message.as_ref().ok_or(Errno::INVALID)?;
-        gather(call, descriptor, memory::pieces(message.msg_iov, message.msg_iovlen as usize))
+        gather(call, descriptor, memory::pieces(message.msg_iov, message.msg_iovlen))
     };
     c"setsockopt" fn setsockopt(descriptor, level: c_int, name: c_int, value: *const c_void, length: libc::socklen_t) -> c_int = |call| {
         call.set_option(descriptor, level, name, memory::value(level, name, value, length)?).map(|()| 0)
