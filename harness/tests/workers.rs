@@ -26,8 +26,16 @@ fn whatever_a_service_does_to_its_process_is_told_and_the_sweep_goes_on() {
     assert_eq!(played.status.code(), Some(1), "{said}");
     for (kind, sentence) in ROGUES {
         let heading = format!("LAW BROKEN {kind}: integrity (seed 0x1, ");
-        let report = said.split(&heading).nth(1).unwrap_or_else(|| panic!("{kind}:\n{said}"));
-        let report = report.split("LAW BROKEN").next().unwrap_or_default();
+        let replay = format!(" replay {kind} --seed 0x1");
+        // Processes that end in one way are one failure: the first is told, and for the others there is a line to paste.
+        let report = match said.split_once(&heading) {
+            Some((_, report)) => report.split("LAW BROKEN").next().unwrap_or_default().to_owned(),
+            None => {
+                assert!(said.contains(&replay), "{kind}:\n{said}");
+                let replayed = rogues(&folder, &["replay", kind, "--seed", "1", "--watchdog", "10"]);
+                String::from_utf8_lossy(&replayed.stdout).into_owned()
+            }
+        };
         // The report breaks its lines where a terminal would.
         let sentences = report.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(sentences.contains(sentence), "{kind}:\n{report}");

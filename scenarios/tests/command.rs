@@ -53,7 +53,7 @@ fn what_the_command_cannot_do_ends_with_2_a_sentence_and_no_run() {
         (&["run", "idle_[*"], "`idle_[*` is no pattern: "),
         (&["run", "no/such.toml"], "no scenario is called `no/such.toml`"),
         (&["run", "--tag", "slwo"], "no scenario has the tag `slwo`"),
-        (&["run", "/"], "`/` holds no scenario of this catalogue"),
+        (&["run", "/dev"], "`/dev` holds no scenario of this catalogue"),
         (&["new", SCENARIO], "there is a scenario `abrupt_reset_result_in_flight` already, in "),
     ];
     for (arguments, sentence) in cases {

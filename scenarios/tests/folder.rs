@@ -224,7 +224,7 @@ fn a_specimen_without_a_defect_goes_free() {
     let specimen =
         "[[specimen]]\nname = \"innocent\"\nhost = \"tower\"\nrun = \"clock\"\nconvicted_by = [\"delivery\"]\n";
     let folder = Folder::new("free").with("letter.toml", &format!("{GOOD}\n{specimen}"));
-    let said = folder.halfopen(&["run", "--seeds", "2"]);
+    let said = folder.halfopen(&["run", "--seeds", "16"]);
     assert_eq!(said.code, 1, "{said:?}");
     assert!(said.stderr.contains("the specimen `innocent` was not convicted by delivery"), "{}", said.stderr);
 }
@@ -232,10 +232,10 @@ fn a_specimen_without_a_defect_goes_free() {
 fn a_sweep_that_never_reaches_a_state_is_told_which() {
     let states = "[checks.sometimes]\narrived = { fact = \"received\" }\ncut_off = { fault = \"reset\" }\n";
     let folder = Folder::new("unreached").with("letter.toml", &format!("{GOOD}\n{states}"));
-    let said = folder.halfopen(&["run", "--seeds", "2"]);
+    let said = folder.halfopen(&["run", "--seeds", "16"]);
     assert_eq!(said.code, 1, "{said:?}");
     assert!(said.stdout.contains("NEVER REACHED"), "{}", said.stdout);
-    assert!(said.stderr.contains("no run reached cut_off:"), "{}", said.stderr);
+    assert!(said.stderr.contains("none of the 16 runs that were played reached cut_off:"), "{}", said.stderr);
     // One seed that a user asks for is no sweep.
     assert_eq!(folder.halfopen(&["run", "--seed", "1"]).code, 0);
     let reached = states.replace("cut_off = { fault = \"reset\" }\n", "");

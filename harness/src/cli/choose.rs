@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use glob::{MatchOptions, Pattern};
+
 use super::arguments::Chosen;
 use super::{CommandError, every};
 use crate::catalogue::Catalogue;
@@ -47,6 +49,10 @@ impl Chosen {
     }
 }
 
+/// How a pattern fits the way of a file: `*` stays in its folder, `**` does not.
+const BY_FOLDER: MatchOptions =
+    MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: false };
+
 /// The scenarios that one word names.
 fn named(word: &str, catalogue: &Catalogue, folder: &Folder) -> Result<Vec<Scenario>, CommandError> {
     if folder.scenarios.iter().any(|scenario| scenario.name == word) {
@@ -58,12 +64,12 @@ fn named(word: &str, catalogue: &Catalogue, folder: &Folder) -> Result<Vec<Scena
     if !word.contains(['*', '?', '[']) {
         return catalogue.find(folder, word).map(|found| vec![found]).map_err(|mistakes| every(&mistakes));
     }
-    let pattern = glob::Pattern::new(word).map_err(|error| {
+    let pattern = Pattern::new(word).map_err(|error| {
         CommandError(format!("`{word}` is no pattern: {} at its character {}", error.msg, error.pos + 1))
     })?;
     let matches = |scenario: &&Scenario| {
         let way = way(scenario, catalogue.folder());
-        pattern.matches(&scenario.name) || pattern.matches(&way)
+        pattern.matches(&scenario.name) || pattern.matches_with(&way, BY_FOLDER)
     };
     let found: Vec<_> = folder.scenarios.iter().filter(matches).cloned().collect();
     if found.is_empty() {

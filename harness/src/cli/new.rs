@@ -7,8 +7,8 @@ use std::path::Path;
 use super::arguments::New;
 use super::{CommandError, HELD, complain, say};
 use crate::catalogue::Catalogue;
-use crate::fault::{Entry, Holds, Key, Without};
-use crate::scenario::{Scenario, unknown};
+use crate::fault::{Entry, Holds, Key, Registry, Without};
+use crate::scenario::{Scenario, ScenarioError, unknown};
 
 /// Writes the file of a new scenario, says what to do with it, and returns the exit code.
 pub(super) fn new(catalogue: &Catalogue, wanted: &New) -> Result<u8, CommandError> {
@@ -25,9 +25,7 @@ pub(super) fn new(catalogue: &Catalogue, wanted: &New) -> Result<u8, CommandErro
     if file.exists() {
         return Err(CommandError(format!("{} exists already", file.display())));
     }
-    let text = Draft::of(catalogue, wanted)?.text();
-    // What is written must be what is read: a mistake here is a mistake of this command.
-    Scenario::from_toml_with(&text, Path::new(&file), catalogue.faults())?;
+    let text = Draft::of(catalogue, wanted)?.text(catalogue.faults(), &file)?;
     fs::create_dir_all(catalogue.folder())
         .and_then(|()| fs::write(&file, text))
         .map_err(|error| CommandError(format!("failed to write {}: {error}", file.display())))?;
@@ -38,6 +36,15 @@ pub(super) fn new(catalogue: &Catalogue, wanted: &New) -> Result<u8, CommandErro
     ));
     Ok(HELD)
 }
+
+/// When a fault may strike, in TOML: each verb takes one of these.
+const MOMENTS: [&str; 5] = [
+    "{ at = \"2s\" }",
+    "{ message = 1, direction = \"to_client\" }",
+    "{ sse_event = 1 }",
+    "{ http_head = 1, direction = \"to_client\" }",
+    "{ connect = true }",
+];
 
 /// What a new scenario says.
 struct Draft {
@@ -66,7 +73,23 @@ impl Draft {
         })
     }
 
-    fn text(&self) -> String {
+    /// The text of the file, with the first moment at which the verb may strike.
+    ///
+    /// # Errors
+    /// If it would be no scenario whatever the moment: what is written must be what is read.
+    fn text(&self, verbs: &Registry, file: &Path) -> Result<String, ScenarioError> {
+        let mut first = None;
+        for moment in MOMENTS {
+            let text = self.text_with(moment);
+            match Scenario::from_toml_with(&text, file, verbs) {
+                Ok(_) => return Ok(text),
+                Err(mistake) => _ = first.get_or_insert(mistake),
+            }
+        }
+        Err(first.unwrap_or_else(|| ScenarioError::whole(file, "there is no moment for this fault")))
+    }
+
+    fn text_with(&self, moment: &str) -> String {
         let mut text = format!("proves = {}\n", quoted(&self.proves));
         text.push_str("\n# Who takes part: hosts are services, which run until the end; actors end by themselves.\n");
         for host in &self.hosts {
@@ -75,7 +98,7 @@ impl Draft {
         for actor in &self.actors {
             text.push_str(&member("actor", actor));
         }
-        text.push_str(&self.fault());
+        text.push_str(&self.fault(moment));
         text.push_str(
             "\n# What must hold. Without this table the laws of every run are judged: it stays within its rules, comes to rest,\n\
              # leaks nothing, and each fault changes something. `delivery` says who must receive what is offered.\n\
@@ -85,7 +108,7 @@ impl Draft {
     }
 
     /// The fault, and its keys: those that must be given, and the others as comments.
-    fn fault(&self) -> String {
+    fn fault(&self, moment: &str) -> String {
         let verb = self.verb;
         let (client, server) = (self.actors.first().or(self.hosts.get(1)), self.hosts.first());
         let (Some(client), Some(server)) = (client, server) else {
@@ -98,8 +121,8 @@ impl Draft {
         };
         let mut text = format!(
             "\n# What breaks, and when. `{}`: {}; it strikes {}.\n\
-             # Instead of a time, a moment of the conversation: when = {{ message = 1, direction = \"to_client\" }}\n\
-             [[fault]]\n{place}\nwhen = {{ at = \"2s\" }}\ndo = {}\n",
+             # Another moment may suit it better: a time, a message, an event of a log (docs/scenarios.md).\n\
+             [[fault]]\n{place}\nwhen = {moment}\ndo = {}\n",
             verb.word(),
             verb.does(),
             verb.strikes(),
@@ -185,20 +208,23 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fault::Registry;
+
+    fn draft(hosts: &[&str], verb: &Entry) -> Draft {
+        Draft {
+            proves: "a \"quoted\" word stays one".to_owned(),
+            hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
+            actors: vec!["alice".to_owned()],
+            verb: *verb,
+        }
+    }
 
     #[test]
     fn what_is_written_is_a_scenario_whatever_the_verb() {
-        for verb in Registry::default().entries() {
-            let draft = Draft {
-                proves: "a \"quoted\" word stays one".to_owned(),
-                hosts: vec!["chat".to_owned(), "mail".to_owned()],
-                actors: vec!["alice".to_owned()],
-                verb: *verb,
-            };
-            let text = draft.text();
-            let read = Scenario::from_toml(&text, Path::new("new.toml"));
-            let scenario = read.unwrap_or_else(|error| panic!("{}: {error}\n{text}", verb.word()));
+        let verbs = Registry::default();
+        for verb in verbs.entries() {
+            let text = draft(&["chat", "mail"], verb).text(&verbs, Path::new("new.toml"));
+            let text = text.unwrap_or_else(|error| panic!("{}: {error}", verb.word()));
+            let scenario = Scenario::from_toml(&text, Path::new("new.toml")).expect("it was read before");
             assert_eq!((scenario.hosts.len(), scenario.rules.len()), (3, 1), "{text}");
             assert_eq!(scenario.proves, "a \"quoted\" word stays one");
         }
@@ -206,9 +232,9 @@ mod tests {
 
     #[test]
     fn who_talks_to_nobody_gets_no_fault() {
-        let verb = *Registry::default().entry("reset").expect("a verb of this crate");
-        let draft = Draft { proves: "x".to_owned(), hosts: Vec::new(), actors: vec!["alice".to_owned()], verb };
-        assert!(!draft.text().contains("[[fault]]"), "{}", draft.text());
-        assert!(Scenario::from_toml(&draft.text(), Path::new("new.toml")).is_ok());
+        let verbs = Registry::default();
+        let verb = verbs.entry("reset").expect("a verb of this crate");
+        let text = draft(&[], verb).text(&verbs, Path::new("new.toml")).expect("a scenario");
+        assert!(!text.contains("[[fault]]"), "{text}");
     }
 }

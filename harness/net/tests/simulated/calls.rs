@@ -26,7 +26,7 @@ async fn a_connection_is_bound_resolved_opened_accepted_and_closed() -> io::Resu
     server.read_exact(&mut heard).await?;
     drop((client, server, listener));
     let seen = [
-        "bind 0.0.0.0:80 1024 [ReuseAddress(true)]",
+        "bind 0.0.0.0:80 128 [ReuseAddress(true)]",
         "resolve chat 80",
         "connect 10.0.0.1:80 None []",
         "accept 1",
