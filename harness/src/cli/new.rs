@@ -79,17 +79,21 @@ impl Draft {
     /// If it would be no scenario whatever the moment: what is written must be what is read.
     fn text(&self, verbs: &Registry, file: &Path) -> Result<String, ScenarioError> {
         let mut first = None;
-        for moment in MOMENTS {
-            let text = self.text_with(moment);
-            match Scenario::from_toml_with(&text, file, verbs) {
-                Ok(_) => return Ok(text),
-                Err(mistake) => _ = first.get_or_insert(mistake),
+        // Some kinds of a verb need a key that others do not take.
+        let keys = self.verb.keys().iter().map(|key| Some(key.name));
+        for given in [None].into_iter().chain(keys) {
+            for moment in MOMENTS {
+                let text = self.text_with(moment, given);
+                match Scenario::from_toml_with(&text, file, verbs) {
+                    Ok(_) => return Ok(text),
+                    Err(mistake) => _ = first.get_or_insert(mistake),
+                }
             }
         }
         Err(first.unwrap_or_else(|| ScenarioError::whole(file, "there is no moment for this fault")))
     }
 
-    fn text_with(&self, moment: &str) -> String {
+    fn text_with(&self, moment: &str, given: Option<&str>) -> String {
         let mut text = format!("proves = {}\n", quoted(&self.proves));
         text.push_str("\n# Who takes part: hosts are services, which run until the end; actors end by themselves.\n");
         for host in &self.hosts {
@@ -98,7 +102,7 @@ impl Draft {
         for actor in &self.actors {
             text.push_str(&member("actor", actor));
         }
-        text.push_str(&self.fault(moment));
+        text.push_str(&self.fault(moment, given));
         text.push_str(
             "\n# What must hold. Without this table the laws of every run are judged: it stays within its rules, comes to rest,\n\
              # leaks nothing, and each fault changes something. `delivery` says who must receive what is offered.\n\
@@ -107,8 +111,8 @@ impl Draft {
         text
     }
 
-    /// The fault, and its keys: those that must be given, and the others as comments.
-    fn fault(&self, moment: &str) -> String {
+    /// The fault, and its keys: those that must be given and `given`, and the others as comments.
+    fn fault(&self, moment: &str, given: Option<&str>) -> String {
         let verb = self.verb;
         let (client, server) = (self.actors.first().or(self.hosts.get(1)), self.hosts.first());
         let (Some(client), Some(server)) = (client, server) else {
@@ -129,13 +133,13 @@ impl Draft {
             quoted(verb.word()),
         );
         let other = self.hosts.last().unwrap_or(server);
-        verb.keys().iter().for_each(|key| text.push_str(&parameter(key, other)));
+        verb.keys().iter().for_each(|key| text.push_str(&parameter(key, other, given == Some(key.name))));
         text
     }
 }
 
-/// A parameter of a verb as a line; `host` stands for any host.
-fn parameter(key: &Key, host: &str) -> String {
+/// A parameter of a verb as a line, a comment if it is neither `given` nor needed; `host` stands for any host.
+fn parameter(key: &Key, host: &str, given: bool) -> String {
     let example = match key.holds {
         Holds::Time => "\"10s\"".to_owned(),
         Holds::Whole { least, .. } => least.to_string(),
@@ -145,6 +149,7 @@ fn parameter(key: &Key, host: &str) -> String {
         Holds::Word(words) => quoted(words.first().copied().unwrap_or_default()),
     };
     match key.without {
+        _ if given => format!("{} = {example} # {}\n", key.name, key.means),
         Without::Mistake => format!("{} = {example} # {}\n", key.name, key.means),
         Without::Default(usual) => format!("# {} = {usual} # {}\n", key.name, key.means),
         Without::Absent(absent) => format!("# {} = {example} # {}; without it, {absent}\n", key.name, key.means),
