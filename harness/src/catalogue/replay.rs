@@ -52,7 +52,7 @@ pub(super) fn test_line(seed: Seed) -> String {
 }
 
 /// A word as a shell reads it.
-#[cfg(all(feature = "sim", feature = "cli"))]
+#[cfg(feature = "cli")]
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "/._-+=:@%,".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
