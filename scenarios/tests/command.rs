@@ -51,7 +51,7 @@ fn what_the_command_cannot_do_ends_with_2_a_sentence_and_no_run() {
         (&["play"], "play"),
         (&["run", "no_such_*"], "matches `no_such_*`: `list` names them"),
         (&["run", "idle_[*"], "`idle_[*` is no pattern: "),
-        (&["run", "no/such.toml"], "no scenario is called `no/such.toml`"),
+        (&["run", "no/such.toml"], "there is no file or folder `no/such.toml`, neither here nor in "),
         (&["run", "--tag", "slwo"], "no scenario has the tag `slwo`"),
         (&["run", "/dev"], "`/dev` holds no scenario of this catalogue"),
         (&["new", SCENARIO], "there is a scenario `abrupt_reset_result_in_flight` already, in "),
@@ -114,6 +114,11 @@ fn patterns_folders_and_files_choose_scenarios_each_once() {
     let word = family.file_name().expect("a folder has a name").to_string_lossy().into_owned();
     assert_eq!(names(&[&word]), beside, "a folder of the catalogue");
     assert_eq!(names(&[&format!("{word}/*")]), beside, "a pattern over the way of a file");
+    let slow = all.iter().filter(|scenario| scenario.tags.iter().any(|tag| tag == "slow"));
+    let slow: Vec<_> = slow.map(|scenario| scenario.name.clone()).collect();
+    assert!((1..all.len()).contains(&slow.len()), "{slow:?}");
+    assert_eq!(names(&["--tag", "slow"]), slow);
+    assert_eq!(names(&["--tag", "slow", &slow[0], SCENARIO]), slow[..1]);
 }
 
 #[test]

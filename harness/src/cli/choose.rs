@@ -61,6 +61,11 @@ fn named(word: &str, catalogue: &Catalogue, folder: &Folder) -> Result<Vec<Scena
     if let Some(place) = place(word, catalogue.folder()) {
         return at(word, &place, catalogue, folder);
     }
+    let root = catalogue.folder();
+    if is_path(word) && !word.contains(['*', '?', '[']) {
+        let root = root.display();
+        return Err(CommandError(format!("there is no file or folder `{word}`, neither here nor in {root}")));
+    }
     if !word.contains(['*', '?', '[']) {
         return catalogue.find(folder, word).map(|found| vec![found]).map_err(|mistakes| every(&mistakes));
     }
@@ -68,7 +73,7 @@ fn named(word: &str, catalogue: &Catalogue, folder: &Folder) -> Result<Vec<Scena
         CommandError(format!("`{word}` is no pattern: {} at its character {}", error.msg, error.pos + 1))
     })?;
     let matches = |scenario: &&Scenario| {
-        let way = way(scenario, catalogue.folder());
+        let way = way(scenario, root);
         pattern.matches(&scenario.name) || pattern.matches_with(&way, BY_FOLDER)
     };
     let found: Vec<_> = folder.scenarios.iter().filter(matches).cloned().collect();
@@ -81,12 +86,16 @@ fn named(word: &str, catalogue: &Catalogue, folder: &Folder) -> Result<Vec<Scena
 
 /// The file or folder that a word names, from here or from the catalogue's folder.
 fn place(word: &str, root: &Path) -> Option<PathBuf> {
-    let is_path = word.contains(std::path::MAIN_SEPARATOR) || word.ends_with(".toml");
     let inside = root.join(word);
-    if inside.exists() && (is_path || inside.is_dir()) {
+    if inside.exists() && (is_path(word) || inside.is_dir()) {
         return inside.canonicalize().ok();
     }
-    if is_path { Path::new(word).canonicalize().ok() } else { None }
+    if is_path(word) { Path::new(word).canonicalize().ok() } else { None }
+}
+
+/// Whether a word can only be the path of a file or folder.
+fn is_path(word: &str) -> bool {
+    word.contains(std::path::MAIN_SEPARATOR) || word.ends_with(".toml")
 }
 
 /// The scenarios of a file, or below a folder.

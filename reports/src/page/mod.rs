@@ -26,12 +26,11 @@ use crate::packed::packed;
 use crate::run::Run;
 use crate::run::connections::Connections;
 
-pub(crate) const STYLE: &str = include_str!("../../assets/page.css");
+const STYLE: &str = include_str!("../../assets/page.css");
 const SCRIPT: &str = include_str!("../../assets/page.js");
 
 /// Nothing is loaded from anywhere: the page is whole.
-pub(crate) const POLICY: &str =
-    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:";
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:";
 
 /// The page as text.
 pub(crate) fn of(failed: &FailedRun<'_>) -> String {
@@ -62,19 +61,26 @@ pub(crate) fn of(failed: &FailedRun<'_>) -> String {
     document(&title, &body, &packed(&mut run, &head)).into_string()
 }
 
+/// The head of a page that needs nothing from outside.
+pub(crate) fn head(title: &str) -> Markup {
+    html! {
+        head {
+            meta charset="utf-8";
+            meta http-equiv="Content-Security-Policy" content=(POLICY);
+            meta name="viewport" content="width=device-width, initial-scale=1";
+            meta name="color-scheme" content="light dark";
+            link rel="icon" href="data:,";
+            title { (title) }
+            style { (PreEscaped(STYLE)) }
+        }
+    }
+}
+
 fn document(title: &str, body: &Markup, data: &str) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta http-equiv="Content-Security-Policy" content=(POLICY);
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                link rel="icon" href="data:,";
-                title { (title) }
-                style { (PreEscaped(STYLE)) }
-            }
+            (head(title))
             body {
                 a.skip href="#records" { "To the records" }
                 (body)

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use halfopen::report::{SeriesReport, SignatureReport, SweepReport};
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{DOCTYPE, Markup, html};
 
 use super::name;
-use crate::page::{POLICY, STYLE};
+use crate::page::head;
 use crate::text::{length, visible};
 
 /// As many of the slowest series as a reader looks at.
@@ -17,15 +17,7 @@ pub(super) fn of(sweep: &SweepReport) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta http-equiv="Content-Security-Policy" content=(POLICY);
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                link rel="icon" href="data:,";
-                title { "halfopen: a sweep" }
-                style { (PreEscaped(STYLE)) }
-            }
+            (head("halfopen: a sweep"))
             body {
                 (header(sweep, failed))
                 main {
