@@ -141,6 +141,7 @@ fn harmless_messages_stay_as_they_are() {
         "the model 'gpt35turbo' does not exist",
         "internationalizations take 21 letters",
         "an InternalServerErrorException of the designer",
+        "a StreamedChatCompletionHTTPError of application/vnd.api+json",
         "note:this is no port",
         "GET /health is no path on C:\\ either",
         WITHHELD,

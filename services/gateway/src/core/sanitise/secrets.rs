@@ -81,6 +81,8 @@ const RUN_CHARS: usize = 22;
 const MIXED_RUN_CHARS: usize = 16;
 /// A chain of runs ("AbC1-dEf2") of this many characters is looked at as a whole.
 const CHAIN_CHARS: usize = 20;
+/// This many letters without vowels are no abbreviation any more, characters.
+const SPOKEN_CHARS: usize = 8;
 /// This many characters of a chain, in pieces that are neither words nor versions, make it a key.
 const ODD_CHARS: usize = 8;
 
@@ -121,7 +123,10 @@ fn is_key_char(c: char) -> bool {
 }
 
 fn is_key(chain: &str) -> bool {
-    has_key_prefix(chain) || chain.split(|c: char| !c.is_ascii_alphanumeric()).any(is_odd_run) || is_odd_chain(chain)
+    has_key_prefix(chain)
+        || is_padded(chain)
+        || chain.split(|c: char| !c.is_ascii_alphanumeric()).any(is_odd_run)
+        || is_odd_chain(chain)
 }
 
 fn has_key_prefix(chain: &str) -> bool {
@@ -137,6 +142,11 @@ fn has_key_prefix(chain: &str) -> bool {
             }
         })
     })
+}
+
+/// Whether a chain ends as base64 ends whose bytes are no multiple of three.
+fn is_padded(chain: &str) -> bool {
+    chain.len() >= MIXED_RUN_CHARS && chain.ends_with('=')
 }
 
 fn is_odd_run(run: &str) -> bool {
@@ -158,10 +168,21 @@ fn is_plain(piece: &str) -> bool {
     piece.len() <= 3 || (number == piece.len() && number <= 8) || (number <= 3 && is_word(word))
 }
 
-/// Whether letters are written as words are: in one case, or with a capital where a part begins ("DeepSeek").
+/// Whether letters are written as words are: in one case, or with a capital where a part begins ("DeepSeek"), and so that
+/// they can be said.
 fn is_word(letters: &str) -> bool {
     let upper = letters.bytes().filter(u8::is_ascii_uppercase).count();
-    letters.bytes().all(|byte| byte.is_ascii_alphabetic()) && (upper == letters.len() || upper * 4 <= letters.len() + 3)
+    letters.bytes().all(|byte| byte.is_ascii_alphabetic())
+        && (upper == letters.len() || upper * 4 <= letters.len() + 3)
+        && (letters.len() < SPOKEN_CHARS || can_be_said(letters))
+}
+
+/// Whether letters have the vowels of a word: a quarter of them, and never more than five consonants in a row ("lengths"
+/// has five). Of letters drawn at random a fifth are vowels.
+fn can_be_said(letters: &str) -> bool {
+    let is_vowel = |letter: char| "aeiouyAEIOUY".contains(letter);
+    letters.chars().filter(|letter| is_vowel(*letter)).count() * 4 >= letters.len()
+        && letters.split(is_vowel).all(|consonants| consonants.len() <= 5)
 }
 
 /// Whether a run is a name that a program gives to a type ("InternalServerErrorException").
