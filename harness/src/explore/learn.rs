@@ -238,7 +238,7 @@ impl Passed {
         let mask = if self.direction == Direction::ToServer { 4 } else { 0 };
         match self.bytes.unwrap_or(0).saturating_sub(mask) {
             ..=127 => 2 + mask,
-            ..=65_539 => 4 + mask,
+            128..=65_539 => 4 + mask,
             _ => 10 + mask,
         }
     }
@@ -271,7 +271,7 @@ fn bytes_of(unit: &Unit, direction: Direction) -> Option<u64> {
     let framed = |payload: u64| {
         let length = match payload {
             ..=125 => 0,
-            ..=65_535 => 2,
+            126..=65_535 => 2,
             _ => 8,
         };
         2 + length + mask + payload
