@@ -157,7 +157,7 @@ impl<'a> Index<'a> {
                     }
                 }
             }
-            RecordKind::Unit { connection, direction, unit } => {
+            RecordKind::Unit { connection, direction, unit, .. } => {
                 let Some(origins) = UnitKind::of(unit).and_then(|kind| self.units.get(&kind)) else { return facts };
                 let document = document(unit);
                 for (place, kind, origin) in origins {
@@ -410,8 +410,12 @@ mod tests {
     }
 
     fn passed(unit: Unit) -> Record {
-        let what =
-            RecordKind::Unit { connection: connection("alice", "scheduler", 1), direction: Direction::ToClient, unit };
+        let what = RecordKind::Unit {
+            connection: connection("alice", "scheduler", 1),
+            direction: Direction::ToClient,
+            unit,
+            arrived: None,
+        };
         Record { at: Duration::ZERO, host: None, incarnation: Default::default(), what }
     }
 

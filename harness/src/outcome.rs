@@ -248,7 +248,7 @@ mod tests {
             reason: close.map(|(_, reason)| reason.to_owned()),
         };
         let connection = crate::check::trace_builder::connection("alice", "chat", 1);
-        run.record(ms, None, RecordKind::Unit { connection, direction, unit })
+        run.record(ms, None, RecordKind::Unit { connection, direction, unit, arrived: None })
     }
 
     fn outcome(run: TraceBuilder) -> Outcome {

@@ -26,12 +26,11 @@ pub(crate) fn of(run: &mut Run<'_>) -> String {
     for index in 0..run.records.len() {
         let record = &run.records[index];
         match &record.what {
-            RecordKind::Unit { connection, direction, unit } => {
+            RecordKind::Unit { connection, direction, unit, arrived } => {
                 let (name, _) = unit_label(unit);
-                let arrives = record.at + connections.latency(connection);
                 let from = if *direction == Direction::ToServer { Side::Client } else { Side::Server };
-                let ends = [(from, record.at, "s"), (from.peer(), arrives, "f")];
-                for (side, at, flow) in ends {
+                let arrival = arrived.map(|at| (from.peer(), at, "f"));
+                for (side, at, flow) in [(from, record.at, "s")].into_iter().chain(arrival) {
                     let (pid, tid) = tracks.of(end(connection, side), Some(connection));
                     events.push(json!({
                         "ph": "X", "name": name, "cat": "message", "ts": micros(at), "dur": UNIT_MICROSECONDS, "pid": pid, "tid": tid,

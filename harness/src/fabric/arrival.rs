@@ -94,6 +94,7 @@ impl Fabric {
             DataReceived::Refused => return self.refuse_data(index, direction),
         }
         self.buffered_bytes += length;
+        self.tell_arrivals(index, direction, length);
         self.wake(Socket { connection: index, side }, Ready::ToRead);
         if owed > 0 {
             self.schedule_return(index, direction, owed, 0);

@@ -10,6 +10,7 @@ use super::failures::ArmedError;
 use super::machines::{HostId, LifeId};
 use super::packet::Packet;
 use super::shaping::Shape;
+use super::travel::Travel;
 use crate::fault::IoErrorKind;
 use crate::name::{ConnectionId, Direction, Side};
 use crate::plane::Mode;
@@ -98,6 +99,7 @@ pub(crate) struct Path {
     /// Bytes that arrived but whose acknowledgement was lost.
     pub(crate) unreported: usize,
     pub(crate) answered_severed: bool,
+    pub(super) travel: Travel,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -184,6 +186,7 @@ impl Path {
             custody: None,
             shapes: Vec::new(),
             answered_severed: false,
+            travel: Travel::default(),
         }
     }
 }

@@ -128,6 +128,7 @@ impl Fabric {
             // They were in the memory of a machine that has lost its power.
             return;
         }
+        self.connection_mut(index).path_mut(direction).travel.sent(bytes.len());
         self.put(index, direction, Packet::Data { bytes, owed, forged: None });
     }
 

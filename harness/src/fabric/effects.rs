@@ -41,6 +41,7 @@ impl Fabric {
             }
             Effect::Inject { connection, direction, bytes, fault } => {
                 let index = connection.into();
+                self.connection_mut(index).path_mut(direction).travel.sent(bytes.len());
                 self.forge(index, direction, Packet::Data { bytes, owed: 0, forged: Some(fault) }, fault);
             }
             Effect::ForwardFin { connection, direction } => {
@@ -56,8 +57,10 @@ impl Fabric {
             }
             Effect::Mode { connection, direction, mode } => self.set_mode(connection.into(), direction, mode),
             Effect::Unit { connection, direction, unit } => {
-                let connection = self.connection(connection.into()).id.clone();
-                self.record(None, RecordKind::Unit { connection, direction, unit });
+                let index = connection.into();
+                let connection = self.connection(index).id.clone();
+                self.record(None, RecordKind::Unit { connection, direction, unit, arrived: None });
+                self.follow_unit(index, direction);
             }
             Effect::Hold { between, fault } => self.hold(between, fault),
             Effect::Release { fault } => {

@@ -7,7 +7,7 @@
 //! - `schedule`: what happens next; `machines`: names, addresses, power; `ports`: who hears whom.
 //! - `sockets`: what a process does with a socket that does not wait.
 //! - `transmit`: from a sender's buffer through the plane onto a path; `shaping`: delays, and lines that are slow.
-//! - `arrival`: from a path into a receiver; `between`: in the middle of a poll.
+//! - `arrival`: from a path into a receiver; `between`: in the middle of a poll; `travel`: when units have arrived.
 //! - `handshake`: SYN, listeners, refusals; `timers`: keepalive, retry budgets, user timeouts; `teardown`: how sockets end.
 //! - `effects`: what the plane's answers do; `custody`: what the plane keeps meanwhile; `failures`: calls and lookups that faults make fail.
 //! - `attribution`: which fault had which first effect.
@@ -30,6 +30,7 @@ mod sockets;
 mod teardown;
 mod timers;
 mod transmit;
+mod travel;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -95,6 +96,8 @@ pub(crate) struct Fabric {
     last_from: BTreeMap<(HostId, u16), ConnectionIndex>,
     /// What has happened and has not been told yet.
     outputs: Vec<Output>,
+    /// How many units have been told of.
+    units: u32,
     holds: Vec<(FaultIndex, Hold)>,
     lookups: Vec<ArmedLookup>,
     orders: Vec<HostOrder>,
@@ -125,6 +128,7 @@ impl Fabric {
             nth_on_link: BTreeMap::new(),
             last_from: BTreeMap::new(),
             outputs: Vec::new(),
+            units: 0,
             holds: Vec::new(),
             lookups: Vec::new(),
             orders: Vec::new(),

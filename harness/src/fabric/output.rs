@@ -27,6 +27,8 @@ pub(crate) enum Output {
     Packet { connection: ConnectionIndex, direction: Direction, digest: u64 },
     /// An entry for the run's records, and the incarnation that it belongs to. Boxed because it is rare.
     Record { whose: Option<LifeId>, what: Box<RecordKind> },
+    /// The unit that was recorded as the nth, from 0, is in its receiver's socket.
+    Arrived(u32),
     /// The tasks that wait on a socket look again.
     Wake(Socket, Ready),
     /// The tasks that wait for a listener's next connection look again.

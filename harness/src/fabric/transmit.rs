@@ -37,6 +37,7 @@ impl Fabric {
         match self.connection(index).path(direction).mode {
             Mode::Pass if self.connection(index).path(direction).indifferent == Some(self.plane.changes()) => {
                 let owed = bytes.len();
+                self.connection_mut(index).path_mut(direction).travel.sent(owed);
                 self.put(index, direction, Packet::Data { bytes, owed, forged: None });
             }
             Mode::Pass => {
@@ -44,6 +45,7 @@ impl Fabric {
                 let mut effects = std::mem::take(&mut self.effects);
                 match self.plane.bytes(index.into(), direction, bytes, self.now, &mut effects) {
                     Passage::Whole(bytes) => {
+                        self.connection_mut(index).path_mut(direction).travel.sent(shown);
                         self.put(index, direction, Packet::Data { bytes, owed: shown, forged: None });
                         self.apply(&mut effects);
                         let indifferent = self.plane.is_indifferent(index.into(), direction);

@@ -139,7 +139,7 @@ fn event() -> Record {
 }
 
 fn unit(unit: Unit) -> Record {
-    record(None, RecordKind::Unit { connection: id(), direction: Direction::ToClient, unit })
+    record(None, RecordKind::Unit { connection: id(), direction: Direction::ToClient, unit, arrived: None })
 }
 
 fn id() -> ConnectionId {

@@ -9,6 +9,8 @@ use crate::trace::{FinalState, Record, RecordKind, TraceHash};
 /// Records and hash, as they grow.
 pub(crate) struct Journal {
     records: Vec<Record>,
+    /// Where the records of units stand, in the order in which the network counts them.
+    units: Vec<u32>,
     hash: TraceHash,
     /// Nothing is recorded any more: what runs now is the taking apart of the run, whose order is tokio's own affair.
     sealed: bool,
@@ -21,7 +23,7 @@ const MOST_RECORDS: usize = 2_000_000;
 
 impl Journal {
     pub(crate) fn new() -> Self {
-        Self { records: Vec::new(), hash: TraceHash::default(), sealed: false, most: MOST_RECORDS }
+        Self { records: Vec::new(), units: Vec::new(), hash: TraceHash::default(), sealed: false, most: MOST_RECORDS }
     }
 
     pub(crate) fn push(&mut self, at: Duration, host: Option<(&HostName, Incarnation)>, what: RecordKind) {
@@ -42,7 +44,18 @@ impl Journal {
         };
         let record = Record { at, host, incarnation, what };
         self.hash.absorb_value(&record);
+        if let RecordKind::Unit { .. } = record.what {
+            self.units.push(self.records.len() as u32);
+        }
         self.records.push(record);
+    }
+
+    /// The nth unit is in its receiver's socket. The hash knows that by the packets.
+    pub(crate) fn arrived(&mut self, nth: u32, at: Duration) {
+        let record = self.units.get(nth as usize).and_then(|place| self.records.get_mut(*place as usize));
+        if let (false, Some(Record { what: RecordKind::Unit { arrived, .. }, .. })) = (self.sealed, record) {
+            *arrived = Some(at);
+        }
     }
 
     /// Whether nothing more is kept, and the run may as well end.

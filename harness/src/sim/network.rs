@@ -68,6 +68,7 @@ impl Network {
                 Output::Packet { connection, direction, digest } => {
                     self.journal.absorb_packet(now, connection.0, direction, digest);
                 }
+                Output::Arrived(nth) => self.journal.arrived(nth, now),
                 Output::Wake(socket, ready) => self.waiting.take(socket, ready, &mut self.to_wake),
                 Output::WakeAcceptors(number) => self.waiting.take_acceptors(number, &mut self.to_wake),
                 Output::Record { whose, what } => {

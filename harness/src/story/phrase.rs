@@ -31,7 +31,7 @@ fn verbatim(record: &Record) -> Phrase {
     let host = || record.host.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
     let (who, text) = match &record.what {
         RecordKind::Connection { id, event } => (id.to_string(), connection(id, event)),
-        RecordKind::Unit { connection, direction, unit } => {
+        RecordKind::Unit { connection, direction, unit, .. } => {
             (connection.to_string(), format!("{} {direction}", unit_text(unit)))
         }
         RecordKind::Fault { fault, event } => (format!("fault {}", fault.0 + 1), fault_text(event)),
@@ -57,7 +57,7 @@ pub(super) fn in_full(record: &Record, aliases: &mut Aliases) -> Phrase {
             }
             Phrase { who, text: aliases.shorten(&text) }
         }
-        RecordKind::Unit { connection, direction, unit } => {
+        RecordKind::Unit { connection, direction, unit, .. } => {
             let text = format!("to {}: {}", end(connection, receiver(*direction)), unit_in_full(unit));
             Phrase { who: connection.to_string(), text: aliases.shorten(&text) }
         }

@@ -35,7 +35,7 @@ pub enum RecordKind {
         /// The event itself.
         event: ConnectionEvent,
     },
-    /// A protocol unit passed the fault plane whole.
+    /// A protocol unit was sent and passed the fault plane whole.
     Unit {
         /// The connection that it concerns.
         connection: ConnectionId,
@@ -43,6 +43,15 @@ pub enum RecordKind {
         direction: Direction,
         /// The unit that passed.
         unit: Unit,
+        /// When its last packet was in the receiver's socket, as virtual time since the start of the run; in a trace's file whole
+        /// nanoseconds, `arrived_ns`. `None` for what was lost on its way, or was still on it when the run ended.
+        #[serde(
+            default,
+            rename = "arrived_ns",
+            with = "nanoseconds::optional",
+            skip_serializing_if = "Option::is_none"
+        )]
+        arrived: Option<Duration>,
     },
     /// A step of a planned fault.
     Fault {
@@ -296,5 +305,25 @@ mod nanoseconds {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
         u64::deserialize(deserializer).map(Duration::from_nanos)
+    }
+
+    pub(super) mod optional {
+        use super::{Deserialize, Deserializer, Duration, Serializer};
+
+        pub(in super::super) fn serialize<S: Serializer>(
+            at: &Option<Duration>,
+            serializer: S,
+        ) -> Result<S::Ok, S::Error> {
+            match at {
+                Some(at) => super::serialize(at, serializer),
+                None => serializer.serialize_none(),
+            }
+        }
+
+        pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
+            deserializer: D,
+        ) -> Result<Option<Duration>, D::Error> {
+            Ok(Option::<u64>::deserialize(deserializer)?.map(Duration::from_nanos))
+        }
     }
 }

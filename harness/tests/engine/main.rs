@@ -5,7 +5,7 @@
 //! - `sockets`, `endings`, `windows`: what socket calls answer; `options`: and what they are told in advance;
 //! - `calls`, `hops`: lookups and connect calls that fail, and what stands between two hosts;
 //! - `excuses`: which losses a connection's end explains; `tables`: what sockets hold;
-//! - `between`: packets that arrive in the middle of a poll;
+//! - `between`: packets that arrive in the middle of a poll; `arrivals`: when units arrive;
 //! - `plain`: a service's own sockets, which no seam is in front of; `libraries`: those of libraries;
 //! - `contents`: faults that strike by what a message says; `withheld`: what the plane keeps for one that does not fire;
 //! - `unreachable`: faults that could not strike, and what is said of them;
@@ -19,6 +19,7 @@
 
 #![expect(clippy::disallowed_types, reason = "services may use hash maps, and their order is the run's own")]
 
+mod arrivals;
 mod between;
 mod blocking;
 mod budgets;

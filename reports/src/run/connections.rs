@@ -1,7 +1,6 @@
-//! How long a connection's packets travel, and what each of its ends believed about it.
+//! What each end of a connection believed about it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use halfopen::name::{ConnectionId, HostName, Side};
 use halfopen::trace::{ConnectionEvent, FaultEvent, ProcessEvent, Record, RecordKind};
@@ -15,11 +14,8 @@ pub(crate) struct Connections {
 /// One connection.
 #[derive(Debug, Default)]
 pub(crate) struct Connection {
-    attempted: Option<Duration>,
     /// The record in which it was established.
     pub(crate) established: Option<usize>,
-    /// How long a packet travels.
-    latency: Duration,
     /// The record in which an end learnt that it is over, by its side.
     ends: [Option<usize>; 2],
     /// The record in which a fault began to keep its packets back.
@@ -43,7 +39,7 @@ impl Connections {
         let mut all = Self::default();
         for (index, record) in records.iter().enumerate() {
             match &record.what {
-                RecordKind::Connection { id, event } => all.event(id, event, index, record.at),
+                RecordKind::Connection { id, event } => all.event(id, event, index),
                 RecordKind::Observed { connection, side, call, .. } if call != "connect" => {
                     all.ended(connection, *side, index)
                 }
@@ -64,23 +60,19 @@ impl Connections {
         all
     }
 
-    fn event(&mut self, id: &ConnectionId, event: &ConnectionEvent, index: usize, at: Duration) {
+    fn event(&mut self, id: &ConnectionId, event: &ConnectionEvent, index: usize) {
         match event {
-            ConnectionEvent::Attempted => self.entry(id).attempted = Some(at),
-            ConnectionEvent::Established => {
-                let connection = self.entry(id);
-                connection.established = Some(index);
-                // The SYN went there and its answer came back.
-                let trip = connection.attempted.map_or(Duration::ZERO, |attempted| at.saturating_sub(attempted));
-                connection.latency = trip / 2;
-            }
+            ConnectionEvent::Established => self.entry(id).established = Some(index),
             ConnectionEvent::Rst { to: side, .. }
             | ConnectionEvent::GaveUp { by: side, .. }
             | ConnectionEvent::Closed { by: side } => self.ended(id, *side, index),
             ConnectionEvent::Forgotten => {
                 self.entry(id).silent.get_or_insert(index);
             }
-            ConnectionEvent::Refused | ConnectionEvent::TimedOut | ConnectionEvent::Fin { .. } => {}
+            ConnectionEvent::Attempted
+            | ConnectionEvent::Refused
+            | ConnectionEvent::TimedOut
+            | ConnectionEvent::Fin { .. } => {}
         }
     }
 
@@ -124,11 +116,6 @@ impl Connections {
     pub(crate) fn hosts_named(&self, on: &str) -> Vec<HostName> {
         let hosts: BTreeSet<_> = self.known.keys().flat_map(|id| [&id.link.client, &id.link.server]).collect();
         hosts.into_iter().filter(|host| names(on, host)).cloned().collect()
-    }
-
-    /// How long a packet of a connection travels.
-    pub(crate) fn latency(&self, id: &ConnectionId) -> Duration {
-        self.known.get(id).map_or(Duration::ZERO, |connection| connection.latency)
     }
 
     /// The records in which ends learnt that a connection is over about which they had been mistaken.

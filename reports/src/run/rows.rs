@@ -72,11 +72,13 @@ fn row(run: &mut Run<'_>, connections: &Connections, index: usize) -> Option<Row
 fn drawn(run: &mut Run<'_>, connections: &Connections, record: &Record, index: usize) -> Option<(Shape, String, Tone)> {
     let dot = |tone, label: String| record.host.clone().map(|on| (Shape::Dot { on }, label, tone));
     match &record.what {
-        RecordKind::Unit { connection, direction, unit } => {
+        RecordKind::Unit { connection, direction, unit, arrived } => {
             let (from, to) = ends(connection, *direction);
-            let arrives = record.at + connections.latency(connection);
             let (label, tone) = unit_label(unit);
-            Some((Shape::Arrow { from, to, arrives, dashed: false }, label, tone))
+            Some(match arrived {
+                Some(arrives) => (Shape::Arrow { from, to, arrives: *arrives, dashed: false }, label, tone),
+                None => (Shape::InVain { from, to }, format!("{label} (never arrives)"), tone),
+            })
         }
         RecordKind::Connection { id, event } => Some(of_connection(id, event, record.at)),
         RecordKind::Fault { fault, event } => match event {

@@ -218,7 +218,11 @@ fn pings(times: &[u64]) -> TraceBuilder {
 }
 
 fn unit(run: TraceBuilder, ms: u64, direction: Direction, unit: Unit) -> TraceBuilder {
-    run.record(ms, None, RecordKind::Unit { connection: connection("alice", "chat", 1), direction, unit })
+    run.record(
+        ms,
+        None,
+        RecordKind::Unit { connection: connection("alice", "chat", 1), direction, unit, arrived: None },
+    )
 }
 
 fn logged(ms: u64, host: &str, message: &str, code: &str) -> TraceBuilder {

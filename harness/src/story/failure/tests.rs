@@ -155,7 +155,7 @@ fn says(run: TraceBuilder, ms: u64, direction: Direction, text: &str) -> TraceBu
     let bytes = text.len() as u64;
     let unit = Unit::WsMessage { kind: FrameKind::Text, text: Some(text.to_owned()), bytes };
     let connection = connection("alice", "chat", 1);
-    run.record(ms, None, RecordKind::Unit { connection, direction, unit })
+    run.record(ms, None, RecordKind::Unit { connection, direction, unit, arrived: None })
 }
 
 fn log(run: TraceBuilder, ms: u64, host: &str, level: Level, message: &str, fields: &[(&str, &str)]) -> TraceBuilder {

@@ -163,7 +163,7 @@ impl<'a> History<'a> {
                     | ConnectionEvent::Closed { .. } => None,
                 }
             }
-            RecordKind::Unit { connection: id, direction, unit } => match self.place(id) {
+            RecordKind::Unit { connection: id, direction, unit, .. } => match self.place(id) {
                 Some(connection) => on_the_leg(connection, *direction, unit),
                 None if self.hosts.of_sessions.contains(id) => {
                     text_of(unit).map(|said| What::Session(*direction, said))

@@ -327,7 +327,8 @@ fn read(line: &str) -> Vec<Record> {
     };
     let link = Link { client: client.into(), server: "scheduler".into() };
     let id = ConnectionId { link, nth: nth.parse().expect("a number") };
-    let unit = |direction, unit| record(None, RecordKind::Unit { connection: id.clone(), direction, unit });
+    let unit =
+        |direction, unit| record(None, RecordKind::Unit { connection: id.clone(), direction, unit, arrived: None });
     let event = |event| record(None, RecordKind::Connection { id: id.clone(), event });
     let text = |text: &str| Unit::WsMessage { kind: FrameKind::Text, text: Some(text.to_owned()), bytes: 1 };
     match said.split_once(' ') {

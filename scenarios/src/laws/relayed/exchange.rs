@@ -97,7 +97,7 @@ impl<'a> Exchanges<'a> {
         for (place, record) in records.iter().enumerate() {
             let mark = Mark { place, at: record.at };
             match &record.what {
-                RecordKind::Unit { connection, direction, unit } => {
+                RecordKind::Unit { connection, direction, unit, .. } => {
                     all.take_unit(gateway, connection, *direction, unit, mark);
                 }
                 RecordKind::Connection { id, event } => all.take_connection_event(id, event, mark),

@@ -145,7 +145,7 @@ impl Run {
     fn unit(self, at: u64, client: &str, server: &str, unit: Unit) -> Self {
         let asks = matches!(unit, Unit::HttpRequest { .. });
         let direction = if asks { Direction::ToServer } else { Direction::ToClient };
-        self.record(at, RecordKind::Unit { connection: connection(client, server), direction, unit })
+        self.record(at, RecordKind::Unit { connection: connection(client, server), direction, unit, arrived: None })
     }
 
     fn connection(self, at: u64, client: &str, server: &str, event: ConnectionEvent) -> Self {

@@ -135,7 +135,7 @@ impl<'a> History<'a> {
                     | ConnectionEvent::GaveUp { .. } => None,
                 }
             }
-            RecordKind::Unit { connection, direction, unit } => match self.place(connection) {
+            RecordKind::Unit { connection, direction, unit, .. } => match self.place(connection) {
                 Some(connection) => passed(connection, *direction, unit),
                 None if self.hosts.of_nodes.contains(connection) => handed_in(unit),
                 None => None,

@@ -253,7 +253,7 @@ fn record(ms: u64, host: Option<&str>, what: RecordKind) -> Record {
 }
 
 fn unit(ms: u64, direction: Direction, unit: Unit) -> Record {
-    record(ms, None, RecordKind::Unit { connection: connection(), direction, unit })
+    record(ms, None, RecordKind::Unit { connection: connection(), direction, unit, arrived: None })
 }
 
 fn text(ms: u64, direction: Direction, text: &str) -> Record {
