@@ -54,6 +54,10 @@ pub struct BackoffRule {
     /// What ends the obligation to try again: any of these.
     #[serde(default, skip_serializing_if = "Occurrences::is_empty")]
     pub unless: Occurrences,
+    /// The name of another rule, whose host loses the same server: of three pauses or more the two hosts must not add the same
+    /// to each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub apart_from: Option<String>,
     /// Whether a run without an attempt to judge is in order.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub optional: bool,
@@ -108,9 +112,16 @@ impl Check for Backoff {
                 }
                 outage.take(index, record)?;
             }
-            outage.conclude(evidence.last.at)
+            let added = outage.added().to_vec();
+            Ok((name, rule, added, outage.conclude(evidence.last.at)?))
         });
-        judged.collect::<Result<Vec<_>, _>>().map(|summaries| summaries.join("; "))
+        let judged = judged.collect::<Result<Vec<_>, Finding>>()?;
+        for (name, rule, added, _) in &judged {
+            let Some(other) = &rule.apart_from else { continue };
+            let others = judged.iter().find(|(name, ..)| *name == other).map(|(_, _, others, _)| others.as_slice());
+            outage::keep_apart((name, rule, added), (other, others))?;
+        }
+        Ok(judged.into_iter().map(|(.., summary)| summary).collect::<Vec<_>>().join("; "))
     }
 }
 

@@ -34,12 +34,19 @@ pub struct Sentence {
     pub at: Duration,
     /// The text of the sentence.
     pub text: String,
-    /// Blanks are added behind the text until it has this many bytes.
+    /// So much is added behind the text that it has this many bytes.
     #[serde(default)]
     pub bytes: usize,
+    /// What is added.
+    #[serde(default = "blank")]
+    pub padding: char,
     /// How often it is said, one right behind the other.
     #[serde(default = "once")]
     pub times: u32,
+}
+
+fn blank() -> char {
+    ' '
 }
 
 fn once() -> u32 {
@@ -78,8 +85,9 @@ pub async fn play(cx: HostContext) -> Result<(), BoxError> {
 
 fn say(cx: &HostContext, client: &Client, sentence: &Sentence, n: u32, waiting: &mut JoinSet<()>) {
     let text = &sentence.text;
-    let blanks = sentence.bytes.saturating_sub(text.len());
-    match client.submit(format!("{text}{}", " ".repeat(blanks))) {
+    let missing = sentence.bytes.saturating_sub(text.len());
+    let padding: String = std::iter::repeat_n(sentence.padding, missing / sentence.padding.len_utf8()).collect();
+    match client.submit(format!("{text}{padding}")) {
         Ok(handle) => {
             let job = handle.job_id().to_owned();
             cx.offered(&job);

@@ -14,6 +14,8 @@ use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
 /// What is said and heard, in this order.
 #[derive(Clone, Debug, Deserialize)]
@@ -45,6 +47,8 @@ pub enum Step {
     SayText(String),
     /// Says a text of this many bytes.
     SayBytes(usize),
+    /// Says a text in this many fragments of so many bytes each, and never its last.
+    SayFragments(usize, usize),
     /// Says a binary message.
     SayBinary(String),
     /// Asks for the session of the latest answer again, as one that has settled everything up to this `seq`.
@@ -152,6 +156,14 @@ impl Visit {
             Step::SayBytes(bytes) => {
                 // It may be refused while it is still on its way.
                 let _ = self.socket()?.send(Message::text("x".repeat(*bytes))).await;
+            }
+            Step::SayFragments(count, bytes) => {
+                for n in 0..*count {
+                    let kind = if n == 0 { Data::Text } else { Data::Continue };
+                    let fragment = Frame::message("x".repeat(*bytes), OpCode::Data(kind), false);
+                    // It may be refused while it is still on its way.
+                    let _ = self.socket()?.send(Message::Frame(fragment)).await;
+                }
             }
             Step::SayBinary(bytes) => self.socket()?.send(Message::binary(bytes.as_bytes().to_vec())).await?,
             Step::Resume(last_seq) => self.resume(&json!({ "last_seq": last_seq })).await?,

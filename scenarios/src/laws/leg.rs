@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use halfopen::check::Finding;
 use halfopen::fault::{FaultIndex, FrameKind};
 use halfopen::name::{ConnectionId, HostName};
 use halfopen::trace::{ConnectionEvent, FaultEvent, LogEvent, ProcessEvent, Record, RecordKind, Unit};
@@ -29,6 +30,9 @@ const ELSEWHERE: [&str; 7] =
 /// How long what a fault has held may still be on its way when the fault has ended.
 const AFTERMATH: Duration = Duration::from_secs(5);
 
+/// A token is at least this long; what is shorter may stand in a line by chance.
+const SECRET_CHARS: usize = 16;
+
 /// Who logs a line.
 pub(super) enum Voice {
     Scheduler,
@@ -52,6 +56,33 @@ pub(super) fn begins_or_ends_a_life(event: &ProcessEvent) -> bool {
         ProcessEvent::Started | ProcessEvent::Exited { .. } | ProcessEvent::Crashed | ProcessEvent::PowerLost => true,
         ProcessEvent::Panicked { .. } | ProcessEvent::StopRequested | ProcessEvent::Survivors { .. } => false,
     }
+}
+
+/// Looks for the tokens of sessions and nodes in what the services log: who reads a log must not become the owner of a session.
+///
+/// # Errors
+/// When a line tells one.
+pub(super) fn secret_in_a_log(records: &[Record]) -> Result<(), Finding> {
+    let secrets: BTreeSet<String> = records.iter().filter_map(secret).collect();
+    for (place, record) in records.iter().enumerate() {
+        let RecordKind::Event(event) = &record.what else { continue };
+        let mut texts = event.fields.iter().map(|(_, value)| value).chain([&event.message]);
+        if voice(event).is_some() && texts.any(|text| secrets.iter().any(|secret| text.contains(secret.as_str()))) {
+            let sentence = format!("a token stands in the log line {:?}.", event.message);
+            return Err(Finding::new("logs a token", sentence).witness([place]).role(record.host.as_ref()));
+        }
+    }
+    Ok(())
+}
+
+/// The token in a scheduler's answer to a greeting.
+fn secret(record: &Record) -> Option<String> {
+    let RecordKind::Unit { unit: Unit::WsMessage { text: Some(text), .. }, .. } = &record.what else { return None };
+    if !text.contains("_ack\"") || !text.contains("\"token\"") {
+        return None;
+    }
+    let said: serde_json::Value = serde_json::from_str(text).ok()?;
+    said["token"].as_str().filter(|token| token.len() >= SECRET_CHARS).map(str::to_owned)
 }
 
 /// Who is who in a run.

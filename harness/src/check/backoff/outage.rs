@@ -9,6 +9,9 @@ use crate::name::{ConnectionId, HostName, Side};
 use crate::occurrence::Seen;
 use crate::trace::{ConnectionEvent, ProcessEvent, Record, RecordKind, told_apart};
 
+/// Two additions that differ by no more are the same: what the steps between two records take.
+const SAME: Duration = Duration::from_millis(1);
+
 /// What a rule has seen of its host so far.
 pub(super) struct Outage<'a> {
     name: &'a str,
@@ -214,6 +217,11 @@ impl<'a> Outage<'a> {
         Err(self.wrong("never", loss, now - loss.at, "did not come in", ("at most", most)))
     }
 
+    /// What was added to the pauses in which the jitter shows.
+    pub(super) fn added(&self) -> &[(usize, Duration)] {
+        &self.added
+    }
+
     /// What there was to hold, when the run is over.
     pub(super) fn conclude(mut self, last: Duration) -> Result<String, Finding> {
         self.must_have_tried(last)?;
@@ -261,6 +269,32 @@ impl<'a> Outage<'a> {
     fn finding(&self, clause: &str, sentence: String, loss: Loss) -> Finding {
         Finding::of_rule(self.name, clause, sentence).witness([loss.index]).role(Some(self.host()))
     }
+}
+
+/// Hosts that lose one server together must not come back together.
+///
+/// # Errors
+/// When two hosts add the same to every pause, and there are three or more; when there is no rule of that name.
+pub(super) fn keep_apart(
+    (name, rule, added): (&str, &BackoffRule, &[(usize, Duration)]),
+    (other, others): (&str, Option<&[(usize, Duration)]>),
+) -> Result<(), Finding> {
+    let Some(others) = others else {
+        let sentence = format!("{name}: there is no rule {other} for its host to keep apart from.");
+        return Err(Finding::of_rule(name, "says nothing", sentence));
+    };
+    let both = || added.iter().zip(others);
+    if both().count() < 3 || both().any(|((_, one), (_, another))| one.abs_diff(*another) > SAME) {
+        return Ok(());
+    }
+    let host = &rule.link.0.client;
+    let sentence = format!(
+        "{name}: {host} added the same to each of {} pauses as the host of {other}: hosts that lose one server together \
+         would come back together.",
+        both().count()
+    );
+    let attempts = both().flat_map(|((one, _), (another, _))| [*one, *another]);
+    Err(Finding::of_rule(name, "in lockstep", sentence).witness(attempts).role(Some(host)))
 }
 
 /// Whether the client of a connection could know by it that the connection, or the attempt to get it, is over.

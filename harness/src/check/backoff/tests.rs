@@ -55,6 +55,39 @@ fn pauses_without_jitter_are_convicted_once_there_are_three() {
 }
 
 #[test]
+fn two_hosts_that_add_the_same_to_each_of_three_pauses_are_convicted() {
+    let both = |alice: [u64; 3], bob: [u64; 3]| {
+        let law = law(&format!("{RULE}apart_from = \"bob\"\n{}", RULE.replace("alice", "bob")));
+        let mut attempts: Vec<(u64, &str, u32)> = Vec::new();
+        for (host, pauses) in [("alice", alice), ("bob", bob)] {
+            let mut at = 0;
+            attempts.push((at, host, 1));
+            for (nth, pause) in (2..).zip(pauses) {
+                at += 40 + pause;
+                attempts.push((at, host, nth));
+            }
+        }
+        let mut changes: Vec<_> = attempts
+            .into_iter()
+            .flat_map(|(at, host, nth)| {
+                [(at, host, nth, ConnectionEvent::Attempted), (at + 40, host, nth, ConnectionEvent::Refused)]
+            })
+            .collect();
+        changes.sort_by_key(|(at, host, ..)| (*at, *host));
+        let run = TraceBuilder::new().started(0, "alice").started(0, "bob");
+        (changes.into_iter().fold(run, |run, (at, host, nth, event)| run.connection(at, host, "chat", nth, event)), law)
+    };
+    let (run, rules) = both([1040, 2110, 4001], [1040, 2110, 4001]);
+    assert_eq!(run.broken(&rules), "backoff: alice in lockstep @ alice");
+    insta::assert_snapshot!(run.failure(&rules));
+    let (run, rules) = both([1040, 2110, 4001], [1040, 2110, 4003]);
+    let each = "3 pauses, attempts: 3 at most";
+    assert_eq!(run.held(&rules), format!("alice: {each}; bob: {each}"));
+    let alone = law(&format!("{RULE}apart_from = \"bob\""));
+    assert_eq!(refused(&[1040]).broken(&alone), "backoff: alice says nothing");
+}
+
+#[test]
 fn attempts_count_anew_only_after_a_service_that_held() {
     let lost_after = |held: u64, pause: u64| {
         let back = refused(&[1040, 2110]).fact(10_000, "alice", Recovered, "s-1");

@@ -51,7 +51,7 @@ const RULE_KEYS: [Key; 8] = [
 /// One rule of `backoff`.
 pub(crate) const BACKOFF: Table = Table { what: "a rule of `backoff`", groups: &[&BACKOFF_KEYS] };
 
-const BACKOFF_KEYS: [Key; 8] = [
+const BACKOFF_KEYS: [Key; 9] = [
     Key::required::<WrittenLink>("link", "The link whose client it is.", "\"alice -> scheduler\""),
     Key::required::<Millis>("first", "The pause before the first attempt after a loss.", "\"1s\""),
     Key::required::<Millis>("longest", "No pause is longer; until then each is twice the one before.", "\"30s\""),
@@ -67,6 +67,12 @@ const BACKOFF_KEYS: [Key; 8] = [
         "unless",
         Presence::Without("it tries until it ends or is told to stop"),
         "What ends the obligation to try again: any of these.",
+    ),
+    Key::optional::<String>(
+        "apart_from",
+        "what others add does not matter",
+        "Another rule, whose host must not add the same to each of three pauses.",
+        "\"bob\"",
     ),
     Key::default::<bool>("optional", "false", "Whether a run without an attempt to judge is in order.", "true"),
 ];

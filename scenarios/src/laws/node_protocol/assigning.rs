@@ -150,10 +150,9 @@ impl Broker<'_> {
             let sentence = format!("{} is gone, and its attempt {id} still counts.", attempt.node);
             return Err(Finding::new("waits for a node that is gone", sentence).witness([attempt.place]));
         }
-        let over = self
-            .nodes
-            .iter()
-            .find(|(_, node)| node.live && node.capacity.is_some_and(|capacity| node.running.len() > capacity));
+        let over = self.nodes.iter().find(|(_, node)| {
+            node.live && node.capacity.is_some_and(|capacity| node.running.len() > capacity.max(node.brought))
+        });
         if let Some((id, node)) = over {
             let places =
                 node.running.iter().filter_map(|attempt| self.attempts.get(attempt)).map(|attempt| attempt.place);

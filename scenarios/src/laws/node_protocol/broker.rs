@@ -58,6 +58,8 @@ pub(super) struct Worker {
     /// Its connection and its capacity, once the answer to its registration shows them.
     pub(super) connection: Option<usize>,
     pub(super) capacity: Option<usize>,
+    /// The attempts that it came back with; they may be more than it has room for now.
+    pub(super) brought: usize,
     /// Attempts that count: the slots in use.
     pub(super) running: BTreeSet<String>,
 }
@@ -208,6 +210,7 @@ impl<'a> Broker<'a> {
         node.live = true;
         node.connection = connection;
         node.capacity = connection.and_then(|on| self.hellos.get(&on)).copied();
+        node.brought = node.running.len();
     }
 
     fn node_lost(&mut self, moment: &Moment<'_>, event: &LogEvent) {

@@ -7,7 +7,7 @@
 //! - `broker`: the scheduler's jobs, attempts and nodes, and what it may do with them. `assigning` is who gets what, `spending`
 //!   how attempts and jobs end, `waiting` what time ends.
 //! - `results`: every result has its answer, and the first good one wins.
-//! - `work`: the node acknowledges, reports, hands in, and hands in again.
+//! - `work`: the node acknowledges, reports, hands in, and hands in again; `tasks`: it stops what is cancelled.
 //! - `pace`: heartbeats, pings, and the pauses between attempts.
 //! - `drain`: an orderly end.
 
@@ -21,6 +21,7 @@ mod message;
 mod pace;
 mod results;
 mod spending;
+mod tasks;
 #[cfg(test)]
 mod tests;
 mod waiting;
@@ -32,7 +33,7 @@ use halfopen::check::{Check, Evidence, Finding};
 use halfopen::trace::Record;
 use serde::Deserialize;
 
-use super::leg::begins_or_ends_a_life;
+use super::leg::{begins_or_ends_a_life, secret_in_a_log};
 use history::{History, Moment};
 
 /// Nodes and the scheduler keep their protocol. The numbers are the protocol's; a scenario whose services are configured to
@@ -143,15 +144,17 @@ trait Rule {
 
 impl NodeProtocol {
     fn examine_records(&self, records: &[Record], ends_at: Duration) -> Result<String, Finding> {
+        secret_in_a_log(records)?;
         let history = History::read(records, ends_at);
         let mut identity = identity::Identity::new(self);
         let mut broker = broker::Broker::new(self);
         let mut results = results::Results::new(self);
         let mut work = work::Work::new(self);
+        let mut tasks = tasks::Tasks::new(self);
         let mut pace = pace::Pace::new(self);
         let mut drain = drain::Drain::new(self);
-        let mut rules: [&mut dyn Rule; 6] =
-            [&mut identity, &mut broker, &mut results, &mut work, &mut pace, &mut drain];
+        let mut rules: [&mut dyn Rule; 7] =
+            [&mut identity, &mut broker, &mut results, &mut work, &mut tasks, &mut pace, &mut drain];
         let mut now = Duration::ZERO;
         for moment in &history.moments {
             let has_passed = std::mem::replace(&mut now, moment.at) < moment.at;

@@ -44,6 +44,30 @@ fn a_run_without_a_node_says_nothing() {
 }
 
 #[test]
+fn a_token_in_a_log_convicts() {
+    let run = format!("{CALM}5200 node: registered | node_id=node-1 | epoch=e-1 | token=\"0123456789abcdef\"");
+    assert_eq!(verdict(&run, 5500), "logs a token @ node");
+}
+
+#[test]
+fn cancelled_work_that_goes_on_convicts() {
+    let gauges = |tasks_end: u64| {
+        let lines = [
+            "1040 node: gauge | name=running_jobs | value=1".to_owned(),
+            "1040 node: gauge | name=worker_tasks | value=1".to_owned(),
+            "3000 node: gauge | name=running_jobs | value=0".to_owned(),
+            format!("{tasks_end} node: gauge | name=worker_tasks | value=0"),
+        ];
+        let mut all: Vec<&str> =
+            CALM.lines().filter(|line| !line.is_empty()).chain(lines.iter().map(String::as_str)).collect();
+        all.sort_by_key(|line| line.split(' ').next().and_then(|ms| ms.parse::<u64>().ok()));
+        verdict(&all.join("\n"), 5500)
+    };
+    assert_eq!(gauges(3040), "1 registrations, 1 attempts");
+    assert_eq!(gauges(4600), "goes on with cancelled work @ node");
+}
+
+#[test]
 fn what_is_left_out_convicts() {
     let mut judged = Vec::new();
     for (line, clause) in [

@@ -31,7 +31,7 @@ use halfopen::name::HostName;
 use halfopen::trace::Record;
 use serde::Deserialize;
 
-use super::leg::begins_or_ends_a_life;
+use super::leg::{begins_or_ends_a_life, secret_in_a_log};
 use history::{History, Moment};
 
 /// Clients and the scheduler keep their protocol. The numbers are the protocol's; a scenario whose services are configured to
@@ -128,6 +128,7 @@ trait Rule {
 
 impl SessionProtocol {
     fn examine_records(&self, records: &[Record], ends_at: Duration) -> Result<String, Finding> {
+        secret_in_a_log(records)?;
         let history = History::read(records, ends_at);
         let mut greeting = greeting::Greeting::new(self);
         let mut sessions = sessions::Sessions::new(self);
