@@ -96,7 +96,7 @@ impl Course {
                 RecordKind::Connection { id, event: ConnectionEvent::Attempted } => {
                     course.attempts.push(Attempt { id: id.clone(), at: record.at });
                 }
-                RecordKind::Unit { connection, direction, unit } => {
+                RecordKind::Unit { connection, direction, unit, .. } => {
                     course.units.extend(counts.unit(record.at, connection, *direction, unit));
                 }
                 RecordKind::Event(event) => {

@@ -17,7 +17,7 @@ const CLIENT: &str = "halfopen_client";
 /// Verbs that change, repeat or forge what passes.
 const EDITING: [&str; 5] = ["corrupt", "duplicate_message", "reorder_messages", "illegal", "close"];
 
-/// Verbs that keep what passes: the record of a unit does not tell when it arrives.
+/// Verbs that keep what passes: what an end answers meanwhile is not held against it.
 const HOLDING: [&str; 8] = ["delay", "jitter", "throttle", "drip", "split", "buffer", "freeze", "partition"];
 
 /// The verb that lets nothing pass, and tells neither end.

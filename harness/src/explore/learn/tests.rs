@@ -4,7 +4,7 @@ use crate::trace::Level;
 
 fn unit(run: TraceBuilder, ms: u64, direction: Direction, unit: Unit) -> TraceBuilder {
     let connection = connection("alice", "chat", 1);
-    run.record(ms, None, RecordKind::Unit { connection, direction, unit })
+    run.record(ms, None, RecordKind::Unit { connection, direction, unit, arrived: None })
 }
 
 fn text(says: &str) -> Unit {
