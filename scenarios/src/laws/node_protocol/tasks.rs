@@ -46,15 +46,21 @@ impl Rule for Tasks<'_> {
                 let is_beyond = node.worker_tasks > node.running_jobs;
                 node.beyond = node.beyond.filter(|_| is_beyond).or(is_beyond.then_some((moment.at, moment.place)));
             }
+            // Without a connection a node tells no gauge.
+            What::Node(host, event) if event.message == "scheduler lost" => {
+                self.nodes.remove(*host);
+            }
             _ => {}
         }
         Ok(())
     }
 
     fn until(&mut self, now: Duration, _: &History<'_>) -> Result<(), Finding> {
+        // Gauges are told when something happens, which is a heartbeat at the latest.
+        let patience = self.numbers.heartbeat + self.numbers.on_the_way * 2;
         for (host, node) in &self.nodes {
             if let Some((since, place)) = node.beyond
-                && since + self.numbers.on_the_way < now
+                && since + patience < now
             {
                 let (tasks, jobs) = (node.worker_tasks, node.running_jobs);
                 let sentence = format!("{host} runs {jobs} jobs, and {tasks} of its tasks are at work.");
