@@ -21,7 +21,7 @@
 //!   passes), `tcp` (one end of a connection), `fabric` (the network between hosts);
 //! - what is known: `trace`, `fact`, and `mapping` (facts that are read from log events and from the wire);
 //! - what must hold: `check` (one law a file), `outcome`, `story` (a run in words);
-//! - what finds failures that nobody thought of: `explore`;
+//! - failures that no scenario was written for: `explore`;
 //! - what runs it: `catalogue` (`run` and `check`), `sim` (the simulated network), `sweep` (many runs), `workers` (in
 //!   processes of their own), `settings` (the environment), `cli` (the command).
 //!

@@ -34,7 +34,7 @@ pub(crate) struct Course {
 /// An attempt to connect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Attempt {
-    /// Which.
+    /// The connection.
     pub(crate) id: ConnectionId,
     /// When the SYN was sent.
     pub(crate) at: Duration,
@@ -79,7 +79,7 @@ pub(crate) enum Kind {
 pub(crate) struct Moment {
     /// The host.
     pub(crate) host: HostName,
-    /// When.
+    /// Virtual time since the start of the run.
     pub(crate) at: Duration,
     /// What it said: of several events of one instant the one that it had said least often.
     pub(crate) message: String,

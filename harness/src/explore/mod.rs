@@ -1,4 +1,4 @@
-//! What finds failures that nobody thought of.
+//! Finds failures that no scenario was written for.
 //!
 //! - `learn`: what a run did, as points at which a fault can strike the next one.
 //!

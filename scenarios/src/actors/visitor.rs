@@ -47,7 +47,7 @@ pub enum Step {
     SayText(String),
     /// Says a text of this many bytes.
     SayBytes(usize),
-    /// Says a text in this many fragments of so many bytes each, and never its last.
+    /// Says a text in this many fragments, each of this many bytes, and never its last fragment.
     SayFragments(usize, usize),
     /// Says a binary message.
     SayBinary(String),
