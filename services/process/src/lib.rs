@@ -9,6 +9,7 @@
 //! | `flags` | the flags that all of them have |
 //! | `configuration` | defaults, then file, then variables and flags; and how a mistake is told |
 //! | [`log`] | which lines are logged, as text or JSON, and how a process speaks of itself |
+//! | `lines` | the queue of lines to standard error; who logs does not wait for who reads |
 //! | `signals` | the first signal asks the service to stop, the second one does not wait for it |
 //!
 //! # Exit codes
@@ -25,6 +26,7 @@
 pub mod about;
 mod configuration;
 mod flags;
+mod lines;
 pub mod log;
 mod signals;
 
@@ -46,6 +48,7 @@ pub use halfopen_net::SIM;
 pub use log::Voice;
 
 use flags::Common;
+use log::Log;
 use signals::{Ended, Signals};
 
 /// Exit code: it could not run, or a second signal cut it short.
@@ -104,6 +107,8 @@ pub struct Process {
     pub shutdown: CancellationToken,
     /// For what the process says of itself.
     pub voice: Voice,
+    /// How many descriptors it may have open at a time, where the system says so.
+    pub descriptors: Option<usize>,
 }
 
 /// Why a service ended other than well.
@@ -146,11 +151,16 @@ pub fn main<S: Service>() -> ExitCode {
     if common.example_config {
         return ExitCode::from(print(&Voice::plain(about), about.example_config));
     }
-    let (voice, refused) = log::install(about, common.log.as_deref(), common.log_format);
-    ExitCode::from(match refused {
+    let Log { voice, refused, farewell } = log::install(about, common.log.as_deref(), common.log_format);
+    let of_panics = voice.clone();
+    // The hook of the standard library writes to standard error itself, and waits for who reads it.
+    std::panic::set_hook(Box::new(move |panic| of_panics.panicked(panic)));
+    let code = match refused {
         Some(why) => voice.complain(&why, BAD_INPUT),
         None => configured(service, &common, &voice),
-    })
+    };
+    farewell.wait();
+    ExitCode::from(code)
 }
 
 fn configured<S: Service>(service: S, common: &Common, voice: &Voice) -> u8 {
@@ -182,20 +192,22 @@ fn supervised<S: Service>(service: S, config: S::Config, voice: &Voice) -> u8 {
         Ok(runtime) => runtime,
         Err(error) => return voice.complain(&format!("failed to start a runtime: {error}"), FAILED),
     };
+    // Before the service binds: a supervisor that sees the port open may already send a signal.
+    let mut signals = match Signals::watch(FAILED, S::ABOUT.kind) {
+        Ok(signals) => signals,
+        Err(error) => return voice.complain(&format!("failed to watch for signals: {error}"), FAILED),
+    };
+    // As many as the system allows: each connection is one.
+    let descriptors = rlimit::increase_nofile_limit(u64::MAX).ok().and_then(|most| usize::try_from(most).ok());
     let ended = runtime.block_on(async {
-        // Before the service binds: a supervisor that sees the port open may already send a signal.
-        let mut signals = Signals::watch()?;
         let shutdown = CancellationToken::new();
-        let running = service.run(config, Process { shutdown: shutdown.clone(), voice: voice.clone() });
+        let running = service.run(config, Process { shutdown: shutdown.clone(), voice: voice.clone(), descriptors });
         let next = async || signals.next().await;
-        io::Result::Ok(signals::supervise(running, shutdown, next, |signal| voice.stopping(signal)).await)
+        signals::supervise(running, shutdown, next, |signal| voice.stopping(signal)).await
     });
     // Neither a name lookup that hangs nor a read of standard input can be interrupted, and none is to be waited for.
     runtime.shutdown_background();
-    match ended {
-        Ok(ended) => last_words(&ended, voice, S::ABOUT.cut),
-        Err(error) => voice.complain(&format!("failed to watch for signals: {error}"), FAILED),
-    }
+    last_words(&ended, voice, S::ABOUT.cut)
 }
 
 fn last_words(ended: &Ended, voice: &Voice, cut: &str) -> u8 {

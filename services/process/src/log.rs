@@ -1,12 +1,19 @@
 //! Which lines are logged and how; and how a process speaks of itself.
 
+use std::fmt::{self, Debug};
 use std::io::{self, IsTerminal as _, Write as _};
 
 use clap::ValueEnum;
+use tracing::field::Field;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::field::MakeExt as _;
+use tracing_subscriber::fmt::FormatFields;
+use tracing_subscriber::fmt::format::{Writer, debug_fn};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::about::{About, Kind};
+pub use crate::lines::dropped_lines;
+use crate::lines::{Farewell, Lines, escape_into};
 
 /// The target of what a process says of itself.
 const LIFE: &str = "halfopen_process";
@@ -30,12 +37,29 @@ pub struct Voice {
     kind: Kind,
     stopping: &'static str,
     format: LogFormat,
+    /// `None` before there is a log.
+    lines: Option<Lines>,
 }
 
 impl Voice {
     /// The voice of a process that has no log yet.
     pub(crate) fn plain(about: &About) -> Self {
-        Self { name: about.name, kind: about.kind, stopping: about.stopping, format: LogFormat::Text }
+        Self { name: about.name, kind: about.kind, stopping: about.stopping, format: LogFormat::Text, lines: None }
+    }
+
+    /// That something panicked, in a line of the log.
+    pub(crate) fn panicked(&self, panic: &std::panic::PanicHookInfo<'_>) {
+        let thread = std::thread::current();
+        let (thread, what) = (thread.name().unwrap_or("unnamed"), panic.payload_as_str().unwrap_or("no message"));
+        let at = panic.location().map_or_else(|| "unknown".to_owned(), ToString::to_string);
+        match self.format {
+            LogFormat::Text => {
+                let mut line = String::new();
+                escape_into(&mut line, &format!("thread '{thread}' panicked at {at}: {what}"));
+                self.write(&line);
+            }
+            LogFormat::Json => tracing::error!(target: COMPLAINT, thread, at, "panicked: {what}"),
+        }
     }
 
     /// What a server says whatever the log filter lets through, and a tool logs on the level info.
@@ -74,8 +98,12 @@ impl Voice {
     }
 
     fn write(&self, line: &str) {
-        // A closed stderr must not end the process.
-        let _closed = writeln!(io::stderr(), "{}: {line}", self.name);
+        let line = format!("{}: {line}\n", self.name);
+        match &self.lines {
+            Some(lines) => lines.queue(line.as_bytes()),
+            // A closed stderr must not end the process.
+            None => drop(io::stderr().write_all(line.as_bytes())),
+        }
     }
 }
 
@@ -87,25 +115,55 @@ fn last_line(signal: Option<&str>, how: Option<&str>) -> String {
     }
 }
 
+/// A log, as long as its process lives.
+pub(crate) struct Log {
+    /// For what the process says of itself.
+    pub(crate) voice: Voice,
+    /// Why the filter that was asked for is not the log's.
+    pub(crate) refused: Option<String>,
+    /// For the end of the process.
+    pub(crate) farewell: Farewell,
+}
+
 /// Installs the log. A filter that cannot be understood is complained of, in the format that was asked for.
-pub(crate) fn install(about: &About, directives: Option<&str>, format: LogFormat) -> (Voice, Option<String>) {
+pub(crate) fn install(about: &About, directives: Option<&str>, format: LogFormat) -> Log {
     let default = about.kind.log();
     let directives = directives.filter(|directives| !directives.is_empty()).unwrap_or(default);
     let (filter, refused) = match filter(directives, about) {
         Ok(filter) => (filter, None),
         Err(why) => (EnvFilter::new(default), Some(why)),
     };
+    let (lines, farewell) = Lines::to_stderr(format);
     // Complaining of a closed stderr on that stderr would be a panic.
     let log = tracing_subscriber::fmt()
         .with_env_filter(always_heard(filter, about.kind))
-        .with_writer(io::stderr)
+        .with_writer(lines.clone())
         .log_internal_errors(false);
     // It fails only if the caller has a log already, which then is the one to be used.
     let _present = match format {
-        LogFormat::Text => log.with_ansi(io::stderr().is_terminal() && colours()).finish().try_init(),
+        LogFormat::Text => {
+            let log = log.fmt_fields(escaped_fields()).with_ansi(io::stderr().is_terminal() && colours());
+            log.finish().try_init()
+        }
         LogFormat::Json => log.json().with_ansi(false).finish().try_init(),
     };
-    (Voice { format, ..Voice::plain(about) }, refused)
+    Log { voice: Voice { format, lines: Some(lines), ..Voice::plain(about) }, refused, farewell }
+}
+
+/// Fields as tracing's own text format has them, but that no value can end the line or move the cursor: what a client sends
+/// is a value, and must not look like a line of ours.
+fn escaped_fields() -> impl for<'writer> FormatFields<'writer> + Send + Sync + 'static {
+    debug_fn(write_field).delimited(" ")
+}
+
+fn write_field(writer: &mut Writer<'_>, field: &Field, value: &dyn Debug) -> fmt::Result {
+    let mut text = String::new();
+    escape_into(&mut text, &format!("{value:?}"));
+    match field.name() {
+        "message" => writer.write_str(&text),
+        name if writer.has_ansi_escapes() => write!(writer, "\u{1b}[3m{name}\u{1b}[0m\u{1b}[2m=\u{1b}[0m{text}"),
+        name => write!(writer, "{name}={text}"),
+    }
 }
 
 fn filter(directives: &str, about: &About) -> Result<EnvFilter, String> {
@@ -207,6 +265,31 @@ mod tests {
         assert_eq!(told.len(), 1, "{told:?}");
         assert_eq!((&told[0]["level"], &told[0]["fields"]["message"]), (&"ERROR".into(), &"nobody answers".into()));
         assert_eq!(told[0]["fields"]["exit_code"], 3);
+    }
+
+    #[test]
+    fn no_value_forges_a_line() {
+        let written = Written::default();
+        let log = tracing_subscriber::fmt()
+            .fmt_fields(escaped_fields())
+            .with_ansi(false)
+            .with_writer(written.clone())
+            .finish();
+        tracing::subscriber::with_default(log, || {
+            let job = "job-1\n2026-11-28 INFO toy: forged\u{1b}[2J";
+            let span = tracing::info_span!("request", id = %job);
+            let _entered = span.enter();
+            tracing::info!(target: "toy", job_id = %job, said = job, number = 7, "taken {job}");
+        });
+        let text = String::from_utf8(written.0.lock().expect("no panic").clone()).expect("UTF-8");
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(!text.contains('\u{1b}'), "{text}");
+        let shown = r"job-1\n2026-11-28 INFO toy: forged\u{1b}[2J";
+        for part in
+            [format!("request{{id={shown}}}"), format!("taken {shown} job_id={shown} said="), " number=7".into()]
+        {
+            assert!(text.contains(&part), "{part} is not in {text}");
+        }
     }
 
     #[test]

@@ -4,11 +4,14 @@ use std::future::Future;
 use std::io;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use tokio::runtime::Builder;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio_util::sync::CancellationToken;
 
-use crate::Failure;
+use crate::{Failure, Kind};
 
 /// How a service came to its end.
 #[derive(Debug, PartialEq, Eq)]
@@ -60,39 +63,96 @@ pub(crate) async fn supervise(
     }
 }
 
-/// The signals that ask a process to stop.
-#[cfg(unix)]
+/// How long the process has for its last words after the second signal, if its own threads still do anything.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// The signals that ask a process to stop, heard by a thread of its own: whatever the service's threads do, a signal is told,
+/// and the second one ends the process.
 pub(crate) struct Signals {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
+    heard: UnboundedReceiver<&'static str>,
 }
 
-#[cfg(unix)]
 impl Signals {
-    pub(crate) fn watch() -> io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    /// Watches from now on. The process ends with `exit_code` soon after the second signal. The end of the terminal ends a tool; a
+    /// server goes on without one.
+    pub(crate) fn watch(exit_code: u8, kind: Kind) -> io::Result<Self> {
+        let (tell, heard) = unbounded_channel();
+        let (ready, watching) = std::sync::mpsc::channel();
+        std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+            let runtime = match Builder::new_current_thread().enable_all().build() {
+                Ok(runtime) => runtime,
+                Err(error) => return drop(ready.send(Err(error))),
+            };
+            runtime.block_on(async {
+                let mut source = match Source::watch(kind) {
+                    Ok(source) => source,
+                    Err(error) => return drop(ready.send(Err(error))),
+                };
+                // The other end waits for this, and then for nothing of it.
+                drop(ready.send(Ok(())));
+                for _ in 0..2 {
+                    // The service may have ended, and its receiver with it.
+                    let _nobody = tell.send(source.next().await);
+                }
+                tokio::time::sleep(LAST_WORDS).await;
+                std::process::exit(exit_code.into());
+            });
+        })?;
+        watching.recv().unwrap_or_else(|_| Err(io::Error::other("the thread that watches has ended")))?;
+        Ok(Self { heard })
     }
 
     pub(crate) async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.interrupt.recv() => "SIGINT",
-            _ = self.terminate.recv() => "SIGTERM",
+        match self.heard.recv().await {
+            Some(signal) => signal,
+            // The thread ends with the process only.
+            None => std::future::pending().await,
         }
     }
 }
 
-/// The signals that ask a process to stop.
+/// Where signals come from.
+#[cfg(unix)]
+struct Source {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+    hangup: tokio::signal::unix::Signal,
+    kind: Kind,
+}
+
+#[cfg(unix)]
+impl Source {
+    fn watch(kind: Kind) -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let (interrupt, terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        Ok(Self { interrupt, terminate, hangup: signal(SignalKind::hangup())?, kind })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        loop {
+            tokio::select! {
+                _ = self.interrupt.recv() => return "SIGINT",
+                _ = self.terminate.recv() => return "SIGTERM",
+                _ = self.hangup.recv() => match self.kind {
+                    Kind::Tool => return "SIGHUP",
+                    Kind::Server => tracing::info!(target: "halfopen_process", "SIGHUP: there is nothing to reload, going on"),
+                },
+            }
+        }
+    }
+}
+
+/// Where signals come from.
 #[cfg(not(unix))]
-pub(crate) struct Signals;
+struct Source;
 
 #[cfg(not(unix))]
-impl Signals {
-    pub(crate) fn watch() -> io::Result<Self> {
+impl Source {
+    fn watch(_kind: Kind) -> io::Result<Self> {
         Ok(Self)
     }
 
-    pub(crate) async fn next(&mut self) -> &'static str {
+    async fn next(&mut self) -> &'static str {
         match tokio::signal::ctrl_c().await {
             Ok(()) => "Ctrl-C",
             Err(_) => std::future::pending().await,
@@ -102,8 +162,6 @@ impl Signals {
 
 #[cfg(test)]
 mod tests {
-    use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-
     use super::*;
 
     /// Supervises with these signals, and none after them; and what was said to be stopping.
