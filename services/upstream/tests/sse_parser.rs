@@ -1,6 +1,6 @@
 //! The event parser against every split of its input, and against the cases of the standard.
 
-use halfopen_gateway::sse::{EventTooLarge, SseEvent, SseParser, encode_data};
+use halfopen_upstream::sse::{EventTooLarge, SseEvent, SseParser, encode_data};
 use proptest::prelude::*;
 
 #[test]

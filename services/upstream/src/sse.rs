@@ -25,7 +25,7 @@ pub struct EventTooLarge {
 /// Turns bytes into events.
 ///
 /// ```
-/// use halfopen_gateway::sse::SseParser;
+/// use halfopen_upstream::sse::SseParser;
 ///
 /// let mut parser = SseParser::new(1024);
 /// let mut events = Vec::new();
@@ -33,7 +33,7 @@ pub struct EventTooLarge {
 /// assert!(events.is_empty(), "half an event is no event");
 /// parser.push(b"lo\r\n\r\n", &mut events)?;
 /// assert_eq!(events[0].data, "hello");
-/// # Ok::<(), halfopen_gateway::sse::EventTooLarge>(())
+/// # Ok::<(), halfopen_upstream::sse::EventTooLarge>(())
 /// ```
 #[derive(Debug)]
 pub struct SseParser {
@@ -238,7 +238,7 @@ pub fn encode_data(data: &str) -> String {
 }
 
 /// As [`encode_data`], behind what `text` has already.
-pub(crate) fn append_data(text: &mut String, data: &str) {
+pub fn append_data(text: &mut String, data: &str) {
     for line in data.split('\n') {
         text.push_str("data: ");
         text.push_str(line);
