@@ -26,6 +26,9 @@ use serde::{Deserialize, Serialize};
 pub struct Config {
     /// The scheduler's session endpoint, `ws://host[:port]/path`.
     pub url: String,
+    /// The environment variable that holds the key which the scheduler asks sessions for. Default none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_env: Option<String>,
     /// Language of the sentences, a BCP 47 tag. Default "zh".
     pub src_lang: String,
     /// Language of the translations, a BCP 47 tag. Default "en".
@@ -88,6 +91,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             url: "ws://127.0.0.1:5010/ws/session".into(),
+            key_env: None,
             src_lang: "zh".into(),
             tgt_lang: "en".into(),
             connect_timeout: Duration::from_secs(10),

@@ -14,9 +14,11 @@ use halfopen_link::message::{FromSession, ToSession};
 use halfopen_link::{Connection, ConnectionEnd, Incoming, LinkConfig, Metered, Outbox, connection};
 use halfopen_machine::shell::{Shell, drive};
 use halfopen_machine::{Bug, Machine, OrBug};
+use http::header::{AUTHORIZATION, HeaderValue};
 use tokio::sync::{OwnedSemaphorePermit, broadcast, mpsc, oneshot, watch};
 use tokio::task::{AbortHandle, JoinSet, coop};
 use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use super::connector::Connector;
@@ -325,7 +327,13 @@ async fn open<C: Connector>(config: Config, connector: Arc<C>) -> Result<Socket<
     let (host, port) = config.endpoint().map_err(|error| error.to_string())?;
     let stream = connector.connect(&host, port).await.map_err(|error| error.kind().to_string())?;
     let limits: &LinkConfig = &config.link;
-    client_async_with_config(config.url.as_str(), Metered::new(stream), Some(limits.websocket()))
+    let mut request = config.url.as_str().into_client_request().map_err(|error| error.to_string())?;
+    if let Some(variable) = &config.key_env {
+        let key = std::env::var(variable).map_err(|_| format!("the variable {variable} holds no key"))?;
+        let value = HeaderValue::from_str(&format!("Bearer {}", key.trim())).map_err(|error| error.to_string())?;
+        request.headers_mut().insert(AUTHORIZATION, value);
+    }
+    client_async_with_config(request, Metered::new(stream), Some(limits.websocket()))
         .await
         .map(|(socket, _response)| socket)
         .map_err(|error| ConnectionEnd::from_error(&error).detail)

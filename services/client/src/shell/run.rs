@@ -199,6 +199,18 @@ fn line(number: u64, outcome: &JobOutcome) -> String {
     }
 }
 
+/// A text on one line, without the controls by which it could move the terminal's cursor or change its title.
 fn one_line(text: &str) -> String {
-    text.replace(['\n', '\r'], " ")
+    let spaced = text.chars().map(|c| if matches!(c, '\n' | '\r') { ' ' } else { c });
+    spaced.filter(|c| *c == '\t' || !c.is_control()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_one_line_and_moves_no_cursor() {
+        assert_eq!(one_line("a\nb\r\u{1b}[2J\u{1b}]0;title\u{7}c\td\u{9b}1A\u{fc}"), "a b [2J]0;titlec\td1A\u{fc}");
+    }
 }

@@ -1,6 +1,8 @@
 //! The messages of the two WebSocket legs: JSON text frames told apart by their field `type`. Unknown fields are
 //! ignored, so that either side may be newer than the other.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 /// What a client presents to take its session up again.
@@ -136,8 +138,11 @@ pub enum FailureCode {
     ResultExpired,
     /// The session was closed.
     SessionClosed,
-    /// The job cannot be accepted.
+    /// The job cannot be accepted, or will never succeed.
     Rejected,
+    /// A code that only a newer peer knows. It is never sent.
+    #[serde(other)]
+    Other,
 }
 
 impl FailureCode {
@@ -152,6 +157,7 @@ impl FailureCode {
             Self::ResultExpired => "RESULT_EXPIRED",
             Self::SessionClosed => "SESSION_CLOSED",
             Self::Rejected => "REJECTED",
+            Self::Other => "OTHER",
         }
     }
 }
@@ -204,7 +210,55 @@ pub enum FromNode {
         /// The translation, or what went wrong; a node may call that `error` instead.
         #[serde(alias = "error")]
         text: String,
+        /// Of a failure: whether the work may be tried again. Absent: again, as of nodes that do not know this field.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry: Option<Retry>,
+        /// Of a failure that may be tried later: the milliseconds for which the node cannot ask.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_after_ms: Option<u64>,
     },
+}
+
+/// Whether work that failed may be tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Retry {
+    /// It failed, and may succeed another time: the attempt is spent.
+    Again,
+    /// It could not be asked for now, and was not begun: the attempt is not counted, and the node is left alone for a while.
+    Later,
+    /// This node can never do it, but another may.
+    Elsewhere,
+    /// It will never succeed anywhere.
+    Never,
+    /// A word that only a newer node knows; taken for `again`, and never sent.
+    #[serde(other)]
+    Unknown,
+}
+
+/// Why a piece of work has no result, and what is to become of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkFailure {
+    /// What went wrong, in a sentence.
+    pub error: String,
+    /// Whether it may be tried again.
+    pub retry: Retry,
+    /// For [`Retry::Later`]: not before this time has passed.
+    pub after: Option<Duration>,
+}
+
+impl WorkFailure {
+    /// A failure that says nothing of another attempt.
+    #[must_use]
+    pub fn again(error: impl Into<String>) -> Self {
+        Self { error: error.into(), retry: Retry::Again, after: None }
+    }
+
+    /// As it stands in a `job_result`.
+    #[must_use]
+    pub fn read(error: String, retry: Option<Retry>, after_ms: Option<u64>) -> Self {
+        Self { error, retry: retry.unwrap_or(Retry::Again), after: after_ms.map(Duration::from_millis) }
+    }
 }
 
 /// From the scheduler to a node.
@@ -271,5 +325,23 @@ mod tests {
         {
             assert_eq!(serde_json::to_value(code).expect("a string"), code.name());
         }
+    }
+
+    #[test]
+    fn a_code_that_is_not_known_yet_breaks_no_deployed_peer() {
+        let failed = r#"{"type":"job_failed","seq":1,"job_id":"j","code":"NODE_ON_FIRE","message":"hot"}"#;
+        let read: ToSession = serde_json::from_str(failed).expect("a message");
+        assert!(matches!(read, ToSession::JobFailed { code: FailureCode::Other, .. }), "{read:?}");
+        let result =
+            r#"{"type":"job_result","job_id":"j","attempt_id":"a","ok":false,"text":"x","retry":"on_mondays"}"#;
+        let read: FromNode = serde_json::from_str(result).expect("a message");
+        assert!(matches!(read, FromNode::JobResult { retry: Some(Retry::Unknown), .. }), "{read:?}");
+    }
+
+    #[test]
+    fn a_result_of_a_node_that_knows_nothing_of_retries_is_what_it_was() {
+        let old = r#"{"type":"job_result","job_id":"j","attempt_id":"a","ok":false,"text":"x"}"#;
+        let read: FromNode = serde_json::from_str(old).expect("a message");
+        assert_eq!(serde_json::to_string(&read).expect("text"), old);
     }
 }
