@@ -17,6 +17,9 @@ struct Arguments {
     /// Ask this gateway, OpenAI-compatible and plain HTTP, instead of echoing.
     #[arg(long, value_name = "URL", env = "HALFOPEN_NODE_GATEWAY", value_parser = base_url)]
     gateway: Option<String>,
+    /// The environment variable that holds the key which the scheduler asks nodes for.
+    #[arg(long, value_name = "VARIABLE", env = "HALFOPEN_NODE_KEY_ENV")]
+    key_env: Option<String>,
     /// The model to ask the gateway for [default: echo].
     #[arg(long, env = "HALFOPEN_NODE_MODEL")]
     model: Option<String>,
@@ -72,6 +75,7 @@ acknowledged it, and tries every 5 s to reach a scheduler that is away.",
         if let Some(scheduler) = &self.scheduler {
             config.scheduler.clone_from(scheduler);
         }
+        config.key_env = self.key_env.clone().or(config.key_env.take());
         config.capacity = self.capacity.unwrap_or(config.capacity);
         // The file's timings for a gateway hold for the flag's gateway as well.
         match (&mut config.worker, &self.gateway) {

@@ -1,6 +1,6 @@
 //! The `scheduler` binary: its flags around [`halfopen_scheduler::run`].
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -10,13 +10,16 @@ use halfopen_scheduler::{Config, Exit, RunError};
 #[derive(Debug, Args)]
 struct Arguments {
     /// Where to listen; port 0 lets the system choose, and the log says what it chose [default: 127.0.0.1:5010].
-    #[arg(long, value_name = "ADDRESS:PORT", env = "HALFOPEN_SCHEDULER_LISTEN")]
+    #[arg(long, value_name = "HOST:PORT", env = "HALFOPEN_SCHEDULER_LISTEN", value_parser = listen)]
     listen: Option<SocketAddr>,
+    /// Serve nodes without keys on an address that others can reach.
+    #[arg(long, env = "HALFOPEN_SCHEDULER_OPEN")]
+    open: bool,
 }
 
 const LESSON: &str = "\
 Examples:
-  scheduler --listen 0.0.0.0:5010 --log-format json
+  scheduler --listen 0.0.0.0:5010 --open --log-format json
   scheduler --config scheduler.toml
   curl http://127.0.0.1:5010/metrics
 
@@ -64,15 +67,21 @@ any option it listens on 127.0.0.1:5010, and every timing is the documented one.
 
     fn overrule(&self, config: &mut Config) {
         config.listen = self.listen.unwrap_or(config.listen);
+        config.access.open |= self.open;
     }
 
     fn check(config: &Config) -> Result<(), Refusal> {
         // Errors of this crate complete "failed to".
-        config.validate().map_err(|error| Refusal::new(format!("failed to {}", chain(&error)), error.settings()))
+        config
+            .validate()
+            .and_then(|()| config.guarded())
+            .map_err(|error| Refusal::new(format!("failed to {}", chain(&error)), error.settings()))
     }
 
     async fn run(self, config: Config, process: Process) -> Result<Option<String>, Failure> {
-        match halfopen_scheduler::run(config, process.shutdown).await {
+        let limits = config.limits.clone();
+        let limits = process.descriptors.map_or(limits.clone(), |descriptors| limits.within(descriptors));
+        match halfopen_scheduler::run(Config { limits, ..config }, process.shutdown).await {
             Ok(Exit::Drained) => Ok(None),
             Ok(Exit::LeftUndone) => Ok(Some("jobs or their outcomes were left undone".to_owned())),
             Err(error) => Err(Failure::new(exit_code(&error), format!("failed to {}", chain(&error)))),
@@ -80,9 +89,15 @@ any option it listens on 127.0.0.1:5010, and every timing is the documented one.
     }
 }
 
+/// An address, or a name that stands for one, such as `localhost`.
+fn listen(text: &str) -> Result<SocketAddr, String> {
+    let mut addresses = text.to_socket_addrs().map_err(|error| format!("it must be host:port: {error}"))?;
+    addresses.next().ok_or_else(|| "the name stands for no address".to_owned())
+}
+
 fn exit_code(error: &RunError) -> u8 {
     match error {
-        RunError::Config(_) => BAD_INPUT,
+        RunError::Config(_) | RunError::Keys(_) => BAD_INPUT,
         RunError::Bind { .. } | RunError::Seed(_) | RunError::Core => FAILED,
     }
 }

@@ -4,6 +4,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use halfopen_door::{KeySource, Site};
 use halfopen_link::LinkConfig;
 use halfopen_link::config::BadSetting;
 use serde::{Deserialize, Serialize};
@@ -19,6 +20,8 @@ pub struct Config {
     pub timings: Timings,
     /// How many there may be.
     pub limits: Limits,
+    /// Who may come in.
+    pub access: Access,
     /// Ping, pong, close and sizes of every WebSocket.
     pub link: LinkConfig,
 }
@@ -29,6 +32,7 @@ impl Default for Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 5010)),
             timings: Timings::default(),
             limits: Limits::default(),
+            access: Access::default(),
             link: LinkConfig::default(),
         }
     }
@@ -61,6 +65,10 @@ impl Config {
             let (bytes, largest) = (self.limits.session_bytes, self.link.largest_message);
             return Err(ConfigError::SmallSessions { bytes, largest });
         }
+        if self.limits.total_bytes < 2 * self.link.largest_message {
+            let (bytes, largest) = (self.limits.total_bytes, self.link.largest_message);
+            return Err(ConfigError::SmallTotal { bytes, largest });
+        }
         let burst = (2 * self.limits.window_outcomes).max(2 * self.limits.node_capacity as usize);
         if self.link.queue <= burst {
             return Err(ConfigError::ShortQueue { queue: self.link.queue, burst });
@@ -90,6 +98,23 @@ pub struct Timings {
     /// timeout of 30 s once ran from the dispatch on and fired after the result.)
     #[serde(with = "humantime_serde")]
     pub progress_timeout: Duration,
+    /// How long a job rests at most after its first failed attempt: a random time between half of it and all of it. Each further
+    /// failure doubles it.
+    #[serde(with = "humantime_serde")]
+    pub retry_first: Duration,
+    /// The longest rest between two attempts at a job.
+    #[serde(with = "humantime_serde")]
+    pub retry_longest: Duration,
+    /// How long a node is given no work that did not acknowledge, fell silent at work, or failed what another did. Each further
+    /// time until it has done a job doubles it.
+    #[serde(with = "humantime_serde")]
+    pub bench_first: Duration,
+    /// The longest time on the bench.
+    #[serde(with = "humantime_serde")]
+    pub bench_longest: Duration,
+    /// The longest that a node is left alone at its own request.
+    #[serde(with = "humantime_serde")]
+    pub pause_longest: Duration,
     /// A job's whole life, from its submit; then `JOB_TIMEOUT`.
     #[serde(with = "humantime_serde")]
     pub job_timeout: Duration,
@@ -128,6 +153,11 @@ impl Default for Timings {
             queue_timeout: seconds(120),
             job_ack_timeout: seconds(3),
             progress_timeout: seconds(30),
+            retry_first: Duration::from_millis(500),
+            retry_longest: seconds(10),
+            bench_first: seconds(1),
+            bench_longest: seconds(60),
+            pause_longest: seconds(300),
             job_timeout: seconds(600),
             node_timeout: seconds(15),
             idle_timeout: seconds(600),
@@ -149,6 +179,11 @@ impl Timings {
             ("timings.queue_timeout", self.queue_timeout),
             ("timings.job_ack_timeout", self.job_ack_timeout),
             ("timings.progress_timeout", self.progress_timeout),
+            ("timings.retry_first", self.retry_first),
+            ("timings.retry_longest", self.retry_longest),
+            ("timings.bench_first", self.bench_first),
+            ("timings.bench_longest", self.bench_longest),
+            ("timings.pause_longest", self.pause_longest),
             ("timings.job_timeout", self.job_timeout),
             ("timings.node_timeout", self.node_timeout),
             ("timings.idle_timeout", self.idle_timeout),
@@ -197,8 +232,12 @@ pub struct Limits {
     pub nodes: usize,
     /// The largest capacity a node may register.
     pub node_capacity: u32,
-    /// Sockets served at a time, HTTP requests included.
+    /// WebSockets served at a time.
     pub connections: usize,
+    /// Sockets at a time that are no WebSockets: those that are slow to ask take nothing from those who have been admitted.
+    pub waiting_connections: usize,
+    /// Sockets of one address at a time: of one IPv4 address, or of one IPv6 network of 64 bits.
+    pub connections_per_address: usize,
     /// Outcomes sent on one connection and not yet acknowledged.
     pub window_outcomes: usize,
     /// The same in bytes of text; one outcome always fits.
@@ -206,6 +245,9 @@ pub struct Limits {
     /// Bytes of text that one session's open jobs and unacknowledged outcomes may hold. A submit or an outcome beyond
     /// closes it with 1013; an absent session's oldest results expire.
     pub session_bytes: usize,
+    /// Bytes of text that all sessions' open jobs and unacknowledged outcomes may hold. Each session may hold as much as is left
+    /// free, so that the more there is held the less one may hold, and there is always room for who holds little.
+    pub total_bytes: usize,
 }
 
 impl Default for Limits {
@@ -220,14 +262,55 @@ impl Default for Limits {
             nodes: 10_000,
             node_capacity: 100,
             connections: 20_000,
+            waiting_connections: 2000,
+            connections_per_address: 5000,
             window_outcomes: 64,
             window_bytes: 4 << 20,
             session_bytes: 64 << 20,
+            total_bytes: 128 << 20,
         }
     }
 }
 
+/// Who may come in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Access {
+    /// Nodes have to show one of these keys.
+    pub node_keys: KeySource,
+    /// Sessions have to show one of these keys.
+    pub session_keys: KeySource,
+    /// The hosts that requests may be meant for, and the pages that may send them.
+    pub site: Site,
+    /// Nodes need no key although others can reach the port.
+    pub open: bool,
+}
+
+impl Config {
+    /// Refuses to serve nodes without keys on an address that others can reach: who is a node is given every user's texts, and
+    /// answers them.
+    ///
+    /// # Errors
+    /// [`ConfigError::Open`].
+    pub fn guarded(&self) -> Result<(), ConfigError> {
+        let is_private = self.listen.ip().to_canonical().is_loopback();
+        if is_private || self.access.node_keys.is_set() || self.access.open {
+            return Ok(());
+        }
+        Err(ConfigError::Open(self.listen))
+    }
+}
+
 impl Limits {
+    /// Stays within the descriptors that the process has: what is beyond would fail at its accept.
+    #[must_use]
+    pub fn within(mut self, descriptors: usize) -> Self {
+        let sockets = descriptors.saturating_sub(DESCRIPTORS_KEPT).max(4);
+        self.waiting_connections = self.waiting_connections.min(sockets / 4);
+        self.connections = self.connections.min(sockets - sockets / 4);
+        self
+    }
+
     fn validate(&self) -> Result<(), ConfigError> {
         let all = [
             ("limits.attempts", self.attempts as usize),
@@ -239,9 +322,12 @@ impl Limits {
             ("limits.nodes", self.nodes),
             ("limits.node_capacity", self.node_capacity as usize),
             ("limits.connections", self.connections),
+            ("limits.waiting_connections", self.waiting_connections),
+            ("limits.connections_per_address", self.connections_per_address),
             ("limits.window_outcomes", self.window_outcomes),
             ("limits.window_bytes", self.window_bytes),
             ("limits.session_bytes", self.session_bytes),
+            ("limits.total_bytes", self.total_bytes),
         ];
         if let Some((name, _)) = all.iter().find(|(_, value)| *value == 0) {
             return Err(ConfigError::Zero(name));
@@ -249,6 +335,9 @@ impl Limits {
         Ok(())
     }
 }
+
+/// Descriptors for everything that is no admitted connection: files, timers, and those who are told that there is no room.
+const DESCRIPTORS_KEPT: usize = 96;
 
 /// Room for the fields around a text; less could not carry the protocol's own messages.
 pub(crate) const SMALLEST_MESSAGE: usize = 4096;
@@ -282,6 +371,19 @@ pub enum ConfigError {
         /// The largest message.
         largest: usize,
     },
+    /// All sessions together could not hold one large job.
+    #[error("accept `limits.total_bytes` = {bytes}: it must be at least twice `link.largest_message`, {}", 2 * largest)]
+    SmallTotal {
+        /// As configured.
+        bytes: usize,
+        /// The largest message.
+        largest: usize,
+    },
+    /// Others could reach the port, and nothing would ask them who they are.
+    #[error(
+        "serve nodes without keys on {0}, which others can reach: set access.node_keys, or say --open if that is meant"
+    )]
+    Open(SocketAddr),
     /// A healthy peer could fill the queue.
     #[error("accept `link.queue` = {queue}: a healthy peer may be sent {burst} messages at once")]
     ShortQueue {
@@ -309,6 +411,8 @@ impl ConfigError {
             Self::Link(BadSetting { setting, .. }) => vec![format!("link.{setting}")],
             Self::SmallMessages(_) => vec!["link.largest_message".to_owned()],
             Self::SmallSessions { .. } => vec!["limits.session_bytes".to_owned(), "link.largest_message".to_owned()],
+            Self::SmallTotal { .. } => vec!["limits.total_bytes".to_owned(), "link.largest_message".to_owned()],
+            Self::Open(_) => vec!["listen".to_owned()],
             Self::ShortQueue { .. } => {
                 ["link.queue", "limits.window_outcomes", "limits.node_capacity"].map(str::to_owned).to_vec()
             }
@@ -326,6 +430,26 @@ mod tests {
         assert_eq!(config, Config::default());
         assert_eq!(config.timings.no_node_timeout, Duration::from_secs(10));
         assert_eq!(config.limits.attempts, 3);
+    }
+
+    #[test]
+    fn nodes_without_keys_are_not_served_on_an_address_that_others_can_reach() {
+        let guarded = |text: &str| Config::from_toml(text).expect("valid").guarded();
+        assert_eq!(guarded("listen = \"127.0.0.1:5010\""), Ok(()));
+        assert_eq!(guarded("listen = \"[::1]:5010\""), Ok(()));
+        let refused = guarded("listen = \"0.0.0.0:5010\"").expect_err("anyone could be a node");
+        assert!(refused.to_string().contains("0.0.0.0:5010") && refused.to_string().contains("--open"), "{refused}");
+        assert_eq!(guarded("listen = \"0.0.0.0:5010\"\n[access]\nopen = true"), Ok(()));
+        assert_eq!(guarded("listen = \"0.0.0.0:5010\"\n[access.node_keys]\nenv = \"NODE_KEYS\""), Ok(()));
+    }
+
+    #[test]
+    fn connections_stay_within_the_descriptors() {
+        let limits = |descriptors| {
+            let Limits { connections, waiting_connections, .. } = Limits::default().within(descriptors);
+            (connections, waiting_connections)
+        };
+        assert_eq!([limits(256), limits(1 << 20), limits(0)], [(120, 40), (20_000, 2000), (3, 1)]);
     }
 
     #[test]

@@ -63,8 +63,12 @@ impl Scheduler {
 
     /// A page of the port, whole: head and body.
     pub(crate) async fn get(&self, path: &str) -> String {
+        self.say(&format!("GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n")).await
+    }
+
+    /// The answer to a request that ends the connection, whole: head and body.
+    pub(crate) async fn say(&self, request: &str) -> String {
         let mut stream = TcpStream::connect(self.address).await.expect("a listener");
-        let request = format!("GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.expect("a request");
         let mut page = String::new();
         stream.read_to_string(&mut page).await.expect("a page");
@@ -232,7 +236,7 @@ impl Peer {
 
     pub(crate) async fn answer(&mut self, (job_id, attempt_id): (String, String), text: &str) {
         let text = text.to_owned();
-        self.send(&FromNode::JobResult { job_id, attempt_id, ok: true, text }).await;
+        self.send(&FromNode::JobResult { job_id, attempt_id, ok: true, text, retry: None, retry_after_ms: None }).await;
         let acknowledged = self.receive().await;
         assert!(matches!(acknowledged, ToNode::ResultAck { accepted: true, .. }), "{acknowledged:?}");
     }

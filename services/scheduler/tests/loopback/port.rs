@@ -27,6 +27,61 @@ async fn the_port_says_how_it_is() {
 }
 
 #[tokio::test]
+async fn foreign_pages_hosts_and_versions_are_refused_at_the_handshake() {
+    let scheduler = Scheduler::start(impatient()).await;
+    for (lines, status) in [
+        ("host: x\r\norigin: https://evil.example\r\n", "403"),
+        ("host: x\r\norigin: null\r\n", "403"),
+        ("host: evil.example\r\n", "421"),
+        ("host: x\r\nhost: y\r\n", "400"),
+        ("", "400"),
+        ("host: x\r\nsec-websocket-version: 12\r\n", "426"),
+    ] {
+        for path in ["/ws/session", "/ws/node"] {
+            let answer = scheduler.say(&format!("GET {path} HTTP/1.1\r\n{lines}connection: close\r\n\r\n")).await;
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{lines}: {answer}");
+        }
+    }
+    let answer = scheduler.say("PUT /health HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 405") && answer.contains("allow: GET, HEAD"), "{answer}");
+    scheduler.stopped().await;
+}
+
+#[tokio::test]
+async fn a_node_without_a_key_is_refused_where_keys_are_asked_for() {
+    let path = std::env::temp_dir().join(format!("halfopen-node-keys-{}", std::process::id()));
+    std::fs::write(&path, "0123456789abcdef\n").expect("a file");
+    let scheduler = Scheduler::start(configured(|config| config.access.node_keys.file = Some(path.clone()))).await;
+    let ask = |key: &str| format!("GET /ws/node HTTP/1.1\r\nhost: x\r\n{key}connection: close\r\n\r\n");
+    for key in ["", "authorization: Bearer 0123456789abcdeg\r\n"] {
+        let answer = scheduler.say(&ask(key)).await;
+        assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+    }
+    let answer = scheduler.say(&ask("authorization: Bearer 0123456789abcdef\r\n")).await;
+    assert!(answer.starts_with("HTTP/1.1 400"), "the key is good, and it is no handshake: {answer}");
+    let _session = scheduler.client().await;
+    std::fs::remove_file(&path).expect("it is there");
+    scheduler.stopped().await;
+}
+
+#[tokio::test]
+async fn health_answers_beyond_the_limit_and_the_rest_is_told_to_come_again() {
+    let scheduler = Scheduler::start(configured(|config| config.limits.waiting_connections = 2)).await;
+    let mut slow = Vec::new();
+    for _ in 0..2 {
+        let mut stream = TcpStream::connect(scheduler.address).await.expect("a listener");
+        stream.write_all(b"GET /hea").await.expect("a connection");
+        slow.push(stream);
+    }
+    let health = scheduler.get("/health").await;
+    assert!(health.starts_with("HTTP/1.1 200") && health.contains("full"), "{health}");
+    let refused = scheduler.get("/nowhere").await;
+    assert!(refused.starts_with("HTTP/1.1 503") && refused.contains("retry-after: 1"), "{refused}");
+    drop(slow);
+    scheduler.stopped().await;
+}
+
+#[tokio::test]
 async fn bad_input_is_closed_with_its_code_and_disturbs_no_other_peer() {
     let scheduler = Scheduler::start(impatient()).await;
     let mut bystander = scheduler.client().await;

@@ -70,11 +70,17 @@ fn a_flag_overrules_the_file_before_anything_is_checked() {
 
 #[test]
 fn what_is_in_effect_is_printed_and_reads_back_as_the_same_configuration() {
-    let shown = output("scheduler", &["--listen", "0.0.0.0:7", "--check-config"]);
+    let shown = output("scheduler", &["--listen", "127.0.0.1:7", "--check-config"]);
     assert_eq!(String::from_utf8_lossy(&shown.stderr), "scheduler: the configuration is good\n");
     let text = String::from_utf8(shown.stdout).expect("UTF-8");
-    let config = Config { listen: ([0, 0, 0, 0], 7).into(), ..Config::default() };
+    let config = Config { listen: ([127, 0, 0, 1], 7).into(), ..Config::default() };
     assert_eq!(Config::from_toml(&text), Ok(config), "{text}");
+    let refused = output("scheduler", &["--listen", "0.0.0.0:7", "--check-config"]);
+    let told = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(2), "anyone could be a node: {told}");
+    assert!(told.contains("--open"), "{told}");
+    let open = output("scheduler", &["--listen", "0.0.0.0:7", "--open", "--check-config"]);
+    assert_eq!(String::from_utf8_lossy(&open.stderr), "scheduler: the configuration is good\n");
     let shown = output("node", &["--gateway", "http://gateway:8080", "--check-config"]);
     let text = String::from_utf8(shown.stdout).expect("UTF-8");
     let worker = WorkerConfig::Gateway(GatewayConfig::new("http://gateway:8080"));

@@ -1,5 +1,7 @@
 //! Events for the log, each reported once: the shell logs and counts them, the tests read them.
 
+use std::time::Duration;
+
 use halfopen_link::ConnectionEnd;
 use halfopen_link::message::FailureCode;
 
@@ -48,6 +50,14 @@ pub enum Event {
     NodeRegistered { node: NodeId, generation: Generation },
     /// A node has lost the connection of this generation.
     NodeLost { node: NodeId, generation: Generation, end: ConnectionEnd },
+    /// A bound was met: somebody was refused, or had to make room.
+    BoundMet { bound: &'static str },
+    /// A node is given no work for a while, because of what it has done.
+    NodeBenched { node: NodeId, pause: Duration, strikes: u32 },
+    /// A node that was benched has done a job.
+    NodeTrusted { node: NodeId },
+    /// A node has asked not to be asked for a while.
+    NodePaused { node: NodeId, pause: Duration },
     /// Nothing is known of the node any more.
     NodeForgotten { node: NodeId },
 }
@@ -63,6 +73,8 @@ pub enum SpentReason {
     NodeLost,
     /// The node said `ok: false`, and this.
     Failed(String),
+    /// The node could not ask for the work to be done, and said this. The attempt is not counted.
+    Deferred(String),
 }
 
 impl SpentReason {
@@ -74,6 +86,7 @@ impl SpentReason {
             Self::NoProgress => "no_progress",
             Self::NodeLost => "node_lost",
             Self::Failed(_) => "failed",
+            Self::Deferred(_) => "deferred",
         }
     }
 }
@@ -85,6 +98,7 @@ impl std::fmt::Display for SpentReason {
             Self::NoProgress => formatter.write_str("no progress"),
             Self::NodeLost => formatter.write_str("node lost"),
             Self::Failed(error) => write!(formatter, "failed: {error}"),
+            Self::Deferred(error) => write!(formatter, "deferred: {error}"),
         }
     }
 }
@@ -106,6 +120,8 @@ pub struct Gauges {
     pub open_connections: usize,
     /// Sessions that could be resumed, with a connection or without.
     pub known_sessions: usize,
+    /// Nodes with a connection that are given no work because of what they have done.
+    pub benched_nodes: usize,
     /// Nodes whose identity could be claimed, with a connection or without.
     pub known_nodes: usize,
     /// Jobs without an outcome.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use halfopen_machine::SplitMix64;
 
@@ -110,12 +111,14 @@ impl fmt::Display for Generation {
 #[derive(Debug)]
 pub(crate) struct IdGenerator {
     generator: SplitMix64,
+    /// Apart from the names: what is drawn for a pause changes no name.
+    chance: SplitMix64,
     attempts: u64,
 }
 
 impl IdGenerator {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { generator: SplitMix64::new(seed), attempts: 0 }
+        Self { generator: SplitMix64::new(seed), chance: SplitMix64::new(seed ^ CHANCE), attempts: 0 }
     }
 
     pub(crate) fn epoch(&mut self) -> Epoch {
@@ -135,11 +138,20 @@ impl IdGenerator {
         AttemptId::from(format!("{}{}", attempt_prefix(epoch), self.attempts))
     }
 
+    /// A random part of a duration, to the millisecond.
+    pub(crate) fn part_of(&mut self, whole: Duration) -> Duration {
+        let millis = u64::try_from(whole.as_millis()).unwrap_or(u64::MAX - 1);
+        Duration::from_millis(self.chance.next_u64() % (millis + 1))
+    }
+
     /// 32 bits, which are enough to tell the sessions of one scheduler apart.
     fn short(&mut self) -> u32 {
         (self.generator.next_u64() >> 32) as u32
     }
 }
+
+/// Tells the two generators of one seed apart; any number does.
+const CHANCE: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Whether this epoch made the attempt: an attempt of ours that is not on record belongs to a job already closed.
 pub(crate) fn is_of_epoch(attempt: &AttemptId, epoch: &Epoch) -> bool {

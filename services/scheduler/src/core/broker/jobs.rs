@@ -4,9 +4,9 @@
 //! no message finds it.
 
 use std::collections::BTreeSet;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use halfopen_link::message::{FailureCode, Submit, ToNode};
+use halfopen_link::message::{FailureCode, Retry, Submit, ToNode, WorkFailure};
 use halfopen_machine::{Bug, OrBug, ensure};
 
 use super::event::{Event, SpentReason};
@@ -19,6 +19,8 @@ use super::{Broker, take_from};
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) submit: Submit,
+    /// Its place among all jobs, in the order of their submits.
+    pub(super) number: u64,
     /// What it weighs against its session's bound, in bytes.
     pub(super) bytes: usize,
     submitted_at: Instant,
@@ -30,6 +32,14 @@ pub(super) struct Job {
     pub(super) attempts: Vec<AttemptId>,
     /// Nodes that had their try: the next attempt prefers another.
     pub(super) tried: BTreeSet<NodeId>,
+    /// Nodes that have said that they can never do it.
+    pub(super) barred: BTreeSet<NodeId>,
+    /// It waits for no node before then: an attempt at it has just failed.
+    pub(super) rests_until: Option<Instant>,
+    /// Why a node could not be asked last.
+    deferred: Option<String>,
+    /// How many attempts have failed, for the length of the next rest.
+    failures: usize,
 }
 
 /// One try at an open job.
@@ -75,6 +85,9 @@ const ENVELOPE_BYTES: usize = 1024;
 /// How much of a node's error is kept, in characters.
 const LONGEST_ERROR: usize = 200;
 
+/// How long a node is left alone that does not say how long.
+const USUAL_PAUSE: Duration = Duration::from_secs(1);
+
 /// How many results are remembered as taken, so that a node that sends one again is told the same.
 const WINNERS_KEPT: usize = 1000;
 
@@ -82,7 +95,7 @@ impl Broker {
     /// Takes a job in. It may end at once, when the queue is full.
     pub(super) fn open_job(&mut self, key: JobKey, submit: Submit) -> Result<(), Bug> {
         self.insert_job(key.clone(), submit)?;
-        self.queue.push_back(key.clone());
+        self.wait_for_a_node(&key)?;
         self.refresh_job(&key)?;
         self.dispatch()?;
         let job = self.jobs.get(&key).or_bug("a job that was just opened is open")?;
@@ -103,14 +116,20 @@ impl Broker {
         ensure(!self.jobs.contains_key(&key), "a job is opened once")?;
         let bytes = weight(&submit);
         self.job_bytes += bytes;
+        self.jobs_opened += 1;
         let job = Job {
             submit,
+            number: self.jobs_opened,
             bytes,
             submitted_at: self.now,
             waiting_since: self.now,
             current: None,
             attempts: Vec::new(),
             tried: BTreeSet::new(),
+            barred: BTreeSet::new(),
+            rests_until: None,
+            deferred: None,
+            failures: 0,
         };
         self.jobs.insert(key, job);
         Ok(())
@@ -121,13 +140,16 @@ impl Broker {
         let job = self.jobs.remove(key).or_bug("a job ends once")?;
         take_from(&mut self.job_bytes, job.bytes)?;
         if job.current.is_none() {
-            self.queue.retain(|waiting| waiting != key);
+            self.queue.remove(job.number, key);
         }
         self.timers.set(Timer::Job(key.clone()), None);
         let (winner, failure) = match &outcome {
             JobEnd::Translated { attempt, .. } => (Some(attempt), None),
             JobEnd::Failed { code, .. } => (None, Some(*code)),
         };
+        if let Some(winner) = winner {
+            self.vindicate(winner, &job)?;
+        }
         for id in &job.attempts {
             self.release(id, winner == Some(id))?;
         }
@@ -181,11 +203,13 @@ impl Broker {
         node: &NodeId,
         job_id: String,
         attempt_id: String,
-        good: Result<String, String>,
+        good: Result<String, WorkFailure>,
     ) -> Result<(), Bug> {
         let (job, id) = (JobId::from(job_id.as_str()), AttemptId::from(attempt_id.as_str()));
         let good = match good {
-            Ok(text) if !result_fits(&text, self.largest_message) => Err("the result is too long".to_owned()),
+            Ok(text) if !result_fits(&text, self.largest_message) => {
+                Err(WorkFailure { error: "the result is too long".to_owned(), retry: Retry::Again, after: None })
+            }
             other => other,
         };
         let accepted = match (self.job_of(&id, &job), good) {
@@ -197,9 +221,9 @@ impl Broker {
                 self.finish(&key, JobEnd::Translated { attempt: id.clone(), text })?;
                 true
             }
-            (Some(_), Err(error)) => {
+            (Some(_), Err(failure)) => {
                 if self.attempts.get(&id).is_some_and(|attempt| attempt.node == *node) {
-                    self.attempt_failed(&id, &error)?;
+                    self.attempt_failed(&id, &failure)?;
                 }
                 false
             }
@@ -228,27 +252,100 @@ impl Broker {
         namesakes.next().is_none().then(|| key.clone())
     }
 
-    fn attempt_failed(&mut self, id: &AttemptId, error: &str) -> Result<(), Bug> {
-        let error: String = error.chars().take(LONGEST_ERROR).collect();
-        self.spend(id, SpentReason::Failed(error))?;
-        // Legal: it was the job's last attempt, and went with the job.
-        if let Some(attempt) = self.attempts.get_mut(id) {
-            attempt.state = AttemptState::Failed;
+    /// What becomes of a job whose node says that it failed, by whether and where it may be tried again.
+    fn attempt_failed(&mut self, id: &AttemptId, failure: &WorkFailure) -> Result<(), Bug> {
+        let error: String = failure.error.chars().take(LONGEST_ERROR).collect();
+        if failure.retry == Retry::Later {
+            return self.defer(id, error, failure.after);
         }
+        let reason = SpentReason::Failed(error);
+        let message = format!("every attempt was spent, the last one by this: {reason}");
+        let Some(key) = self.unseat(id, reason)? else {
+            // It was spent for another reason before, and its node is through with it now.
+            if let Some(attempt) = self.attempts.get_mut(id) {
+                attempt.state = AttemptState::Failed;
+            }
+            return Ok(());
+        };
+        let node = self.attempts.get(id).or_bug("an attempt that has just failed is on record")?.node.clone();
+        let job = self.jobs.get_mut(&key).or_bug("an attempt on record is at an open job")?;
+        job.failures += 1;
+        match failure.retry {
+            Retry::Never => {
+                let message =
+                    format!("it will never succeed: {}", failure.error.chars().take(LONGEST_ERROR).collect::<String>());
+                return self.finish(&key, JobEnd::Failed { code: FailureCode::Rejected, message });
+            }
+            Retry::Elsewhere => {
+                job.barred.insert(node);
+                if !self.can_go_on(&key)? {
+                    return self.finish(&key, JobEnd::Failed { code: FailureCode::NodeUnavailable, message });
+                }
+            }
+            Retry::Again | Retry::Unknown | Retry::Later => {}
+        }
+        self.try_again(&key, message, true)
+    }
+
+    fn wait_for_a_node(&mut self, key: &JobKey) -> Result<(), Bug> {
+        let number = self.jobs.get(key).or_bug("a job that waits is open")?.number;
+        self.queue.insert(number, key.clone());
         Ok(())
+    }
+
+    fn can_go_on(&self, key: &JobKey) -> Result<bool, Bug> {
+        let job = self.jobs.get(key).or_bug("a job that may go on is open")?;
+        Ok(self.has_a_node(job))
+    }
+
+    /// A node cannot ask for the work to be done now: the attempt was none, the job waits as long as it has, and the node is
+    /// left alone for a while.
+    fn defer(&mut self, id: &AttemptId, error: String, after: Option<Duration>) -> Result<(), Bug> {
+        let attempt = self.attempts.get(id).or_bug("an attempt that is deferred is on record")?;
+        let node = attempt.node.clone();
+        let job = self.jobs.get(&attempt.key).or_bug("an attempt on record is at an open job")?;
+        let waiting_since = job.waiting_since;
+        if let Some(key) = self.unseat(id, SpentReason::Deferred(error.clone()))? {
+            self.attempts.remove(id);
+            let job = self.jobs.get_mut(&key).or_bug("an attempt on record is at an open job")?;
+            job.attempts.retain(|attempt| attempt != id);
+            job.waiting_since = waiting_since;
+            job.deferred = Some(error);
+            if !self.attempts.values().any(|attempt| attempt.key == key && attempt.node == node) {
+                job.tried.remove(&node);
+            }
+            self.wait_for_a_node(&key)?;
+            self.refresh_job(&key)?;
+        }
+        self.pause(&node, after.unwrap_or(USUAL_PAUSE))
     }
 
     /// An attempt counts no longer: the job waits for another, or has had its last.
     pub(super) fn spend(&mut self, id: &AttemptId, reason: SpentReason) -> Result<(), Bug> {
+        let message = format!("every attempt was spent, the last one by this: {reason}");
+        let is_the_nodes_fault = match reason {
+            SpentReason::NotAcknowledged | SpentReason::NoProgress => true,
+            SpentReason::NodeLost | SpentReason::Failed(_) | SpentReason::Deferred(_) => false,
+        };
+        let Some(key) = self.unseat(id, reason)? else { return Ok(()) };
+        if is_the_nodes_fault {
+            let node = self.attempts.get(id).or_bug("an attempt that is spent is on record")?.node.clone();
+            self.strike(&node)?;
+        }
+        self.try_again(&key, message, false)
+    }
+
+    /// Takes the place of the attempt that counts from it; the job, which has no attempt then. `None` if it did not count.
+    fn unseat(&mut self, id: &AttemptId, reason: SpentReason) -> Result<Option<JobKey>, Bug> {
         let attempt = self.attempts.get_mut(id).or_bug("an attempt that is spent is on record")?;
         let key = attempt.key.clone();
         let job = self.jobs.get_mut(&key).or_bug("an attempt on record is at an open job")?;
         // Legal: its node says that it failed after it was spent for another reason.
         if job.current.as_ref() != Some(id) {
-            return Ok(());
+            return Ok(None);
         }
         attempt.state = match &reason {
-            SpentReason::Failed(_) => AttemptState::Failed,
+            SpentReason::Failed(_) | SpentReason::Deferred(_) => AttemptState::Failed,
             SpentReason::NotAcknowledged | SpentReason::NoProgress | SpentReason::NodeLost => AttemptState::Spent,
         };
         let node_id = attempt.node.clone();
@@ -257,17 +354,26 @@ impl Broker {
         job.current = None;
         job.waiting_since = self.now;
         let trace = job.submit.trace_id.clone();
-        let last = job.attempts.len() >= self.limits.attempts as usize;
         self.timers.set(Timer::Attempt(id.clone()), None);
-        let message = format!("every attempt was spent, the last one by this: {reason}");
         let (session, job) = (key.session.clone(), key.job.clone());
         self.report(Event::AttemptSpent { session, job, attempt: id.clone(), node: node_id, trace, reason });
-        if last {
-            self.finish(&key, JobEnd::Failed { code: FailureCode::NodeUnavailable, message })
-        } else {
-            self.queue.push_front(key.clone());
-            self.refresh_job(&key)
+        Ok(Some(key))
+    }
+
+    /// The job waits for its next attempt, after a rest if the last one failed, or has had its last.
+    fn try_again(&mut self, key: &JobKey, message: String, after_a_rest: bool) -> Result<(), Bug> {
+        let job = self.jobs.get(key).or_bug("a job that is tried again is open")?;
+        let failures = job.failures;
+        let has_had_its_last = job.attempts.len() >= self.limits.attempts as usize;
+        self.wait_for_a_node(key)?;
+        if has_had_its_last {
+            return self.finish(key, JobEnd::Failed { code: FailureCode::NodeUnavailable, message });
         }
+        if after_a_rest {
+            let until = self.now + self.rest(failures);
+            self.jobs.get_mut(key).or_bug("a job that rests is open")?.rests_until = Some(until);
+        }
+        self.refresh_job(key)
     }
 
     pub(super) fn attempt_timed_out(&mut self, id: &AttemptId) -> Result<(), Bug> {
@@ -287,14 +393,17 @@ impl Broker {
         } else if job.current.is_none() && self.wait_deadline(job) <= self.now {
             self.waited_too_long(key, "no node had room in time")
         } else {
+            // Its rest may be over: who waits is looked at after every timer.
             self.refresh_job(key)
         }
     }
 
     fn waited_too_long(&mut self, key: &JobKey, why: &str) -> Result<(), Bug> {
-        let (code, message) = match self.live_nodes.is_empty() {
-            true => (FailureCode::NoAvailableNode, format!("{why}: no node is connected")),
-            false => (FailureCode::QueueTimeout, why.to_owned()),
+        let deferred = self.jobs.get(key).and_then(|job| job.deferred.as_ref());
+        let (code, message) = match (self.live_nodes.is_empty(), deferred) {
+            (true, _) => (FailureCode::NoAvailableNode, format!("{why}: no node is connected")),
+            (false, None) => (FailureCode::QueueTimeout, why.to_owned()),
+            (false, Some(said)) => (FailureCode::QueueTimeout, format!("{why}, and the last said: {said}")),
         };
         self.finish(key, JobEnd::Failed { code, message })
     }
@@ -316,6 +425,8 @@ impl Broker {
             Some(_) => cap,
             None => cap.min(self.wait_deadline(job)),
         };
+        let rest = job.rests_until.filter(|until| *until > self.now);
+        let deadline = rest.map_or(deadline, |until| until.min(deadline));
         self.timers.set(Timer::Job(key.clone()), Some(deadline));
         Ok(())
     }

@@ -1,10 +1,11 @@
 //! The scheduler as a machine: what it knows and decides.
 //!
 //! - [`Broker`] (here): inputs, outputs, and which part answers what.
+//! - `admission`: who makes room when there is none, and how much one session may hold.
 //! - `sessions`: hello, resume, submits, acknowledgements, loss and forgetting of sessions.
 //! - `outbox`: the ordered, unacknowledged outcomes of one session.
 //! - `jobs`: open jobs, their attempts, and how each ends exactly once.
-//! - `dispatch`: the queue, the choice of a node, and the waits that end in a failure.
+//! - `dispatch`: the queue meets the nodes. `queue`: who waits, and whose turn it is. `trust`: who may be given work.
 //! - `nodes`: registration, liveness and traffic of the workers.
 //! - `timers`: one deadline per thing that has one.
 //! - `drain`: the orderly end.
@@ -13,6 +14,7 @@
 //! Invariant: a connection that the core has closed or lost is not in `connections`, so nothing that it still sends
 //! changes anything.
 
+mod admission;
 mod dispatch;
 mod drain;
 mod event;
@@ -20,8 +22,10 @@ mod ids;
 mod jobs;
 mod nodes;
 mod outbox;
+mod queue;
 mod sessions;
 mod timers;
+mod trust;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;
@@ -32,12 +36,15 @@ use halfopen_link::{By, ConnectionEnd};
 use halfopen_machine::{Bug, Machine, OrBug, ensure};
 
 pub use event::{Event, Gauges, SpentReason, outcome_name};
+pub(crate) use trust::doubled;
+
 pub use ids::{AttemptId, ConnectionId, Epoch, Generation, JobId, NodeId, SessionId, Token};
 
 use crate::core::config::{Limits, Timings};
 use ids::{IdGenerator, JobKey};
 use jobs::{Attempt, Job};
 use nodes::Node;
+use queue::Queue;
 use sessions::Session;
 use timers::{Timer, Timers};
 
@@ -155,13 +162,18 @@ pub struct Broker {
     epoch: Epoch,
     connections: BTreeMap<ConnectionId, Owner>,
     sessions: BTreeMap<SessionId, Session>,
+    /// Sessions that could make room for another, the longest absent first.
+    idle_absent: BTreeSet<(Instant, SessionId)>,
+    /// When a bound was last told of.
+    warned: BTreeMap<&'static str, Instant>,
     nodes: BTreeMap<NodeId, Node>,
     /// Open jobs; a job that has its outcome is not here.
     jobs: BTreeMap<JobKey, Job>,
+    jobs_opened: u64,
     /// Every attempt at an open job, spent ones included.
     attempts: BTreeMap<AttemptId, Attempt>,
-    /// Open jobs without a current attempt, in the order in which they will be assigned.
-    queue: VecDeque<JobKey>,
+    /// Open jobs without a current attempt.
+    queue: Queue,
     /// Attempts whose result was taken, so that a node that asks again hears the same; bounded.
     winners: VecDeque<AttemptId>,
     /// Nodes with a connection, and since when there has been one at all, or none.
@@ -194,10 +206,13 @@ impl Broker {
             epoch,
             connections: BTreeMap::new(),
             sessions: BTreeMap::new(),
+            idle_absent: BTreeSet::new(),
+            warned: BTreeMap::new(),
             nodes: BTreeMap::new(),
             jobs: BTreeMap::new(),
+            jobs_opened: 0,
             attempts: BTreeMap::new(),
-            queue: VecDeque::new(),
+            queue: Queue::default(),
             winners: VecDeque::new(),
             live_nodes: BTreeSet::new(),
             liveness_changed: now,
@@ -226,6 +241,7 @@ impl Broker {
             connected_nodes: self.live_nodes.len(),
             open_connections: self.connections.len(),
             known_sessions: self.sessions.len(),
+            benched_nodes: self.live_nodes.iter().filter(|id| self.is_benched(id)).count(),
             known_nodes: self.nodes.len(),
             open_jobs: self.jobs.len(),
             queued_jobs: self.queue.len(),
@@ -236,6 +252,10 @@ impl Broker {
             outbox_bytes: self.outbox_bytes,
             buffered_bytes: self.job_bytes + self.outbox_bytes,
         }
+    }
+
+    fn is_benched(&self, node: &NodeId) -> bool {
+        self.nodes.get(node).is_some_and(|node| node.trust.is_benched(self.now))
     }
 
     fn opened(&mut self, connection: ConnectionId, leg: Leg, token: Token) -> Result<(), Bug> {
@@ -255,6 +275,8 @@ impl Broker {
             Timer::Job(key) => self.job_timed_out(&key),
             Timer::Attempt(attempt) => self.attempt_timed_out(&attempt),
             Timer::Node(node) => self.node_timed_out(&node),
+            // Every job that waits is looked at after every timer.
+            Timer::Held(_) => Ok(()),
             Timer::Grace => self.grace_is_over(),
         }
     }

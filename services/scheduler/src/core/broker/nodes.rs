@@ -3,15 +3,17 @@
 //! Invariant: a node is in `live_nodes` exactly while it has a connection.
 
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 use halfopen_link::close::code;
-use halfopen_link::message::{FromNode, ToNode};
+use halfopen_link::message::{FromNode, ToNode, WorkFailure};
 use halfopen_link::{By, ConnectionEnd};
 use halfopen_machine::{Bug, OrBug, ensure};
 
 use super::event::{Event, SpentReason};
 use super::ids::{AttemptId, ConnectionId, Generation, JobKey, NodeId, Token};
 use super::timers::Timer;
+use super::trust::Trust;
 use super::{Broker, CloseFrame, Leg, Output, Owner};
 
 /// A worker.
@@ -23,6 +25,9 @@ pub(super) struct Node {
     pub(super) capacity: usize,
     /// Current attempts: the slots in use.
     pub(super) running: BTreeSet<AttemptId>,
+    pub(super) trust: Trust,
+    /// When the last connection ended; meaningful while there is none.
+    pub(super) absent_since: Instant,
 }
 
 impl Broker {
@@ -53,8 +58,9 @@ impl Broker {
                         self.at_work(&node, &job_id, &attempt_id);
                         Ok(())
                     }
-                    FromNode::JobResult { job_id, attempt_id, ok, text } => {
-                        self.result(connection, &node, job_id, attempt_id, if ok { Ok(text) } else { Err(text) })
+                    FromNode::JobResult { job_id, attempt_id, ok, text, retry, retry_after_ms } => {
+                        let result = if ok { Ok(text) } else { Err(WorkFailure::read(text, retry, retry_after_ms)) };
+                        self.result(connection, &node, job_id, attempt_id, result)
                     }
                 }
             }
@@ -91,7 +97,7 @@ impl Broker {
             }
             Some((_, false, Some(_))) => return self.close(connection, code::WRONG_TOKEN, By::Us, "wrong token"),
             Some((_, false, None)) | None => {
-                if self.nodes.len() >= self.limits.nodes {
+                if !self.make_room_for_node()? {
                     return self.close(connection, code::TRY_LATER, By::Us, "too many nodes");
                 }
                 self.create_node(connection)?
@@ -120,7 +126,15 @@ impl Broker {
         while self.nodes.contains_key(&id) {
             id = self.ids.node();
         }
-        let node = Node { token, generation: Generation(0), attached: None, capacity: 0, running: BTreeSet::new() };
+        let node = Node {
+            token,
+            generation: Generation(0),
+            attached: None,
+            capacity: 0,
+            running: BTreeSet::new(),
+            trust: Trust::default(),
+            absent_since: self.now,
+        };
         self.nodes.insert(id.clone(), node);
         Ok(id)
     }
@@ -142,6 +156,7 @@ impl Broker {
         let node = self.nodes.get_mut(id).or_bug("a connection on record is of a node that is known")?;
         ensure(node.generation == generation, "a connection on record is the latest of its node")?;
         node.attached.take().or_bug("a node whose connection is on record is present")?;
+        node.absent_since = self.now;
         let running = std::mem::take(&mut node.running);
         self.report(Event::NodeLost { node: id.clone(), generation, end });
         self.heard(id)?;
@@ -149,8 +164,7 @@ impl Broker {
         if self.live_nodes.is_empty() {
             self.liveness_changed = self.now;
         }
-        // From the youngest to the oldest: each goes to the front of the queue.
-        for attempt in running.iter().rev() {
+        for attempt in &running {
             self.spend(attempt, SpentReason::NodeLost)?;
         }
         self.refresh_waiting()
@@ -160,11 +174,7 @@ impl Broker {
         let node = self.nodes.get(id).or_bug("a node's timer ends with the node")?;
         match node.attached {
             Some(connection) => self.close(connection, code::INTERNAL, By::Timeout, "no heartbeat"),
-            None => {
-                self.nodes.remove(id);
-                self.report(Event::NodeForgotten { node: id.clone() });
-                Ok(())
-            }
+            None => self.forget_node(id),
         }
     }
 

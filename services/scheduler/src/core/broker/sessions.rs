@@ -14,7 +14,6 @@ use super::jobs::{fits, weight};
 use super::outbox::{AckBeyondSent, Entry, Expired, JobEnd, Outbox};
 use super::timers::Timer;
 use super::{Broker, Leg, Output, Owner, take_from};
-use crate::config::Limits;
 
 /// A user's session.
 #[derive(Debug)]
@@ -23,7 +22,7 @@ pub(super) struct Session {
     generation: Generation,
     pub(super) attached: Option<Attached>,
     /// When the last connection ended; meaningful while `attached` is `None`.
-    absent_since: Instant,
+    pub(super) absent_since: Instant,
     /// The client has said goodbye: once everything is acknowledged, or the connection gone, the session is forgotten.
     leaving: bool,
     pub(super) outbox: Outbox,
@@ -139,7 +138,7 @@ impl Broker {
     }
 
     fn create_session(&mut self, connection: ConnectionId) -> Result<(), Bug> {
-        if self.sessions.len() >= self.limits.sessions {
+        if !self.make_room_for_session()? {
             return self.close(connection, code::TRY_LATER, By::Us, "too many sessions");
         }
         let mut id = self.ids.session();
@@ -191,9 +190,14 @@ impl Broker {
             return self.close(connection, code::TRY_LATER, By::Us, "too many unsettled jobs");
         }
         let bytes = weight(&submit);
-        if session.job_bytes + session.outbox.bytes() + bytes > self.limits.session_bytes {
+        let held = session.held_bytes() + bytes;
+        if held > self.allowance() {
+            if held <= self.limits.session_bytes {
+                self.warn("total_bytes");
+            }
             return self.close(connection, code::TRY_LATER, By::Us, "too many unsettled bytes");
         }
+        let session = self.sessions.get_mut(id).or_bug(KNOWN)?;
         session.open_jobs.insert(job.clone());
         session.job_bytes += bytes;
         let trace = submit.trace_id.clone();
@@ -262,13 +266,15 @@ impl Broker {
         session.outbox.push(key.job.clone(), trace, outcome, self.now);
         self.outbox_bytes += session.outbox.bytes() - before;
         self.undelivered += 1;
-        match session.connection() {
+        let (held, connection) = (session.outbox.bytes(), session.connection());
+        let is_beyond = held > self.allowance();
+        match connection {
             None => {
                 self.undelivered_to_absent += 1;
                 self.expire_beyond(&key.session)?;
             }
             // What it has not acknowledged is kept for it, within the same bound.
-            Some(connection) if session.outbox.bytes() > self.limits.session_bytes => {
+            Some(connection) if is_beyond => {
                 self.close(connection, code::TRY_LATER, By::Us, "not reading")?;
             }
             Some(_) => {}
@@ -278,8 +284,8 @@ impl Broker {
 
     /// Keeps no more for an absent session than the bounds allow.
     fn expire_beyond(&mut self, id: &SessionId) -> Result<(), Bug> {
-        let Limits { results_kept, session_bytes, .. } = self.limits;
-        self.expire(id, |outbox| outbox.expire_beyond(results_kept, session_bytes))
+        let (results_kept, allowance) = (self.limits.results_kept, self.allowance());
+        self.expire(id, |outbox| outbox.expire_beyond(results_kept, allowance))
     }
 
     fn expire(&mut self, id: &SessionId, expire: impl FnOnce(&mut Outbox) -> Vec<Expired>) -> Result<(), Bug> {
@@ -367,10 +373,11 @@ impl Broker {
         Ok(())
     }
 
-    fn forget_session(&mut self, id: &SessionId) -> Result<(), Bug> {
+    pub(super) fn forget_session(&mut self, id: &SessionId) -> Result<(), Bug> {
         self.end_open_jobs(id, "the session was forgotten")?;
         self.timers.set(Timer::Session(id.clone()), None);
         let session = self.sessions.remove(id).or_bug("a session is forgotten once")?;
+        self.idle_absent.remove(&(session.absent_since, id.clone()));
         take_from(&mut self.undelivered, session.outbox.len())?;
         take_from(&mut self.undelivered_to_absent, session.outbox.len())?;
         take_from(&mut self.outbox_bytes, session.outbox.bytes())?;
@@ -386,7 +393,7 @@ impl Broker {
                 let owed = attached.ack_owed_since.is_some_and(|since| since + self.timings.ack_timeout <= self.now);
                 if owed {
                     self.close(connection, code::INTERNAL, By::Timeout, "no acknowledgement")?;
-                } else if is_idle(session) && attached.last_data + self.timings.idle_timeout <= self.now {
+                } else if session.is_idle() && attached.last_data + self.timings.idle_timeout <= self.now {
                     self.close(connection, code::NORMAL, By::Us, "idle")?;
                 }
             }
@@ -405,12 +412,13 @@ impl Broker {
 
     /// Sets the session's next deadline after anything about it has changed.
     fn refresh_session(&mut self, id: &SessionId) {
+        self.note_idleness(id);
         // Legal: its connection was closed on the way here, and a session that was leaving goes with its connection.
         let Some(session) = self.sessions.get(id) else { return };
         let deadline = match &session.attached {
             Some(attached) => {
                 let ack = attached.ack_owed_since.map(|since| since + self.timings.ack_timeout);
-                let idle = is_idle(session).then(|| attached.last_data + self.timings.idle_timeout);
+                let idle = session.is_idle().then(|| attached.last_data + self.timings.idle_timeout);
                 ack.into_iter().chain(idle).min()
             }
             None => {
@@ -426,11 +434,6 @@ impl Broker {
     fn complain(&mut self, connection: ConnectionId, short: &str, sentence: &str) {
         self.tell_session(connection, ToSession::Error { code: short.to_owned(), message: sentence.to_owned() });
     }
-}
-
-/// Nothing is outstanding in either direction.
-fn is_idle(session: &Session) -> bool {
-    session.open_jobs.is_empty() && session.outbox.is_empty()
 }
 
 /// Rules that hold for every connection on record.

@@ -19,6 +19,8 @@ pub(crate) enum Timer {
     Attempt(AttemptId),
     /// A node: its silence, or the forgetting of its identity.
     Node(NodeId),
+    /// A node that is given no work: the end of that.
+    Held(NodeId),
     /// The end of the grace period.
     Grace,
 }

@@ -2,9 +2,9 @@
 //!
 //! - [`Node`] (here): connecting, registering, heartbeats, leaving.
 //! - `state`: the work that runs, and the results that the scheduler has not acknowledged.
-//! - [`sse`]: the events of a gateway that does the work.
+//! - `refusal`: what a gateway that does not do the work means by it.
 
-pub(crate) mod sse;
+mod refusal;
 mod state;
 
 use std::collections::VecDeque;
@@ -12,9 +12,10 @@ use std::time::{Duration, Instant};
 
 use halfopen_link::ConnectionEnd;
 use halfopen_link::close::code;
-use halfopen_link::message::{FromNode, ToNode};
+use halfopen_link::message::{FromNode, ToNode, WorkFailure};
 use halfopen_machine::{Bug, Machine};
 
+pub(crate) use refusal::Refusal;
 use state::NodeState;
 pub(crate) use state::{Assignment, WorkId};
 
@@ -55,7 +56,7 @@ pub(crate) enum Input {
     /// The connection has ended, and its socket is closed.
     Lost(ConnectionEnd),
     /// A piece of work has come to its end.
-    Finished(WorkId, Result<String, String>),
+    Finished(WorkId, Result<String, WorkFailure>),
     /// The service is told to stop.
     Shutdown,
 }
@@ -289,8 +290,8 @@ impl Node {
         Ok(())
     }
 
-    fn finished(&mut self, work: WorkId, result: Result<String, String>) {
-        let outputs = self.state.finished(work, result);
+    fn finished(&mut self, work: WorkId, result: Result<String, WorkFailure>, now: Instant) {
+        let outputs = self.state.finished(work, result, now);
         match self.connection {
             Connection::Registered { .. } => self.outputs.extend(outputs),
             // The result is kept, and sent with the next registration.
@@ -359,7 +360,7 @@ impl Machine for Node {
             Input::Malformed(detail) => self.close(code::INVALID, &detail, None)?,
             Input::Overflowed => self.close(code::TRY_LATER, "the scheduler does not read", None)?,
             Input::Lost(end) => self.lost(end, now)?,
-            Input::Finished(work, result) => self.finished(work, result),
+            Input::Finished(work, result) => self.finished(work, result, now),
             Input::Shutdown => self.shut_down(now)?,
         }
         self.leave_if_done(now)

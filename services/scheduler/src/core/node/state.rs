@@ -3,10 +3,12 @@
 //! Invariant: a result is forgotten only when the scheduler has acknowledged it, or when there are more than are kept.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
 
-use halfopen_link::message::{FromNode, ToNode};
+use halfopen_link::message::{FromNode, Retry, ToNode, WorkFailure};
 
 use super::{Event, NodeGauges, Output};
+use crate::core::broker::doubled;
 
 /// An attempt as the scheduler assigned it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +44,9 @@ pub(super) struct NodeState {
     unacknowledged: VecDeque<Unacknowledged>,
     /// The node is stopping: it finishes what runs, and begins nothing new.
     leaving: bool,
+    /// How often in a row the scheduler was told that nothing can be asked now, and until when.
+    deferrals: u32,
+    deferred_until: Option<Instant>,
 }
 
 /// A result, with its job's trace for the log.
@@ -78,6 +83,8 @@ impl NodeState {
             running: BTreeMap::new(),
             unacknowledged: VecDeque::new(),
             leaving: false,
+            deferrals: 0,
+            deferred_until: None,
         }
     }
 
@@ -118,10 +125,32 @@ impl NodeState {
     }
 
     /// A piece of work has come to its end.
-    pub(crate) fn finished(&mut self, work: WorkId, result: Result<String, String>) -> Vec<Output> {
+    pub(crate) fn finished(&mut self, work: WorkId, result: Result<String, WorkFailure>, now: Instant) -> Vec<Output> {
         // Legal: the work was stopped at the very moment of its end.
         let Some(assignment) = self.running.remove(&work) else { return Vec::new() };
+        let result = match result {
+            Ok(text) => {
+                (self.deferrals, self.deferred_until) = (0, None);
+                Ok(text)
+            }
+            Err(failure) if failure.retry == Retry::Later => Err(self.defer(failure, now)),
+            Err(failure) => Err(failure),
+        };
         self.keep(assignment, result)
+    }
+
+    /// Says how long nothing can be asked, where who refused has not said it: longer each time. What was asked together and is
+    /// refused together is refused once.
+    fn defer(&mut self, failure: WorkFailure, now: Instant) -> WorkFailure {
+        if let Some(until) = self.deferred_until.filter(|until| *until > now)
+            && failure.after.is_none()
+        {
+            return WorkFailure { after: Some(until.saturating_duration_since(now)), ..failure };
+        }
+        let after = failure.after.unwrap_or_else(|| doubled(FIRST_DEFERRAL, self.deferrals, LONGEST_DEFERRAL));
+        self.deferrals = self.deferrals.saturating_add(1);
+        self.deferred_until = Some(now + after);
+        WorkFailure { after: Some(after), ..failure }
     }
 
     /// A `job_progress` for each piece of work that runs.
@@ -149,7 +178,8 @@ impl NodeState {
             outputs.push(Output::Event(Event::JobLeftAlone { job_id, attempt_id, trace_id }));
             return outputs;
         } else if self.running.len() >= self.most_running {
-            outputs.extend(self.keep(assignment, Err("the node is full".to_owned())));
+            let full = WorkFailure { retry: Retry::Later, ..WorkFailure::again("the node is full") };
+            outputs.extend(self.keep(assignment, Err(full)));
             return outputs;
         } else {
             let work = WorkId(self.next);
@@ -182,11 +212,19 @@ impl NodeState {
         vec![Output::Event(Event::ResultAcknowledged { job_id, attempt_id, trace_id, accepted })]
     }
 
-    fn keep(&mut self, assignment: Assignment, result: Result<String, String>) -> Vec<Output> {
+    fn keep(&mut self, assignment: Assignment, result: Result<String, WorkFailure>) -> Vec<Output> {
         let Assignment { job_id, attempt_id, trace_id, .. } = assignment;
         let ok = result.is_ok();
-        let text = result.unwrap_or_else(|error| error);
-        let message = FromNode::JobResult { job_id: job_id.clone(), attempt_id: attempt_id.clone(), ok, text };
+        let (text, retry, after) = match result {
+            Ok(text) => (text, None, None),
+            // What is absent means "again", to every scheduler.
+            Err(WorkFailure { error, retry, after }) => {
+                (error, Some(retry).filter(|retry| *retry != Retry::Again), after)
+            }
+        };
+        let retry_after_ms = after.map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
+        let (job, attempt) = (job_id.clone(), attempt_id.clone());
+        let message = FromNode::JobResult { job_id: job, attempt_id: attempt, ok, text, retry, retry_after_ms };
         self.unacknowledged.push_back(Unacknowledged { message: message.clone(), trace_id: trace_id.clone() });
         let mut outputs = vec![Output::Event(Event::JobDone { job_id, attempt_id, trace_id, ok })];
         if self.unacknowledged.len() > self.results_kept {
@@ -197,15 +235,47 @@ impl NodeState {
     }
 }
 
+/// How long nothing is asked of a gateway that is away and does not say how long; doubled each time it still is.
+const FIRST_DEFERRAL: Duration = Duration::from_millis(500);
+const LONGEST_DEFERRAL: Duration = Duration::from_secs(10);
+
 #[cfg(test)]
 mod tests {
+    use halfopen_machine::testing::start as now;
+
     use super::*;
+
+    #[test]
+    fn what_cannot_be_asked_now_waits_longer_each_time_until_something_is_done() {
+        let mut node = NodeState::new(4, 100);
+        let mut at = now();
+        let deferred = |node: &mut NodeState, at: Instant, after: Option<Duration>| {
+            let work = start(node, "job", &format!("att-{}", node.next));
+            let failure = WorkFailure { error: "away".to_owned(), retry: Retry::Later, after };
+            match &sends(node.finished(work, Err(failure), at))[..] {
+                [FromNode::JobResult { ok: false, retry: Some(Retry::Later), retry_after_ms: Some(after), .. }] => {
+                    *after
+                }
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(deferred(&mut node, at, None), 500);
+        assert_eq!(deferred(&mut node, at + Duration::from_millis(200), None), 300, "asked together, refused together");
+        for expected in [1000, 2000, 4000, 8000, 10_000, 10_000] {
+            at += Duration::from_secs(20);
+            assert_eq!(deferred(&mut node, at, None), expected);
+        }
+        assert_eq!(deferred(&mut node, at, Some(Duration::from_secs(33))), 33_000, "who says when is believed");
+        let work = start(&mut node, "job", "att-good");
+        node.finished(work, Ok("hallo".to_owned()), at);
+        assert_eq!(deferred(&mut node, at, None), 500);
+    }
 
     #[test]
     fn a_result_is_kept_and_sent_again_until_it_is_acknowledged() {
         let mut node = NodeState::new(1, 10);
         let work = start(&mut node, "job-1", "att-1");
-        let sent = sends(node.finished(work, Ok("hallo".to_owned())));
+        let sent = sends(node.finished(work, Ok("hallo".to_owned()), now()));
         assert_eq!(sends(node.registered()), sent, "again after reconnecting");
         assert_eq!(sends(node.registered()), sent, "and again");
         let said = node.received(ack("job-1", "att-1", true));
@@ -217,7 +287,7 @@ mod tests {
     fn a_refused_result_is_forgotten_as_well() {
         let mut node = NodeState::new(1, 10);
         let work = start(&mut node, "job-1", "att-1");
-        node.finished(work, Err("no".to_owned()));
+        node.finished(work, Err(WorkFailure::again("no")), now());
         node.received(ack("job-1", "att-1", false));
         assert_eq!(node.registered(), []);
         assert_eq!(node.received(ack("job-1", "att-1", false)), [], "a second acknowledgement is no news");
@@ -229,7 +299,7 @@ mod tests {
         let work = start(&mut node, "job-1", "att-1");
         let outputs = node.received(cancel("job-1", "att-1"));
         assert_eq!(outputs[0], Output::Stop(work));
-        assert_eq!(node.finished(work, Ok("late".to_owned())), []);
+        assert_eq!(node.finished(work, Ok("late".to_owned()), now()), []);
         assert_eq!(node.received(cancel("job-1", "att-1")), []);
     }
 
@@ -247,7 +317,7 @@ mod tests {
         let work = start(&mut node, "job-1", "att-1");
         let outputs = node.received(assign("job-1", "att-2"));
         assert!(!outputs.iter().any(|output| matches!(output, Output::Start(..))), "{outputs:?}");
-        let sent = sends(node.finished(work, Ok("hallo".to_owned())));
+        let sent = sends(node.finished(work, Ok("hallo".to_owned()), now()));
         let [FromNode::JobResult { attempt_id, .. }] = &sent[..] else { panic!("{sent:?}") };
         assert_eq!(attempt_id, "att-2");
     }
@@ -270,7 +340,7 @@ mod tests {
         assert!(!outputs.iter().any(|output| matches!(output, Output::Start(..))), "{outputs:?}");
         assert!(matches!(&sends(outputs)[..], [FromNode::JobAck { .. }]));
         assert!(!node.is_idle());
-        node.finished(work, Ok("hallo".to_owned()));
+        node.finished(work, Ok("hallo".to_owned()), now());
         assert!(!node.is_idle(), "the result is not acknowledged");
         node.received(ack("job-1", "att-1", true));
         assert!(node.is_idle());
@@ -281,7 +351,7 @@ mod tests {
         let mut node = NodeState::new(1, 2);
         for number in 0..5 {
             let work = start(&mut node, &format!("job-{number}"), &format!("att-{number}"));
-            let told = node.finished(work, Ok(String::new()));
+            let told = node.finished(work, Ok(String::new()), now());
             let forgotten = |output: &Output| matches!(output, Output::Event(Event::ResultForgotten { .. }));
             assert_eq!(told.iter().any(forgotten), number >= 2, "{number}");
         }

@@ -361,7 +361,7 @@ impl Model {
             Step::Finish { pick, ok } => {
                 if let Some(index) = pick.checked_rem(self.at_work.len()) {
                     let work = self.at_work.swap_remove(index);
-                    let result = if ok { Ok("text".to_owned()) } else { Err("no".to_owned()) };
+                    let result = if ok { Ok("text".to_owned()) } else { Err(WorkFailure::again("no")) };
                     self.fixture.handle(Input::Finished(work, result));
                 }
             }

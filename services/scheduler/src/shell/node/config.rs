@@ -6,6 +6,7 @@ use halfopen_health::{BadProbe, ProbeConfig, Target};
 use halfopen_link::LinkConfig;
 use halfopen_link::config::BadSetting;
 use hyper::Uri;
+use hyper::header::HeaderValue;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -20,6 +21,9 @@ pub struct NodeConfig {
     pub scheduler: String,
     /// Jobs worked on at a time.
     pub capacity: u32,
+    /// The environment variable that holds the key which the scheduler asks nodes for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_env: Option<String>,
     /// Who does the work.
     pub worker: WorkerConfig,
     /// From one heartbeat to the next; the scheduler gives up on a node after three.
@@ -51,6 +55,7 @@ impl Default for NodeConfig {
         Self {
             scheduler: "127.0.0.1:5010".to_owned(),
             capacity: 1,
+            key_env: None,
             worker: WorkerConfig::default(),
             heartbeat_interval: Duration::from_secs(5),
             progress_interval: Duration::from_secs(10),
@@ -84,6 +89,9 @@ pub enum WorkerConfig {
 pub struct GatewayConfig {
     /// As `http://host:port`, with or without a path before `/v1`.
     pub base_url: String,
+    /// The environment variable that holds the key which the gateway asks its clients for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_key_env: Option<String>,
     /// The model to ask for.
     #[serde(default = "default_model")]
     pub model: String,
@@ -112,6 +120,7 @@ impl GatewayConfig {
     pub fn new(base_url: impl Into<String>) -> Self {
         Self {
             base_url: base_url.into(),
+            api_key_env: None,
             model: default_model(),
             connect_timeout: default_gateway_connect(),
             idle_timeout: default_gateway_idle(),
@@ -151,6 +160,16 @@ fn default_gateway_idle() -> Duration {
     Duration::from_secs(45)
 }
 
+/// `Authorization: Bearer` with the key in this variable.
+pub(crate) fn bearer(variable: Option<&str>) -> Result<Option<HeaderValue>, NodeConfigError> {
+    let Some(variable) = variable else { return Ok(None) };
+    let wrong = || NodeConfigError::Key(variable.to_owned());
+    let key = std::env::var(variable).ok().filter(|key| !key.trim().is_empty()).ok_or_else(wrong)?;
+    let mut value = HeaderValue::from_str(&format!("Bearer {}", key.trim())).map_err(|_| wrong())?;
+    value.set_sensitive(true);
+    Ok(Some(value))
+}
+
 impl NodeConfig {
     /// The part that the node's machine lives by.
     pub(crate) fn settings(&self) -> NodeSettings {
@@ -188,8 +207,10 @@ impl NodeConfig {
             ("connect_timeout", self.connect_timeout),
             ("hello_timeout", self.hello_timeout),
         ];
+        bearer(self.key_env.as_deref())?;
         if let WorkerConfig::Gateway(gateway) = &self.worker {
             gateway.endpoint()?;
+            bearer(gateway.api_key_env.as_deref())?;
             if let Some(probe) = &gateway.probe {
                 gateway.health()?;
                 probe.validate().map_err(NodeConfigError::Probe)?;
@@ -242,6 +263,9 @@ pub enum NodeConfigError {
     /// Not a plain HTTP address.
     #[error("accept `worker.base_url` = {0:?}: it must be http://host:port")]
     BaseUrl(String),
+    /// A variable that holds no key.
+    #[error("take a key from the environment variable {0}, which is not set, empty, or holds what no header can carry")]
+    Key(String),
     /// A setting of the gateway's prober.
     #[error("accept `worker.probe`: {0}")]
     Probe(BadProbe),
@@ -265,6 +289,7 @@ impl NodeConfigError {
             Self::Zero(name) | Self::TooLong(name) => vec![(*name).to_owned()],
             Self::Scheduler(_) => vec!["scheduler".to_owned()],
             Self::BaseUrl(_) => vec!["worker.base_url".to_owned()],
+            Self::Key(_) => vec!["key_env".to_owned(), "worker.api_key_env".to_owned()],
             Self::Probe(bad) => vec![format!("worker.probe.{}", bad.setting())],
             Self::Link(BadSetting { setting, .. }) => vec![format!("link.{setting}")],
         }

@@ -13,14 +13,16 @@ use halfopen_link::{ConnectionEnd, LinkConfig, Metered, Outbox};
 use halfopen_machine::shell::Shell;
 use halfopen_machine::{Bug, OrBug};
 use halfopen_net::TcpStream;
+use hyper::header::AUTHORIZATION;
 use thiserror::Error;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Error as WebSocketError;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 use tokio_util::sync::CancellationToken;
 
 use super::TARGET;
-use super::config::NodeConfig;
+use super::config::{NodeConfig, bearer};
 use super::worker_pool::WorkerPool;
 use crate::core::node::{Event, Input, Node, NodeGauges, Output};
 
@@ -272,7 +274,11 @@ async fn connect(config: NodeConfig) -> Result<WebSocketStream<Metered<TcpStream
         let stream = TcpStream::connect(config.scheduler.as_str()).await.map_err(ConnectError::Tcp)?;
         stream.set_nodelay(true).map_err(ConnectError::Tcp)?;
         let url = format!("ws://{}/ws/node", config.scheduler);
-        let (socket, _) = client_async_with_config(url, Metered::new(stream), Some(config.link.websocket()))
+        let mut request = url.into_client_request().map_err(|error| ConnectError::Upgrade(Box::new(error)))?;
+        if let Ok(Some(authorization)) = bearer(config.key_env.as_deref()) {
+            request.headers_mut().insert(AUTHORIZATION, authorization);
+        }
+        let (socket, _) = client_async_with_config(request, Metered::new(stream), Some(config.link.websocket()))
             .await
             .map_err(|error| ConnectError::Upgrade(Box::new(error)))?;
         Ok(socket)

@@ -2,14 +2,18 @@
 //! its answer is not wanted any more.
 
 use std::pin::pin;
+use std::time::Duration;
 
 use bytes::Bytes;
 use halfopen_health::{Miss, Verdict, wait_until_ready};
+use halfopen_link::message::WorkFailure;
 use halfopen_machine::Bug;
 use halfopen_net::TcpStream;
+use halfopen_upstream::retry_after;
+use halfopen_upstream::sse::{EventTooLarge, SseParser};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
-use hyper::header::{ACCEPT, CONTENT_TYPE, HOST};
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HOST, HeaderMap, HeaderName, RETRY_AFTER};
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
@@ -17,9 +21,8 @@ use thiserror::Error;
 use tokio::time::{sleep, timeout};
 
 use super::TARGET;
-use super::config::{GatewayConfig, WorkerConfig};
-use crate::core::node::Assignment;
-use crate::core::node::sse::{EventReader, EventTooLong};
+use super::config::{GatewayConfig, WorkerConfig, bearer};
+use crate::core::node::{Assignment, Refusal};
 
 /// Why a gateway's answer is no translation.
 #[derive(Debug, Error)]
@@ -35,17 +38,32 @@ pub(crate) enum GatewayError {
     #[error("ask the gateway")]
     Request,
     #[error("have the gateway accept the request: it said {0}")]
-    Status(StatusCode),
+    Status(StatusCode, Option<Duration>),
     #[error("hear from the gateway in time")]
     Silent,
     #[error("read the gateway's answer to its end")]
     Truncated,
     #[error(transparent)]
-    EventTooLong(#[from] EventTooLong),
+    TooLarge(#[from] EventTooLarge),
     #[error("understand the gateway's event")]
     Malformed,
-    #[error("have the gateway finish: {0}")]
-    Reported(String),
+    #[error("have the gateway finish: {message}")]
+    Reported { code: String, message: String },
+}
+
+impl GatewayError {
+    /// What the scheduler is told, which decides about another attempt.
+    pub(crate) fn told(&self) -> WorkFailure {
+        let refusal = match self {
+            Self::Connect(_) | Self::ConnectTimeout | Self::NotReady(_) => Refusal::Absent,
+            Self::Status(status, after) => Refusal::Status { status: status.as_u16(), after: *after },
+            Self::Reported { code, .. } => Refusal::Reported { code: code.clone() },
+            Self::Address | Self::Request | Self::Silent | Self::Truncated | Self::TooLarge(_) | Self::Malformed => {
+                Refusal::Broken
+            }
+        };
+        refusal.told(format!("failed to {self}"))
+    }
 }
 
 /// Asks for one translation and reads the answer to its end.
@@ -58,15 +76,23 @@ pub(crate) async fn translate(config: &GatewayConfig, assignment: &Assignment) -
             connect(config, &address).await?
         }
     };
-    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|_| GatewayError::Request)?;
-    let request = Request::builder()
+    let (sender, connection) = http1::Builder::new()
+        .max_buf_size(HEAD_BYTES)
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(|_| GatewayError::Request)?;
+    let authorization = bearer(config.api_key_env.as_deref()).map_err(|_| GatewayError::Address)?;
+    let mut request = Request::builder()
         .method(Method::POST)
         .uri(path)
         .header(HOST, address)
         .header(CONTENT_TYPE, "application/json")
-        .header(ACCEPT, "text/event-stream")
-        .body(Full::new(Bytes::from(question(&config.model, assignment))))
-        .map_err(|_| GatewayError::Request)?;
+        .header(ACCEPT, "text/event-stream");
+    if let Some(authorization) = authorization {
+        request = request.header(AUTHORIZATION, authorization);
+    }
+    let request =
+        request.body(Full::new(Bytes::from(question(&config.model, assignment)))).map_err(|_| GatewayError::Request)?;
     let mut answer = pin!(ask(sender, request, config));
     let mut connection = pin!(connection);
     tokio::select! {
@@ -125,10 +151,10 @@ async fn ask(
         .map_err(|_| GatewayError::Silent)?
         .map_err(|_| GatewayError::Request)?;
     if response.status() != StatusCode::OK {
-        return Err(GatewayError::Status(response.status()));
+        return Err(GatewayError::Status(response.status(), asked_to_wait(response.headers())));
     }
     let mut body = response.into_body();
-    let mut events = EventReader::default();
+    let (mut parser, mut events) = (SseParser::new(LONGEST_EVENT), Vec::new());
     let mut completion = Completion::default();
     loop {
         // Heartbeats are bytes as well: silence is the absence of both.
@@ -136,13 +162,24 @@ async fn ask(
         let frame = frame.ok_or(GatewayError::Truncated)?.map_err(|_| GatewayError::Truncated)?;
         // Trailers are no part of the answer.
         let Ok(bytes) = frame.into_data() else { continue };
-        for event in events.push(&bytes)? {
-            if completion.take(&event)? {
+        let whole = parser.push(&bytes, &mut events);
+        for event in events.drain(..) {
+            if completion.take(&event.data)? {
                 return Ok(completion.text);
             }
         }
+        whole?;
     }
 }
+
+/// How long the answer asks to wait.
+fn asked_to_wait(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let exact = text(&RETRY_AFTER_MS).and_then(retry_after::read_ms);
+    exact.or_else(|| retry_after::read(text(&RETRY_AFTER)?, text(&DATE)))
+}
+
+const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
 
 fn question(model: &str, assignment: &Assignment) -> String {
     let Assignment { src_lang, tgt_lang, text, .. } = assignment;
@@ -169,13 +206,15 @@ impl Completion {
     /// Takes an event's data; true when it was the last. The end counts only after a finish reason: an upstream that
     /// was cut off must not pass for a short answer.
     fn take(&mut self, data: &str) -> Result<bool, GatewayError> {
-        if data == "[DONE]" {
+        if data.trim() == "[DONE]" {
             return if self.finished { Ok(true) } else { Err(GatewayError::Truncated) };
         }
         let event: Value = serde_json::from_str(data).map_err(|_| GatewayError::Malformed)?;
-        if let Some(error) = event.get("error") {
-            let message = error.get("message").and_then(Value::as_str).unwrap_or("an error without a message");
-            return Err(GatewayError::Reported(message.chars().take(LONGEST_ERROR).collect()));
+        if let Some(error) = event.get("error").filter(|error| !error.is_null()) {
+            let text = |name: &str| error.get(name).and_then(Value::as_str).or(error.as_str());
+            let message = text("message").unwrap_or("an error without a message").chars().take(LONGEST_ERROR).collect();
+            let code = error.get("code").and_then(Value::as_str).unwrap_or_default().to_owned();
+            return Err(GatewayError::Reported { code, message });
         }
         let choice = &event["choices"][0];
         if let Some(piece) = choice["delta"]["content"].as_str() {
@@ -183,23 +222,28 @@ impl Completion {
         }
         self.finished |= choice["finish_reason"].is_string();
         if self.text.len() > LONGEST_ANSWER {
-            return Err(GatewayError::EventTooLong(EventTooLong));
+            return Err(EventTooLarge { limit_bytes: LONGEST_ANSWER }.into());
         }
         Ok(false)
     }
 }
 
+/// The largest head of an answer, bytes.
+const HEAD_BYTES: usize = 64 << 10;
+
 /// How much of a gateway's error is repeated, in characters.
 const LONGEST_ERROR: usize = 200;
+
+/// An event longer than any that is taken, in bytes.
+const LONGEST_EVENT: usize = 1 << 20;
 
 /// The longest answer, in bytes: what fits a message of the other leg.
 const LONGEST_ANSWER: usize = 1 << 20;
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use halfopen_health::ProbeConfig;
+    use halfopen_link::message::Retry;
     use halfopen_net::TcpListener;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -230,6 +274,39 @@ mod tests {
         waited.expect("it is there now");
         assert_eq!(first, format!("GET /health HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n"));
         assert_eq!(second, first);
+    }
+
+    #[tokio::test]
+    async fn a_refusal_tells_the_scheduler_when_to_ask_again() {
+        for (head, expected) in [
+            ("503 Service Unavailable\r\nretry-after: 7", (Retry::Later, Some(Duration::from_secs(7)))),
+            (
+                "429 Too Many Requests\r\nretry-after: 7\r\nretry-after-ms: 250",
+                (Retry::Later, Some(Duration::from_millis(250))),
+            ),
+            ("404 Not Found", (Retry::Elsewhere, None)),
+            ("400 Bad Request", (Retry::Never, None)),
+            ("500 Internal Server Error", (Retry::Again, None)),
+        ] {
+            let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+            let config = GatewayConfig::new(format!("http://{}", listener.local_addr().expect("bound")));
+            let answer = format!("HTTP/1.1 {head}\r\ncontent-length: 2\r\n\r\n{{}}");
+            let question = assignment();
+            let (failed, _) = tokio::join!(translate(&config, &question), serve(&listener, &answer));
+            let WorkFailure { retry, after, error } = failed.expect_err("a refusal").told();
+            assert_eq!((retry, after), expected, "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_byte_order_mark_and_spaces_before_the_end_lose_nothing() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let config = GatewayConfig::new(format!("http://{}", listener.local_addr().expect("bound")));
+        let body = format!("\u{feff}data: {}\n\ndata:  [DONE] \n\n", piece("hallo", Some("stop")));
+        let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        let question = assignment();
+        let (translated, _) = tokio::join!(translate(&config, &question), serve(&listener, &answer));
+        assert_eq!(translated.expect("a whole answer"), "hallo");
     }
 
     /// An address at which nothing listens.

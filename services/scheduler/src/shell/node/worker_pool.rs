@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt;
+use halfopen_link::message::WorkFailure;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::sleep;
 
@@ -15,7 +16,7 @@ use crate::core::node::{Assignment, WorkId};
 #[derive(Debug)]
 pub(super) struct WorkerPool {
     worker: WorkerConfig,
-    tasks: JoinSet<(WorkId, Result<String, String>)>,
+    tasks: JoinSet<(WorkId, Result<String, WorkFailure>)>,
     handles: BTreeMap<WorkId, AbortHandle>,
 }
 
@@ -42,7 +43,7 @@ impl WorkerPool {
     }
 
     /// The next piece of work that comes to its end; pending while there is none. Cancel-safe.
-    pub(super) async fn next_finished(&mut self) -> (WorkId, Result<String, String>) {
+    pub(super) async fn next_finished(&mut self) -> (WorkId, Result<String, WorkFailure>) {
         loop {
             match self.tasks.join_next().await {
                 Some(Ok((work, result))) => {
@@ -63,19 +64,17 @@ impl WorkerPool {
 }
 
 /// Works; a panic is a failed attempt and nothing else.
-async fn work_on(worker: WorkerConfig, work: WorkId, assignment: Assignment) -> (WorkId, Result<String, String>) {
+async fn work_on(worker: WorkerConfig, work: WorkId, assignment: Assignment) -> (WorkId, Result<String, WorkFailure>) {
     let working = AssertUnwindSafe(translate(&worker, &assignment)).catch_unwind();
-    (work, working.await.unwrap_or_else(|_| Err("the worker panicked".to_owned())))
+    (work, working.await.unwrap_or_else(|_| Err(WorkFailure::again("the worker panicked"))))
 }
 
-async fn translate(worker: &WorkerConfig, assignment: &Assignment) -> Result<String, String> {
+async fn translate(worker: &WorkerConfig, assignment: &Assignment) -> Result<String, WorkFailure> {
     match worker {
         WorkerConfig::Echo { work_time } => {
             sleep(*work_time).await;
             Ok(format!("[{}] {}", assignment.tgt_lang, assignment.text))
         }
-        WorkerConfig::Gateway(config) => {
-            gateway::translate(config, assignment).await.map_err(|error| format!("failed to {error}"))
-        }
+        WorkerConfig::Gateway(config) => gateway::translate(config, assignment).await.map_err(|error| error.told()),
     }
 }

@@ -1,15 +1,21 @@
 //! The events of the broker as log lines, one each, and counted. The messages and field names are an interface: dashboards and
 //! scenarios read them.
 
+use std::time::Duration;
+
 use halfopen_link::message::ToSession;
 use prometheus_client::metrics::gauge::Gauge;
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use super::metrics::{self, Metrics};
 use crate::core::broker::{Event, Gauges, Leg, outcome_name};
 
 /// The target of every line of the scheduler.
 pub(super) const TARGET: &str = "halfopen_scheduler";
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
 
 const SESSIONS_SERVED: &str = "session_connections";
 const NODES_SERVED: &str = "node_connections";
@@ -75,6 +81,19 @@ impl EventLog {
                 let (close_code, by) = (end.close_code, end.by);
                 info!(target: TARGET, node_id = %node, %generation, close_code, %by, "node lost");
                 debug!(target: TARGET, node_id = %node, detail = end.detail, "why the node was lost");
+            }
+            Event::BoundMet { bound } => {
+                self.metrics.bounds_met.count(bound);
+                warn!(target: TARGET, bound, "a bound is met: who comes is refused, or somebody makes room");
+            }
+            Event::NodeBenched { node, pause, strikes } => {
+                let pause_ms = millis(*pause);
+                info!(target: TARGET, node_id = %node, pause_ms, strikes, "node benched");
+            }
+            Event::NodeTrusted { node } => info!(target: TARGET, node_id = %node, "node trusted again"),
+            Event::NodePaused { node, pause } => {
+                let pause_ms = millis(*pause);
+                info!(target: TARGET, node_id = %node, pause_ms, "node paused");
             }
             Event::NodeForgotten { node } => {
                 self.metrics.nodes_forgotten.inc();
@@ -146,6 +165,10 @@ impl EventLog {
             | Event::SessionForgotten { .. }
             | Event::NodeRegistered { .. }
             | Event::NodeLost { .. }
+            | Event::BoundMet { .. }
+            | Event::NodeBenched { .. }
+            | Event::NodeTrusted { .. }
+            | Event::NodePaused { .. }
             | Event::NodeForgotten { .. } => {}
         }
     }

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use halfopen_link::message::FailureCode;
@@ -41,6 +42,9 @@ pub(super) struct Metrics {
     pub(super) accept_errors: Counter,
     pub(super) closes: Series<(Leg, u16)>,
     pub(super) connections_refused: Counter,
+    pub(super) bounds_met: Series<&'static str>,
+    pub(super) waiting_connections: Gauge,
+    log_lines_dropped: Counter,
 }
 
 impl Metrics {
@@ -66,6 +70,9 @@ impl Metrics {
             accept_errors: Counter::default(),
             closes: Series::new(close_labels, []),
             connections_refused: Counter::default(),
+            bounds_met: Series::new(|bound| vec![("bound", (*bound).to_owned())], ["sessions", "nodes", "total_bytes"]),
+            waiting_connections: Gauge::default(),
+            log_lines_dropped: Counter::default(),
         };
         for (index, (name, _)) in named(Gauges::default()).into_iter().enumerate() {
             registry.register(name, HELP[index], metrics.held[index].clone());
@@ -73,6 +80,7 @@ impl Metrics {
         let gauges = [
             ("session_connections", "WebSockets served on /ws/session", &metrics.session_connections),
             ("node_connections", "WebSockets served on /ws/node", &metrics.node_connections),
+            ("waiting_connections", "Sockets that are no WebSockets, or not yet", &metrics.waiting_connections),
         ];
         for (name, help, gauge) in gauges {
             registry.register(name, help, gauge.clone());
@@ -89,12 +97,14 @@ impl Metrics {
             ("results_refused", "Results of nodes that changed nothing", &metrics.results_refused),
             ("accept_errors", "Errors of the listener", &metrics.accept_errors),
             ("connections_refused", "Sockets dropped for want of room", &metrics.connections_refused),
+            ("log_lines_dropped", "Lines of this log that nobody read fast enough", &metrics.log_lines_dropped),
         ];
         for (name, help, counter) in counters {
             registry.register(name, help, counter.clone());
         }
         registry.register("jobs_finished", "Jobs that have their outcome", metrics.jobs_finished.clone());
         registry.register("attempts_spent", "Attempts that count no longer", metrics.attempts_spent.clone());
+        registry.register("bounds_met", "Times that a bound was met and told of", metrics.bounds_met.clone());
         registry.register("closes", "WebSockets ended, by close code as this side saw it", metrics.closes.clone());
         metrics.registry = Arc::new(registry);
         metrics
@@ -116,18 +126,20 @@ impl Metrics {
 
     /// The text format of Prometheus, version 0.0.4.
     pub(super) fn page(&self) -> String {
+        self.log_lines_dropped.inner().store(halfopen_process::log::dropped_lines(), Ordering::Relaxed);
         let mut page = String::new();
         prometheus_text::encode(&mut page, &self.registry).expect("a string takes whatever is written to it");
         page
     }
 }
 
-const HELD: usize = 13;
+const HELD: usize = 14;
 
 /// What each of the core's gauges counts, in the order of [`named`].
 const HELP: [&str; HELD] = [
     "Sessions with a connection",
     "Nodes with a connection",
+    "Nodes with a connection that are given no work because of what they have done",
     "WebSockets on record, those without a hello among them",
     "Sessions that can be resumed",
     "Nodes whose identity is remembered",
@@ -146,6 +158,7 @@ pub(super) fn named(gauges: Gauges) -> [(&'static str, usize); HELD] {
     let Gauges {
         connected_sessions,
         connected_nodes,
+        benched_nodes,
         open_connections,
         known_sessions,
         known_nodes,
@@ -161,6 +174,7 @@ pub(super) fn named(gauges: Gauges) -> [(&'static str, usize); HELD] {
     [
         ("connected_sessions", connected_sessions),
         ("connected_nodes", connected_nodes),
+        ("benched_nodes", benched_nodes),
         ("open_connections", open_connections),
         ("known_sessions", known_sessions),
         ("known_nodes", known_nodes),
@@ -185,9 +199,9 @@ const FAILURES: [FailureCode; 7] = [
     FailureCode::Rejected,
 ];
 
-fn reasons() -> [&'static str; 4] {
-    use SpentReason::{Failed, NoProgress, NodeLost, NotAcknowledged};
-    [NotAcknowledged, NoProgress, NodeLost, Failed(String::new())].map(|reason| reason.name())
+fn reasons() -> [&'static str; 5] {
+    use SpentReason::{Deferred, Failed, NoProgress, NodeLost, NotAcknowledged};
+    [NotAcknowledged, NoProgress, NodeLost, Failed(String::new()), Deferred(String::new())].map(|reason| reason.name())
 }
 
 fn close_labels((leg, close_code): &(Leg, u16)) -> Labels {

@@ -19,6 +19,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use halfopen_door::{Bounds, Door, Entry, KeyError};
 use halfopen_link::close::is_expected_io;
 use halfopen_net::{TcpListener, TcpStream};
 use rand::TryRng;
@@ -30,9 +31,9 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::core::broker::{Broker, ConnectionId};
-use crate::core::config::{Config, ConfigError};
+use crate::core::config::{Config, ConfigError, Limits};
 use core_task::CoreTask;
-use http::Port;
+use http::{AccessKeys, Port};
 use metrics::Metrics;
 
 /// Runs a scheduler until `shutdown` is cancelled and what was open is finished or the grace period over.
@@ -58,6 +59,9 @@ pub enum RunError {
     /// The configuration.
     #[error("use the configuration")]
     Config(#[from] ConfigError),
+    /// The keys that nodes or sessions have to show.
+    #[error("know the keys")]
+    Keys(#[from] KeyError),
     /// The address.
     #[error("listen on {address}")]
     Bind {
@@ -94,6 +98,7 @@ pub enum RunError {
 #[derive(Debug)]
 pub struct Server {
     config: Config,
+    keys: Arc<AccessKeys>,
     listener: TcpListener,
     address: SocketAddr,
 }
@@ -105,11 +110,14 @@ impl Server {
     /// As [`run`].
     pub async fn bind(config: Config) -> Result<Self, RunError> {
         config.validate()?;
+        let access = &config.access;
+        let (nodes, sessions) = (access.node_keys.read()?, access.session_keys.read()?);
+        let keys = Arc::new(AccessKeys { nodes, sessions });
         let address = config.listen;
         let bind = |source| RunError::Bind { address, source };
         let listener = TcpListener::bind(address).await.map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
-        Ok(Self { config, listener, address })
+        Ok(Self { config, keys, listener, address })
     }
 
     /// Where it listens, with the real port.
@@ -123,7 +131,7 @@ impl Server {
     /// # Errors
     /// [`RunError::Seed`] and [`RunError::Core`] only.
     pub async fn serve(self, shutdown: CancellationToken) -> Result<Exit, RunError> {
-        let Self { config, listener, address } = self;
+        let Self { config, keys, listener, address } = self;
         tracing::info!(target: event_log::TARGET, %address, "listening");
         let largest = config.link.largest_message;
         let seed = seed()?;
@@ -133,7 +141,9 @@ impl Server {
         let metrics = Metrics::new();
         event_log::Served::none();
         let stop = CancellationToken::new();
-        let port = Port { config: Arc::new(config), broker: to_broker, metrics: metrics.clone(), stop };
+        let door = Door::new(bounds(&config.limits));
+        let config = Arc::new(config);
+        let port = Port { config, broker: to_broker, metrics: metrics.clone(), door, keys, stop };
         let mut owner = JoinSet::new();
         owner.spawn(CoreTask::new(received, metrics, shutdown).run(broker));
         let mut connections = JoinSet::new();
@@ -171,18 +181,39 @@ async fn accept_until_done(
             biased;
             exit = owner.join_next() => return exit.and_then(Result::ok).ok_or(RunError::Core),
             Some(ended) = connections.join_next() => note_end(ended),
-            stream = acceptor.accept() => {
-                if connections.len() >= port.config.limits.connections {
-                    port.metrics.connections_refused.inc();
-                    tracing::debug!(target: event_log::TARGET, "too many connections");
-                    continue;
-                }
+            (stream, address) = acceptor.accept() => {
+                let guest = match port.door.enter(address.ip()) {
+                    Entry::Admitted(guest) => guest,
+                    Entry::Beyond(guest, is_first) => {
+                        port.metrics.connections_refused.inc();
+                        if is_first {
+                            tracing::warn!(target: event_log::TARGET, %address, "too many connections: who comes is refused");
+                        }
+                        guest
+                    }
+                    Entry::Refused => {
+                        port.metrics.connections_refused.inc();
+                        continue;
+                    }
+                };
                 next += 1;
-                connections.spawn(http::serve(stream, port.clone(), ConnectionId(next)));
+                connections.spawn(http::serve(stream, port.clone(), ConnectionId(next), guest));
             }
         }
     }
 }
+
+fn bounds(limits: &Limits) -> Bounds {
+    Bounds {
+        waiting: limits.waiting_connections,
+        seated: limits.connections,
+        per_address: limits.connections_per_address,
+        beyond: BEYOND,
+    }
+}
+
+/// Connections beyond the bounds at a time, which are told that there is no room and may ask how the service is.
+const BEYOND: usize = 32;
 
 /// A connection's task ends quietly, whatever its peer did. A panic is a defect of ours, and costs this connection only.
 fn note_end(ended: Result<(), JoinError>) {
@@ -203,14 +234,14 @@ struct Acceptor<'a> {
 
 impl Acceptor<'_> {
     /// The next connection. Cancel-safe.
-    async fn accept(&mut self) -> TcpStream {
+    async fn accept(&mut self) -> (TcpStream, SocketAddr) {
         loop {
             if let Some(until) = self.paused_until {
                 sleep_until(until).await;
                 self.paused_until = None;
             }
             match self.listener.accept().await {
-                Ok((stream, _)) => return stream,
+                Ok(accepted) => return accepted,
                 Err(error) => {
                     note_accept_error(&error, &self.port.metrics);
                     self.paused_until = Some(Instant::now() + self.port.config.timings.accept_pause);

@@ -58,7 +58,8 @@ fn three_spent_attempts_fail_a_job() {
     let mut fixture = Fixture::new();
     let (client, worker) = (fixture.client(), fixture.worker(1));
     fixture.submit(&client, "job-1");
-    fixture.pass_alive(9 * SECOND - MILLISECOND, &[&worker], &[]);
+    // Three times three seconds, and a second and two on the bench in between.
+    fixture.pass_alive(12 * SECOND - MILLISECOND, &[&worker], &[]);
     assert_eq!(fixture.outcomes(&client), []);
     fixture.pass(MILLISECOND);
     assert_eq!(fixture.outcomes(&client), [(1, "job-1".to_owned(), Some(FailureCode::NodeUnavailable))]);
@@ -122,6 +123,7 @@ fn the_late_failure_of_a_spent_attempt_changes_nothing() {
     let first = fixture.only_assigned(&worker);
     fixture.pass(3 * SECOND);
     assert_eq!(fixture.spent(), [SpentReason::NotAcknowledged]);
+    fixture.pass(SECOND);
     let second = fixture.only_assigned(&worker);
     fixture.answer(&worker, &first, false, "at last");
     assert_eq!((fixture.spent(), fixture.assigned(&worker)), (vec![], vec![]));
@@ -254,6 +256,7 @@ fn a_job_and_its_result_may_be_as_long_as_their_message_has_room() {
     assert_eq!(fixture.outcomes(&client), [(1, "job-2".to_owned(), Some(FailureCode::Rejected))]);
     fixture.answer(&worker, &assigned, true, &"x".repeat(room - 1));
     assert_eq!(fixture.spent().len(), 1, "its quotes do not fit any more");
+    fixture.pass(SECOND);
     let assigned = fixture.only_assigned(&worker);
     fixture.answer(&worker, &assigned, true, &"x".repeat(room - 2));
     assert_eq!(fixture.outcomes(&client), [(2, "job-1".to_owned(), None)]);

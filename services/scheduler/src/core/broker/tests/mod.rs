@@ -1,16 +1,19 @@
 //! The broker under test: no socket, no sleep; the test says what time it is.
 
+mod admission;
 mod jobs;
 mod model;
 mod nodes;
+mod owed;
 mod sessions;
 mod shutdown;
 mod silent_success;
+mod trust;
 
 use std::time::{Duration, Instant};
 
 use super::*;
-use halfopen_link::message::{FailureCode, FromNode, FromSession, Resume, Submit, ToNode, ToSession};
+use halfopen_link::message::{FailureCode, FromNode, FromSession, Resume, Retry, Submit, ToNode, ToSession};
 use halfopen_link::{ConnectionEnd, LinkConfig};
 use halfopen_machine::testing::{Strict, start};
 
@@ -214,7 +217,17 @@ impl Fixture {
     fn answer(&mut self, worker: &Worker, assigned: &Assigned, ok: bool, text: &str) {
         let (job_id, attempt_id) = (assigned.job.clone(), assigned.attempt.clone());
         let text = text.to_owned();
-        self.handle(Input::FromNode(worker.connection, FromNode::JobResult { job_id, attempt_id, ok, text }));
+        let (retry, retry_after_ms) = (None, None);
+        let said = FromNode::JobResult { job_id, attempt_id, ok, text, retry, retry_after_ms };
+        self.handle(Input::FromNode(worker.connection, said));
+    }
+
+    /// The node has no result, and says what is to become of the job.
+    fn refuse(&mut self, worker: &Worker, assigned: &Assigned, retry: Retry, retry_after_ms: Option<u64>) {
+        let (job_id, attempt_id) = (assigned.job.clone(), assigned.attempt.clone());
+        let (text, retry) = ("no".to_owned(), Some(retry));
+        let said = FromNode::JobResult { job_id, attempt_id, ok: false, text, retry, retry_after_ms };
+        self.handle(Input::FromNode(worker.connection, said));
     }
 
     /// What a session's connection has been told since the last look.

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
+use super::owed::{KEPT, Owed};
 use super::*;
 
 /// Something that may happen next.
@@ -47,6 +48,11 @@ enum Step {
         pick: usize,
         ok: bool,
     },
+    Refuse {
+        node: usize,
+        pick: usize,
+        retry: Retry,
+    },
     Heartbeats,
     Pass {
         millis: u64,
@@ -76,6 +82,8 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (node(), 0..8_usize).prop_map(|(node, pick)| Step::TakeJob { node, pick }),
         8 => (node(), 0..8_usize, prop::bool::weighted(0.7))
             .prop_map(|(node, pick, ok)| Step::Answer { node, pick, ok }),
+        3 => (node(), 0..8_usize, prop::sample::select(vec![Retry::Later, Retry::Elsewhere, Retry::Never]))
+            .prop_map(|(node, pick, retry)| Step::Refuse { node, pick, retry }),
         2 => Just(Step::Heartbeats),
         1 => Just(Step::Restart),
         5 => prop_oneof![0..4000_u64, 4000..40_000_u64, 40_000..700_000_u64].prop_map(|millis| Step::Pass { millis }),
@@ -110,9 +118,6 @@ struct Model {
     owed: BTreeMap<String, Owed>,
 }
 
-/// Results that an absent session may have waiting.
-const KEPT: usize = 3;
-
 /// A client: its session, whether it believes itself connected, and what it has seen.
 struct ModelClient {
     client: Client,
@@ -126,43 +131,6 @@ struct ModelClient {
     settled: BTreeSet<String>,
     /// Those of them that this session has settled.
     settled_here: BTreeSet<String>,
-}
-
-/// What a session is owed: the outcome of each seq, from 1. A result that waits for its absent session too long, or
-/// among too many, has turned into a failure.
-#[derive(Default)]
-struct Owed {
-    entries: Vec<(String, Option<FailureCode>, Instant)>,
-    acknowledged: usize,
-    absent_since: Option<Instant>,
-}
-
-impl Owed {
-    fn outcome(&self, seq: u64) -> Option<(&str, Option<FailureCode>)> {
-        let (job, failure, _) = self.entries.get(usize::try_from(seq).ok()?.checked_sub(1)?)?;
-        Some((job, *failure))
-    }
-
-    fn expire_by_age(&mut self, now: Instant) {
-        let Some(absent_since) = self.absent_since else { return };
-        for (_, failure, ready_at) in &mut self.entries[self.acknowledged..] {
-            if failure.is_none() && absent_since.max(*ready_at) + 120 * SECOND <= now {
-                *failure = Some(FailureCode::ResultExpired);
-            }
-        }
-    }
-
-    fn expire_by_number(&mut self) {
-        if self.absent_since.is_none() {
-            return;
-        }
-        let waiting = &mut self.entries[self.acknowledged..];
-        let results = waiting.iter().filter(|(_, failure, _)| failure.is_none()).count();
-        let oldest = waiting.iter_mut().filter(|(_, failure, _)| failure.is_none());
-        for (_, failure, _) in oldest.take(results.saturating_sub(KEPT)) {
-            *failure = Some(FailureCode::ResultExpired);
-        }
-    }
 }
 
 impl Model {
@@ -229,6 +197,11 @@ impl Model {
             Step::Answer { node, pick, ok } => {
                 if let Some((worker, assigned)) = self.pick(node, pick) {
                     self.fixture.answer(&worker, &assigned, ok, "text");
+                }
+            }
+            Step::Refuse { node, pick, retry } => {
+                if let Some((worker, assigned)) = self.pick(node, pick) {
+                    self.fixture.refuse(&worker, &assigned, retry, Some(pick as u64 * 700));
                 }
             }
             Step::Heartbeats => {
@@ -413,6 +386,10 @@ impl Model {
             | Event::ResultRefused { .. }
             | Event::NodeRegistered { .. }
             | Event::NodeLost { .. }
+            | Event::BoundMet { .. }
+            | Event::NodeBenched { .. }
+            | Event::NodeTrusted { .. }
+            | Event::NodePaused { .. }
             | Event::NodeForgotten { .. } => {}
         }
     }
@@ -476,6 +453,9 @@ impl Model {
             }
             self.observe();
             self.check();
+            // What rests is tried again.
+            self.apply(&Step::Heartbeats);
+            self.apply(&Step::Pass { millis: 1000 });
         }
         let gauges = self.fixture.core.gauges();
         assert_eq!((gauges.open_jobs, gauges.undelivered_outcomes), (0, 0), "{:?}", self.fixture.core.jobs);

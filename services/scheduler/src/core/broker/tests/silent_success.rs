@@ -128,6 +128,7 @@ fn a_failed_attempt_does_not_swallow_the_next_one() {
     fixture.submit(&client, "job-1");
     let first = fixture.only_assigned(&worker);
     fixture.answer(&worker, &first, false, "out of memory");
+    fixture.pass(SECOND);
     let second = fixture.only_assigned(&worker);
     assert_ne!(first.attempt, second.attempt);
     fixture.answer(&worker, &second, true, "hallo");
