@@ -11,11 +11,11 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`relay`] | the machine of one stream: upstream bytes in, whole client events out |
-//! | [`sse`] | the event-stream parser and encoder |
+//! | [`sse`] | the event-stream parser and encoder: those of `halfopen-upstream` |
 //! | `chunk` | one upstream event, as far as the relay has to know it |
 //! | [`chat`] | the request body: what the gateway reads of it |
 //! | [`api_error`], [`sanitise`], [`confidential`] | errors as clients see them, without secrets |
-//! | [`fault`], [`request_end`] | how an upstream fails, how a request ends |
+//! | [`fault`], [`said`], [`request_end`] | how an upstream fails, what it says about it, how a request ends |
 //!
 //! `shell/` (feature `shell`, on by default): sockets, timers, tasks and the log.
 //!
@@ -38,6 +38,6 @@ mod core;
 mod shell;
 
 pub use self::core::api_error::{self, ApiError};
-pub use self::core::{chat, confidential, fault, relay, request_end, sanitise, sse};
+pub use self::core::{chat, confidential, fault, relay, request_end, said, sanitise, sse};
 #[cfg(feature = "shell")]
 pub use self::shell::{Backend, Config, ConfigError, Exit, Gateway, Registry, RunError, backend, config, run};

@@ -11,11 +11,15 @@ struct Arguments {
     /// Where to listen; port 0 lets the system choose [default: 127.0.0.1:8080].
     #[arg(long, value_name = "HOST:PORT", env = "HALFOPEN_GATEWAY_LISTEN")]
     listen: Option<String>,
+    /// Serve without keys on an address that others can reach.
+    #[arg(long, env = "HALFOPEN_GATEWAY_OPEN")]
+    open: bool,
 }
 
 const TRY_IT: &str = "\
 Try:  gateway &
       curl -N http://127.0.0.1:8080/v1/chat/completions \\
+           -H 'content-type: application/json' \\
            -d '{\"model\":\"echo\",\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"hello\"}]}'";
 
 const LESSON: &str = "\
@@ -73,10 +77,14 @@ time limits and size limits are the configuration file's.",
         if let Some(listen) = &self.listen {
             config.listen.clone_from(listen);
         }
+        config.access.open |= self.open;
     }
 
     fn check(config: &Config) -> Result<(), Refusal> {
-        config.validate().map_err(|error| Refusal::new(failed_to(&error), error.settings(config)))
+        config
+            .validate()
+            .and_then(|()| config.guarded())
+            .map_err(|error| Refusal::new(failed_to(&error), error.settings(config)))
     }
 
     async fn run(self, config: Config, process: Process) -> Result<Option<String>, Failure> {
@@ -89,7 +97,8 @@ time limits and size limits are the configuration file's.",
 }
 
 /// As [`halfopen_gateway::run`], and prints the models and the address.
-async fn serve(config: Config, Process { shutdown, voice }: Process) -> Result<Exit, RunError> {
+async fn serve(mut config: Config, Process { shutdown, voice, descriptors }: Process) -> Result<Exit, RunError> {
+    config.limits = descriptors.map_or(config.limits.clone(), |descriptors| config.limits.within(descriptors));
     let registry = Registry::from_config(&config)?;
     let models: Vec<&str> = config.backends.iter().flat_map(|backend| backend.models()).map(String::as_str).collect();
     let models = models.join(", ");
@@ -106,7 +115,7 @@ fn failed_to(error: &dyn std::error::Error) -> String {
 
 fn exit_code(error: &RunError) -> u8 {
     match error {
-        RunError::Config(_) => BAD_INPUT,
+        RunError::Config(_) | RunError::Keys(_) => BAD_INPUT,
         RunError::Bind { .. } => FAILED,
     }
 }

@@ -111,7 +111,7 @@ fn an_event_that_is_named_error_is_one_whatever_its_data() {
     for data in ["{\"message\":\"no\"}", "no", "{\"error\":{\"message\":\"no\"}}"] {
         let error = format!("event: error\ndata: {data}\n\n");
         let told = tell(ONE, [bytes(&[HELLO, &error, STOP, DONE])]);
-        told.assert_failed_after(HELLO, Fault::Reported { message: "no".to_owned() });
+        told.assert_failed_after(HELLO, Fault::Reported("no".into()));
     }
     let null = "data: {\"choices\":[],\"error\":null}\n\n";
     assert_eq!(tell(ONE, [bytes(&[null, STOP, DONE])]).text, [null, STOP, DONE].concat(), "null is no error");

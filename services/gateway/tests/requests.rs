@@ -115,9 +115,9 @@ fn a_message_that_may_hold_a_secret_is_withheld_as_a_whole() {
 fn a_client_is_told_that_an_upstream_refused_and_not_in_which_words() {
     for words in REFUSALS {
         let body = serde_json::json!({ "error": { "message": words } }).to_string();
-        let error = Fault::Status { status: 401, message: words.to_owned() }.to_api_error();
+        let error = refused(401, words).to_api_error();
         assert_eq!(error.message(), format!("the backend answered with status 401: {WITHHELD}"), "{body}");
-        let error = Fault::Reported { message: words.to_owned() }.to_api_error();
+        let error = Fault::Reported(words.into()).to_api_error();
         assert_eq!(error.message(), format!("the backend reported an error: {WITHHELD}"), "{body}");
     }
 }
@@ -152,13 +152,13 @@ fn harmless_messages_stay_as_they_are() {
 
 #[test]
 fn an_error_carries_the_envelope_and_the_sdk_hint() {
-    let error = Fault::Status { status: 401, message: "no such user".to_owned() }.to_api_error();
+    let error = refused(401, "no such user").to_api_error();
     let envelope: serde_json::Value = serde_json::from_str(&error.envelope()).expect("JSON");
     let members: Vec<&String> = envelope["error"].as_object().expect("an object").keys().collect();
     assert_eq!(members, ["code", "message", "param", "type"]);
     assert_eq!(envelope["error"]["message"], "the backend answered with status 401: no such user");
     assert!(!error.may_retry(), "a refusal stays a refusal");
-    assert!(Fault::Status { status: 503, message: String::new() }.to_api_error().may_retry());
+    assert!(refused(503, "").to_api_error().may_retry());
 }
 
 #[test]
@@ -295,12 +295,15 @@ fn key() -> impl Strategy<Value = String> {
 fn no_answer_tells(message: &str, secret: &str) -> Result<(), TestCaseError> {
     let body = serde_json::json!({ "error": { "message": message } });
     let message = body["error"]["message"].as_str().unwrap_or_default().to_owned();
-    for fault in [Fault::Status { status: 401, message: message.clone() }, Fault::Reported { message: message.clone() }]
-    {
+    for fault in [refused(401, &message), Fault::Reported(message.as_str().into())] {
         let answer = fault.to_api_error().envelope();
         let told: serde_json::Value = serde_json::from_str(&answer).expect("an envelope is JSON");
         let told = told["error"]["message"].as_str().unwrap_or_default();
         prop_assert!(!told.contains(secret), "{told}");
     }
     Ok(())
+}
+
+fn refused(status: u16, message: &str) -> Fault {
+    Fault::Status { status, said: message.into(), retry_after: None }
 }

@@ -1,19 +1,21 @@
 //! Errors as clients see them: a status and the OpenAI error envelope.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use http::StatusCode;
 use serde_json::json;
 
+use crate::core::said::Said;
 use crate::core::sanitise::sanitise;
 
 /// One error for one client. Whatever its message contains, only its sanitised form can be read out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiError {
     status: StatusCode,
-    kind: &'static str,
-    code: &'static str,
-    param: Option<&'static str>,
+    kind: Cow<'static, str>,
+    code: Cow<'static, str>,
+    param: Option<Cow<'static, str>>,
     message: String,
     retry_after: Option<Duration>,
     retry: bool,
@@ -22,14 +24,20 @@ pub struct ApiError {
 impl ApiError {
     /// 400: the request cannot be understood. `param` names the offending member of the body.
     pub fn bad_request(code: &'static str, param: Option<&'static str>, message: impl AsRef<str>) -> Self {
-        Self { param, ..Self::new(StatusCode::BAD_REQUEST, "invalid_request_error", code, message) }
+        Self {
+            param: param.map(Cow::Borrowed),
+            ..Self::new(StatusCode::BAD_REQUEST, "invalid_request_error", code, message)
+        }
     }
 
     /// 404: no backend serves `model`.
     pub fn unknown_model(model: &str) -> Self {
         let message = format!("the model '{model}' does not exist");
         let kind = "invalid_request_error";
-        Self { param: Some("model"), ..Self::new(StatusCode::NOT_FOUND, kind, "model_not_found", message) }
+        Self {
+            param: Some(Cow::Borrowed("model")),
+            ..Self::new(StatusCode::NOT_FOUND, kind, "model_not_found", message)
+        }
     }
 
     /// 404: no such path.
@@ -74,6 +82,52 @@ impl ApiError {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "upstream_error", message)
     }
 
+    /// The backend's own refusal, with its status and its words, which are sanitised already.
+    pub(crate) fn passed_on(status: u16, message: String, said: &Said, retry_after: Option<Duration>) -> Self {
+        let kind = match status {
+            429 => "rate_limit_error",
+            400..500 => "invalid_request_error",
+            _ => "server_error",
+        };
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let error = Self { retry_after, ..Self::new(status, kind, "upstream_error", message) };
+        Self {
+            kind: said.kind.clone().map_or(error.kind, Cow::Owned),
+            code: said.code.clone().map_or(error.code, Cow::Owned),
+            param: said.param.clone().map(Cow::Owned),
+            ..error
+        }
+    }
+
+    /// 401: the key of the request is none of the configured ones.
+    pub fn wrong_key() -> Self {
+        let message = "this gateway takes a bearer token that it knows, and the request has none";
+        Self::new(StatusCode::UNAUTHORIZED, "invalid_request_error", "invalid_api_key", message).without_retry()
+    }
+
+    /// 403: a page of an origin that may not call, or a host that is not this one.
+    pub fn forbidden(what: &str) -> Self {
+        let message = format!("requests with this {what} are not answered here");
+        Self::new(StatusCode::FORBIDDEN, "invalid_request_error", "forbidden", message).without_retry()
+    }
+
+    /// 415: a body that is not JSON by its own account.
+    pub fn wrong_content_type() -> Self {
+        let message = "the content type of a request must be application/json";
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "invalid_request_error", "unsupported_media_type", message)
+            .without_retry()
+    }
+
+    /// 400, 414 or 431: what came is no request, or one with a head that is too large.
+    pub fn unreadable(status: StatusCode) -> Self {
+        let (code, message) = match status {
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => ("head_too_large", "the head of the request is too large"),
+            StatusCode::URI_TOO_LONG => ("path_too_long", "the path of the request is too long"),
+            _ => ("malformed_request", "the request is not HTTP/1.1"),
+        };
+        Self::new(status, "invalid_request_error", code, message)
+    }
+
     /// 504: the backend ran out of time. Never to be retried by an SDK: each retry would be another generation.
     pub fn upstream_timeout(message: impl AsRef<str>) -> Self {
         Self::new(StatusCode::GATEWAY_TIMEOUT, "server_error", "upstream_timeout", message).without_retry()
@@ -92,6 +146,7 @@ impl ApiError {
 
     fn new(status: StatusCode, kind: &'static str, code: &'static str, message: impl AsRef<str>) -> Self {
         let message = sanitise(message.as_ref());
+        let (kind, code) = (Cow::Borrowed(kind), Cow::Borrowed(code));
         Self { status, kind, code, param: None, message, retry_after: None, retry: true }
     }
 
@@ -101,8 +156,8 @@ impl ApiError {
     }
 
     /// The machine-readable code.
-    pub fn code(&self) -> &'static str {
-        self.code
+    pub fn code(&self) -> &str {
+        &self.code
     }
 
     /// The sanitised message, at most [`MESSAGE_CHARS`](crate::core::sanitise::MESSAGE_CHARS) characters.

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
-use crate::core::fault::error_message;
+use crate::core::said::Said;
 
 /// One upstream event, understood.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub(crate) enum Chunk {
     /// A part of the answer.
     Part(Part),
     /// The upstream reports an error, in its own words.
-    Error(String),
+    Error(Said),
     /// The terminator.
     Done,
     /// Nothing that the protocol knows.
@@ -60,9 +60,9 @@ impl Chunk {
     }
 
     fn error(data: &str) -> Self {
-        let Ok(value) = serde_json::from_str::<Value>(data) else { return Self::Error(data.to_owned()) };
+        let Ok(value) = serde_json::from_str::<Value>(data) else { return Self::Error(Said::from(data)) };
         let error = value.get("error").filter(|error| !error.is_null());
-        Self::Error(error_message(error.unwrap_or(&value)))
+        Self::Error(Said::read(error.unwrap_or(&value)))
     }
 }
 
@@ -311,7 +311,7 @@ mod tests {
             ("error", r#"{"error":{"message":"no"}}"#),
             ("error", "no"),
         ] {
-            assert_eq!(Chunk::read(name, data), Chunk::Error("no".to_owned()), "{name} {data}");
+            assert_eq!(Chunk::read(name, data), Chunk::Error(Said::from("no")), "{name} {data}");
         }
         assert_eq!(Chunk::read("error", " [DONE] "), Chunk::Done);
     }

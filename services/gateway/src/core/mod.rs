@@ -7,5 +7,6 @@ pub mod confidential;
 pub mod fault;
 pub mod relay;
 pub mod request_end;
+pub mod said;
 pub mod sanitise;
-pub mod sse;
+pub use halfopen_upstream::sse;

@@ -19,6 +19,7 @@ use crate::core::chunk::{Chunk, Part};
 use crate::core::confidential::Confidential;
 use crate::core::fault::Fault;
 use crate::core::request_end::RequestEnd;
+use crate::core::said::Said;
 use crate::core::sse::{SseParser, append_data, encode_data};
 
 /// What ends every stream.
@@ -161,7 +162,7 @@ impl Relay {
                     append_data(&mut parts, data);
                 }
                 Chunk::Done => last = Some(Last::Done),
-                Chunk::Error(message) => last = Some(Last::Error(message)),
+                Chunk::Error(said) => last = Some(Last::Error(said)),
                 Chunk::Malformed => last = Some(Last::Malformed),
             }
         });
@@ -184,7 +185,7 @@ impl Relay {
             }
             // A terminator that comes before the finish reasons is a truncation in disguise.
             Last::Done => self.upstream_broke(Fault::Truncated),
-            Last::Error(message) => self.upstream_broke(Fault::Reported { message }),
+            Last::Error(said) => self.upstream_broke(Fault::Reported(Box::new(said))),
             Last::Malformed => self.upstream_broke(Fault::Malformed),
         }
     }
@@ -237,7 +238,7 @@ impl Relay {
 /// The event that ends an upstream's answer.
 enum Last {
     Done,
-    Error(String),
+    Error(Said),
     Malformed,
 }
 

@@ -11,6 +11,9 @@ pub(crate) struct InFlight {
     upstreams: AtomicUsize,
     connections: AtomicUsize,
     buffered_bytes: AtomicUsize,
+    body_bytes: AtomicUsize,
+    body_bytes_limit: usize,
+    told_of_bodies: AtomicBool,
     accept_errors: AtomicUsize,
     run_id: u32,
     next_request: AtomicU64,
@@ -19,7 +22,8 @@ pub(crate) struct InFlight {
 
 impl InFlight {
     /// `run_id` tells the ids of this run from those of the last one.
-    pub(crate) fn new(limit: usize, run_id: u32) -> Arc<Self> {
+    /// `body_bytes_limit` is what the bodies of all requests may hold together.
+    pub(crate) fn new(limit: usize, body_bytes_limit: usize, run_id: u32) -> Arc<Self> {
         for name in ["requests_in_flight", "upstreams_open", "client_connections", "buffered_bytes"] {
             gauge(name, 0);
         }
@@ -29,6 +33,9 @@ impl InFlight {
             upstreams: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),
             buffered_bytes: AtomicUsize::new(0),
+            body_bytes: AtomicUsize::new(0),
+            body_bytes_limit,
+            told_of_bodies: AtomicBool::new(false),
             accept_errors: AtomicUsize::new(0),
             run_id,
             next_request: AtomicU64::new(1),
@@ -36,15 +43,25 @@ impl InFlight {
         })
     }
 
-    /// A place among the requests in flight, or `None` when all are taken.
-    pub(crate) fn admit(self: &Arc<Self>) -> Option<Slot> {
+    /// The name of a request that has come.
+    pub(crate) fn next_id(&self) -> String {
+        let number = self.next_request.fetch_add(1, Ordering::SeqCst);
+        format!("req-{:08X}-{number}", self.run_id)
+    }
+
+    /// Room for a request's body while it comes, and for as long as its request needs it.
+    pub(crate) fn body(self: &Arc<Self>) -> HeldBody {
+        HeldBody { bytes: 0, in_flight: Arc::clone(self) }
+    }
+
+    /// A place among the requests in flight for the one of this name, or `None` when all are taken.
+    pub(crate) fn admit(self: &Arc<Self>, id: String) -> Option<Slot> {
         let admitted = self
             .requests
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |taken| (taken < self.limit).then_some(taken + 1))
             .ok()?;
         gauge("requests_in_flight", admitted + 1);
-        let number = self.next_request.fetch_add(1, Ordering::SeqCst);
-        Some(Slot { id: format!("req-{:08X}-{number}", self.run_id), held_bytes: 0, in_flight: Arc::clone(self) })
+        Some(Slot { id, held_bytes: 0, body: None, in_flight: Arc::clone(self) })
     }
 
     /// Counts a client's connection until the returned guard is dropped.
@@ -75,7 +92,44 @@ pub(crate) struct Slot {
     id: String,
     /// Bytes of the answer that wait for the client.
     held_bytes: usize,
+    body: Option<HeldBody>,
     in_flight: Arc<InFlight>,
+}
+
+/// What one request's body holds, bytes; free again when dropped.
+#[derive(Debug)]
+pub(crate) struct HeldBody {
+    bytes: usize,
+    in_flight: Arc<InFlight>,
+}
+
+impl HeldBody {
+    /// Takes room for this many bytes more. Whether there is any.
+    pub(crate) fn grow(&mut self, bytes: usize) -> bool {
+        let InFlight { body_bytes, body_bytes_limit, told_of_bodies, .. } = &*self.in_flight;
+        let more = |held: usize| held.checked_add(bytes).filter(|all| all <= body_bytes_limit);
+        match body_bytes.fetch_update(Ordering::SeqCst, Ordering::SeqCst, more) {
+            Ok(_) => {
+                self.bytes += bytes;
+                true
+            }
+            Err(held) => {
+                if !told_of_bodies.swap(true, Ordering::SeqCst) {
+                    tracing::warn!(target: "halfopen_gateway", held, "too many bytes of bodies: requests are refused");
+                }
+                false
+            }
+        }
+    }
+}
+
+impl Drop for HeldBody {
+    fn drop(&mut self) {
+        let left = self.in_flight.body_bytes.fetch_sub(self.bytes, Ordering::SeqCst) - self.bytes;
+        if left < self.in_flight.body_bytes_limit / 2 {
+            self.in_flight.told_of_bodies.store(false, Ordering::SeqCst);
+        }
+    }
 }
 
 impl Slot {
@@ -92,6 +146,11 @@ impl Slot {
         let all = &self.in_flight.buffered_bytes;
         let held = all.fetch_add(bytes.wrapping_sub(before), Ordering::SeqCst).wrapping_add(bytes.wrapping_sub(before));
         gauge("buffered_bytes", held);
+    }
+
+    /// Keeps the room of the request's body for as long as the request is in flight.
+    pub(crate) fn keep(&mut self, body: HeldBody) {
+        self.body = Some(body);
     }
 
     pub(crate) fn in_flight(&self) -> &InFlight {

@@ -1,9 +1,11 @@
 //! Sockets, timers, tasks and the log around the core.
 
+mod access;
 pub mod backend;
 mod call;
 pub mod config;
 mod event_stream;
+mod garbled;
 mod in_flight;
 mod readiness;
 mod registry;

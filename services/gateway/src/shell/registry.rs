@@ -56,6 +56,11 @@ impl Registry {
         self
     }
 
+    /// One model as the API has it.
+    pub(crate) fn describe(&self, model: &str) -> Option<Value> {
+        self.list()["data"].as_array()?.iter().find(|one| one["id"] == model).cloned()
+    }
+
     pub(crate) fn find(&self, model: &str) -> Option<&Registered> {
         self.by_model.get(model)
     }

@@ -13,6 +13,7 @@ use hyper::header::EXPECT;
 
 use crate::core::api_error::ApiError;
 use crate::shell::config::Config;
+use crate::shell::in_flight::HeldBody;
 
 /// A refusal, and whether the connection can serve another request after it.
 pub(crate) struct Refused {
@@ -20,20 +21,24 @@ pub(crate) struct Refused {
     pub(crate) close: bool,
 }
 
-/// Reads the body of `request`.
-pub(crate) async fn read(request: Request<Incoming>, config: &Config) -> Result<Bytes, Refused> {
+/// Reads the body of `request` into the room that `held` takes for it.
+pub(crate) async fn read(request: Request<Incoming>, config: &Config, held: &mut HeldBody) -> Result<Bytes, Refused> {
     let limit = config.limits.body_bytes;
     if request.body().size_hint().lower() > limit as u64 {
         let close = !discard(request, config).await;
         return Err(Refused { error: ApiError::too_large(limit), close });
     }
     let mut body = request.into_body();
-    let read = tokio::time::timeout(config.timings.body_read, collect(&mut body, limit)).await;
+    let read = tokio::time::timeout(config.timings.body_read, collect(&mut body, limit, held)).await;
     match read {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(Broken::TooLarge)) => {
             let close = !drain(body, config.limits.discard_bytes, config.timings.body_read).await;
             Err(Refused { error: ApiError::too_large(limit), close })
+        }
+        Ok(Err(Broken::NoRoom)) => {
+            let close = !drain(body, config.limits.discard_bytes, config.timings.body_read).await;
+            Err(Refused { error: ApiError::overloaded(config.timings.retry_after), close })
         }
         Ok(Err(Broken::Transport)) => {
             let error = ApiError::bad_request("malformed_body", None, "the request body could not be read");
@@ -57,16 +62,20 @@ pub(crate) async fn discard(request: Request<Incoming>, config: &Config) -> bool
 
 enum Broken {
     TooLarge,
+    NoRoom,
     Transport,
 }
 
-async fn collect(body: &mut Incoming, limit: usize) -> Result<Bytes, Broken> {
+async fn collect(body: &mut Incoming, limit: usize, held: &mut HeldBody) -> Result<Bytes, Broken> {
     let mut bytes = BytesMut::new();
     while let Some(frame) = body.frame().await {
         // Trailers are no part of the body.
         let Ok(data) = frame.map_err(|_| Broken::Transport)?.into_data() else { continue };
         if bytes.len() + data.len() > limit {
             return Err(Broken::TooLarge);
+        }
+        if !held.grow(data.len()) {
+            return Err(Broken::NoRoom);
         }
         bytes.extend_from_slice(&data);
     }

@@ -3,9 +3,11 @@
 use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
+use halfopen_door::Keys;
 use hyper::body::Incoming;
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
@@ -19,9 +21,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::core::api_error::ApiError;
 use crate::core::chat::ChatRequest;
-use crate::core::fault::{Fault, error_message};
+use crate::core::fault::Fault;
 use crate::core::relay::{Order, Relay, RelayLimits};
 use crate::core::request_end::RequestEnd;
+use crate::core::said::Said;
+use crate::shell::access;
 use crate::shell::call::Call;
 use crate::shell::config::Config;
 use crate::shell::event_stream::{EventStream, ResponseBody};
@@ -43,11 +47,22 @@ pub(crate) struct Routes {
     pub(crate) readiness: Readiness,
     pub(crate) in_flight: Arc<InFlight>,
     pub(crate) shutdown: CancellationToken,
+    /// The keys of clients, where they need one.
+    pub(crate) keys: Option<Keys>,
 }
 
 impl Routes {
     /// Answers one request, whatever happens in it. `stall` belongs to the connection.
-    pub(crate) async fn respond(&self, request: Request<Incoming>, stall: Arc<Stall>) -> Response<ResponseBody> {
+    pub(crate) async fn respond(
+        &self,
+        request: Request<Incoming>,
+        stall: Arc<Stall>,
+        is_beyond: bool,
+    ) -> Response<ResponseBody> {
+        if is_beyond && !matches!(request.uri().path(), "/health" | "/ready") {
+            let error = ApiError::overloaded(self.config.timings.retry_after);
+            return refusal(Refused { error, close: true });
+        }
         let answered = AssertUnwindSafe(self.route(request, stall)).catch_unwind().await;
         let mut response = answered.unwrap_or_else(|_| {
             tracing::error!(target: "halfopen_gateway", "request panicked");
@@ -58,11 +73,16 @@ impl Routes {
     }
 
     async fn route(&self, request: Request<Incoming>, stall: Arc<Stall>) -> Response<ResponseBody> {
-        let allowed = match request.uri().path() {
+        let path = request.uri().path();
+        let allowed = match path {
             "/v1/chat/completions" => "POST",
             "/v1/models" | "/health" | "/ready" => "GET",
+            _ if path.starts_with("/v1/models/") => "GET",
             _ => return self.refuse(request, ApiError::unknown_path()).await,
         };
+        if let Some(error) = access::refused(&request, &self.config, self.keys.as_ref()) {
+            return self.refuse(request, error).await;
+        }
         match (request.method(), allowed) {
             (&Method::POST, "POST") => self.chat(request, stall).await,
             (&Method::GET | &Method::HEAD, "GET") => self.inform(request).await,
@@ -79,12 +99,12 @@ impl Routes {
         if self.shutdown.is_cancelled() {
             return self.refuse(request, ApiError::shutting_down()).await;
         }
-        let Some(slot) = self.in_flight.admit() else {
-            return self.refuse(request, ApiError::overloaded(self.config.timings.retry_after)).await;
-        };
-        let body = match request_body::read(request, &self.config).await {
+        let id = self.in_flight.next_id();
+        let mut held = self.in_flight.body();
+        // A request counts once it is there: who is slow to send one takes no place from others.
+        let body = match request_body::read(request, &self.config, &mut held).await {
             Ok(body) => body,
-            Err(refused) => return with_id(refusal(refused), slot.id()),
+            Err(refused) => return with_id(refusal(refused), &id),
         };
         let understood = ChatRequest::parse(body).and_then(|request| match self.registry.find(&request.model) {
             Some(registered) => Ok((request, registered)),
@@ -92,9 +112,13 @@ impl Routes {
         });
         let (request, registered) = match understood {
             Ok(understood) => understood,
-            Err(error) => return with_id(refusal(Refused { error, close: false }), slot.id()),
+            Err(error) => return with_id(refusal(Refused { error, close: false }), &id),
         };
-        let id = slot.id().to_owned();
+        let Some(mut slot) = self.in_flight.admit(id.clone()) else {
+            let error = ApiError::overloaded(self.config.timings.retry_after);
+            return with_id(refusal(Refused { error, close: false }), &id);
+        };
+        slot.keep(held);
         let call = Call::accept(slot, stall, &request, registered);
         let answered = if request.stream { self.stream(&request, call).await } else { self.complete(call).await };
         with_id(answered.unwrap_or_else(|error| refusal(Refused { error, close: false })), &id)
@@ -144,6 +168,13 @@ impl Routes {
         let close = !request_body::discard(request, &self.config).await;
         let (status, body) = match path.as_str() {
             "/v1/models" => (StatusCode::OK, self.registry.list()),
+            _ if path.starts_with("/v1/models/") => {
+                let id = access::decoded(&path["/v1/models/".len()..]);
+                match self.registry.describe(&id) {
+                    Some(model) => (StatusCode::OK, model),
+                    None => return refusal(Refused { error: ApiError::unknown_model(&id), close }),
+                }
+            }
             "/ready" if self.shutdown.is_cancelled() => {
                 (StatusCode::SERVICE_UNAVAILABLE, json!({ "ready": false, "reason": "shutting_down" }))
             }
@@ -218,7 +249,7 @@ async fn collect(call: &mut Call, limit_bytes: usize) -> Result<Bytes, Fault> {
 fn judge(answer: Bytes) -> Result<Bytes, Fault> {
     match serde_json::from_slice::<Value>(&answer) {
         Ok(value) if value.get("error").is_some_and(|error| !error.is_null()) => {
-            Err(Fault::Reported { message: error_message(&value["error"]) })
+            Err(Fault::Reported(Box::new(Said::read(&value["error"]))))
         }
         Ok(value) if value["choices"].is_array() => Ok(answer),
         Ok(_) => Err(Fault::Malformed),
@@ -233,7 +264,7 @@ fn refusal(refused: Refused) -> Response<ResponseBody> {
     let mut response = json_response(error.status(), Bytes::from(error.envelope()));
     let headers = response.headers_mut();
     if let Some(after) = error.retry_after() {
-        headers.insert(RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
+        headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(after)));
     }
     if !error.may_retry() {
         headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
@@ -242,6 +273,11 @@ fn refusal(refused: Refused) -> Response<ResponseBody> {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response
+}
+
+/// In whole seconds, as the header has them, and never before the time: at least one.
+fn whole_seconds(after: Duration) -> u64 {
+    (after.as_secs() + u64::from(after.subsec_nanos() > 0)).max(1)
 }
 
 fn json_response(status: StatusCode, body: Bytes) -> Response<ResponseBody> {

@@ -5,7 +5,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
+use halfopen_door::{Bounds, Door, Entry, Guest, KeyError, Keys};
 use halfopen_net::{TcpListener, TcpStream};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -14,7 +16,8 @@ use thiserror::Error;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::shell::config::{Config, ConfigError};
+use crate::shell::config::{Config, ConfigError, Limits};
+use crate::shell::garbled::Garbled;
 use crate::shell::in_flight::InFlight;
 use crate::shell::readiness::Readiness;
 use crate::shell::registry::Registry;
@@ -39,6 +42,9 @@ pub enum RunError {
     /// The configuration is unfit.
     #[error("use the configuration")]
     Config(#[from] ConfigError),
+    /// The keys that clients have to show.
+    #[error("know the keys of clients")]
+    Keys(#[from] KeyError),
     /// The address is taken, not allowed or not there.
     #[error("listen on {address}")]
     Bind {
@@ -83,6 +89,7 @@ pub struct Gateway {
     address: SocketAddr,
     config: Config,
     registry: Registry,
+    keys: Option<Keys>,
 }
 
 impl Gateway {
@@ -92,11 +99,12 @@ impl Gateway {
     /// As [`run`].
     pub async fn bind(config: Config, registry: Registry) -> Result<Self, RunError> {
         config.validate()?;
+        let keys = config.access.client_keys.read()?;
         let failed = |source| RunError::Bind { address: config.listen.clone(), source };
         let listener = TcpListener::bind(config.listen.as_str()).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         tracing::info!(target: "halfopen_gateway", %address, "listening");
-        Ok(Self { listener, address, config, registry })
+        Ok(Self { listener, address, config, registry, keys })
     }
 
     /// Where it listens; the port is the real one.
@@ -106,14 +114,17 @@ impl Gateway {
 
     /// Serves until `shutdown` is cancelled. Streams then end with an error event; other requests have the grace period.
     pub async fn serve(self, shutdown: CancellationToken) -> Exit {
-        let Self { listener, config, registry, .. } = self;
+        let Self { listener, config, registry, keys, .. } = self;
         // The one draw of this service: it tells the request ids of two runs apart.
-        let in_flight = InFlight::new(config.limits.requests_in_flight, rand::random());
+        let in_flight = InFlight::new(config.limits.requests_in_flight, config.limits.bodies_bytes, rand::random());
         let (accept_pause, grace) = (config.timings.accept_pause, config.timings.grace);
         let readiness = Readiness::new(config.ready.probe());
         let stopping = shutdown.clone();
         let shared = Arc::clone(&in_flight);
-        let routes = Arc::new(Routes { config, registry, readiness, in_flight: shared, shutdown: stopping });
+        let Limits { connections, connections_per_address, .. } = config.limits;
+        let per_address = connections_per_address;
+        let door = Door::new(Bounds { waiting: connections, seated: 0, per_address, beyond: BEYOND });
+        let routes = Arc::new(Routes { config, registry, readiness, in_flight: shared, shutdown: stopping, keys });
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {
@@ -121,8 +132,18 @@ impl Gateway {
                 () = shutdown.cancelled() => break,
                 Some(ended) = connections.join_next() => note_end(ended),
                 accepted = listener.accept() => match accepted {
-                    Ok((stream, _)) => {
-                        connections.spawn(serve_connection(stream, Arc::clone(&routes)));
+                    Ok((stream, address)) => {
+                        let guest = match door.enter(address.ip()) {
+                            Entry::Admitted(guest) => guest,
+                            Entry::Beyond(guest, is_first) => {
+                                if is_first {
+                                    tracing::warn!(target: "halfopen_gateway", %address, "too many connections: who comes is refused");
+                                }
+                                guest
+                            }
+                            Entry::Refused => continue,
+                        };
+                        connections.spawn(serve_connection(stream, Arc::clone(&routes), guest));
                     }
                     Err(error) => {
                         note_accept_error(&error, in_flight.count_accept_error());
@@ -139,7 +160,7 @@ impl Gateway {
     }
 }
 
-async fn finish(mut connections: JoinSet<()>, in_flight: &InFlight, grace: std::time::Duration) -> Exit {
+async fn finish(mut connections: JoinSet<()>, in_flight: &InFlight, grace: Duration) -> Exit {
     let finished = tokio::time::timeout(grace, async {
         while let Some(ended) = connections.join_next().await {
             note_end(ended);
@@ -155,24 +176,33 @@ async fn finish(mut connections: JoinSet<()>, in_flight: &InFlight, grace: std::
     Exit::Cut { connections: cut }
 }
 
-async fn serve_connection(stream: TcpStream, routes: Arc<Routes>) {
+/// Connections beyond the bounds at a time, which are told that there is no room and may ask how the service is.
+const BEYOND: usize = 32;
+
+/// How long a connection beyond the bounds may take to ask.
+const BEYOND_READ: Duration = Duration::from_secs(1);
+
+async fn serve_connection(stream: TcpStream, routes: Arc<Routes>, guest: Guest) {
     let _counted = routes.in_flight.count_connection();
     // A socket that is already gone is noticed by the first read.
     let _ = stream.set_nodelay(true);
     let stall = Arc::new(Stall::default());
     let stream = WriteProgress::new(stream, routes.config.timings.write_progress, Arc::clone(&stall));
+    let stream = Garbled::new(stream);
+    let is_beyond = guest.is_beyond();
     let shutdown = routes.shutdown.clone();
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
-        .header_read_timeout(routes.config.timings.header_read)
+        .header_read_timeout(if is_beyond { BEYOND_READ } else { routes.config.timings.header_read })
+        .keep_alive(!is_beyond)
         // A client that has closed its side is taken for gone: otherwise its leaving would show at the next write only.
         .half_close(false)
         .max_buf_size(routes.config.limits.buffer_bytes)
         .auto_date_header(routes.config.date_header);
     let service = service_fn(move |request| {
         let (routes, stall) = (Arc::clone(&routes), Arc::clone(&stall));
-        async move { Ok::<_, Infallible>(routes.respond(request, stall).await) }
+        async move { Ok::<_, Infallible>(routes.respond(request, stall, is_beyond).await) }
     });
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {
@@ -186,6 +216,7 @@ async fn serve_connection(stream: TcpStream, routes: Arc<Routes>) {
     if let Err(error) = ended {
         tracing::debug!(target: "halfopen_gateway", %error, "connection ended early");
     }
+    drop(guest);
 }
 
 /// A connection's task ends quietly, whatever its client did. A panic that got past the request is a defect of ours, and

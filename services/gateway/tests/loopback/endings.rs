@@ -130,7 +130,7 @@ async fn a_status_of_the_backend_is_told_without_its_secrets() {
     let backend = MisbehavingBackend::start([whole("401 Unauthorized", body), Act::Hold]).await;
     let gateway = Fixture::before(backend.address, |_| {}).await;
     let answer = chat(gateway.address, "m", false).await;
-    assert_eq!((answer.status(), answer.header("x-should-retry")), (500, Some("false")));
+    assert_eq!((answer.status(), answer.header("x-should-retry")), (401, Some("false")));
     let message = answer.json().await["error"]["message"].clone();
     assert_eq!(message, "the backend answered with status 401: [message withheld]");
 }

@@ -24,6 +24,7 @@ use hyper_util::rt::TokioIo;
 use crate::core::chat::ChatRequest;
 use crate::core::confidential::Confidential;
 use crate::core::fault::Fault;
+use crate::core::said::Said;
 use crate::shell::backend::transport::{connect_fault, exchange_fault, status_fault};
 use crate::shell::backend::{Backend, Signal, Upstream};
 use crate::shell::config::{ConfigError, HttpConfig, Origin};
@@ -148,13 +149,15 @@ impl Stage {
     async fn read_answer(mut link: BackendConnection, response: Response<Incoming>, stream_expected: bool) -> Step {
         let status = response.status();
         let is_stream = is_event_stream(&response);
-        let mut body = response.into_body();
+        let (head, mut body) = response.into_parts();
         if !status.is_success() {
             let message = link.error_body(&mut body).await;
-            return Some((Err(status_fault(status, &message)), Self::Over));
+            return Some((Err(status_fault(status, &head.headers, &message)), Self::Over));
         }
         if stream_expected && !is_stream {
-            return Some((Err(Fault::Malformed), Self::Over));
+            // Some servers refuse so, with a status that says the opposite.
+            let said = Said::read_body(&link.error_body(&mut body).await);
+            return Some((Err(said.map_or(Fault::Malformed, |said| Fault::Reported(Box::new(said)))), Self::Over));
         }
         match link.next_bytes(&mut body).await {
             Some(Ok(bytes)) => Some((Ok(Signal::Bytes(bytes)), Self::Read { link, body })),

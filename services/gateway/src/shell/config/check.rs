@@ -76,6 +76,11 @@ pub enum ConfigError {
         /// What is wrong with it.
         problem: BadTarget,
     },
+    /// Others could reach the port, and nothing would ask them who they are.
+    #[error(
+        "serve without keys on {0}, which others can reach: set access.client_keys, or say --open if that is meant"
+    )]
+    Open(String),
     /// hyper needs 8 KiB for a head.
     #[error("accept `limits.buffer_bytes` = {0}: it must be at least 8192")]
     Buffer(usize),
@@ -101,7 +106,7 @@ impl ConfigError {
         };
         match self {
             Self::Syntax(_) => Vec::new(),
-            Self::Listen(_) => vec!["listen".to_owned()],
+            Self::Listen(_) | Self::Open(_) => vec!["listen".to_owned()],
             Self::NoBackend => vec!["backends".to_owned()],
             // The later one is the one too many.
             Self::BackendTwice(name) => {
@@ -263,6 +268,9 @@ impl Limits {
     fn validate(&self) -> Result<(), ConfigError> {
         let positive = [
             ("limits.requests_in_flight", self.requests_in_flight),
+            ("limits.connections", self.connections),
+            ("limits.connections_per_address", self.connections_per_address),
+            ("limits.bodies_bytes", self.bodies_bytes),
             ("limits.body_bytes", self.body_bytes),
             ("limits.event_bytes", self.event_bytes),
             ("limits.answer_bytes", self.answer_bytes),

@@ -2,8 +2,10 @@
 //!
 //! Every field has a default; an empty file is a gateway that echoes on `127.0.0.1:8080`.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
+use halfopen_door::{KeySource, Site};
 use halfopen_health::ProbeConfig;
 use serde::{Deserialize, Serialize};
 
@@ -48,6 +50,8 @@ pub struct Config {
     /// The origin that browsers may call from (`Access-Control-Allow-Origin`). Default none: a page that a user happens
     /// to visit must not spend the keys of a gateway on that user's machine.
     pub cors_origin: Option<String>,
+    /// Who may call.
+    pub access: Access,
     /// Whether responses carry a `Date`. Default true; off, responses of two runs are the same bytes.
     pub date_header: bool,
 }
@@ -61,10 +65,55 @@ impl Default for Config {
             limits: Limits::default(),
             ready: ReadyConfig::default(),
             cors_origin: None,
+            access: Access::default(),
             date_header: true,
         }
     }
 }
+
+/// Who may call.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Access {
+    /// Clients have to show one of these keys, as the API has it: `Authorization: Bearer`. Health endpoints need none.
+    pub client_keys: KeySource,
+    /// The hosts that requests may be meant for, and the pages that may send them beside `cors_origin`.
+    pub site: Site,
+    /// Clients need no key although others can reach the port.
+    pub open: bool,
+}
+
+impl Config {
+    /// Refuses to serve without keys on an address that others can reach: who may call spends the keys of the backends.
+    ///
+    /// # Errors
+    /// [`ConfigError::Open`].
+    pub fn guarded(&self) -> Result<(), ConfigError> {
+        let host = self.listen.rsplit_once(':').map_or("", |(host, _)| host).trim_matches(['[', ']']);
+        let is_private = match host.parse::<IpAddr>() {
+            Ok(address) => address.to_canonical().is_loopback(),
+            Err(_) => host.eq_ignore_ascii_case("localhost"),
+        };
+        if is_private || self.access.client_keys.is_set() || self.access.open {
+            return Ok(());
+        }
+        Err(ConfigError::Open(self.listen.clone()))
+    }
+}
+
+impl Limits {
+    /// Stays within the descriptors that the process has; a request takes two. What is beyond would fail at its accept.
+    #[must_use]
+    pub fn within(mut self, descriptors: usize) -> Self {
+        let sockets = descriptors.saturating_sub(DESCRIPTORS_KEPT).max(4);
+        self.requests_in_flight = self.requests_in_flight.min(sockets / 4);
+        self.connections = self.connections.min(sockets - sockets / 4);
+        self
+    }
+}
+
+/// Descriptors for everything that is no admitted connection: files, timers, and those who are told that there is no room.
+const DESCRIPTORS_KEPT: usize = 96;
 
 /// One backend.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -234,6 +283,12 @@ impl Default for Timings {
 pub struct Limits {
     /// The most chat requests in flight; the next one gets 503. Default 256.
     pub requests_in_flight: usize,
+    /// The most connections at a time; beyond them only `GET /health` and `GET /ready` are answered. Default 10,000.
+    pub connections: usize,
+    /// The most connections of one address: of one IPv4 address, or of one IPv6 network of 64 bits. Default 2,500.
+    pub connections_per_address: usize,
+    /// What the bodies of all requests may hold together, those that are still coming among them, bytes. Default 256 MiB.
+    pub bodies_bytes: usize,
     /// The largest request body, bytes. Default 4 MiB.
     pub body_bytes: usize,
     /// How much of a refused body is read and discarded, bytes, so that the refusal is not destroyed by the reset that
@@ -251,6 +306,9 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             requests_in_flight: 256,
+            connections: 10_000,
+            connections_per_address: 2500,
+            bodies_bytes: 256 << 20,
             body_bytes: 4 << 20,
             discard_bytes: 16 << 20,
             event_bytes: 1 << 20,
