@@ -9,7 +9,7 @@ use super::{Answer, Head};
 const MESSAGE_CHARS: usize = 200;
 
 /// Which status goes with which code and type.
-const ERRORS: [(&str, &str, &str); 14] = [
+const ERRORS: [(&str, &str, &str); 13] = [
     ("empty_body", "400", "invalid_request_error"),
     ("malformed_body", "400", "invalid_request_error"),
     ("missing_model", "400", "invalid_request_error"),
@@ -21,10 +21,29 @@ const ERRORS: [(&str, &str, &str); 14] = [
     ("request_too_large", "413", "invalid_request_error"),
     ("overloaded", "503", "server_error"),
     ("shutting_down", "503", "server_error"),
-    ("upstream_error", "500", "server_error"),
     ("internal_error", "500", "server_error"),
     ("upstream_timeout", "504", "server_error"),
 ];
+
+/// The code of a backend's refusal that has none of its own, and of a backend's failure.
+const PASSED_ON: &str = "upstream_error";
+
+/// Whether a code is the gateway's own.
+fn is_own(code: &str) -> bool {
+    ERRORS.iter().any(|(own, ..)| *own == code)
+}
+
+fn is_error(status: &str) -> bool {
+    status.len() == 3 && status.starts_with(['4', '5'])
+}
+
+fn kind_of(status: &str) -> &'static str {
+    match status {
+        "429" => "rate_limit_error",
+        _ if status.starts_with('4') => "invalid_request_error",
+        _ => "server_error",
+    }
+}
 
 /// What may stand in no message: the beginnings of keys, and addresses.
 const SECRETS: [&str; 6] = ["sk-", "Bearer ", "://", "AKIA", "10.0.0.", "localhost"];
@@ -70,7 +89,10 @@ impl Answer<'_> {
             "503" if after.parse::<u64>().is_ok_and(|seconds| seconds > 0) => Ok(()),
             "503" => broken("says 503 and not when to come again"),
             "504" if head.field("should_retry") != "false" => broken("says 504 and lets an SDK ask again"),
-            _ if !after.is_empty() => broken("says when to come again, with a status that is not 503"),
+            // A backend may say it with any refusal of its own, and that is passed on.
+            _ if !after.is_empty() && error_of(&self.text).is_none_or(|error| is_own(&error.code)) => {
+                broken("says when to come again, with a status that is not 503")
+            }
             _ => Ok(()),
         }
     }
@@ -111,14 +133,24 @@ impl Answer<'_> {
         let broken = |clause, what: &str| {
             Err(self.finding(clause, format!("the error that {} was told {what}: `{}`.", self.key, error.message), []))
         };
-        let Some((_, of_code, kind)) = ERRORS.iter().find(|(code, ..)| *code == error.code) else {
-            return broken("unknown code", "has a code that the API does not know");
-        };
-        if error.kind != *kind {
-            return broken("wrong type", "has a type that does not go with its code");
-        }
-        if status.is_some_and(|status| status != *of_code) {
-            return broken("wrong status", "has a status that does not go with its code");
+        match ERRORS.iter().find(|(code, ..)| *code == error.code) {
+            Some((.., kind)) if error.kind != *kind => {
+                return broken("wrong type", "has a type that does not go with its code");
+            }
+            Some((_, of_code, _)) if status.is_some_and(|status| status != *of_code) => {
+                return broken("wrong status", "has a status that does not go with its code");
+            }
+            Some(_) => {}
+            // A backend's refusal has the backend's status; without words of its own it has a type that goes with it.
+            None if error.code == PASSED_ON => match status {
+                Some(status) if !is_error(status) => return broken("wrong status", "has a status that is no error's"),
+                Some(status) if error.kind != kind_of(status) => {
+                    return broken("wrong type", "has a type that does not go with its status");
+                }
+                Some(_) | None => {}
+            },
+            None if self.foretold.contains(&error.code) && status.is_none_or(is_error) => {}
+            None => return broken("unknown code", "has a code that the API does not know"),
         }
         if error.message.is_empty() || error.message.chars().count() > MESSAGE_CHARS {
             return broken("wrong message", "is empty, or longer than 200 characters");

@@ -76,7 +76,10 @@ impl Check for Answers {
 
 impl Answers {
     fn examine_records(&self, records: &[Record]) -> Result<String, Finding> {
-        let answers = answers(records);
+        let mut answers = answers(records);
+        for answer in &mut answers {
+            answer.foretold = self.expected.get(answer.key).map(ToString::to_string).unwrap_or_default();
+        }
         let disturbed = disturbances(records, &self.gateway);
         for (n, answer) in answers.iter().enumerate() {
             let is_last = !answers[n + 1..].iter().any(|later| later.host == answer.host);
@@ -183,6 +186,8 @@ struct Answer<'a> {
     asked: (usize, Duration),
     head: Option<Head<'a>>,
     text: String,
+    /// What the scenario promises of it, in words: a backend's own code stands there, and is legal for that.
+    foretold: String,
     ended: Option<(&'a str, usize)>,
     ended_at: Duration,
 }
@@ -213,6 +218,7 @@ fn answers(records: &[Record]) -> Vec<Answer<'_>> {
                 asked: (place, record.at),
                 head: None,
                 text: String::new(),
+                foretold: String::new(),
                 ended: None,
                 ended_at: record.at,
             });

@@ -1,15 +1,14 @@
-//! Who gets what: first come first served, to a node that is there and has room, and at once.
+//! Who gets what: each in its turn, to a node that is there and has room, and at once.
 
-use std::cmp::Reverse;
 use std::time::Duration;
 
 use halfopen::check::Finding;
 use halfopen::trace::LogEvent;
 
-use super::broken;
 use super::broker::{Attempt, Broker, JobKey, key_of};
 use super::history::{History, Moment};
 use super::message::Message;
+use super::{TICK, broken};
 
 /// What the scheduler decides in one step it logs in one instant.
 const AT_ONCE: Duration = Duration::from_millis(5);
@@ -32,7 +31,8 @@ impl Broker<'_> {
         if let Some(on) = self.nodes.get(&node).and_then(|node| node.connection) {
             self.debts.owe(moment, self.numbers.on_the_way, on, "job_assign", &id);
         }
-        self.queue.retain(|waiting| *waiting != key);
+        self.waits_no_longer(&key, true);
+        let waited_since = self.jobs.get(&key).map_or(moment.at, |job| job.waiting_since);
         if let Some(worker) = self.nodes.get_mut(&node) {
             worker.running.insert(id.clone());
         }
@@ -43,11 +43,12 @@ impl Broker<'_> {
         }
         self.jobs_of.insert(id.clone(), key.0.clone());
         let (assigned_at, place) = (moment.at, moment.place);
-        self.attempts.insert(id, Attempt { key, node, assigned_at, signs: Vec::new(), failed: false, place });
+        self.attempts
+            .insert(id, Attempt { key, node, assigned_at, signs: Vec::new(), failed: false, waited_since, place });
         Ok(())
     }
 
-    /// The job waits, and is the first that does; the node is there, and has room.
+    /// The job waits, and it is its turn; the node is there, has room, and is not held back.
     fn may_be_assigned(&self, moment: &Moment<'_>, key: &JobKey, node: &str) -> Result<(), Finding> {
         let Some(job) = self.jobs.get(key) else {
             return Err(broken(
@@ -65,14 +66,7 @@ impl Broker<'_> {
             let sentence = format!("{} had {} attempts, and was assigned again.", key.0, job.attempts.len());
             return Err(broken("more attempts than there may be", moment, sentence));
         }
-        if self.queue.front() != Some(key) {
-            let sentence = format!(
-                "{} was assigned before {}, which waited longer.",
-                key.0,
-                self.queue.front().map_or("", |first| &first.0)
-            );
-            return Err(broken("passes a job over", moment, sentence));
-        }
+        self.is_its_turn(moment, key, job)?;
         let Some(worker) = self.nodes.get(node).filter(|worker| worker.live) else {
             return Err(broken(
                 "assigns to a node that is not there",
@@ -80,31 +74,37 @@ impl Broker<'_> {
                 format!("{} was assigned to {node}.", key.0),
             ));
         };
-        if worker.capacity.is_some_and(|capacity| worker.running.len() >= capacity) {
+        let held = worker.benched_until.max(worker.paused_until);
+        if moment.at + TICK < held {
+            let sentence = format!("{node} was to be left alone until {held:?}, and was given {}.", key.0);
+            return Err(broken("gives work to a node that is held back", moment, sentence));
+        }
+        let capacity = if worker.strikes > 0 { Some(1) } else { worker.capacity };
+        if capacity.is_some_and(|capacity| worker.running.len() >= capacity) {
             let sentence = format!("{node} works on {} already, and was given {}.", worker.running.len(), key.0);
             return Err(broken("assigns beyond a node's capacity", moment, sentence));
         }
         Ok(())
     }
 
-    /// A node that has not tried the job is preferred, then the one with the most room.
+    /// The node is the best choice.
     fn suits(&self, moment: &Moment<'_>, key: &JobKey, chosen: &str) -> Result<(), Finding> {
         let Some(job) = self.jobs.get(key) else { return Ok(()) };
-        let live = || self.nodes.iter().filter(|(_, node)| node.live);
-        // Of a node whose answer was lost on the way the capacity is not known.
-        if live().any(|(_, node)| node.capacity.is_none()) {
+        if !self.knows_all_nodes() {
             return Ok(());
         }
-        let with_room = live().filter_map(|(id, node)| {
-            let room = node.capacity?.saturating_sub(node.running.len());
-            (room > 0).then(|| ((job.tried.contains(id), Reverse(room), id.as_str()), id.as_str()))
-        });
-        match with_room.min() {
-            Some((_, best)) if best != chosen => {
+        match self.node_for(job, moment.at + TICK) {
+            Some(best) if best == chosen => Ok(()),
+            // What may just have come off the bench may be meant as well.
+            Some(_) if self.node_for(job, moment.at.saturating_sub(TICK)) == Some(chosen) => Ok(()),
+            Some(best) => {
                 let sentence = format!("{} was given to {chosen}, and {best} was the better choice.", key.0);
                 Err(broken("chooses the worse node", moment, sentence))
             }
-            Some(_) | None => Ok(()),
+            None => {
+                let sentence = format!("{} was given to {chosen}, which may not have it now.", key.0);
+                Err(broken("chooses a node that may not have it", moment, sentence))
+            }
         }
     }
 
@@ -163,27 +163,22 @@ impl Broker<'_> {
             );
             return Err(Finding::new("assigns beyond a node's capacity", sentence).witness(places));
         }
-        let Some(waiting) = self.queue.front() else { return Ok(()) };
-        let Some(job) = self.jobs.get(waiting) else { return Ok(()) };
-        if job.attempts.len() >= self.numbers.attempts {
+        if let Some((waiting, job)) = self
+            .queue
+            .iter()
+            .filter_map(|key| Some((key, self.jobs.get(key)?)))
+            .find(|(_, job)| job.attempts.len() >= self.numbers.attempts)
+        {
             let sentence = format!("{} has had its {} attempts, and goes on waiting.", waiting.0, job.attempts.len());
             return Err(Finding::new("does not give up", sentence).witness([job.place]));
         }
-        let idle = self
-            .nodes
-            .iter()
-            .find(|(_, node)| node.live && node.capacity.is_some_and(|capacity| node.running.len() < capacity));
-        match idle {
-            None => Ok(()),
-            Some((id, node)) => {
-                let sentence = format!(
-                    "{} waits, and {id} works on {} of {}.",
-                    waiting.0,
-                    node.running.len(),
-                    node.capacity.unwrap_or(0)
-                );
-                Err(Finding::new("lets a job wait where there is room", sentence).witness([job.place]))
-            }
+        if !self.knows_all_nodes() {
+            return Ok(());
         }
+        // Whatever held it or a node back ended long enough ago.
+        let Some((waiting, job)) = self.assignable(now.saturating_sub(AT_ONCE)).next() else { return Ok(()) };
+        let Some(idle) = self.node_for(job, now.saturating_sub(AT_ONCE)) else { return Ok(()) };
+        let sentence = format!("{} waits, and {idle} has room.", waiting.0);
+        Err(Finding::new("lets a job wait where there is room", sentence).witness([job.place]))
     }
 }

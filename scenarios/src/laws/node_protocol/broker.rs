@@ -21,7 +21,15 @@ pub(super) struct Broker<'a> {
     pub(super) assigned: usize,
     pub(super) nodes: BTreeMap<String, Worker>,
     pub(super) jobs: BTreeMap<JobKey, Job>,
+    /// Jobs that wait, in the order of their submits.
     pub(super) queue: VecDeque<JobKey>,
+    /// How far the turn of each session that waits is, and whose turn was last.
+    pub(super) turns: BTreeMap<String, u64>,
+    pub(super) served: u64,
+    /// For how long nodes asked last to be left alone.
+    pub(super) asked: BTreeMap<String, Duration>,
+    /// A node that has to be benched in the next line, for how long, and for what.
+    pub(super) owed_bench: Option<(String, Duration, usize)>,
     pub(super) attempts: BTreeMap<String, Attempt>,
     /// Jobs that had their outcome in this life.
     finished: BTreeSet<JobKey>,
@@ -38,6 +46,8 @@ pub(super) struct Broker<'a> {
     /// Good and bad results on the wire, by attempt.
     pub(super) good: BTreeMap<String, String>,
     pub(super) bad: BTreeMap<String, String>,
+    /// Whether what failed may be tried again, as its node says it, by attempt.
+    pub(super) retries: BTreeMap<String, String>,
     /// Since when there have been nodes, or none.
     pub(super) liveness_changed: Duration,
     /// What the scheduler has logged, and what has to follow from it on the wire.
@@ -62,6 +72,11 @@ pub(super) struct Worker {
     pub(super) brought: usize,
     /// Attempts that count: the slots in use.
     pub(super) running: BTreeSet<String>,
+    /// How often it was benched since it last did something, and until when it is.
+    pub(super) strikes: u32,
+    pub(super) benched_until: Duration,
+    /// Until when it is left alone at its own request.
+    pub(super) paused_until: Duration,
 }
 
 /// An open job.
@@ -71,6 +86,12 @@ pub(super) struct Job {
     pub(super) current: Option<String>,
     pub(super) attempts: Vec<String>,
     pub(super) tried: BTreeSet<String>,
+    /// Nodes that can never do it.
+    pub(super) barred: BTreeSet<String>,
+    pub(super) failures: u32,
+    /// Its rest after a failure is over at some time from the one to the other.
+    pub(super) rests_from: Duration,
+    pub(super) rests_until: Duration,
     pub(super) place: usize,
 }
 
@@ -82,6 +103,8 @@ pub(super) struct Attempt {
     /// The `job_ack` and `job_progress` of it on the connection of its node.
     pub(super) signs: Vec<Sign>,
     pub(super) failed: bool,
+    /// Since when its job had waited for it.
+    pub(super) waited_since: Duration,
     pub(super) place: usize,
 }
 
@@ -99,6 +122,10 @@ impl<'a> Broker<'a> {
             nodes: BTreeMap::new(),
             jobs: BTreeMap::new(),
             queue: VecDeque::new(),
+            turns: BTreeMap::new(),
+            served: 0,
+            asked: BTreeMap::new(),
+            owed_bench: None,
             attempts: BTreeMap::new(),
             finished: BTreeSet::new(),
             ever: BTreeSet::new(),
@@ -108,6 +135,7 @@ impl<'a> Broker<'a> {
             submits: BTreeMap::new(),
             good: BTreeMap::new(),
             bad: BTreeMap::new(),
+            retries: BTreeMap::new(),
             liveness_changed: Duration::ZERO,
             debts: Debts::default(),
             spoke_at: Duration::ZERO,
@@ -135,6 +163,9 @@ impl<'a> Broker<'a> {
         self.nodes.clear();
         self.jobs.clear();
         self.queue.clear();
+        self.turns.clear();
+        self.asked.clear();
+        (self.served, self.owed_bench) = (0, None);
         self.attempts.clear();
         self.finished.clear();
         (self.liveness_changed, self.stopping, self.is_up) = (now, false, false);
@@ -142,6 +173,7 @@ impl<'a> Broker<'a> {
 
     fn logged(&mut self, moment: &Moment<'_>, event: &LogEvent, history: &History<'_>) -> Result<(), Finding> {
         self.spoke_at = moment.at;
+        self.benches_at_once(event)?;
         match event.message.as_str() {
             "submit accepted" => self.submitted(moment, event, history),
             "node registered" => {
@@ -155,6 +187,13 @@ impl<'a> Broker<'a> {
             "job assigned" => self.job_assigned(moment, event),
             "attempt spent" => self.attempt_spent(moment, event, history),
             "job finished" => self.job_finished(moment, event, history),
+            "node benched" => self.node_benched(moment, event),
+            "node trusted again" => self.node_trusted(moment, event),
+            "node paused" => self.node_paused(moment, event),
+            "node forgotten" => {
+                self.nodes.remove(event.field("node_id").unwrap_or_default());
+                Ok(())
+            }
             "drained" => {
                 self.forget(moment.at);
                 Ok(())
@@ -193,10 +232,14 @@ impl<'a> Broker<'a> {
             current: None,
             attempts: Vec::new(),
             tried: BTreeSet::new(),
+            barred: BTreeSet::new(),
+            failures: 0,
+            rests_from: Duration::ZERO,
+            rests_until: Duration::ZERO,
             place: moment.place,
         };
-        self.queue.push_back(key.clone());
-        self.jobs.insert(key, job);
+        self.jobs.insert(key.clone(), job);
+        self.waits(key);
         Ok(())
     }
 
@@ -225,8 +268,8 @@ impl<'a> Broker<'a> {
 
     /// A job is over: takes it, and what it holds, out.
     pub(super) fn close_job(&mut self, key: &JobKey) -> Option<(Job, Vec<(String, Attempt)>)> {
+        self.waits_no_longer(key, false);
         let job = self.jobs.remove(key)?;
-        self.queue.retain(|waiting| waiting != key);
         self.finished.insert(key.clone());
         let mut attempts = Vec::new();
         for id in &job.attempts {
@@ -259,7 +302,12 @@ impl<'a> Broker<'a> {
                         // It may be on its way while the job ends: then its node is told to stop, or is not.
                         if let Some(attempt) = self.attempts.get_mut(&said.attempt_id) {
                             attempt.failed = true;
+                            if said.retry.as_deref() == Some("later") {
+                                let asked = Duration::from_millis(said.retry_after_ms.unwrap_or(USUAL_PAUSE_MS));
+                                self.asked.insert(attempt.node.clone(), asked);
+                            }
                         }
+                        self.retries.insert(said.attempt_id.clone(), said.retry.clone().unwrap_or_default());
                         self.bad.insert(said.attempt_id.clone(), text)
                     }
                 };
@@ -282,6 +330,9 @@ impl<'a> Broker<'a> {
         }
     }
 }
+
+/// How long a node is left alone that does not say how long.
+const USUAL_PAUSE_MS: u64 = 1000;
 
 /// The job that a line of the scheduler is about.
 pub(super) fn key_of(event: &LogEvent) -> JobKey {

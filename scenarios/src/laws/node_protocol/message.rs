@@ -21,12 +21,21 @@ pub(super) struct Message {
     pub(super) trace_id: String,
     pub(super) ok: Option<bool>,
     pub(super) accepted: Option<bool>,
+    pub(super) retry: Option<String>,
+    pub(super) retry_after_ms: Option<u64>,
 }
 
 impl Message {
     /// `None` for what is no message of the protocol.
     pub(super) fn read(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok().filter(|message: &Self| !message.kind.is_empty())
+    }
+
+    /// What the names and the text of a submit hold, in bytes.
+    pub(super) fn bytes(&self) -> u64 {
+        let texts = [&self.text, &self.src_lang, &self.tgt_lang].into_iter().flatten();
+        let bytes = texts.map(String::len).sum::<usize>() + self.job_id.len() + self.trace_id.len();
+        bytes as u64
     }
 
     /// Whether it is about the same work: what is asked, and of what.

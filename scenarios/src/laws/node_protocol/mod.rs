@@ -5,7 +5,7 @@
 //! - `history`: a run as this leg sees it; `message`: what stands on the wire; `debts`: what must follow soon.
 //! - `identity`: a node says who it is, is the same node afterwards, and has one connection.
 //! - `broker`: the scheduler's jobs, attempts and nodes, and what it may do with them. `assigning` is who gets what, `spending`
-//!   how attempts and jobs end, `waiting` what time ends.
+//!   how attempts and jobs end, `choosing` whose turn it is and who is held back, `waiting` what time ends.
 //! - `results`: every result has its answer, and the first good one wins.
 //! - `work`: the node acknowledges, reports, hands in, and hands in again; `tasks`: it stops what is cancelled.
 //! - `pace`: heartbeats, pings, and the pauses between attempts.
@@ -13,6 +13,7 @@
 
 mod assigning;
 mod broker;
+mod choosing;
 mod debts;
 mod drain;
 mod history;
@@ -62,6 +63,21 @@ pub(crate) struct NodeProtocol {
     /// How long a job waits where all nodes are full.
     #[serde(with = "humantime_serde")]
     pub(super) queue: Duration,
+    /// How long a job rests at most after its first failure; half of it at least, and twice as long after each further one.
+    #[serde(with = "humantime_serde")]
+    pub(super) retry_first: Duration,
+    /// The longest rest.
+    #[serde(with = "humantime_serde")]
+    pub(super) retry_longest: Duration,
+    /// How long a node is benched for its first fault; twice as long for each further one.
+    #[serde(with = "humantime_serde")]
+    pub(super) bench_first: Duration,
+    /// The longest time on the bench.
+    #[serde(with = "humantime_serde")]
+    pub(super) bench_longest: Duration,
+    /// The longest pause that a node may ask for.
+    #[serde(with = "humantime_serde")]
+    pub(super) pause_longest: Duration,
     /// The longest life of a job.
     #[serde(with = "humantime_serde")]
     pub(super) job: Duration,
@@ -108,6 +124,11 @@ impl Default for NodeProtocol {
             progress_timeout: seconds(30),
             no_node: seconds(10),
             queue: seconds(120),
+            retry_first: Duration::from_millis(500),
+            retry_longest: seconds(10),
+            bench_first: seconds(1),
+            bench_longest: seconds(60),
+            pause_longest: seconds(300),
             job: seconds(600),
             attempts: 3,
             retry: seconds(5),

@@ -40,11 +40,42 @@ impl Broker<'_> {
         {
             node.running.remove(id);
         }
+        self.is_over_for(moment, key, id, reason);
+        Ok(())
+    }
+
+    /// What becomes of a job, and of a node, when an attempt is spent.
+    fn is_over_for(&mut self, moment: &Moment<'_>, key: JobKey, id: &str, reason: &str) {
+        let of = |attempt: &Attempt| (attempt.node.clone(), attempt.waited_since);
+        let Some((node, waited_since)) = self.attempts.get(id).map(of) else { return };
+        let retry = self.retries.get(id).map(String::as_str).unwrap_or_default();
+        let failures = self.jobs.get(&key).map_or(0, |job| job.failures) + 1;
+        let (least, most) = self.rest(failures);
+        let is_deferred = reason.starts_with("deferred");
+        let tries = self.attempts.values().filter(|attempt| attempt.key == key && attempt.node == node).count();
         if let Some(job) = self.jobs.get_mut(&key) {
             (job.current, job.waiting_since) = (None, moment.at);
-            self.queue.push_front(key);
+            if is_deferred {
+                job.waiting_since = waited_since;
+                job.attempts.retain(|attempt| attempt != id);
+                if tries == 1 {
+                    job.tried.remove(&node);
+                }
+            } else if reason.starts_with("failed") {
+                job.failures = failures;
+                (job.rests_from, job.rests_until) = (moment.at + least, moment.at + most);
+                if retry == "elsewhere" {
+                    job.barred.insert(node.clone());
+                }
+            }
         }
-        Ok(())
+        if is_deferred {
+            self.attempts.remove(id);
+        }
+        self.waits(key);
+        if matches!(reason, "not acknowledged" | "no progress") {
+            self.has_done_wrong(moment, &node);
+        }
     }
 
     /// Whether what is said of an attempt has happened, and long enough ago.
@@ -80,7 +111,9 @@ impl Broker<'_> {
             _ => {
                 let error: String =
                     self.bad.get(id).into_iter().flat_map(|text| text.chars()).take(LONGEST_ERROR).collect();
-                match self.bad.contains_key(id) && reason == format!("failed: {error}") {
+                let is_later = self.retries.get(id).is_some_and(|retry| retry == "later");
+                let word = if is_later { "deferred" } else { "failed" };
+                match self.bad.contains_key(id) && reason == format!("{word}: {error}") {
                     true => Ok(()),
                     false => unfounded(format!("{id} was spent as `{reason}`, and its node did not say so.")),
                 }
@@ -129,6 +162,9 @@ impl Broker<'_> {
         if let Some(winner) = winner.filter(|_| is_certain) {
             self.may_win(moment, &key, job, winner)?;
         }
+        if let Some(winner) = winner {
+            self.is_judged(moment, job, winner)?;
+        }
         let Some((job, attempts)) = self.close_job(&key) else { return Ok(()) };
         let good: Vec<&String> = job.attempts.iter().filter(|id| self.good.contains_key(*id)).collect();
         for (id, attempt) in &attempts {
@@ -144,6 +180,26 @@ impl Broker<'_> {
             let connection = self.nodes.get(&attempt.node).and_then(|node| node.connection);
             if let Some(on) = connection.filter(|_| has_lost && !attempt.failed) {
                 self.debts.owe(moment, self.numbers.on_the_way, on, "job_cancel", id);
+            }
+        }
+        Ok(())
+    }
+
+    /// Who has done a job is trusted, and who failed at it is benched.
+    fn is_judged(&self, moment: &Moment<'_>, job: &Job, winner: &str) -> Result<(), Finding> {
+        let Some(by) = self.attempts.get(winner).map(|attempt| &attempt.node) else { return Ok(()) };
+        if self.nodes.get(by).is_some_and(|node| node.strikes > 0) {
+            let sentence = format!("{by} has done a job, and is not trusted for it.");
+            return Err(broken("does not trust a node again", moment, sentence));
+        }
+        let failed = job.attempts.iter().filter_map(|id| Some((id, self.attempts.get(id)?)));
+        let spent = failed.filter(|(id, of)| {
+            of.failed && of.node != *by && self.bad.contains_key(*id) && job.current.as_ref() != Some(id)
+        });
+        for (id, of) in spent {
+            if self.nodes.get(&of.node).is_some_and(|node| node.benched_until <= moment.at) {
+                let sentence = format!("{} failed at {id}, which {by} has done, and is not benched.", of.node);
+                return Err(broken("does not bench a node", moment, sentence));
             }
         }
         Ok(())
@@ -172,6 +228,9 @@ impl Broker<'_> {
                 Ok(())
             }
             "result" => wrong(format!("{} has a result, and no node has sent one.", key.0)),
+            "NODE_UNAVAILABLE" if job.current.is_none() && self.has_no_node(job) => Ok(()),
+            "REJECTED" if job.attempts.is_empty() || job.attempts.iter().any(|id| self.will_never(id)) => Ok(()),
+            "REJECTED" => wrong(format!("{} was rejected, and no node has said that it will never succeed.", key.0)),
             "NODE_UNAVAILABLE" if job.current.is_some() || job.attempts.len() != self.numbers.attempts => {
                 wrong(format!("{} has failed after {} attempts.", key.0, job.attempts.len()))
             }
@@ -190,10 +249,18 @@ impl Broker<'_> {
             "JOB_TIMEOUT" if too_early(job.submitted_at + self.numbers.job) => {
                 wrong(format!("{} has had {:?} of its time.", key.0, moment.at - job.submitted_at))
             }
-            "NODE_UNAVAILABLE" | "NO_AVAILABLE_NODE" | "QUEUE_TIMEOUT" | "JOB_TIMEOUT" | "SESSION_CLOSED"
-            | "REJECTED" => Ok(()),
+            "NODE_UNAVAILABLE" | "NO_AVAILABLE_NODE" | "QUEUE_TIMEOUT" | "JOB_TIMEOUT" | "SESSION_CLOSED" => Ok(()),
             other => wrong(format!("{} ended as `{other}`.", key.0)),
         }
+    }
+
+    /// Whether every node that is there has said that it can never do this.
+    fn has_no_node(&self, job: &Job) -> bool {
+        !job.barred.is_empty() && self.nodes.iter().filter(|(_, node)| node.live).all(|(id, _)| job.barred.contains(id))
+    }
+
+    fn will_never(&self, attempt: &str) -> bool {
+        self.retries.get(attempt).is_some_and(|retry| retry == "never")
     }
 
     /// Whether a good result of an attempt of an earlier life of the scheduler has been sent.

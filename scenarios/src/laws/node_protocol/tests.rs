@@ -1,3 +1,5 @@
+mod choosing;
+
 use std::time::Duration;
 
 use halfopen::fault::FrameKind;

@@ -268,12 +268,12 @@ impl Tables {
                     job.dispatched = Some(Instant::now());
                 }
             }
-            FromNode::JobResult { job_id, attempt_id, ok: true, text } => {
+            FromNode::JobResult { job_id, attempt_id, ok: true, text, .. } => {
                 if let Some(accepted) = self.result(&job_id, &attempt_id, text) {
                     tell(outgoing, &ToNode::ResultAck { job_id, attempt_id, accepted });
                 }
             }
-            FromNode::JobResult { job_id, attempt_id, ok: false, text } => {
+            FromNode::JobResult { job_id, attempt_id, ok: false, text, .. } => {
                 if let Some(job) = self.meant(&job_id, &attempt_id).and_then(|key| self.jobs.get_mut(&key)) {
                     job.spend(&format!("failed: {text}"));
                 }
