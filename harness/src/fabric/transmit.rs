@@ -34,7 +34,14 @@ impl Fabric {
 
     /// Shows sent bytes to the plane, or does with them what the path's mode says.
     pub(super) fn transmit_bytes(&mut self, index: ConnectionIndex, direction: Direction, bytes: Bytes) {
-        match self.connection(index).path(direction).mode {
+        let path = self.connection_mut(index).path_mut(direction);
+        let mode = path.mode;
+        if mode == Mode::Pass && !path.lost.is_empty() {
+            // Between a heal and the kernel's next attempt nothing new overtakes what was lost.
+            path.lost.push_back(bytes);
+            return;
+        }
+        match mode {
             Mode::Pass if self.connection(index).path(direction).indifferent == Some(self.plane.changes()) => {
                 let owed = bytes.len();
                 self.connection_mut(index).path_mut(direction).travel.sent(owed);
@@ -90,7 +97,13 @@ impl Fabric {
     }
 
     fn transmit_fin(&mut self, index: ConnectionIndex, direction: Direction) {
-        match self.connection(index).path(direction).mode {
+        let path = self.connection_mut(index).path_mut(direction);
+        let mode = path.mode;
+        if mode == Mode::Pass && !path.lost.is_empty() {
+            path.lost_fin = true;
+            return;
+        }
+        match mode {
             Mode::Pass => {
                 let mut effects = std::mem::take(&mut self.effects);
                 self.plane.fin(index.into(), direction, self.now, &mut effects);

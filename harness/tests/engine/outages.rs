@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use halfopen::Scenario;
-use halfopen::fault::{Connections, Ends, Freeze, PowerLoss, Reset, Trigger};
+use halfopen::fault::{Connections, Ends, Freeze, HalfOpen, HalfOpenKind, PowerLoss, Reset, Trigger};
 use halfopen::trace::ConnectionEvent;
 use halfopen_net::{TcpListener, TcpStream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -33,6 +33,38 @@ fn a_power_loss_is_heard_by_nobody_and_what_was_in_flight_is_gone() {
     .strike(s(1), "server", PowerLoss { restart_after: None })
     .run();
     assert_eq!(outcome.words("heard"), ["nothing"]);
+}
+
+/// A kernel sends what was lost again a while after the way is free, and what it is given meanwhile waits behind that: the
+/// last digit and the FIN as well.
+#[test]
+fn what_is_sent_after_a_heal_does_not_overtake_what_was_lost() {
+    for (kind, digits) in [(HalfOpenKind::Blackhole, 8), (HalfOpenKind::Blackhole, 5), (HalfOpenKind::Stall, 8)] {
+        let stage = pair(
+            "overtaken",
+            async |cx, mut stream| {
+                let mut heard = String::new();
+                let end = stream.read_to_string(&mut heard).await;
+                tell(&cx, "heard", format!("{heard} {}", word(&end.map(|_| ()))));
+                Ok(())
+            },
+            move |_cx, mut stream| async move {
+                stream.set_nodelay(true)?;
+                for digit in 0..digits {
+                    stream.write_u8(b'0' + digit).await?;
+                    sleep(ms(500)).await;
+                }
+                stream.shutdown().await?;
+                sleep(s(30)).await;
+                Ok(())
+            },
+        );
+        let silence = HalfOpen { kind, direction: None, heal_after: Some(ms(1000)) };
+        // Lost at 1 s and 1.5 s; the way is free from 1.9 s on, and the kernel tries again later.
+        let outcome = stage.fault(Trigger::At(ms(900)), Connections::of("client", "server"), silence).run();
+        let all: String = (0..digits).map(|digit| char::from(b'0' + digit)).collect();
+        assert_eq!(outcome.words("heard"), [format!("{all} Ok(())")], "{kind:?}, {digits} digits");
+    }
 }
 
 #[test]
