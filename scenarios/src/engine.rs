@@ -35,6 +35,9 @@ const KEPT: Duration = Duration::from_secs(10);
 const NOT_READY: [&str; 4] =
     ["503 Service Unavailable", "404 Not Found", "307 Temporary Redirect", "500 Internal Server Error"];
 
+/// The pause behind an `accept` that has failed: without descriptors the next would fail at once.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
+
 /// Serves until the host is asked to stop.
 ///
 /// # Errors
@@ -50,7 +53,11 @@ pub async fn run(cx: HostContext) -> Result<(), BoxError> {
             biased;
             () = cx.stopped() => return Ok(()),
             accepted = listener.accept() => {
-                let (socket, _) = accepted?;
+                // A client that has left before it is accepted, or a moment without descriptors, ends no server.
+                let Ok((socket, _)) = accepted else {
+                    sleep(ACCEPT_PAUSE).await;
+                    continue;
+                };
                 let is_ready = Instant::now() >= ready;
                 let status = if is_ready { None } else { not_ready.next() }.unwrap_or("200 OK");
                 let config = config.clone();

@@ -49,6 +49,9 @@ struct Model {
     answers: AtomicUsize,
 }
 
+/// The pause behind an `accept` that has failed: without descriptors the next would fail at once.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
+
 /// Serves until the host is asked to stop.
 ///
 /// # Errors
@@ -63,7 +66,11 @@ pub async fn run(cx: HostContext) -> Result<(), BoxError> {
             biased;
             () = cx.stopped() => return Ok(()),
             accepted = listener.accept() => {
-                let (socket, _) = accepted?;
+                // A client that has left before it is accepted, or a moment without descriptors, ends no server.
+                let Ok((socket, _)) = accepted else {
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                };
                 socket.set_nodelay(true)?;
                 let model = Arc::clone(&model);
                 connections.spawn(async move {
