@@ -36,7 +36,7 @@
 mod capsule;
 mod catalogue;
 pub mod check;
-#[expect(dead_code, reason = "the command that explores reads it")]
+#[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "only the command explores"))]
 mod explore;
 mod fact;
 pub mod fault;

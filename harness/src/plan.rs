@@ -1,7 +1,9 @@
 //! Plans: a scenario in which nothing is left to chance.
 
-use crate::fault::Fault;
-use crate::scenario::{self, Arrivals, Scenario};
+use std::path::Path;
+
+use crate::fault::{Fault, Registry};
+use crate::scenario::{self, Arrivals, LocatedValue, Scenario, ScenarioError};
 use crate::seed::{Seed, SeedTree};
 
 /// A scenario with every choice made. The same plan gives the same run, whatever becomes of the way in which plans are
@@ -59,6 +61,16 @@ impl Plan {
     pub fn variant(&self) -> String {
         let runs: Vec<_> = self.scenario.hosts.iter().map(|host| format!("{}={}", host.name, host.run)).collect();
         runs.join(",")
+    }
+
+    /// The same plan with other faults, which are `[[fault]]` tables that leave nothing open.
+    ///
+    /// # Errors
+    /// The first mistake in them, in `file`.
+    pub(crate) fn with_faults(&self, tables: &str, file: &Path, registry: &Registry) -> Result<Self, ScenarioError> {
+        let document = LocatedValue::parse(tables, file).map_err(|mistakes| mistakes.first(file))?;
+        let faults = scenario::faults(&document, &self.scenario, registry)?;
+        Ok(Self { faults, ..self.clone() })
     }
 
     /// The faults as `[[fault]]` tables, in the syntax of scenarios, with every default written out.

@@ -22,6 +22,9 @@ pub struct Settings {
     pub jobs: Option<NonZeroUsize>,
     /// `HALFOPEN_TEST_WATCHDOG`: how many seconds of wall time a run may take.
     pub watchdog: Option<NonZeroUsize>,
+    /// `HALFOPEN_TEST_STALE`: whether a regression that no longer applies is an error (`deny`) or only told (`tell`, the
+    /// default).
+    pub denies_stale: bool,
 }
 
 /// A variable has a value that cannot be used. It is an error, because a run under another seed than the one asked for
@@ -36,6 +39,12 @@ pub enum SettingsError {
     Number {
         /// The variable.
         variable: &'static str,
+        /// What it says.
+        value: String,
+    },
+    /// Neither of two words.
+    #[error("failed to read HALFOPEN_TEST_STALE={value}: it is `tell` or `deny`")]
+    Stale {
         /// What it says.
         value: String,
     },
@@ -57,6 +66,11 @@ impl Settings {
             seeds: number("HALFOPEN_TEST_NUM", &variable)?.map(|n: NonZeroUsize| n.get() as u32),
             jobs: number("HALFOPEN_TEST_JOBS", &variable)?,
             watchdog: number("HALFOPEN_TEST_WATCHDOG", &variable)?,
+            denies_stale: match variable("HALFOPEN_TEST_STALE").as_deref() {
+                None | Some("tell") => false,
+                Some("deny") => true,
+                Some(value) => return Err(SettingsError::Stale { value: value.to_owned() }),
+            },
         })
     }
 
@@ -102,6 +116,18 @@ mod tests {
         let settings = Settings::from_variables(|name| (name == "HALFOPEN_TEST_NUM").then(|| "0".to_owned()));
         let error = settings.err().map(|error| error.to_string());
         assert_eq!(error.as_deref(), Some("failed to read HALFOPEN_TEST_NUM=0: it must be a whole number from 1"));
+    }
+
+    #[test]
+    fn a_stale_regression_is_told_or_denied_and_nothing_else() {
+        let stale = |value: &str| {
+            Settings::from_variables(|name| (name == "HALFOPEN_TEST_STALE").then(|| value.to_owned()))
+                .map(|settings| settings.denies_stale)
+                .map_err(|error| error.to_string())
+        };
+        assert_eq!((stale("deny"), stale("tell")), (Ok(true), Ok(false)));
+        let sentence = "failed to read HALFOPEN_TEST_STALE=no: it is `tell` or `deny`";
+        assert_eq!(stale("no"), Err(sentence.to_owned()));
     }
 
     #[test]

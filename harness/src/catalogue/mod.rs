@@ -2,10 +2,13 @@
 //!
 //! - this file: [`Catalogue`] and what it registers;
 //! - `host_context`: what a host or actor is given;
+//! - `regressions`: failures that were mended, played first;
 //! - `run`: one plan as an outcome, and one scenario as a test;
 //! - `replay`: the command that plays a run again.
 
 mod host_context;
+#[cfg(feature = "sim")]
+mod regressions;
 mod replay;
 #[cfg(feature = "sim")]
 mod run;
@@ -23,6 +26,8 @@ use serde::de::DeserializeOwned;
 pub use self::host_context::{ConfigError, HostContext};
 #[cfg(feature = "sim")]
 pub(crate) use self::host_context::{FactSink, set_fact_sink};
+#[cfg(all(feature = "sim", feature = "cli"))]
+pub(crate) use self::regressions::{Fate, fate, stale_at};
 use crate::check::{Check, OwnChecks};
 use crate::fault::{Registry, Verb};
 use crate::report::Reporter;

@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 
+use super::regressions::{Fate, Regression, fate};
 use super::{Catalogue, replay};
 use crate::check::Evidence;
 use crate::error::chain;
@@ -9,6 +10,7 @@ use crate::mapping;
 use crate::outcome::Outcome;
 use crate::plan::Plan;
 use crate::report::{self, Failed};
+use crate::scenario::ScenarioError;
 use crate::settings::Settings;
 use crate::sim::{self, RunOutput, SimError};
 use crate::sweep::{Complaint, Sweep};
@@ -47,7 +49,8 @@ impl Catalogue {
         }
     }
 
-    /// Plays one scenario, as a test does: under 64 seeds, or as `HALFOPEN_TEST_SEED` and `HALFOPEN_TEST_NUM` say.
+    /// Plays one scenario, as a test does: its regressions (the capsules in the folder `regressions` beside that of the
+    /// scenarios), then it under 64 seeds, or as `HALFOPEN_TEST_SEED` and `HALFOPEN_TEST_NUM` say.
     /// Its specimens are played, too, and must be convicted, where at least 16 seeds are played: fewer need not convict.
     ///
     /// ```no_run
@@ -68,6 +71,27 @@ impl Catalogue {
         }
     }
 
+    /// Plays the regressions of a scenario. One that no longer applies is told, and is a failure where `HALFOPEN_TEST_STALE` is
+    /// `deny`.
+    #[expect(clippy::print_stderr, reason = "a test's output is where one looks for what it passes over")]
+    fn try_regressions(&self, name: &str, settings: &Settings) -> Result<(), String> {
+        let mistakes =
+            |errors: Vec<ScenarioError>| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+        for Regression { path, plan } in self.regressions(|scenario| scenario == name).map_err(mistakes)? {
+            let path = path.display().to_string();
+            let outcome = self.run(&plan).map_err(|error| format!("{path}: {}", chain(&error)))?;
+            match fate(&outcome) {
+                Fate::Held => {}
+                Fate::Broken => return Err(outcome.failure_report(&format!("the capsule {path}"))),
+                Fate::Stale(step) if settings.denies_stale => {
+                    return Err(format!("the regression {path} no longer applies: {step}"));
+                }
+                Fate::Stale(step) => eprintln!("the regression {path} no longer applies: {step}"),
+            }
+        }
+        Ok(())
+    }
+
     /// Leaves the page of a failed run, if the catalogue has a reporter, and says where it is, or why it is not there.
     fn page_of(&self, plan: &Plan, outcome: &Outcome, replay_line: &str) -> String {
         let Some(reporter) = self.reporter_of() else { return String::new() };
@@ -84,6 +108,7 @@ impl Catalogue {
         let scenario = self
             .scenario(name)
             .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
+        self.try_regressions(name, &settings)?;
         for summary in Sweep::new(self, vec![scenario], settings.seeds()).run(|_| ControlFlow::Continue(())) {
             match summary.complaint() {
                 None => {}

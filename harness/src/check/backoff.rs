@@ -103,6 +103,11 @@ impl Check for Backoff {
         vec![FactKind::Recovered]
     }
 
+    // It bounds what the faults of its scenario lead to.
+    fn withstands_any_fault(&self) -> bool {
+        false
+    }
+
     fn examine(&self, evidence: &Evidence) -> Result<String, Finding> {
         let judged = self.0.iter().map(|(name, rule)| {
             let mut outage = Outage::of(name, rule);

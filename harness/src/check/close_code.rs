@@ -39,6 +39,11 @@ impl Check for CloseCode {
         vec![FactKind::Detected]
     }
 
+    // It bounds what the faults of its scenario lead to.
+    fn withstands_any_fault(&self) -> bool {
+        false
+    }
+
     fn examine(&self, evidence: &Evidence) -> Result<String, Finding> {
         let seen: Vec<Sighting> = facts(evidence.records)
             .filter(|entry| entry.kind == FactKind::Detected && entry.at <= evidence.last.at)

@@ -55,6 +55,11 @@ impl Check for Detect {
         vec![FactKind::Detected]
     }
 
+    // It bounds what the faults of its scenario lead to.
+    fn withstands_any_fault(&self) -> bool {
+        false
+    }
+
     fn examine(&self, evidence: &Evidence) -> Result<String, Finding> {
         let processes = ProcessTimeline::of(evidence.records);
         let timelines = timelines(evidence.records, evidence.faults);

@@ -126,6 +126,12 @@ pub trait Check {
     /// The first way in which the law was broken.
     fn examine(&self, evidence: &Evidence) -> Result<String, Finding>;
 
+    /// Whether it holds whatever breaks. A law that speaks of what the faults of its own scenario lead to, or bounds times that
+    /// other faults may stretch, does not; `exhaust` and `sweep` judge by such a law only when they are asked to.
+    fn withstands_any_fault(&self) -> bool {
+        true
+    }
+
     /// What a sweep adds up of its runs, and tells below the scenario's line; nothing for most laws.
     fn figures(&self, _evidence: &Evidence) -> Vec<Figure> {
         Vec::new()

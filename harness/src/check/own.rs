@@ -104,6 +104,10 @@ impl<C: Check> Check for Named<C> {
         self.check.examine(evidence)
     }
 
+    fn withstands_any_fault(&self) -> bool {
+        self.check.withstands_any_fault()
+    }
+
     fn figures(&self, evidence: &Evidence) -> Vec<Figure> {
         self.check.figures(evidence)
     }

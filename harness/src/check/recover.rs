@@ -60,6 +60,11 @@ impl Check for Recover {
         }
     }
 
+    // It bounds what the faults of its scenario lead to.
+    fn withstands_any_fault(&self) -> bool {
+        false
+    }
+
     fn examine(&self, evidence: &Evidence) -> Result<String, Finding> {
         let timelines = timelines(evidence.records, evidence.faults);
         let (mut slowest, mut excused, mut undecided) = (None, 0, Vec::new());

@@ -154,6 +154,11 @@ impl Check for Timing {
         kinds
     }
 
+    // It bounds what the faults of its scenario lead to.
+    fn withstands_any_fault(&self) -> bool {
+        false
+    }
+
     fn examine(&self, evidence: &Evidence) -> Result<String, Finding> {
         let processes = ProcessTimeline::of(evidence.records);
         let run = Run { records: evidence.records, processes: &processes };

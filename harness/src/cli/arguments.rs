@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -33,6 +34,14 @@ pub(super) enum Command {
     List(Chosen),
     /// Play one run again and print its story
     Replay(Replay),
+    /// Play every single fault at every point of a scenario, one a run
+    Exhaust(Exhaust),
+    /// Play random plans of several faults each, anywhere in a scenario
+    Sweep(Sweep),
+    /// Make the plan of a failed run smaller, as long as it fails for the same reason
+    Shrink(Shrink),
+    /// Keep a capsule as a regression, which `run` and tests play first
+    Promote(Promote),
     /// Read every scenario and tell every mistake, without playing any
     CheckScenarios(Chosen),
     /// Write a scenario to begin with
@@ -82,6 +91,92 @@ pub(super) struct Run {
     /// Write every record of the run to this file as JSON lines; needs one scenario and one seed
     #[arg(long, value_name = "FILE", requires = "seed")]
     pub(super) trace: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Exhaust {
+    #[command(flatten)]
+    pub(super) probe: Probe,
+    /// Play this many pairs of faults as well, which the seed draws
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(super) pairs: usize,
+    /// Keep what becomes of each fault in this folder, a file of JSON lines for each scenario, and go on where it ends
+    #[arg(long, value_name = "DIR")]
+    pub(super) results: Option<PathBuf>,
+    /// Print the matrix of each scenario; without, that of a single one is printed
+    #[arg(long)]
+    pub(super) matrix: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Sweep {
+    #[command(flatten)]
+    pub(super) probe: Probe,
+    /// Plans of each scenario [default: 1000, or as many as the time of `--for` allows]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) runs: Option<u32>,
+    /// The most faults of a plan
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) faults: u32,
+}
+
+/// What faults are added to, and what judges them.
+#[derive(Debug, Args)]
+pub(super) struct Probe {
+    #[command(flatten)]
+    pub(super) chosen: Chosen,
+    /// The seed of the network in every run, and of what is drawn (decimal, 0x hex or a 40-digit commit hash)
+    #[arg(long, default_value = "1")]
+    pub(super) seed: Seed,
+    /// Begin no other run after so much wall time (`60s`, `5min`), shared among the scenarios
+    #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub(super) lasting: Option<Duration>,
+    /// Runs at a time [default: the number of cores]
+    #[arg(long)]
+    pub(super) jobs: Option<NonZeroUsize>,
+    /// Keep the scenario's own faults, and add to them
+    #[arg(long)]
+    pub(super) keep_faults: bool,
+    /// Judge by every law that a run without a fault keeps, also by those that bound what other faults may stretch
+    #[arg(long)]
+    pub(super) strict: bool,
+    /// Virtual time for coming to rest, beyond what the scenario gives: for a fault at its end that lasts, and what is kept then
+    #[arg(long, value_name = "TIME", default_value = "12min", value_parser = humantime::parse_duration)]
+    pub(super) settle: Duration,
+    /// Leave out this law (`hygiene`) or rule (`timing.close_is_noticed_at_once`); may be given more than once
+    #[arg(long, value_name = "LAW")]
+    pub(super) without: Vec<String>,
+    /// Play this specimen or opposite of the scenario instead of the real thing
+    #[arg(long, value_name = "NAME")]
+    pub(super) specimen: Option<String>,
+    /// Wall time for making each failure smaller
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    pub(super) shrink_for: Duration,
+    #[command(flatten)]
+    pub(super) isolation: Isolate,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Shrink {
+    /// The path of a capsule
+    pub(super) capsule: PathBuf,
+    /// Where the smaller capsule is written [default: beside the capsule, with `-shrunk` behind its name]
+    #[arg(long, value_name = "FILE")]
+    pub(super) to: Option<PathBuf>,
+    /// Wall time for it
+    #[arg(long = "for", value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
+    pub(super) lasting: Duration,
+    #[command(flatten)]
+    pub(super) isolation: Isolate,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Promote {
+    /// The path of a capsule
+    pub(super) capsule: PathBuf,
+    /// The regression's name [default: the scenario and the law that was broken]
+    #[arg(long, value_name = "NAME")]
+    pub(super) name: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -31,10 +31,12 @@ pub(super) fn write_trace(trace: &Trace, path: &Path) -> Result<(), CommandError
     write().map_err(|source| failed("write", path, &source))
 }
 
-fn folder() -> PathBuf {
+/// Where what a run leaves behind is written.
+pub(super) fn folder() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from).join("halfopen")
 }
 
-fn failed(act: &str, path: &Path, source: &io::Error) -> CommandError {
+/// The sentence about a file or folder that cannot be written.
+pub(super) fn failed(act: &str, path: &Path, source: &io::Error) -> CommandError {
     CommandError(format!("failed to {act} {}: {source}", path.display()))
 }

@@ -4,6 +4,9 @@
 //! - `choose`: which scenarios a command is about.
 //! - `run`: plays scenarios and prints a line for each.
 //! - `replay`: one run again, as a story.
+//! - `probe`: a scenario whose faults are replaced; `exhaust`: every single one; `sweep`: several at a time, drawn;
+//!   `exhausted`: what is printed of them; `shrink`: a plan made smaller; `promote`: a capsule kept.
+//! - `regressions`: the capsules that are played first.
 //! - `report`: pages and files of failed runs.
 //! - `table`: the lines and the table that `run` prints.
 //! - `failures`: what failed, told once for each reason.
@@ -15,14 +18,28 @@ mod arguments;
 mod artefacts;
 mod choose;
 #[cfg(feature = "sim")]
+mod exhaust;
+#[cfg(feature = "sim")]
+mod exhausted;
+#[cfg(feature = "sim")]
 mod failures;
 mod new;
+#[cfg(feature = "sim")]
+mod probe;
+#[cfg(feature = "sim")]
+mod promote;
+#[cfg(feature = "sim")]
+mod regressions;
 #[cfg(feature = "sim")]
 mod replay;
 #[cfg(feature = "sim")]
 mod report;
 #[cfg(feature = "sim")]
 mod run;
+#[cfg(feature = "sim")]
+mod shrink;
+#[cfg(feature = "sim")]
+mod sweep;
 #[cfg(feature = "sim")]
 mod table;
 
@@ -67,7 +84,8 @@ impl<E: std::error::Error + 'static> From<E> for CommandError {
     }
 }
 
-/// Runs the command line of a catalogue: `run`, `list`, `replay`, `check-scenarios`, `new` and `completions`.
+/// Runs the command line of a catalogue: `run`, `list`, `replay`, `exhaust`, `sweep`, `shrink`, `promote`, `check-scenarios`, `new` and
+/// `completions`.
 ///
 /// Runs are played in worker processes (`--isolate process`, the default), which are this program once more: call this
 /// before anything that the program should do only once.
@@ -108,8 +126,21 @@ pub fn main(catalogue: Catalogue) -> ExitCode {
         Command::Run(arguments) => run::run(&catalogue, &arguments),
         #[cfg(feature = "sim")]
         Command::Replay(arguments) => replay::replay(&catalogue, &arguments),
+        #[cfg(feature = "sim")]
+        Command::Exhaust(arguments) => exhaust::exhaust(&catalogue, &arguments),
+        #[cfg(feature = "sim")]
+        Command::Sweep(arguments) => sweep::sweep(&catalogue, &arguments),
+        #[cfg(feature = "sim")]
+        Command::Shrink(arguments) => shrink::shrink(&catalogue, &arguments),
+        #[cfg(feature = "sim")]
+        Command::Promote(arguments) => promote::promote(&catalogue, &arguments),
         #[cfg(not(feature = "sim"))]
-        Command::Run(_) | Command::Replay(_) => {
+        Command::Run(_)
+        | Command::Replay(_)
+        | Command::Exhaust(_)
+        | Command::Sweep(_)
+        | Command::Shrink(_)
+        | Command::Promote(_) => {
             Err(CommandError("this build has no simulation: build it with the feature `sim`".to_owned()))
         }
     };

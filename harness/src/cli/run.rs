@@ -12,7 +12,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::arguments::{Place, Run};
 use super::table::Layout;
 use super::{
-    CommandError, HELD, artefacts, complain, failures, play, report, say, table, tell_mistakes, warn_of_mistakes,
+    CommandError, HELD, artefacts, complain, failures, play, regressions, report, say, table, tell_mistakes,
+    warn_of_mistakes,
 };
 use crate::catalogue::Catalogue;
 use crate::plan::Plan;
@@ -48,6 +49,7 @@ pub(super) fn run(catalogue: &Catalogue, arguments: &Run) -> Result<u8, CommandE
         Place::Thread => Isolate::Thread,
     };
     let scenarios = chosen.len();
+    let regressed = regressions::play_first(catalogue, &chosen, arguments.isolation.isolate, &settings)?;
     let mut sweep = Sweep::new(catalogue, chosen, settings.seeds()).isolate(isolate);
     if let Some(jobs) = settings.jobs {
         sweep = sweep.jobs(jobs);
@@ -57,7 +59,7 @@ pub(super) fn run(catalogue: &Catalogue, arguments: &Run) -> Result<u8, CommandE
         complain("files with mistakes were not played: they are told above");
     }
     report::swept(catalogue, &folder, arguments, &summaries)?;
-    Ok(code.max(mistaken))
+    Ok(code.max(mistaken).max(regressed))
 }
 
 fn settings(arguments: &Run) -> Result<Settings, CommandError> {
@@ -166,7 +168,7 @@ impl Lines {
     }
 }
 
-fn progress_bar(total: usize) -> ProgressBar {
+pub(super) fn progress_bar(total: usize) -> ProgressBar {
     let bar = ProgressBar::new(total as u64);
     // The template is a constant of ours; without it indicatif's own is used.
     if let Ok(style) =

@@ -115,17 +115,6 @@ impl Course {
         course
     }
 
-    /// The connections that carried something, in the order of their first units.
-    pub(crate) fn connections(&self) -> Vec<&ConnectionId> {
-        let mut connections: Vec<&ConnectionId> = Vec::new();
-        for unit in &self.units {
-            if !connections.contains(&&unit.connection) {
-                connections.push(&unit.connection);
-            }
-        }
-        connections
-    }
-
     /// The legs (one direction of one link each) on which something passed.
     pub(crate) fn legs(&self) -> usize {
         let legs: std::collections::BTreeSet<_> =

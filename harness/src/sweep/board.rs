@@ -263,6 +263,8 @@ mod tests {
             wall: Duration::ZERO,
             broken: broken.iter().map(|law| (*law).to_owned()).collect(),
             signature: None,
+            signatures: Vec::new(),
+            effect: None,
             reached: BTreeSet::new(),
             figures: Vec::new(),
             strayed: false,

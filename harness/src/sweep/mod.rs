@@ -3,11 +3,14 @@
 //! - this file: a sweep, and what it returns: a summary of each series (the runs of one scenario or defect);
 //! - `played`: one run, and what is kept of it;
 //! - `board`: the runs that are to be played, and what became of each;
-//! - `tally`: sums up the runs of one series.
+//! - `tally`: sums up the runs of one series;
+//! - `trials`: one plan with other faults, again and again.
 
 mod board;
 mod played;
 mod tally;
+#[cfg(feature = "cli")]
+mod trials;
 
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
@@ -19,6 +22,8 @@ pub(crate) use self::board::{Job, Report};
 pub(crate) use self::played::Player;
 #[cfg(feature = "cli")]
 pub(crate) use self::played::{Depth, FirstRun, How, Loss, Played};
+#[cfg(feature = "cli")]
+pub(crate) use self::trials::Trials;
 use crate::catalogue::Catalogue;
 use crate::check::Figure;
 use crate::error::chain;

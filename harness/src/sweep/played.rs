@@ -27,6 +27,8 @@ pub(crate) enum Depth {
     Worded,
     /// It is played, and everything is kept.
     Whole,
+    /// It is played, and every law that it broke is kept, with what tells whether two plans are one run.
+    Judged,
 }
 
 /// What is kept of a run that came to its end.
@@ -42,6 +44,13 @@ pub(crate) struct Played {
     pub(crate) broken: Vec<String>,
     /// What the run has in common with others that fail for the same reason, if a law was broken.
     pub(crate) signature: Option<Signature>,
+    /// What each law that was broken has in common with other runs that break it; of runs that are only
+    /// [judged](Depth::Judged).
+    #[serde(default)]
+    pub(crate) signatures: Vec<Signature>,
+    /// A hash of the records without what tells of faults: equal for two plans that are one run. Of runs that are only judged.
+    #[serde(default)]
+    pub(crate) effect: Option<TraceHash>,
     /// The states that it reached.
     pub(crate) reached: BTreeSet<String>,
     /// What its laws counted.
@@ -92,12 +101,15 @@ impl<'a> Player<'a> {
         let reached = sometimes.flat_map(|states| states.reached(&outcome.evidence())).collect();
         let figures = series.scenario.checks.figures(&outcome.evidence(), self.catalogue.own_checks());
         let broken: Vec<_> = outcome.violations().map(|violation| violation.check.to_owned()).collect();
+        let judged = depth == Depth::Judged;
+        let signatures = outcome.violations().filter(|_| judged).map(|violation| violation.signature.clone()).collect();
         let keep = depth == Depth::Whole
-            || outcome.signature().is_some_and(|signature| self.told.insert((place, signature.clone())));
+            || !judged && outcome.signature().is_some_and(|signature| self.told.insert((place, signature.clone())));
         let words = match depth {
             Depth::Twice | Depth::Worded => Some(outcome.trace.records.iter().map(story::exactly).collect()),
-            Depth::Once | Depth::Whole => None,
+            Depth::Once | Depth::Whole | Depth::Judged => None,
         };
+        let effect = judged.then(|| effect(&outcome.trace.records));
         Report::Played(Box::new(Played {
             fired: outcome.fired(),
             planned: outcome.faults.len(),
@@ -105,6 +117,8 @@ impl<'a> Player<'a> {
             wall,
             broken,
             signature: outcome.signature().cloned(),
+            signatures,
+            effect,
             reached,
             figures,
             strayed,
@@ -184,6 +198,14 @@ fn lost_or_faulty(error: SimError) -> Report {
         | SimError::Worker { .. }
         | SimError::Defect { .. } => Report::Faulty(error),
     }
+}
+
+/// What happened, whatever the faults are called that made it happen.
+fn effect(records: &[Record]) -> TraceHash {
+    let mut hash = TraceHash::default();
+    let told = records.iter().filter(|record| !matches!(record.what, RecordKind::Fault { .. }));
+    told.for_each(|record| hash.absorb_value(record));
+    hash
 }
 
 fn strayed(outcome: &Outcome) -> bool {

@@ -16,6 +16,8 @@ pub(super) enum Request {
     Open { series: usize, capsule: String, drawn: bool },
     /// One run.
     Play { series: usize, seed: Seed, depth: Depth },
+    /// One run of a series that plays one plan, with these faults instead of the plan's: `[[fault]]` tables.
+    PlayWith { series: usize, faults: String, depth: Depth },
 }
 
 /// A line of a worker.

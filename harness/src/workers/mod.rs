@@ -21,7 +21,9 @@ use self::process::Worker;
 pub(crate) use self::serve::{is_worker, serve};
 use crate::capsule::Capsule;
 use crate::error::chain;
+use crate::fault::Fault;
 use crate::plan::Plan;
+use crate::scenario;
 use crate::seed::Seed;
 use crate::sim::SimError;
 use crate::sweep::{Depth, Job, Report, Series};
@@ -63,6 +65,26 @@ impl<'a> Crew<'a> {
                 }
             }
         }
+    }
+}
+
+/// Plays one plan with other faults, again and again, in a process of its own.
+pub(crate) struct Trier<'a> {
+    base: &'a Plan,
+    worker: Option<Worker>,
+}
+
+impl<'a> Trier<'a> {
+    pub(crate) fn new(base: &'a Plan) -> Self {
+        Self { base, worker: None }
+    }
+
+    /// Plays the plan with these faults instead of its own.
+    pub(crate) fn play(&mut self, faults: &[Fault], depth: Depth) -> Report {
+        let open =
+            || Request::Open { series: 0, capsule: Capsule::new(self.base.clone(), None).to_toml(), drawn: false };
+        let play = Request::PlayWith { series: 0, faults: scenario::fault_tables(faults), depth };
+        ask(&mut self.worker, 0, open, &play).unwrap_or_else(|source| Report::Faulty(no_worker(source)))
     }
 }
 

@@ -76,19 +76,38 @@ impl Desk<'_> {
                 self.open.insert(series, capsule.map(|capsule| (capsule, drawn)).map_err(|error| error.to_string()));
                 None
             }
-            Request::Play { series, seed, depth } => Some(self.play(series, seed, depth)),
+            Request::Play { series, seed, depth } => Some(match self.plan(series, Some(seed)) {
+                Ok(plan) => self.play(series, &plan, depth),
+                Err(sentence) => Reply::Faulty(sentence),
+            }),
+            Request::PlayWith { series, faults, depth } => {
+                let plan = self.plan(series, None).and_then(|plan| self.with_faults(plan, &faults));
+                Some(match plan {
+                    Ok(plan) => self.play(series, &plan, depth),
+                    Err(sentence) => Reply::Faulty(sentence),
+                })
+            }
         }
     }
 
-    fn play(&mut self, place: usize, seed: Seed, depth: Depth) -> Reply {
-        let plan = match self.open.get(&place) {
-            Some(Ok((capsule, true))) => Plan::draw(&capsule.plan.scenario, seed),
-            Some(Ok((capsule, false))) => capsule.plan.clone(),
-            Some(Err(sentence)) => return Reply::Faulty(sentence.clone()),
-            None => return Reply::Faulty(format!("failed to play series {place}: it was never opened")),
-        };
+    /// The plan of a series: drawn for a seed, if the series is drawn and a seed is given.
+    fn plan(&self, place: usize, seed: Option<Seed>) -> Result<Plan, String> {
+        match (self.open.get(&place), seed) {
+            (Some(Ok((capsule, true))), Some(seed)) => Ok(Plan::draw(&capsule.plan.scenario, seed)),
+            (Some(Ok((capsule, _))), _) => Ok(capsule.plan.clone()),
+            (Some(Err(sentence)), _) => Err(sentence.clone()),
+            (None, _) => Err(format!("failed to play series {place}: it was never opened")),
+        }
+    }
+
+    fn with_faults(&self, plan: Plan, tables: &str) -> Result<Plan, String> {
+        let registry = self.player.catalogue().faults();
+        plan.with_faults(tables, Path::new("a worker's request"), registry).map_err(|error| error.to_string())
+    }
+
+    fn play(&mut self, place: usize, plan: &Plan, depth: Depth) -> Reply {
         let series = Series { scenario: plan.scenario.clone(), defect: None };
-        match self.player.play(&series, place, &plan, depth) {
+        match self.player.play(&series, place, plan, depth) {
             Report::Played(played) => Reply::Played(played),
             Report::Lost(loss) => Reply::Lost(loss),
             Report::Faulty(error) => Reply::Faulty(chain(&error)),

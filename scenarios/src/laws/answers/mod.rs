@@ -69,6 +69,11 @@ impl Check for Answers {
         "each question has exactly one answer, and the answer is a legal one"
     }
 
+    // What it says of each answer depends on which one a fault strikes.
+    fn withstands_any_fault(&self) -> bool {
+        false
+    }
+
     fn examine(&self, evidence: &Evidence) -> Result<String, Finding> {
         self.examine_records(evidence.records)
     }

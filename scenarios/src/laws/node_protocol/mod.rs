@@ -206,6 +206,11 @@ impl Check for NodeProtocol {
         "nodes and the scheduler keep their protocol: registration, assignment, acknowledgement, progress, results and their ends"
     }
 
+    // Its times are those of a wire that nothing holds up, and its words those that nothing changes.
+    fn withstands_any_fault(&self) -> bool {
+        false
+    }
+
     fn examine(&self, evidence: &Evidence) -> Result<String, Finding> {
         self.examine_records(evidence.records, evidence.last.at)
     }

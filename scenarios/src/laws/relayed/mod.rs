@@ -79,6 +79,11 @@ impl Check for Relayed {
         "a gateway relays what its upstream says, whole, in order, at once, and ends as the upstream did"
     }
 
+    // What it says of each answer depends on which one a fault strikes.
+    fn withstands_any_fault(&self) -> bool {
+        false
+    }
+
     fn examine(&self, evidence: &Evidence) -> Result<String, Finding> {
         self.examine_records(evidence.records, evidence.last.at)
     }

@@ -161,6 +161,11 @@ impl Check for SessionProtocol {
         "clients and the scheduler keep their protocol: greeting, jobs, outcomes, acknowledgements and their ends"
     }
 
+    // Its times are those of a wire that nothing holds up, and its words those that nothing changes.
+    fn withstands_any_fault(&self) -> bool {
+        false
+    }
+
     fn examine(&self, evidence: &Evidence) -> Result<String, Finding> {
         self.examine_records(evidence.records, evidence.last.at)
     }
