@@ -6,6 +6,7 @@
 //! Start with [`Catalogue`]: it names the services and actors that scenarios put together, and a scenario of it is a test
 //! ([`Catalogue::check`]) or a line of a command ([`cli::main`]). What a crate that is tested needs:
 //!
+//! - [`test`]: a scenario that is built in Rust, in ten lines; [`actors`]: who talks to the service, ready made;
 //! - [`Catalogue`], and [`HostContext`], which each of its hosts and actors is given: its configuration, its shutdown, and
 //!   the means to tell facts ([`FactKind`], [`Fact`]);
 //! - [`Scenario`] (hosts, faults, facts and laws, read from TOML), [`Plan`] (a scenario with every choice made), [`Seed`]
@@ -19,7 +20,8 @@
 //! - what a run is: `scenario`, `plan`, `seed`, `capsule` (a plan in a file);
 //! - what breaks: `fault` (the words), `pattern` (which messages and events are meant), `plane` (the core that decides what
 //!   passes), `tcp` (one end of a connection), `fabric` (the network between hosts);
-//! - what is known: `trace`, `fact`, and `mapping` (facts that are read from log events and from the wire);
+//! - what is known: `trace`, `fact`, `mapping` (facts that are read from log events and from the wire), and `heard` (what
+//!   there was instead of what was waited for);
 //! - what must hold: `check` (one law a file), `outcome`, `story` (a run in words);
 //! - failures that no scenario was written for: `explore`;
 //! - what runs it: `catalogue` (`run` and `check`), `sim` (the simulated network), `sweep` (many runs), `workers` (in
@@ -28,11 +30,16 @@
 //! # Features
 //!
 //! - `sim` (default): the simulated network. Needs `--cfg tokio_unstable`, and Linux with glibc.
+//! - `actors` (default): the [`actors`] of this crate act, with tokio-tungstenite and hyper.
+//! - `libtest`: `test_each`, a named test for each scenario of a catalogue.
 //! - `cli` (default): `cli::main`, the command line over a catalogue.
 
 #![deny(clippy::disallowed_macros, clippy::disallowed_methods)]
 #![cfg_attr(not(feature = "sim"), expect(dead_code, reason = "only a simulation reads facts and tells them"))]
 
+pub mod actors;
+#[cfg(feature = "sim")]
+pub mod builder;
 mod capsule;
 mod catalogue;
 pub mod check;
@@ -40,6 +47,10 @@ pub mod check;
 mod explore;
 mod fact;
 pub mod fault;
+#[cfg(all(doctest, feature = "sim", feature = "actors"))]
+#[doc = include_str!("../../docs/guide.md")]
+mod guide {}
+mod heard;
 pub mod internals;
 mod mapping;
 pub mod name;
@@ -55,6 +66,8 @@ mod story;
 mod tcp;
 pub mod trace;
 
+#[cfg(feature = "libtest")]
+mod each;
 #[cfg(any(feature = "cli", feature = "sim"))]
 mod error;
 #[cfg_attr(
@@ -80,7 +93,12 @@ mod sweep;
 #[expect(clippy::disallowed_methods, reason = "it waits for processes")]
 mod workers;
 
+pub use actors::{http_client, sse_reader, ws_client};
+#[cfg(feature = "sim")]
+pub use builder::test;
 pub use catalogue::{BoxError, Catalogue, ConfigError, HostContext};
+#[cfg(feature = "libtest")]
+pub use each::test_each;
 pub use fact::{Fact, FactKind};
 pub use outcome::Outcome;
 pub use plan::Plan;

@@ -113,7 +113,8 @@ pub(crate) fn apply(records: Vec<Record>, sources: &[FactSource]) -> Vec<Record>
     }
     let end = mapped.last().map_or(Duration::ZERO, |record| record.at);
     let silent = sources.iter().zip(tallies).filter(|(source, tally)| tally.told == 0 && !source.optional);
-    mapped.extend(silent.map(|(source, tally)| tally.silence(source, end)));
+    let silences: Vec<_> = silent.map(|(source, tally)| tally.silence(source, end, &mapped)).collect();
+    mapped.extend(silences);
     mapped
 }
 

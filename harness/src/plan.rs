@@ -28,7 +28,8 @@ impl Plan {
     ///
     /// # Panics
     ///
-    /// If a rule has nothing to draw from, which no [checked](Scenario::checked) scenario has.
+    /// If a rule has nothing to draw from. Of the rules of a [checked](Scenario::checked) scenario those have none that
+    /// strike anywhere: [`Catalogue::draw`](crate::Catalogue::draw) learns from a run where they can.
     ///
     /// ```
     /// use std::time::Duration;
@@ -46,15 +47,47 @@ impl Plan {
     /// assert_eq!(Plan::draw(&scenario, Seed(1)).faults, [freeze]);
     /// ```
     pub fn draw(scenario: &Scenario, seed: Seed) -> Self {
-        let seeds = SeedTree::new(seed).child("plan");
         let rules = scenario.rules.iter().enumerate();
-        let faults = rules.map(|(place, rule)| rule.draw(&seeds.child(&format!("fault {place}")))).collect();
+        let faults = rules.map(|(place, rule)| rule.draw(&Self::seeds_of(seed, place))).collect();
+        Self::with_faults(scenario, seed, faults)
+    }
+
+    /// A plan of these faults, in which everything else is drawn.
+    pub(crate) fn with_faults(scenario: &Scenario, seed: Seed, faults: Vec<Fault>) -> Self {
         let mut scenario = scenario.clone();
         if scenario.network.interleaved && scenario.network.arrivals.is_none() {
+            let seeds = SeedTree::new(seed).child("plan");
             let between_calls = seeds.child("arrivals").draws().below(BETWEEN_CALLS_ODDS) == 0;
             scenario.network.arrivals = between_calls.then_some(Arrivals::BetweenCalls);
         }
         Self { scenario, seed, faults }
+    }
+
+    /// The plan without the faults of which a run must show first where they can strike.
+    #[cfg(feature = "sim")]
+    pub(crate) fn without_placed(scenario: &Scenario, seed: Seed) -> Self {
+        let rules = scenario.rules.iter().enumerate().filter(|(_, rule)| !rule.anywhere);
+        let faults = rules.map(|(place, rule)| rule.draw(&Self::seeds_of(seed, place))).collect();
+        Self::with_faults(scenario, seed, faults)
+    }
+
+    /// The plan whose faults are these `[[fault]]` tables.
+    #[cfg(feature = "sim")]
+    pub(crate) fn placed(
+        scenario: &Scenario,
+        seed: Seed,
+        tables: &str,
+        registry: &Registry,
+    ) -> Result<Self, ScenarioError> {
+        let file = Path::new("a plan");
+        let document = LocatedValue::parse(tables, file).map_err(|mistakes| mistakes.first(file))?;
+        let faults = scenario::faults(&document, scenario, registry)?;
+        Ok(Self::with_faults(scenario, seed, faults))
+    }
+
+    /// What decides what the rule at a place of the scenario leaves open.
+    pub(crate) fn seeds_of(seed: Seed, place: usize) -> SeedTree {
+        SeedTree::new(seed).child("plan").child(&format!("fault {place}"))
     }
 
     /// What the hosts run, in words: equal for two plans that play the same code.

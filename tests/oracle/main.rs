@@ -21,6 +21,7 @@ mod coordination;
 mod differential;
 mod facts;
 mod frames;
+mod lines;
 mod linux;
 mod page;
 mod peer;

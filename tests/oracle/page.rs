@@ -8,6 +8,7 @@ use halfopen::fault::{Entry, Holds, Registry, Upstream, Without};
 
 use crate::backend::{self, Way};
 use crate::cell::{ByVerb, Cell, Observer};
+use crate::lines::lines;
 use crate::{linux, rows};
 
 const PAGE: &str = "../docs/faults.md";
@@ -78,7 +79,14 @@ fn page() -> String {
 /// What a verb does and takes, as the registry has it.
 fn described(entry: &Entry) -> String {
     let (word, does) = (entry.word(), entry.does());
-    let mut text = format!("\n### `{word}`\n\nOn what `{}` names: {does}.\n", entry.place());
+    let mut text = format!("\n### `{word}`\n\n");
+    if let Some(lines) = lines(word) {
+        let (means, sees, toml) =
+            (lines.means, lines.sees, lines.toml.replace(", when", "\nwhen").replace(", do = ", "\ndo = "));
+        writeln!(text, "{means} {sees}\n\n```toml\n[[fault]]\n{}\n```\n", below_each_other(&toml))
+            .expect("a string takes all");
+    }
+    writeln!(text, "On what `{}` names: {does}.", entry.place()).expect("a string takes all");
     if !entry.keys().is_empty() {
         text.push_str("\n| key | value | without | what it says |\n|---|---|---|---|\n");
     }
@@ -100,6 +108,14 @@ fn described(entry: &Entry) -> String {
         writeln!(text, "| `{}` | {holds} | {without} | {} |", key.name, key.means).expect("a string takes all");
     }
     text
+}
+
+/// The keys behind the verb, each on a line of its own.
+fn below_each_other(toml: &str) -> String {
+    match toml.split_once("\ndo = ") {
+        Some((before, verb)) => format!("{before}\ndo = {}", verb.replace(", ", "\n")),
+        None => toml.to_owned(),
+    }
 }
 
 impl Line {

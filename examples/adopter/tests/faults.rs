@@ -6,26 +6,6 @@ use catalogue::catalogue;
 use halfopen::{Outcome, Plan, Scenario, Seed};
 
 #[test]
-fn a_note_in_flight_survives_a_reset() {
-    catalogue().check("reset_in_flight");
-}
-
-#[test]
-fn a_note_survives_the_end_of_its_connection_wherever_it_comes() {
-    catalogue().check("anywhere");
-}
-
-#[test]
-fn a_note_survives_that_the_idle_connection_was_closed() {
-    catalogue().check("closed_while_idle");
-}
-
-#[test]
-fn a_note_survives_a_crash_of_the_service() {
-    catalogue().check("server_crash");
-}
-
-#[test]
 fn the_sloppy_client_claims_a_note_that_nobody_received() {
     let outcome = play(&sloppy(&scenario("reset_in_flight")));
     assert_eq!(broken(&outcome), ["delivery: silent loss @ alice", "truthful: claimed, not received @ alice"]);

@@ -2,11 +2,15 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::rc::Rc;
+use std::task::Poll;
 
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
+use super::config::{Misfit, misfit};
 use crate::fact::{Fact, FactKind};
 use crate::name::{HostName, Incarnation};
 
@@ -27,6 +31,8 @@ pub struct ConfigError {
     pub host: HostName,
     /// The key or value that does not fit.
     pub source: toml::de::Error,
+    /// The same, with the way to it.
+    pub(crate) misfit: Box<Misfit>,
 }
 
 impl HostContext {
@@ -55,12 +61,29 @@ impl HostContext {
     /// # Errors
     /// If the table does not fit the type.
     pub fn config<T: DeserializeOwned>(&self) -> Result<T, ConfigError> {
-        self.config.clone().try_into().map_err(|source| ConfigError { host: self.name.clone(), source })
+        self.config.clone().try_into().map_err(|source| {
+            let misfit = Box::new(misfit::<T>(&self.config, &source));
+            ConfigError { host: self.name.clone(), source, misfit }
+        })
     }
 
     /// Waits until the host is asked to stop.
     pub async fn stopped(&self) {
         self.shutdown.cancelled().await;
+    }
+
+    /// Runs a service that has no shutdown of its own until it ends or the host is asked to stop. It is then dropped where
+    /// it stands; tasks that it has spawned are stopped by nobody.
+    ///
+    /// # Errors
+    /// Those of the service.
+    pub async fn until_stopped<E>(&self, service: impl Future<Output = Result<(), E>>) -> Result<(), E> {
+        let (mut service, mut stopped) = (pin!(service), pin!(self.shutdown.cancelled()));
+        poll_fn(|cx| match service.as_mut().poll(cx) {
+            Poll::Ready(ended) => Poll::Ready(ended),
+            Poll::Pending => stopped.as_mut().poll(cx).map(Ok),
+        })
+        .await
     }
 
     /// Cancelled when the host is asked to stop; for services that take a token.
@@ -98,10 +121,29 @@ impl HostContext {
         self.tell(Fact::new(kind, key).value(value));
     }
 
+    /// Says that this script has done its part and only listens on: the run no longer waits for its end.
+    #[cfg_attr(not(feature = "actors"), expect(dead_code, reason = "the actors of this crate say it"))]
+    pub(crate) fn rests(&self) {
+        if let Some(sink) = sink() {
+            sink.rests(&self.name, self.incarnation);
+        }
+    }
+
+    /// Whether any host has offered `key` in this run.
+    #[cfg_attr(not(feature = "actors"), expect(dead_code, reason = "the actors of this crate ask it"))]
+    pub(crate) fn is_offered(&self, key: &str) -> bool {
+        sink().is_some_and(|sink| sink.is_offered(key))
+    }
+
+    /// Cancelled when every script has ended or [rests](Self::rests), and all has settled.
+    #[cfg_attr(not(feature = "actors"), expect(dead_code, reason = "the actors of this crate wait for it"))]
+    pub(crate) fn dismissed(&self) -> CancellationToken {
+        sink().map(|sink| sink.dismissed()).unwrap_or_default()
+    }
+
     /// Tells any fact. Outside of a run this does nothing.
     pub fn tell(&self, fact: Fact) {
-        let sink = SINK.with(|slot| slot.borrow().clone());
-        if let Some(sink) = sink {
+        if let Some(sink) = sink() {
             sink.fact(&self.name, self.incarnation, fact);
         }
     }
@@ -111,6 +153,16 @@ impl HostContext {
 pub(crate) trait FactSink {
     /// Receives a fact of a host.
     fn fact(&self, host: &HostName, incarnation: Incarnation, fact: Fact);
+    /// An actor has done its part, and listens on.
+    fn rests(&self, host: &HostName, incarnation: Incarnation);
+    /// Whether any host has offered a key.
+    fn is_offered(&self, key: &str) -> bool;
+    /// Cancelled when those who listen may go.
+    fn dismissed(&self) -> CancellationToken;
+}
+
+fn sink() -> Option<Rc<dyn FactSink>> {
+    SINK.with(|slot| slot.borrow().clone())
 }
 
 thread_local! {

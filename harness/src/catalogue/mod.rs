@@ -1,12 +1,17 @@
 //! What a user registers: the services and actors that scenarios name, and where the scenarios lie.
 //!
 //! - this file: [`Catalogue`] and what it registers;
+//! - `config`: what does not fit in a host's configuration;
 //! - `host_context`: what a host or actor is given;
+//! - `placement`: where a fault that strikes anywhere can strike;
 //! - `regressions`: failures that were mended, played first;
 //! - `run`: one plan as an outcome, and one scenario as a test;
 //! - `replay`: the command that plays a run again.
 
+mod config;
 mod host_context;
+#[cfg(feature = "sim")]
+mod placement;
 #[cfg(feature = "sim")]
 mod regressions;
 mod replay;
@@ -23,11 +28,16 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
+#[cfg(feature = "sim")]
+pub(crate) use self::config::Misfit;
 pub use self::host_context::{ConfigError, HostContext};
 #[cfg(feature = "sim")]
 pub(crate) use self::host_context::{FactSink, set_fact_sink};
 #[cfg(all(feature = "sim", feature = "cli"))]
 pub(crate) use self::regressions::{Fate, fate, stale_at};
+#[cfg(feature = "sim")]
+pub(crate) use self::replay::test_line;
+use crate::actors::Canned;
 use crate::check::{Check, OwnChecks};
 use crate::fault::{Registry, Verb};
 use crate::report::Reporter;
@@ -97,13 +107,14 @@ impl Catalogue {
     /// Registers an actor: a script whose end, with that of all other actors, ends the run.
     ///
     /// # Panics
-    /// If the name is taken.
+    /// If the name is taken, or is that of an actor of [this crate](crate::actors).
     #[must_use]
     pub fn actor<F, R>(mut self, name: &str, body: F) -> Self
     where
         F: Fn(HostContext) -> R + Send + Sync + 'static,
         R: Future<Output = Result<(), BoxError>> + 'static,
     {
+        assert!(Canned::named(name).is_none(), "`{name}` is an actor of halfopen's: register yours under another name");
         let taken = self.actors.insert(name.to_owned(), boxed(body));
         assert!(taken.is_none(), "two actors are registered as `{name}`");
         self
@@ -276,9 +287,9 @@ impl Catalogue {
         self.hosts.keys().map(String::as_str).collect()
     }
 
-    /// The names of the registered actors.
+    /// The names of the registered actors, and of those of this crate.
     pub(crate) fn actor_names(&self) -> Vec<&str> {
-        self.actors.keys().map(String::as_str).collect()
+        self.actors.keys().map(String::as_str).chain(Canned::ALL.map(Canned::name)).collect()
     }
 
     /// The names of the registered specimens.
@@ -359,13 +370,17 @@ impl Catalogue {
         }
         let known: Vec<_> = folder.scenarios.iter().map(|scenario| scenario.name.clone()).collect();
         let sentence = unknown_scenario(name, &known);
-        Err(vec![ScenarioError { file: self.folder.clone(), line: 0, sentence, suggestion: None }])
+        Err(vec![ScenarioError::whole(&self.folder, sentence)])
     }
 
     /// The body that a host's or actor's `run` names.
     #[cfg(feature = "sim")]
     pub(crate) fn body(&self, run: &str, actor: bool) -> Option<Body> {
-        if actor { self.actors.get(run) } else { self.hosts.get(run) }.cloned()
+        match (actor, Canned::named(run)) {
+            (true, Some(canned)) => Some(canned.body()),
+            (true, None) => self.actors.get(run).cloned(),
+            (false, _) => self.hosts.get(run).cloned(),
+        }
     }
 }
 

@@ -43,7 +43,7 @@ impl Catalogue {
 
 /// The command that replays a seed in the test that is running. libtest names a test's thread after the test.
 #[cfg(feature = "sim")]
-pub(super) fn test_line(seed: Seed) -> String {
+pub(crate) fn test_line(seed: Seed) -> String {
     let thread = std::thread::current();
     match thread.name().filter(|name| *name != "main") {
         Some(test) => format!("HALFOPEN_TEST_SEED={seed} cargo test {test}"),

@@ -4,13 +4,15 @@ use std::ops::ControlFlow;
 
 use super::regressions::{Fate, Regression, fate};
 use super::{Catalogue, replay};
+use crate::capsule::Capsule;
 use crate::check::Evidence;
 use crate::error::chain;
 use crate::mapping;
 use crate::outcome::Outcome;
 use crate::plan::Plan;
-use crate::report::{self, Failed};
-use crate::scenario::ScenarioError;
+use crate::report::{self, Artefact, Failed};
+use crate::scenario::{Scenario, ScenarioError, excerpts};
+use crate::seed::Seed;
 use crate::settings::Settings;
 use crate::sim::{self, RunOutput, SimError};
 use crate::sweep::{Complaint, Sweep};
@@ -92,31 +94,52 @@ impl Catalogue {
         Ok(())
     }
 
-    /// Leaves the page of a failed run, if the catalogue has a reporter, and says where it is, or why it is not there.
-    fn page_of(&self, plan: &Plan, outcome: &Outcome, replay_line: &str) -> String {
-        let Some(reporter) = self.reporter_of() else { return String::new() };
+    /// Leaves the capsule and, if the catalogue has a reporter, the page of a failed run, and says where they are, or why they
+    /// are not there.
+    fn left_of(&self, plan: &Plan, outcome: &Outcome, replay_line: &str) -> String {
+        let folder = report::test_folder();
+        let capsule = Capsule::new(plan.clone(), outcome.signature().cloned()).to_toml();
+        let name = format!("{}/{}.toml", outcome.scenario, outcome.seed);
+        let mut text = match report::write(&folder, &[Artefact { name, bytes: capsule.into_bytes() }]) {
+            Ok(paths) => paths.iter().map(|path| format!("capsule: {}\n", path.display())).collect(),
+            Err(error) => format!("the capsule could not be written: {error}\n"),
+        };
+        let Some(reporter) = self.reporter_of() else { return text };
         let failed = Failed { plan, outcome, defect: None, replay_line };
-        match failed.keep(reporter, &report::test_folder(), &|plan| self.run(plan).ok()) {
-            Ok(paths) => paths.first().map(|page| format!("page: {}\n", page.display())).unwrap_or_default(),
-            Err(error) => format!("the page could not be written: {error}\n"),
+        match failed.keep(reporter, &folder, &|plan| self.run(plan).ok()) {
+            Ok(paths) => paths.first().iter().for_each(|page| text.push_str(&format!("page: {}\n", page.display()))),
+            Err(error) => text.push_str(&format!("the page could not be written: {error}\n")),
         }
+        text
     }
 
-    fn try_check(&self, name: &str) -> Result<(), String> {
-        let settings = Settings::from_env().map_err(|error| chain(&error))?;
+    /// Plays the scenario of a name.
+    pub(crate) fn try_check(&self, name: &str) -> Result<(), String> {
+        let scenario = self.scenario(name).map_err(|errors| excerpts(&errors))?;
+        self.try_scenario(scenario, None, &replay::test_line, &|_| String::new())
+    }
+
+    /// Plays a scenario as a test does, under as many seeds as the environment says, else `seeds`. `replay` is the line that
+    /// plays a seed again, and `advice` ends the report of a failure.
+    pub(crate) fn try_scenario(
+        &self,
+        scenario: Scenario,
+        seeds: Option<u32>,
+        replay: &dyn Fn(Seed) -> String,
+        advice: &dyn Fn(&Plan) -> String,
+    ) -> Result<(), String> {
+        let mut settings = Settings::from_env().map_err(|error| chain(&error))?;
         settings.apply();
-        let scenario = self
-            .scenario(name)
-            .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
-        self.try_regressions(name, &settings)?;
+        self.try_regressions(&scenario.name, &settings)?;
+        settings.seeds = settings.seeds.or(seeds);
         for summary in Sweep::new(self, vec![scenario], settings.seeds()).run(|_| ControlFlow::Continue(())) {
             match summary.complaint() {
                 None => {}
                 Some(Complaint::Broken(failures)) => {
                     let reports = failures.iter().map(|failure| {
-                        let line = replay::test_line(failure.plan.seed);
-                        let page = self.page_of(&failure.plan, &failure.outcome, &line);
-                        failure.outcome.failure_report(&line) + &page
+                        let line = replay(failure.plan.seed);
+                        let left = self.left_of(&failure.plan, &failure.outcome, &line);
+                        failure.outcome.failure_report(&line) + &left + &advice(&failure.plan)
                     });
                     return Err(reports.collect::<Vec<_>>().join("\n"));
                 }

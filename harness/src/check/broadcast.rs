@@ -40,8 +40,8 @@ pub struct Broadcast {
     /// The longest time between an offer and each receipt; any, without.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "humantime_serde")]
     pub within: Option<Duration>,
-    /// Which losses are no violation. A reason whose host is one of the receivers excuses that receiver's losses, one of
-    /// another host everybody's, and one without a host those of the receiver to which it happened.
+    /// Which losses are no violation. A reason whose host is one of the receivers excuses that receiver's losses, and
+    /// everybody's of what it has offered itself; one of another host excuses everybody's, and one without a host those of the receiver to which it happened.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allowed_losses: Vec<AllowedLoss>,
 }
@@ -150,7 +150,8 @@ impl Broadcast {
             return Ok(());
         }
         for (allowed, spent) in self.allowed_losses.iter().zip(spent) {
-            let of_another = |host: &HostName| host != receiver && self.receivers.contains(host);
+            let of_another =
+                |host: &HostName| host != receiver && offer.host != Some(host) && self.receivers.contains(host);
             if allowed.host.as_ref().is_some_and(of_another) || allowed.at_most.is_some_and(|most| *spent >= most) {
                 continue;
             }

@@ -6,6 +6,7 @@ use super::Evidence;
 use super::fault_timeline::{FaultTimeline, Moment};
 use super::process_timeline::ProcessTimeline;
 use crate::fault::{Lacked, Target, Trigger};
+use crate::heard;
 use crate::name::HostName;
 use crate::trace::{FaultEvent, Record, RecordKind, Seconds};
 
@@ -42,9 +43,32 @@ impl Diagnosis<'_, '_> {
             | Trigger::Event { .. }
             | Trigger::Connect => end,
         };
-        let parts =
-            [why.to_owned()].into_iter().chain(self.absences(timeline, when)).chain(self.ended_before(timeline, when));
+        let parts = [why.to_owned() + &self.instead(timeline)]
+            .into_iter()
+            .chain(self.absences(timeline, when))
+            .chain(self.ended_before(timeline, when));
         parts.collect::<Vec<_>>().join("; ")
+    }
+
+    /// What there was instead of what the trigger waits for.
+    fn instead(&self, timeline: &FaultTimeline) -> String {
+        let passed =
+            |link| heard::passed(self.evidence.records, link).map_or(String::new(), |told| format!("; {told}"));
+        match (&timeline.fault.trigger, timeline.fault.act.target().link()) {
+            (Trigger::Event { message, .. }, _) => heard::nearest_event(self.evidence.records, message),
+            (
+                Trigger::Message { .. }
+                | Trigger::Frame { .. }
+                | Trigger::SseEvent { .. }
+                | Trigger::Chunk { .. }
+                | Trigger::Line { .. }
+                | Trigger::HttpHead { .. }
+                | Trigger::Connect,
+                Some(link),
+            ) => passed(link),
+            (Trigger::At(_), Some(link)) if heard::is_strange(self.evidence.records, link) => passed(link),
+            _ => String::new(),
+        }
     }
 
     /// Why a fault that fired changed nothing.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::fact_index::{Entry, facts};
 use super::{Check, Evidence, Finding};
 use crate::fact::FactKind;
-use crate::name::{ConnectionId, HostName, Side};
+use crate::name::{ConnectionId, HostName, Incarnation, Side};
 use crate::trace::{ProcessEvent, RecordKind, Seconds, SocketRow};
 
 /// At quiescence the gauges of each host that tells them have their values, no socket stands without its peer, and no task outlives its host; at all times
@@ -23,6 +23,9 @@ pub struct Leaks {
     /// Which sockets may stand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sockets: Option<SocketLaw>,
+    /// Hosts that have no shutdown of their own, so that they are stopped from outside: their tasks are not judged.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub without_shutdown: Vec<HostName>,
 }
 
 /// What a gauge must be: `0`, `{ established_on = "chat" }`, or `{ at_most = 5 }`.
@@ -106,7 +109,7 @@ impl Check for Leaks {
     }
 
     fn examine(&self, evidence: &Evidence) -> Result<String, Finding> {
-        no_survivors(evidence)?;
+        no_survivors(evidence, &self.without_shutdown)?;
         if let Some(law) = self.sockets {
             no_leftovers(law, &evidence.last.sockets)?;
         }
@@ -151,8 +154,9 @@ fn killed<'a>(evidence: &Evidence<'a>) -> BTreeMap<Option<&'a HostName>, usize> 
     ends.map(|(index, record)| (record.host.as_ref(), index)).collect()
 }
 
-fn no_survivors(evidence: &Evidence) -> Result<(), Finding> {
-    let Some((host, incarnation, tasks)) = evidence.last.tasks.iter().find(|(_, _, tasks)| *tasks > 0) else {
+fn no_survivors(evidence: &Evidence, without_shutdown: &[HostName]) -> Result<(), Finding> {
+    let left = |(host, _, tasks): &&(HostName, Incarnation, u32)| *tasks > 0 && !without_shutdown.contains(host);
+    let Some((host, incarnation, tasks)) = evidence.last.tasks.iter().find(left) else {
         return Ok(());
     };
     let told = |what: &RecordKind| matches!(what, RecordKind::Process(ProcessEvent::Survivors { .. }));
@@ -267,7 +271,11 @@ mod tests {
             .socket("alice", "alice", "scheduler", Side::Client, "established")
             .socket("scheduler", "alice", "scheduler", Side::Server, "established");
         insta::assert_snapshot!(run.failure(&sessions_are_sockets()));
-        let value = Leaks { gauges: [("connected_sessions".to_owned(), GaugeLaw::Value(2))].into(), sockets: None };
+        let value = Leaks {
+            gauges: [("connected_sessions".to_owned(), GaugeLaw::Value(2))].into(),
+            sockets: None,
+            ..Leaks::default()
+        };
         assert_eq!(run.held(&value), "nothing left over, gauges agree");
     }
 
@@ -278,7 +286,8 @@ mod tests {
 
     #[test]
     fn each_host_that_tells_a_gauge_is_judged_but_for_what_one_held_when_it_was_killed() {
-        let law = Leaks { gauges: [("queued".to_owned(), GaugeLaw::Value(0))].into(), sockets: None };
+        let law =
+            Leaks { gauges: [("queued".to_owned(), GaugeLaw::Value(0))].into(), sockets: None, ..Leaks::default() };
         let run = || TraceBuilder::new().value(1000, "a", Gauge, "queued", "0").value(1000, "b", Gauge, "queued", "2");
         assert_eq!(run().value(2000, "b", Gauge, "queued", "0").held(&law), "nothing left over, gauges agree");
         assert_eq!(run().value(2000, "a", Gauge, "queued", "0").broken(&law), "leaks: gauge off @ b");
@@ -296,6 +305,7 @@ mod tests {
             )]
             .into(),
             sockets: None,
+            ..Leaks::default()
         };
         let told = |values: [&str; 3]| {
             let told = [1000, 2000, 3000].into_iter().zip(values);
@@ -308,7 +318,11 @@ mod tests {
         assert_eq!(told(["1", "many", "1"]).broken(&bounded(Some(5), None, None)), "leaks: gauge out of bounds @ chat");
         assert_eq!(TraceBuilder::new().broken(&bounded(Some(5), None, None)), "leaks: gauge off");
         let untold = GaugeBounds { at_most: Some(5), optional: true, ..GaugeBounds::default() };
-        let law = Leaks { gauges: [("queued".to_owned(), GaugeLaw::Bounds(untold))].into(), sockets: None };
+        let law = Leaks {
+            gauges: [("queued".to_owned(), GaugeLaw::Bounds(untold))].into(),
+            sockets: None,
+            ..Leaks::default()
+        };
         assert_eq!(TraceBuilder::new().held(&law), "nothing left over, gauges agree");
         assert_eq!(told(["0", "6", "0"]).broken(&law), "leaks: gauge out of bounds @ chat");
         let stopping = told(["0", "0", "9"]).ending(2500);
@@ -317,7 +331,7 @@ mod tests {
 
     #[test]
     fn a_socket_whose_peer_is_gone_is_convicted() {
-        let law = Leaks { gauges: BTreeMap::new(), sockets: Some(SocketLaw::NoneWithoutPeer) };
+        let law = Leaks { gauges: BTreeMap::new(), sockets: Some(SocketLaw::NoneWithoutPeer), ..Leaks::default() };
         assert_eq!(both_ends().held(&law), "nothing left over");
         let alone = TraceBuilder::new().socket("scheduler", "alice", "scheduler", Side::Server, "close_wait");
         assert_eq!(alone.broken(&law), "leaks: socket without peer @ scheduler");
@@ -327,7 +341,7 @@ mod tests {
 
     #[test]
     fn any_socket_is_too_many_where_none_may_stand() {
-        let law = Leaks { gauges: BTreeMap::new(), sockets: Some(SocketLaw::None) };
+        let law = Leaks { gauges: BTreeMap::new(), sockets: Some(SocketLaw::None), ..Leaks::default() };
         assert_eq!(both_ends().broken(&law), "leaks: socket left @ alice");
     }
 
@@ -335,6 +349,9 @@ mod tests {
     fn a_task_that_outlives_its_host_is_convicted() {
         assert_eq!(TraceBuilder::new().tasks("alice", 0).held(&Leaks::default()), "nothing left over");
         assert_eq!(TraceBuilder::new().tasks("alice", 2).broken(&Leaks::default()), "leaks: task left @ alice");
+        let stopped = |name: &str| Leaks { without_shutdown: vec![name.into()], ..Leaks::default() };
+        assert_eq!(TraceBuilder::new().tasks("alice", 2).held(&stopped("alice")), "nothing left over");
+        assert_eq!(TraceBuilder::new().tasks("alice", 2).broken(&stopped("bob")), "leaks: task left @ alice");
     }
 
     fn both_ends() -> TraceBuilder {
@@ -350,6 +367,10 @@ mod tests {
     fn sessions_are_sockets() -> Leaks {
         let sockets =
             EstablishedSockets { established_on: "scheduler".into(), with: Some("alice".into()), optional: false };
-        Leaks { gauges: [("connected_sessions".to_owned(), GaugeLaw::Sockets(sockets))].into(), sockets: None }
+        Leaks {
+            gauges: [("connected_sessions".to_owned(), GaugeLaw::Sockets(sockets))].into(),
+            sockets: None,
+            ..Leaks::default()
+        }
     }
 }

@@ -233,7 +233,7 @@ fn list(catalogue: &Catalogue, chosen: &Chosen) -> Result<u8, CommandError> {
 fn tell_mistakes(folder: &Folder) -> u8 {
     let mistakes = folder.mistakes();
     for mistake in &mistakes {
-        complain(&mistake.to_string());
+        complain(&mistake.with_excerpt());
     }
     if mistakes.is_empty() { HELD } else { FAULTY }
 }
@@ -246,7 +246,7 @@ fn find(catalogue: &Catalogue, folder: &Folder, name: &str) -> Result<Scenario, 
 
 /// All mistakes of a file, one a line.
 fn every(mistakes: &[ScenarioError]) -> CommandError {
-    CommandError(mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\nhalfopen: "))
+    CommandError(mistakes.iter().map(ScenarioError::with_excerpt).collect::<Vec<_>>().join("\nhalfopen: "))
 }
 
 /// Warns of mistakes in files that the command was not asked to play.

@@ -57,7 +57,7 @@ fn plan_of_seed(catalogue: &Catalogue, arguments: &Replay) -> Result<Plan, Comma
             CommandError(format!("`{name}` has no specimen and no opposite of this name; it has: {known}"))
         })?,
     };
-    Ok(Plan::draw(&scenario, seed))
+    Ok(catalogue.draw(&scenario, seed)?)
 }
 
 fn plan_of_capsule(catalogue: &Catalogue, arguments: &Replay) -> Result<Plan, CommandError> {

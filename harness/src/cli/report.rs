@@ -29,7 +29,7 @@ pub(super) fn replayed(
     let line = catalogue.replay_line(&arguments.what, arguments.seed, arguments.specimen.as_deref());
     let real = |name| -> Result<_, CommandError> {
         let scenario = find(catalogue, &catalogue.read_folder()?, &arguments.what)?;
-        Ok((name, Plan::draw(&scenario, plan.seed)))
+        Ok((name, catalogue.draw(&scenario, plan.seed)?))
     };
     let defect = arguments.specimen.as_deref().map(real).transpose()?;
     let failed = Failed { plan, outcome, defect, replay_line: &line };
@@ -156,9 +156,9 @@ impl Sweep<'_> {
             return Ok(None);
         };
         let Some(defective) = scenario.with_defect(&defect.name) else { return Ok(None) };
-        let plan = Plan::draw(&defective, *seed);
+        let Ok(plan) = self.catalogue.draw(&defective, *seed) else { return Ok(None) };
         let Ok(outcome) = play(self.catalogue, &plan, self.arguments.isolation.isolate) else { return Ok(None) };
-        let real = Some((defect.name.as_str(), Plan::draw(scenario, *seed)));
+        let real = Some((defect.name.as_str(), self.catalogue.draw(scenario, *seed)?));
         let line = self.catalogue.replay_line(&scenario.name, Some(*seed), Some(&defect.name));
         self.page(&Failed { plan: &plan, outcome: &outcome, defect: real, replay_line: &line })
     }

@@ -16,7 +16,6 @@ use super::{
     warn_of_mistakes,
 };
 use crate::catalogue::Catalogue;
-use crate::plan::Plan;
 use crate::settings::{COMMAND_SEEDS, Settings};
 use crate::sweep::{DefectKind, Isolate, Progress, SeriesResult, Summary, Sweep};
 
@@ -41,7 +40,7 @@ pub(super) fn run(catalogue: &Catalogue, arguments: &Run) -> Result<u8, CommandE
         let [scenario] = chosen.as_slice() else {
             return Err(CommandError("`--trace` writes one run: name one scenario and one seed".to_owned()));
         };
-        let outcome = play(catalogue, &Plan::draw(scenario, settings.seeds()[0]), arguments.isolation.isolate)?;
+        let outcome = play(catalogue, &catalogue.draw(scenario, settings.seeds()[0])?, arguments.isolation.isolate)?;
         artefacts::write_trace(&outcome.trace, path)?;
     }
     let isolate = match arguments.isolation.isolate {
@@ -161,6 +160,9 @@ impl Lines {
         }
         self.bar.suspend(|| {
             say(&self.layout.line(summary));
+            if let Some(untold) = table::untold(summary) {
+                say(&untold);
+            }
             if let Some(figures) = table::figures(summary).filter(|_| !self.is_quiet) {
                 say(&figures);
             }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use console::{Style, truncate_str};
 
+use crate::sim::SimError;
 use crate::sweep::{Defect, DefectKind, SeriesResult, Summary};
 
 /// How wide the column of verdicts is: `convicted (expected)`, and a space.
@@ -66,6 +67,12 @@ pub(super) fn figures(summary: &Summary) -> Option<String> {
     (summary.defect.is_none() && !figures.is_empty()).then(|| format!("  in all: {}", figures.join(", ")))
 }
 
+/// What hosts say that they tell and none of its runs told, as the line below its own.
+pub(super) fn untold(summary: &Summary) -> Option<String> {
+    let is_told = summary.defect.is_some() || summary.untold.is_empty();
+    (!is_told).then(|| format!("  NEVER TOLD: {}, though `tells` lists it", summary.untold.join(", ")))
+}
+
 /// Each defective service, the scenario that tries it, the laws that must convict it, where they did and how many runs it
 /// took; empty without specimens.
 pub(super) fn defects(summaries: &[Summary]) -> String {
@@ -119,6 +126,7 @@ pub(super) fn word(summary: &Summary) -> &'static str {
         SeriesResult::NeverReached { .. } if summary.is_sample => "held, not all seen",
         SeriesResult::NeverReached { .. } => "NEVER REACHED",
         SeriesResult::Nondeterministic { .. } => "NONDETERMINISTIC",
+        SeriesResult::Faulty(SimError::Mistake { .. }) => "MISTAKE IN FILE",
         SeriesResult::Faulty(_) => "HARNESS AT FAULT",
     }
 }
@@ -209,6 +217,7 @@ mod tests {
             simulated: Duration::from_secs(7_200),
             wall: Duration::from_millis(500),
             figures: Vec::new(),
+            untold: Vec::new(),
             result: SeriesResult::Held,
         }
     }

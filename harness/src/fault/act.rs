@@ -256,6 +256,19 @@ impl Act {
         }
     }
 
+    /// The same, on the nth connection of its link only.
+    #[cfg(feature = "sim")]
+    #[must_use]
+    pub(crate) fn on_connection(self, nth: u32) -> Self {
+        match self {
+            Self::Connection { on, verb } => Self::Connection { on: on.nth(nth), verb },
+            Self::Path { on, verb } => Self::Path { on: on.nth(nth), verb },
+            Self::Attempt { on, verb } => Self::Attempt { on: on.nth(nth), verb },
+            Self::Listener { on, verb } => Self::Listener { on: on.nth(nth), verb },
+            Self::Lookup { .. } | Self::Pair { .. } | Self::Host { .. } => self,
+        }
+    }
+
     /// Whether the host that it strikes has another life after it.
     pub fn starts_again(&self) -> bool {
         self.restarts().is_some() || self.ends_process() && self.lasts().is_some()

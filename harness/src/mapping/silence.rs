@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::{FactSource, Origin};
+use super::{ConnectionOrigin, FactSource, Origin, UnitOrigin};
+use crate::heard;
 use crate::name::HostName;
 use crate::trace::{LogEvent, Record, RecordKind};
 
@@ -48,10 +49,19 @@ impl SourceCounts {
     }
 
     /// The violation that a source has told nothing.
-    pub(super) fn silence(&self, source: &FactSource, at: Duration) -> Record {
+    pub(super) fn silence(&self, source: &FactSource, at: Duration, records: &[Record]) -> Record {
         let what = name(source);
         let detail = match self.misses.last_key_value() {
-            None => format!("the mapped {what} never occurred"),
+            None => {
+                let instead = match &source.from {
+                    Origin::Event(event) => heard::nearest_event(records, &event.message),
+                    Origin::Unit(UnitOrigin { link, .. }) | Origin::Connection(ConnectionOrigin { link, .. }) => {
+                        let passed = link.as_ref().and_then(|link| heard::passed(records, link));
+                        passed.map_or(String::new(), |passed| format!("; {passed}"))
+                    }
+                };
+                format!("the mapped {what} never occurred{instead}")
+            }
             Some((miss, times)) => {
                 let times = if *times == 1 { "once".to_owned() } else { format!("{times} times") };
                 format!("the mapped {what} occurred {times}, {}", self.but(miss, source))
@@ -123,7 +133,16 @@ mod tests {
             told(&other, &by_attempt)
                 .contains("occurred once, and never with its key field `attempt` (it has `host`, `n`)")
         );
-        assert_eq!(told(&[], &by_attempt), "the mapped event `reconnecting` never occurred");
+        assert_eq!(told(&[], &by_attempt), "the mapped event `reconnecting` never occurred; nothing was logged at all");
+        let misspelt = FactSource {
+            from: Origin::Event(EventOrigin { message: "reconecting".to_owned(), ..EventOrigin::default() }),
+            ..by_attempt
+        };
+        assert_eq!(
+            told(&other, &misspelt),
+            "the mapped event `reconecting` never occurred; the nearest that was logged is `reconnecting` (its fields: \
+             host, n)"
+        );
     }
 
     #[test]

@@ -18,10 +18,10 @@ use std::time::Duration;
 use crate::outcome::Outcome;
 use crate::plan::Plan;
 
-#[cfg(feature = "sim")]
-pub(crate) use self::kept::{Failed, test_folder};
 #[cfg(all(feature = "sim", feature = "cli"))]
-pub(crate) use self::kept::{folder, write};
+pub(crate) use self::kept::folder;
+#[cfg(feature = "sim")]
+pub(crate) use self::kept::{Failed, test_folder, write};
 pub use self::swept::{DefectReport, SeriesReport, SignatureReport, SweepReport};
 pub use crate::story::{Said, Telling};
 

@@ -10,16 +10,28 @@ use toml::de::{DeTable, DeValue};
 
 use super::error::{Flaw, Mistakes, ScenarioError};
 
-/// A file and a line in it, from 1.
+/// A file and a line in it, from 1, and what is meant of the line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) file: Arc<Path>,
     pub(crate) line: u32,
+    /// In characters, from 1.
+    pub(crate) column: u32,
+    /// In characters; what goes on in the next line counts up to the end of this one.
+    pub(crate) width: u32,
 }
 
 impl Place {
     pub(crate) fn error(&self, sentence: impl Into<String>) -> ScenarioError {
-        ScenarioError { file: self.file.to_path_buf(), line: self.line, sentence: sentence.into(), suggestion: None }
+        let Self { line, column, width, .. } = *self;
+        ScenarioError {
+            file: self.file.to_path_buf(),
+            line,
+            column,
+            width,
+            sentence: sentence.into(),
+            suggestion: None,
+        }
     }
 
     /// An error with what was probably meant.
@@ -167,7 +179,19 @@ impl<'a> Source<'a> {
 
     fn place(&self, span: &Range<usize>) -> Place {
         let earlier = self.line_starts.partition_point(|&start| start <= span.start);
-        Place { file: Arc::clone(&self.file), line: u32::try_from(earlier + 1).unwrap_or(u32::MAX) }
+        let begin = earlier.checked_sub(1).map_or(0, |line| self.line_starts[line]);
+        let rest = self.text.get(begin..).unwrap_or_default();
+        let line = rest.lines().next().unwrap_or_default();
+        let at = span.start.saturating_sub(begin).min(line.len());
+        let end = span.end.saturating_sub(begin).clamp(at, line.len());
+        let count = |text: Option<&str>| text.map_or(0, |text| text.chars().count());
+        let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        Place {
+            file: Arc::clone(&self.file),
+            line: number(earlier + 1),
+            column: number(count(line.get(..at)) + 1),
+            width: number(count(line.get(at..end))),
+        }
     }
 
     fn syntax_error(&self, error: &toml::de::Error) -> ScenarioError {

@@ -10,6 +10,10 @@ pub struct ScenarioError {
     pub file: PathBuf,
     /// The line, from 1; 0 when the whole file is meant.
     pub line: u32,
+    /// The column in it, in characters from 1; 0 when the whole line is meant.
+    pub column: u32,
+    /// How many characters are meant from there on, in this line.
+    pub width: u32,
     /// What is wrong, without a full stop.
     pub sentence: String,
     /// The known word that is nearest to the unknown one.
@@ -19,7 +23,7 @@ pub struct ScenarioError {
 impl ScenarioError {
     /// An error that concerns a whole file.
     pub(crate) fn whole(file: &Path, sentence: impl Into<String>) -> Self {
-        Self { file: file.to_owned(), line: 0, sentence: sentence.into(), suggestion: None }
+        Self { file: file.to_owned(), line: 0, column: 0, width: 0, sentence: sentence.into(), suggestion: None }
     }
 }
 

@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use super::Scenario;
 use super::document::{Entry, LocatedValue, Value};
 use super::error::{Mistakes, ScenarioError, unknown};
+use super::files::{Listing, text_of};
 use super::language::tables::BASE;
 use super::section::Section;
 use super::typed;
 use crate::fault::Registry;
 
 /// The names that a folder of bases may have, beside the scenarios or above them; the first sorts before every family.
-const BASE_FOLDERS: [&str; 2] = ["_base", "base"];
+pub(super) const BASE_FOLDERS: [&str; 2] = ["_base", "base"];
 
 /// The scenarios of a folder, and the files in it that are none because of a mistake.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -75,10 +76,10 @@ impl Folder {
 ///
 /// If a folder cannot be read.
 pub(crate) fn load_folder(path: &Path, registry: &Registry) -> Result<Folder, ScenarioError> {
-    let mut files = Vec::new();
-    collect(path, &mut files)?;
+    let Listing { files, strange } = Listing::of(path)?;
     let mut scenarios: BTreeMap<String, Scenario> = BTreeMap::new();
-    let mut faulty = Vec::new();
+    let mut faulty: Vec<_> =
+        strange.into_iter().map(|mistake| FaultyFile { file: mistake.file.clone(), mistakes: vec![mistake] }).collect();
     for file in files {
         match Scenario::load_whole(&file, registry) {
             Err(mistakes) => faulty.push(FaultyFile { file, mistakes }),
@@ -94,6 +95,7 @@ pub(crate) fn load_folder(path: &Path, registry: &Registry) -> Result<Folder, Sc
             }
         }
     }
+    faulty.sort_by(|one, other| one.file.cmp(&other.file));
     Ok(Folder { scenarios: scenarios.into_values().collect(), faulty })
 }
 
@@ -106,30 +108,6 @@ pub fn load_dir(path: &Path) -> Result<Vec<Scenario>, Vec<ScenarioError>> {
     let folder = load_folder(path, &Registry::default()).map_err(|error| vec![error])?;
     let mistakes = folder.mistakes();
     if mistakes.is_empty() { Ok(folder.scenarios) } else { Err(mistakes) }
-}
-
-/// The scenario files below a folder, sorted.
-fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), ScenarioError> {
-    let unreadable =
-        |error: std::io::Error| ScenarioError::whole(folder, format!("the folder cannot be read: {error}"));
-    let entries: Result<BTreeSet<PathBuf>, _> =
-        std::fs::read_dir(folder).map_err(unreadable)?.map(|entry| entry.map(|entry| entry.path())).collect();
-    for path in entries.map_err(unreadable)? {
-        if path.is_dir() {
-            if path.file_name().is_some_and(|name| BASE_FOLDERS.iter().all(|bases| name != *bases)) {
-                collect(&path, files)?;
-            }
-        } else if path.extension().is_some_and(|extension| extension == "toml") {
-            files.push(path);
-        }
-    }
-    Ok(())
-}
-
-/// The text of a file.
-pub(crate) fn text_of(path: &Path) -> Result<String, ScenarioError> {
-    std::fs::read_to_string(path)
-        .map_err(|error| ScenarioError::whole(path, format!("the file cannot be read: {error}")))
 }
 
 /// Lays a scenario's document over that of the base which it names.
@@ -166,7 +144,7 @@ fn load_base(name: &LocatedValue, path: &Path, mistakes: &mut Mistakes) -> Resul
     let Some(file) = file else {
         let mut files = Vec::new();
         for folder in folders.iter().filter(|folder| folder.is_dir()) {
-            collect(folder, &mut files)?;
+            files.extend(Listing::of(folder)?.files);
         }
         let known: BTreeSet<_> = files.iter().filter_map(|file| file.file_stem()?.to_str()).collect();
         let sentence = format!("there is no base `{word}` in a folder `_base` (or `base`) beside or above this file");

@@ -13,7 +13,7 @@
 //!
 //! From text to scenario: `document` (TOML with lines), `section` and `typed` (tables and values), `verb`, `trigger`,
 //! `pattern`, `names`, `rule`, `facts`, `timing`, `backoff`, `convicts`, `opposite` and `read` (the words; `language` holds their keys), `validate` (what no single word
-//! shows). `folder` finds files and bases, `build` is for Rust, `write` goes the other way.
+//! shows). `files` finds files, `folder` their bases, `build` is for Rust, `write` goes the other way.
 
 mod backoff;
 mod build;
@@ -22,7 +22,9 @@ mod date;
 mod document;
 mod duration;
 mod error;
+mod excerpt;
 mod facts;
+mod files;
 mod folder;
 mod language;
 mod names;
@@ -42,6 +44,8 @@ use std::path::Path;
 use std::time::Duration;
 
 pub use error::ScenarioError;
+#[cfg(any(feature = "cli", feature = "sim"))]
+pub(crate) use excerpt::excerpts;
 pub use folder::load_dir;
 pub(crate) use folder::{Folder, load_folder};
 pub use language::{base_schema, reference, schema};
@@ -52,21 +56,28 @@ pub(crate) use rule::When;
 pub(crate) mod arbitrary;
 
 pub(crate) use convicts::{StandIn, StandIns};
-pub(crate) use document::LocatedValue;
+pub(crate) use document::{Entry, LocatedValue, Place, Value};
 pub(crate) use duration::Millis;
 use error::{Flaw, Mistakes};
 pub(crate) use error::{nearest, unknown};
-pub(crate) use folder::text_of;
+pub(crate) use files::text_of;
+#[cfg(feature = "sim")]
+pub(crate) use read::fault_rules;
 pub(crate) use read::{faults, in_document};
 pub(crate) use rule::BESIDE_A_VERB;
 pub(crate) use section::Section;
+pub(crate) use typed::read as read_value;
 pub(crate) use verb::list_parameters;
 pub(crate) use write::{document, fault_tables};
 
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "sim")]
+use crate::catalogue::Misfit;
 use crate::check::{Expectations, OwnChecks};
 use crate::fact::FactKind;
+#[cfg(feature = "sim")]
+use crate::fault::Fault;
 use crate::fault::{Middlebox, Registry};
 use crate::mapping::FactSource;
 use crate::name::HostName;
@@ -355,6 +366,18 @@ impl Scenario {
         self.hosts.iter().filter(|host| host.role == Role::Actor).map(|host| host.name.clone()).collect()
     }
 
+    /// Whether it has faults of which a run must show first where they can strike.
+    #[cfg(feature = "sim")]
+    pub(crate) fn strikes_anywhere(&self) -> bool {
+        self.rules.iter().any(|rule| rule.anywhere)
+    }
+
+    /// Whether a fault has no mistake in this scenario.
+    #[cfg(feature = "sim")]
+    pub(crate) fn takes(&self, fault: &Fault) -> bool {
+        validate::rule(&FaultRule::from(fault.clone()), "fault", self).is_ok()
+    }
+
     /// What the network between two hosts is like.
     pub fn link(&self, one: &HostName, other: &HostName) -> LinkParameters {
         let usual = self.network.link;
@@ -425,6 +448,23 @@ impl Scenario {
             }
             Err(flaws) => Err(flaws.into_iter().map(|flaw| self.lines.error(flaw, &self.name)).collect()),
         }
+    }
+
+    /// What does not fit in a host's configuration, with its place in the file.
+    #[cfg(feature = "sim")]
+    pub(crate) fn misfit(&self, host: &HostName, misfit: &Misfit) -> ScenarioError {
+        let role = match self.host_named(host).map(|host| host.role) {
+            Some(Role::Actor) => "actor",
+            Some(Role::Host) | None => "host",
+        };
+        let path = format!("{role}/{host}/config/{}", misfit.path);
+        let sentence = match misfit.path.rsplit('/').next().filter(|key| !key.is_empty()) {
+            Some(key) if !misfit.sentence.contains(&format!("`{key}`")) => {
+                format!("the configuration of `{host}`: `{key}`: {}", misfit.sentence)
+            }
+            Some(_) | None => format!("the configuration of `{host}`: {}", misfit.sentence),
+        };
+        self.lines.error(Flaw { path, sentence, suggestion: misfit.suggestion.clone() }, &self.name)
     }
 
     fn without_flaws(&self, flaws: Vec<Flaw>) -> Result<(), Vec<ScenarioError>> {

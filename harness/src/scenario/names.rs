@@ -6,6 +6,7 @@ use toml::Value;
 
 use super::document::{LocatedValue, Place, Value as Written};
 use super::error::{Mistakes, ScenarioError, unknown};
+use super::rule::ANYWHERE;
 use super::section::Section;
 use super::typed::kind;
 use super::{rule, trigger, verb};
@@ -42,6 +43,11 @@ impl<'a> Names<'a> {
     pub(crate) fn read(scenario: &Section<'a>, registry: &'a Registry) -> (Self, Mistakes) {
         let (mut names, mut mistakes) = (Self::of(registry), Mistakes::default());
         for (name, node) in named(scenario, "moment", &mut mistakes) {
+            if name == ANYWHERE {
+                let sentence =
+                    "`anywhere` is no name for a moment: `when = \"anywhere\"` strikes at a place that is learned";
+                mistakes.extend([node.place.error(sentence)]);
+            }
             names.moments.extend(mistakes.keep(moment(node)).map(|moment| (name, moment)));
         }
         for (name, node) in named(scenario, "verbs", &mut mistakes) {
@@ -114,7 +120,10 @@ impl<'a> Names<'a> {
     }
 
     fn moment(&self, name: &str, place: &Place) -> Result<&Moment<'a>, ScenarioError> {
-        let known: Vec<_> = self.moments.keys().copied().collect();
+        if name == ANYWHERE {
+            return Err(place.error("`anywhere` stands alone: write `when = \"anywhere\"`"));
+        }
+        let known: Vec<_> = self.moments.keys().copied().chain([ANYWHERE]).collect();
         let error = || place.error_meaning(unknown(format!("there is no moment `{name}`"), name, known));
         self.moments.get(name).ok_or_else(error)
     }

@@ -16,7 +16,9 @@ use super::{
     FaultRule, HostSpec, LinkParameters, LinkSpec, Network, Role, Scenario, Specimen, backoff, convicts, facts,
     opposite, rule, timing, typed,
 };
+use crate::actors::Canned;
 use crate::check::{Expectations, Sign, current_name};
+use crate::fact::FactKind;
 use crate::fault::{Fault, Middlebox, Registry};
 
 /// Stands for a sentence or a name that could not be read, so that it is not told to be missing as well.
@@ -150,14 +152,16 @@ fn host(name: &str, node: &LocatedValue, table: &Table, role: Role) -> Result<Ho
             return Err(section.place_of("config").error(format!("the `config` of `{name}` is a table")).into());
         }
     };
-    Ok(HostSpec {
-        name: name.into(),
-        run: section.required("run")?,
-        role,
-        start: section.or("start", Millis(Duration::ZERO))?.0,
-        config,
-        tells: section.or("tells", Vec::new())?,
-    })
+    let run: String = section.required("run")?;
+    let mut tells: Vec<FactKind> = section.or("tells", Vec::new())?;
+    if let Some(canned) = Canned::named(&run).filter(|_| role == Role::Actor) {
+        // What an actor of this crate tells need not be said, and what is wrong with its configuration is known here.
+        let nothing = LocatedValue { place: section.place.clone(), value: Value::Table(Vec::new()) };
+        let told = canned.tells(section.get("config").unwrap_or(&nothing))?;
+        tells.extend(told.into_iter().filter(|kind| !tells.contains(kind)).collect::<Vec<_>>());
+    }
+    let start = section.or("start", Millis(Duration::ZERO))?.0;
+    Ok(HostSpec { name: name.into(), run, role, start, config, tells })
 }
 
 fn link(node: &LocatedValue) -> Result<LinkSpec, Mistakes> {
@@ -290,4 +294,21 @@ fn specimen(node: &LocatedValue) -> Result<Specimen, Mistakes> {
             .collect(),
         breaks: section.optional("breaks")?,
     })
+}
+
+/// Reads `[[fault]]` tables that stand alone; whether their hosts are there is not asked.
+pub(crate) fn fault_rules(
+    text: &str,
+    file: &std::path::Path,
+    registry: &Registry,
+) -> Result<Vec<FaultRule>, Vec<ScenarioError>> {
+    let read = || -> Result<Vec<FaultRule>, Mistakes> {
+        let document = LocatedValue::parse(text, file)?;
+        let section = Section::any(&document, "a list of faults")?;
+        section.only(&["fault"])?;
+        let mut mistakes = Mistakes::default();
+        let (rules, _) = each(&mut mistakes, section.items("fault"), |node| rule::read(node, &Names::of(registry)));
+        mistakes.unless(rules.concat())
+    };
+    read().map_err(|mistakes| mistakes.sorted(file))
 }

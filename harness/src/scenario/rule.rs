@@ -16,8 +16,10 @@ use crate::seed::SeedTree;
 /// A fault whose trigger or verb a seed still decides. It is read from a file, or made of a [`Fault`] and leaves nothing open.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FaultRule {
-    /// When it strikes: one of these, each as likely as any other.
+    /// When it strikes: one of these, each as likely as any other. Empty when it strikes anywhere.
     pub(crate) when: Vec<When>,
+    /// Whether it strikes at a place that is drawn from those that a run without it shows.
+    pub(crate) anywhere: bool,
     /// What it does: one of these, each as likely as any other. All strike the same target.
     pub(crate) acts: Vec<Act>,
 }
@@ -36,7 +38,8 @@ impl FaultRule {
     ///
     /// # Panics
     ///
-    /// If the rule names no trigger or no verb, or its trigger's range is empty.
+    /// If the rule names no trigger or no verb, or its trigger's range is empty. A rule that strikes anywhere names no
+    /// trigger: [`Catalogue::draw`](crate::Catalogue::draw) learns from a run where it can.
     pub fn draw(&self, seeds: &SeedTree) -> Fault {
         let mut when = seeds.child("when").draws();
         let trigger = when.pick(&self.when).clone();
@@ -47,7 +50,17 @@ impl FaultRule {
             }
             None => trigger.trigger,
         };
-        Fault { trigger, act: seeds.child("do").draws().pick(&self.acts).clone() }
+        Fault { trigger, act: self.draw_act(seeds) }
+    }
+
+    /// Decides what it does.
+    pub(crate) fn draw_act(&self, seeds: &SeedTree) -> Act {
+        seeds.child("do").draws().pick(&self.acts).clone()
+    }
+
+    /// A rule that strikes anywhere, and does one of these.
+    pub(crate) fn anywhere(acts: Vec<Act>) -> Self {
+        Self { when: Vec::new(), anywhere: true, acts }
     }
 
     /// What it may do, each as likely as any other.
@@ -71,7 +84,7 @@ impl FaultRule {
 
 impl From<Fault> for FaultRule {
     fn from(fault: Fault) -> Self {
-        Self { when: vec![When { trigger: fault.trigger, most: None }], acts: vec![fault.act] }
+        Self { when: vec![When { trigger: fault.trigger, most: None }], anywhere: false, acts: vec![fault.act] }
     }
 }
 
@@ -120,10 +133,13 @@ pub(crate) fn read<'a>(node: &'a LocatedValue, names: &Names<'a>) -> Result<Vec<
     mistakes.extend(section.missing(FAULT.keys()));
     mistakes.extend(section.misread(FAULT.keys()));
     let when = section.get("when");
-    let of_moment = mistakes.keep(when.map_or(Ok(None), |when| names.link(when)));
+    let anywhere = when.is_some_and(is_anywhere);
+    let moments = when.filter(|_| !anywhere);
+    let of_moment = mistakes.keep(moments.map_or(Ok(None), |when| names.link(when)));
     let aims = of_moment.and_then(|of_moment| mistakes.keep(aims(&section, of_moment)));
     let link = aims.as_ref().and_then(|aims| aims.first()).and_then(|aim| aim.target().link());
     let when = match (when, &aims) {
+        (Some(_), Some(_)) if anywhere => Some(Vec::new()),
         (Some(when), Some(_)) => mistakes.keep(trigger::read(when, link, names)),
         // What a trigger says of the ends of a link cannot be judged without the link.
         (Some(_), None) | (None, _) => None,
@@ -145,8 +161,15 @@ pub(crate) fn read<'a>(node: &'a LocatedValue, names: &Names<'a>) -> Result<Vec<
         of_each.push(acts);
     }
     let Some(when) = when else { return Err(mistakes) };
-    let rule = |acts| FaultRule { when: when.clone(), acts };
+    let rule = |acts| FaultRule { when: when.clone(), anywhere, acts };
     mistakes.unless(of_each.into_iter().map(rule).collect())
+}
+
+/// What stands under `when` of a fault that strikes anywhere.
+pub(crate) const ANYWHERE: &str = "anywhere";
+
+fn is_anywhere(when: &LocatedValue) -> bool {
+    matches!(&when.value, Value::Scalar(toml::Value::String(word)) if word == ANYWHERE)
 }
 
 /// What a fault strikes, as a file names it.

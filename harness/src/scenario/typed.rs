@@ -59,12 +59,27 @@ impl Error for Misread {
 
     fn invalid_type(found: Unexpected, expected: &dyn Expected) -> Self {
         // What serde calls by the name of Rust's type is a number to the author of a scenario.
-        let wanted = match expected.to_string().as_str() {
+        let wanted = expected.to_string();
+        if let Some(sentence) = in_other_words(found, &wanted) {
+            return Self::custom(sentence);
+        }
+        let wanted = match wanted.as_str() {
             "u8" => "a whole number from 0 to 255".to_owned(),
             "u16" => "a whole number from 0 to 65535".to_owned(),
             "u32" | "u64" | "usize" => "a whole number from 0".to_owned(),
             "i32" | "i64" => "a whole number".to_owned(),
+            "a sequence" => "a list".to_owned(),
+            "a boolean" => "true or false".to_owned(),
+            "a map" => "a table".to_owned(),
+            other if other.starts_with("struct ") => "a table".to_owned(),
             other => other.to_owned(),
+        };
+        let found = match found {
+            Unexpected::Seq => "a list".to_owned(),
+            Unexpected::Map => "a table".to_owned(),
+            Unexpected::Bool(truth) => truth.to_string(),
+            Unexpected::Float(number) => format!("the number {number}"),
+            other => other.to_string(),
         };
         Self::custom(format!("expected {wanted}, found {found}"))
     }
@@ -87,6 +102,30 @@ impl Error for Misread {
 
     fn missing_field(field: &'static str) -> Self {
         Self::custom(format!("`{field}` is missing"))
+    }
+}
+
+/// What is to be written instead, where that is known.
+fn in_other_words(found: Unexpected, wanted: &str) -> Option<String> {
+    let listed = match found {
+        Unexpected::Str(text) => Some(format!("[\"{text}\"]")),
+        Unexpected::Signed(number) => Some(format!("[{number}]")),
+        Unexpected::Unsigned(number) => Some(format!("[{number}]")),
+        _ => None,
+    };
+    match (wanted, found) {
+        ("a sequence", _) => listed.map(|form| format!("this is a list: write {form}")),
+        ("a duration", Unexpected::Signed(number)) => {
+            Some(format!("`{number}` has no unit; durations are written as 20ms, 5s or 30min"))
+        }
+        ("a duration", Unexpected::Str(text)) => {
+            Some(format!("`{text}` is no duration; durations are written as 20ms, 5s or 30min"))
+        }
+        ("newtype variant", _) => {
+            Some("this word has a value: write it as a table, as in `{ inside = 12 }`".to_owned())
+        }
+        ("unit variant" | "unit", _) => Some("this word has no value: write it alone, in quotes".to_owned()),
+        _ => None,
     }
 }
 

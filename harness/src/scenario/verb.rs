@@ -3,7 +3,7 @@
 use serde::Serialize;
 use toml::Value;
 
-use super::document::{LocatedValue, Place};
+use super::document::{LocatedValue, Place, Value as Written};
 use super::error::{Mistakes, ScenarioError, list, nearest, unknown};
 use super::language::verbs::{self, FAULT};
 use super::names::Names;
@@ -75,9 +75,23 @@ fn act(section: &Section, beside: &[&str], target: Target, registry: &Registry) 
     act.ok_or_else(|| place.error(sentence()).into())
 }
 
+/// What is to be written instead of a table under `do`.
+fn as_word(section: &Section, named: Option<&str>) -> ScenarioError {
+    let word = named.unwrap_or("reset");
+    let sentence = format!(
+        "`do` is a word, not a table: write `do = \"{word}\"`, with the keys of the verb beside it in the `[[fault]]`"
+    );
+    section.place_of("do").error(sentence)
+}
+
 /// The verb that a table names, if its keys are those that the verb takes.
 fn entry<'r>(section: &Section, beside: &[&str], registry: &'r Registry) -> Result<&'r Entry, Mistakes> {
-    let word: String = section.required("do")?;
+    let word: String = match section.get("do").map(|node| &node.value) {
+        Some(Written::Table(entries)) => {
+            return Err(as_word(section, entries.first().map(|entry| entry.key.as_str())).into());
+        }
+        Some(Written::Scalar(_) | Written::Array(_)) | None => section.required("do")?,
+    };
     let place = section.place_of("do");
     let Some(entry) = registry.entry(&word) else {
         let error = unknown(format!("there is no verb `{word}`"), &word, registry.words());

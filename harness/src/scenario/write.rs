@@ -7,6 +7,7 @@ use toml::{Table, Value};
 
 use super::duration::written;
 use super::facts::{self, written_link};
+use super::rule::ANYWHERE;
 use super::verb::spelt;
 use super::{FaultRule, HostSpec, LinkParameters, Network, Role, Scenario, When, trigger};
 use crate::fault::{Act, Fault, Middlebox, Target};
@@ -132,7 +133,11 @@ fn fault_rule(text: &mut String, rule: &FaultRule) {
     if let Some(act) = rule.acts.first() {
         lines(text, target(act.target()));
     }
-    whens(text, &rule.when);
+    if rule.anywhere {
+        lines(text, vec![("when", Value::String(ANYWHERE.to_owned()))]);
+    } else {
+        whens(text, &rule.when);
+    }
     match &rule.acts[..] {
         [act] => lines(text, verb(act)),
         several => one_of(text, "do", several.iter().map(verb)),

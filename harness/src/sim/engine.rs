@@ -14,6 +14,7 @@ use super::kernel::Kernel;
 use super::network::Network;
 use super::overrides::{self, EntropyState, Shared, Told, Whose};
 use super::owners::{Owner, Owners};
+use super::scripts::Scripts;
 use crate::fabric::{HostId, LifeId};
 use crate::fault::{Fault, Trigger};
 use crate::seed::SeedTree;
@@ -30,6 +31,7 @@ pub(crate) struct Engine {
     pub(crate) run: u64,
     /// The plan's faults.
     pub(super) faults: Vec<Fault>,
+    pub(super) scripts: Scripts,
     /// Whether one of them waits for a tracing event.
     pub(crate) events_trigger: bool,
     budget: Budget,
@@ -131,6 +133,7 @@ impl Engine {
             run,
             events_trigger: faults.iter().any(|fault| matches!(fault.trigger, Trigger::Event { .. })),
             faults: faults.to_vec(),
+            scripts: Scripts::default(),
             budget: Budget::default(),
             speaking: Cell::new(None),
             drawing: Cell::new(None),

@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 
+use tokio_util::sync::CancellationToken;
+
 use super::overrides::{Shared, Whose, shared};
 use super::recorder;
 use crate::catalogue::{FactSink, set_fact_sink};
@@ -32,6 +34,17 @@ pub(crate) fn panicked(shared: &Shared, message: String) {
 struct Kept(&'static Shared);
 
 impl FactSink for Kept {
+    // The actors of this crate start no threads.
+    fn rests(&self, _: &HostName, _: Incarnation) {}
+
+    fn is_offered(&self, _: &str) -> bool {
+        false
+    }
+
+    fn dismissed(&self) -> CancellationToken {
+        CancellationToken::new()
+    }
+
     fn fact(&self, host: &HostName, incarnation: Incarnation, fact: Fact) {
         self.0.tell_of(Whose::Incarnation(host.clone(), incarnation), RecordKind::Fact(fact));
     }

@@ -29,6 +29,7 @@ mod panics;
 mod recorder;
 mod run;
 mod runner;
+mod scripts;
 mod seam;
 mod system_calls;
 mod wakers;
@@ -67,11 +68,21 @@ pub enum SimError {
         run: String,
     },
     /// A host's `config` table does not fit its service.
-    #[error("failed to start `{host}`: {sentence}")]
+    #[error("failed to start `{host}`: its configuration does not fit: {sentence}")]
     Config {
         /// The host that the table describes.
         host: HostName,
-        /// What does not fit, with the key.
+        /// The way to what does not fit below `config`, as in `retries/first`.
+        path: String,
+        /// What does not fit.
+        sentence: String,
+        /// The known word that is nearest to the unknown one.
+        suggestion: Option<String>,
+    },
+    /// A mistake in a scenario's file that shows when it is played.
+    #[error("{sentence}")]
+    Mistake {
+        /// Where and what, with the line of the file.
         sentence: String,
     },
     /// The run used up its wall time.

@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::SimError;
 use super::engine::{Engine, Livelock};
 use super::hosts::State;
-use crate::catalogue::{Body, Catalogue, ConfigError, FactSink, HostContext};
+use crate::catalogue::{Body, Catalogue, ConfigError, FactSink, HostContext, Misfit};
 use crate::error::chain;
 use crate::fabric::{Deadline, HostId, LifeId};
 use crate::fact::Fact;
@@ -102,8 +103,15 @@ impl Runner {
             }
         }
         let began = Instant::now();
-        let ended = self.play(began + self.time_limit).await;
+        let limit = began + self.time_limit;
+        let mut ended = self.play(limit).await;
         if ended == RunEnd::Finished {
+            self.run_until(Instant::now() + self.settle, |_| false).await;
+        }
+        if ended == RunEnd::Finished && self.engine.ended.get().is_none() && self.somebody_listens() {
+            // Those who only listen have heard what there was. They leave, and their leaving settles, too.
+            self.engine.scripts.dismiss();
+            ended = self.play(limit + self.settle).await;
             self.run_until(Instant::now() + self.settle, |_| false).await;
         }
         if ended == RunEnd::TimeLimit {
@@ -134,10 +142,11 @@ impl Runner {
         }
     }
 
-    /// Until every actor's script has ended.
+    /// Until every actor's script has ended, or only listens.
     async fn play(&self, limit: Instant) -> RunEnd {
+        let is_done = |runner: &Self, host| runner.is_over(host) || runner.listens(host);
         let over = self
-            .run_until(limit, |runner| runner.setups.iter().all(|(host, setup)| !setup.actor || runner.is_over(*host)))
+            .run_until(limit, |runner| runner.setups.iter().all(|(host, setup)| !setup.actor || is_done(runner, *host)))
             .await;
         if over { RunEnd::Finished } else { RunEnd::TimeLimit }
     }
@@ -166,6 +175,18 @@ impl Runner {
         self.engine.network.borrow().hosts.host(host).finished
     }
 
+    /// Whether an actor has done its part and has not been told that it may go.
+    fn listens(&self, host: HostId) -> bool {
+        let network = self.engine.network.borrow();
+        let Some(life) = network.hosts.running(host) else { return false };
+        let (name, incarnation) = network.hosts.name_of_life(life);
+        self.engine.scripts.listens(name, incarnation)
+    }
+
+    fn somebody_listens(&self) -> bool {
+        self.setups.keys().any(|host| self.listens(*host))
+    }
+
     fn start(&self, host: HostId) {
         let setup = &self.setups[&host];
         let life = self.engine.begin_life(host);
@@ -184,9 +205,11 @@ impl Runner {
                     Err(panic) if panic.is::<Livelock>() => resume_unwind(panic),
                     Err(_) => return engine.root_panicked(life),
                 };
-                if let Some(ConfigError { host, source }) = error.as_deref().and_then(|error| error.downcast_ref()) {
-                    let sentence = source.to_string().trim().replace('\n', " ");
-                    *engine.defect.borrow_mut() = Some(SimError::Config { host: host.clone(), sentence });
+                if let Some(ConfigError { host, misfit, .. }) = error.as_deref().and_then(|error| error.downcast_ref())
+                {
+                    let Misfit { path, sentence, suggestion } = Misfit::clone(misfit);
+                    *engine.defect.borrow_mut() =
+                        Some(SimError::Config { host: host.clone(), path, sentence, suggestion });
                     engine.end(RunEnd::Finished);
                 }
                 engine.exited(life, error.map(|error| chain(&*error)));
@@ -255,7 +278,21 @@ impl Runner {
 pub(crate) struct Facts(pub(crate) Rc<Engine>);
 
 impl FactSink for Facts {
+    fn rests(&self, host: &HostName, incarnation: Incarnation) {
+        self.0.scripts.rest(host, incarnation);
+        self.0.news.notify_one();
+    }
+
+    fn is_offered(&self, key: &str) -> bool {
+        self.0.scripts.is_offered(key)
+    }
+
+    fn dismissed(&self) -> CancellationToken {
+        self.0.scripts.dismissed()
+    }
+
     fn fact(&self, host: &HostName, incarnation: Incarnation, fact: Fact) {
+        self.0.scripts.hear(&fact);
         self.0.with_network(|network| {
             // A dead process says nothing, however long its tasks live on.
             if network.hosts.speaks(host, incarnation) {

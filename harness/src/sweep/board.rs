@@ -267,6 +267,8 @@ mod tests {
             effect: None,
             reached: BTreeSet::new(),
             figures: Vec::new(),
+            untold: BTreeSet::new(),
+            placed: None,
             strayed: false,
             difference: None,
             hash: crate::trace::TraceHash::default(),

@@ -140,6 +140,8 @@ pub(crate) struct Summary {
     pub(crate) wall: Duration,
     /// What its laws counted, over all runs.
     pub(crate) figures: Vec<Figure>,
+    /// The facts that hosts say that they tell and none of the runs told: ``alice's `offered` ``.
+    pub(crate) untold: Vec<String>,
     /// What they come to.
     pub(crate) result: SeriesResult,
 }
@@ -273,8 +275,7 @@ impl<'a> Sweep<'a> {
                 let player = || {
                     let mut player = Player::new(self.catalogue);
                     move |job: Job| {
-                        let plan = Plan::draw(&self.series[job.series].scenario, self.seeds[job.seed]);
-                        player.play(&self.series[job.series], job.series, &plan, job.depth())
+                        player.play_seed(&self.series[job.series], job.series, self.seeds[job.seed], job.depth())
                     }
                 };
                 board.play(self.jobs, player, told);
@@ -426,6 +427,7 @@ impl Summary {
                     "{name}: two runs under seed {seed} differ: {difference}. {suspects}"
                 )))
             }
+            SeriesResult::Faulty(SimError::Mistake { sentence }) => Some(Complaint::HarnessAtFault(sentence.clone())),
             SeriesResult::Faulty(error) => Some(Complaint::HarnessAtFault(format!("{name}: {}", chain(error)))),
         }
     }
@@ -475,6 +477,7 @@ mod tests {
             simulated: Duration::ZERO,
             wall: Duration::ZERO,
             figures: Vec::new(),
+            untold: Vec::new(),
             result,
         }
     }

@@ -9,9 +9,12 @@ use super::Series;
 use super::board::Report;
 use crate::catalogue::Catalogue;
 use crate::check::{Check as _, Evidence, Figure, RunIntegrity, Signature};
+use crate::fault::spelling;
 use crate::name::{HostName, Incarnation};
 use crate::outcome::Outcome;
 use crate::plan::Plan;
+use crate::scenario::Scenario;
+use crate::seed::Seed;
 use crate::sim::{RunOutput, SimError};
 use crate::story;
 use crate::trace::{FinalState, Record, RecordKind, RunEnd, Trace, TraceHash};
@@ -55,6 +58,8 @@ pub(crate) struct Played {
     pub(crate) reached: BTreeSet<String>,
     /// What its laws counted.
     pub(crate) figures: Vec<Figure>,
+    /// The facts that hosts say that they tell and did not.
+    pub(crate) untold: BTreeSet<String>,
     /// Whether it called the real world. Two such runs differ, and it is the call that must be told, not the difference.
     pub(crate) strayed: bool,
     /// Where two runs of it parted.
@@ -64,6 +69,8 @@ pub(crate) struct Played {
     pub(crate) words: Option<Vec<String>>,
     /// Everything, of the first run with its signature.
     pub(crate) whole: Option<RunOutput>,
+    /// The faults of its plan as `[[fault]]` tables, where a run has shown at which places they can strike.
+    pub(crate) placed: Option<String>,
 }
 
 /// Plays runs and remembers which failures it has told in full.
@@ -81,6 +88,14 @@ impl<'a> Player<'a> {
     #[cfg(feature = "cli")]
     pub(crate) fn catalogue(&self) -> &Catalogue {
         self.catalogue
+    }
+
+    /// Draws the plan of a seed of `series`, whose place is `place`, and plays it.
+    pub(crate) fn play_seed(&mut self, series: &Series, place: usize, seed: Seed, depth: Depth) -> Report {
+        match self.catalogue.draw(&series.scenario, seed) {
+            Ok(plan) => self.play(series, place, &plan, depth),
+            Err(error) => lost_or_faulty(error),
+        }
     }
 
     /// Plays a plan of `series`, whose place is `place`.
@@ -121,10 +136,12 @@ impl<'a> Player<'a> {
             effect,
             reached,
             figures,
+            untold: untold(&series.scenario, &outcome),
             strayed,
             difference,
             hash: outcome.hash,
             words,
+            placed: series.scenario.strikes_anywhere().then(|| plan.to_toml()),
             whole: keep.then_some(RunOutput {
                 records: outcome.trace.records,
                 hash: outcome.hash,
@@ -186,6 +203,19 @@ impl FirstRun {
     }
 }
 
+/// The facts that the hosts of a scenario say that they tell, and that none of them told: ``alice's `offered` ``.
+fn untold(scenario: &Scenario, outcome: &Outcome) -> BTreeSet<String> {
+    let mut told = BTreeSet::new();
+    for record in &outcome.trace.records {
+        if let (Some(host), RecordKind::Fact(fact)) = (&record.host, &record.what) {
+            told.insert((host, fact.kind));
+        }
+    }
+    let listed = scenario.hosts.iter().flat_map(|host| host.tells.iter().map(move |kind| (&host.name, *kind)));
+    let never = listed.filter(|fact| !told.contains(fact));
+    never.map(|(host, kind)| format!("{host}'s `{}`", spelling(&kind))).collect()
+}
+
 fn lost_or_faulty(error: SimError) -> Report {
     match error {
         SimError::Watchdog { wall, host, at, .. } => Report::Lost(Loss { how: How::Stalled { wall }, host, at }),
@@ -193,6 +223,7 @@ fn lost_or_faulty(error: SimError) -> Report {
         | SimError::Runtime { .. }
         | SimError::UnknownRun { .. }
         | SimError::Config { .. }
+        | SimError::Mistake { .. }
         | SimError::Unseen
         | SimError::Stuck { .. }
         | SimError::Worker { .. }

@@ -7,10 +7,11 @@ use std::time::Duration;
 use super::board::{DEFECT_SEEDS, Report};
 use super::played::Played;
 use super::{Defect, Failure, Series, SeriesResult, Summary};
-use crate::catalogue::Catalogue;
+use crate::catalogue::{Catalogue, Misfit};
 use crate::check::{Figure, Signature};
 use crate::outcome::Outcome;
 use crate::plan::Plan;
+use crate::scenario::Scenario;
 use crate::seed::Seed;
 use crate::sim::SimError;
 
@@ -25,6 +26,8 @@ struct SeriesCounts {
     convictions: BTreeMap<String, Seed>,
     reached: BTreeSet<String>,
     figures: Vec<Figure>,
+    /// What no run so far has told; `None` before the first.
+    untold: Option<BTreeSet<String>>,
     difference: Option<(Seed, String)>,
     error: Option<SimError>,
 }
@@ -34,10 +37,10 @@ pub(super) fn summary(catalogue: &Catalogue, series: &Series, seeds: &[Seed], re
     let mut tally = SeriesCounts::default();
     for (seed, report) in seeds.iter().zip(reports) {
         match report {
-            Some(Report::Faulty(error)) => tally.error = Some(error),
+            Some(Report::Faulty(error)) => tally.error = Some(located(error, &series.scenario)),
             Some(Report::Lost(loss)) => {
                 tally.runs += 1;
-                let plan = Plan::draw(&series.scenario, *seed);
+                let plan = Plan::without_placed(&series.scenario, *seed);
                 let outcome = loss.outcome(&plan);
                 let broken = outcome.violations().map(|violation| violation.check.to_owned()).collect();
                 tally.planned += plan.faults.len();
@@ -56,7 +59,9 @@ pub(super) fn summary(catalogue: &Catalogue, series: &Series, seeds: &[Seed], re
                     reached,
                     figures,
                     difference,
+                    untold,
                     whole,
+                    placed,
                     ..
                 } = *played;
                 tally.runs += 1;
@@ -66,11 +71,18 @@ pub(super) fn summary(catalogue: &Catalogue, series: &Series, seeds: &[Seed], re
                 tally.wall += wall;
                 tally.reached.extend(reached);
                 Figure::add(&mut tally.figures, figures);
+                match &mut tally.untold {
+                    Some(never) => never.retain(|kind| untold.contains(kind)),
+                    None => tally.untold = Some(untold),
+                }
                 if let Some(difference) = difference {
                     tally.difference.get_or_insert((*seed, difference));
                 }
                 tally.judge(series.defect.as_ref(), *seed, broken, signature, || {
-                    let plan = Plan::draw(&series.scenario, *seed);
+                    let plan = match placed {
+                        Some(tables) => Plan::placed(&series.scenario, *seed, &tables, catalogue.faults()).ok()?,
+                        None => Plan::draw(&series.scenario, *seed),
+                    };
                     let outcome = catalogue.judged(&plan, whole?);
                     Some((plan, outcome))
                 });
@@ -79,6 +91,17 @@ pub(super) fn summary(catalogue: &Catalogue, series: &Series, seeds: &[Seed], re
         }
     }
     series.summary(tally, series.seeds(seeds.len()) < series.seeds(DEFECT_SEEDS))
+}
+
+/// A mistake in a configuration is one in the scenario's file.
+fn located(error: SimError, scenario: &Scenario) -> SimError {
+    match error {
+        SimError::Config { host, path, sentence, suggestion } => {
+            let mistake = scenario.misfit(&host, &Misfit { path, sentence, suggestion });
+            SimError::Mistake { sentence: mistake.with_excerpt() }
+        }
+        other => other,
+    }
 }
 
 impl SeriesCounts {
@@ -154,6 +177,7 @@ impl Series {
             simulated: tally.simulated,
             wall: tally.wall,
             figures: tally.figures,
+            untold: tally.untold.unwrap_or_default().into_iter().collect(),
             result,
         }
     }

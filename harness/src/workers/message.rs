@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::name::HostName;
 use crate::seed::Seed;
 use crate::sweep::{Depth, Loss, Played};
 
@@ -31,4 +32,6 @@ pub(super) enum Reply {
     Lost(Loss),
     /// The harness or its input is at fault.
     Faulty(String),
+    /// The configuration of a host is: what [`SimError::Config`](crate::sim::SimError) says.
+    Misfit { host: HostName, path: String, sentence: String, suggestion: Option<String> },
 }

@@ -111,6 +111,9 @@ fn ask(slot: &mut Option<Worker>, series: usize, open: impl FnOnce() -> Request,
     let report = match worker.ask(play) {
         Ok(Reply::Played(played)) => Report::Played(played),
         Ok(Reply::Faulty(sentence)) => Report::Faulty(SimError::Worker { sentence }),
+        Ok(Reply::Misfit { host, path, sentence, suggestion }) => {
+            Report::Faulty(SimError::Config { host, path, sentence, suggestion })
+        }
         // Its thread is gone for good.
         Ok(Reply::Lost(loss)) | Err(loss) => {
             worker.end();

@@ -11,9 +11,8 @@ use super::process::{MUTE, WORKER};
 use crate::capsule::Capsule;
 use crate::catalogue::Catalogue;
 use crate::error::chain;
-use crate::plan::Plan;
 use crate::seed::Seed;
-use crate::sim;
+use crate::sim::{self, SimError};
 use crate::sweep::{Depth, Player, Report, Series};
 
 /// Whether this process was started to be a worker.
@@ -76,12 +75,9 @@ impl Desk<'_> {
                 self.open.insert(series, capsule.map(|capsule| (capsule, drawn)).map_err(|error| error.to_string()));
                 None
             }
-            Request::Play { series, seed, depth } => Some(match self.plan(series, Some(seed)) {
-                Ok(plan) => self.play(series, &plan, depth),
-                Err(sentence) => Reply::Faulty(sentence),
-            }),
+            Request::Play { series, seed, depth } => Some(self.play_seed(series, seed, depth)),
             Request::PlayWith { series, faults, depth } => {
-                let plan = self.plan(series, None).and_then(|plan| self.with_faults(plan, &faults));
+                let plan = self.plan(series).and_then(|plan| self.with_faults(plan, &faults));
                 Some(match plan {
                     Ok(plan) => self.play(series, &plan, depth),
                     Err(sentence) => Reply::Faulty(sentence),
@@ -90,13 +86,12 @@ impl Desk<'_> {
         }
     }
 
-    /// The plan of a series: drawn for a seed, if the series is drawn and a seed is given.
-    fn plan(&self, place: usize, seed: Option<Seed>) -> Result<Plan, String> {
-        match (self.open.get(&place), seed) {
-            (Some(Ok((capsule, true))), Some(seed)) => Ok(Plan::draw(&capsule.plan.scenario, seed)),
-            (Some(Ok((capsule, _))), _) => Ok(capsule.plan.clone()),
-            (Some(Err(sentence)), _) => Err(sentence.clone()),
-            (None, _) => Err(format!("failed to play series {place}: it was never opened")),
+    /// The plan of a series, as it was opened.
+    fn plan(&self, place: usize) -> Result<Plan, String> {
+        match self.open.get(&place) {
+            Some(Ok((capsule, _))) => Ok(capsule.plan.clone()),
+            Some(Err(sentence)) => Err(sentence.clone()),
+            None => Err(format!("failed to play series {place}: it was never opened")),
         }
     }
 
@@ -105,12 +100,33 @@ impl Desk<'_> {
         plan.with_faults(tables, Path::new("a worker's request"), registry).map_err(|error| error.to_string())
     }
 
+    fn play_seed(&mut self, place: usize, seed: Seed, depth: Depth) -> Reply {
+        let (capsule, is_drawn) = match self.open.get(&place) {
+            Some(Ok((capsule, is_drawn))) => (capsule, *is_drawn),
+            Some(Err(sentence)) => return Reply::Faulty(sentence.clone()),
+            None => return Reply::Faulty(format!("failed to play series {place}: it was never opened")),
+        };
+        let series = Series { scenario: capsule.plan.scenario.clone(), defect: None };
+        reply(if is_drawn {
+            self.player.play_seed(&series, place, seed, depth)
+        } else {
+            self.player.play(&series, place, &capsule.plan, depth)
+        })
+    }
+
     fn play(&mut self, place: usize, plan: &Plan, depth: Depth) -> Reply {
         let series = Series { scenario: plan.scenario.clone(), defect: None };
-        match self.player.play(&series, place, plan, depth) {
-            Report::Played(played) => Reply::Played(played),
-            Report::Lost(loss) => Reply::Lost(loss),
-            Report::Faulty(error) => Reply::Faulty(chain(&error)),
+        reply(self.player.play(&series, place, plan, depth))
+    }
+}
+
+fn reply(report: Report) -> Reply {
+    match report {
+        Report::Played(played) => Reply::Played(played),
+        Report::Lost(loss) => Reply::Lost(loss),
+        Report::Faulty(SimError::Config { host, path, sentence, suggestion }) => {
+            Reply::Misfit { host, path, sentence, suggestion }
         }
+        Report::Faulty(error) => Reply::Faulty(chain(&error)),
     }
 }

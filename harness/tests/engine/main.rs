@@ -15,6 +15,7 @@
 //! - `entropy`, `clocks`: what is random, and what time it is;
 //! - `determinism` (with `busy`, a run in which much happens): the same plan gives the same run;
 //! - `budgets`, `panics`: runs that end badly;
+//! - `ten_lines`: tests that are built in Rust, and faults that strike anywhere;
 //! - `own_check`: a check that a catalogue brings itself.
 
 #![expect(clippy::disallowed_types, reason = "services may use hash maps, and their order is the run's own")]
@@ -47,6 +48,7 @@ mod sockets;
 mod stage;
 mod strays;
 mod tables;
+mod ten_lines;
 mod threads;
 mod unreachable;
 mod windows;

@@ -40,8 +40,8 @@ fn a_configuration_that_no_service_can_read_is_the_inputs_fault_and_no_law_is_br
             Err(format!("there is no port {port}").into())
         })
         .try_run();
-    let Err(SimError::Config { host, sentence }) = refused else { panic!("{refused:?}") };
-    assert_eq!((host.as_str(), sentence.as_str()), ("client", "missing field `port`"));
+    let Err(SimError::Config { host, sentence, .. }) = refused else { panic!("{refused:?}") };
+    assert_eq!((host.as_str(), sentence.as_str()), ("client", "`port` is missing"));
 }
 
 #[test]

@@ -232,6 +232,12 @@ pub(crate) static LAWS: [Form; 13] = [
                 "{ queued = 0, waiting = { at_most = 5 }, sessions = { established_on = \"chat\" } }",
             ),
             Key::optional::<SocketLaw>("sockets", "not judged", "Which sockets may stand.", "\"none_without_peer\""),
+            Key::default::<Vec<HostName>>(
+                "without_shutdown",
+                "[]",
+                "Hosts that have no shutdown of their own, so that they are stopped from outside: their tasks are not judged.",
+                "[\"chat\"]",
+            ),
         ],
     },
     Form {

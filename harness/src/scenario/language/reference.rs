@@ -59,6 +59,36 @@ What a message says (`wanted`) is a table of JSON pointers or of fields of the w
 but `x`), or with `{ present = true }` or `{ present = false }`. A table with `from` and `to` is a range of numbers, so fields of these
 names are written `/from` and `/to`.";
 
+const ANYWHERE_SAYS: &str = "\
+`when = \"anywhere\"` strikes at a place that no range has to guess. The run under the same seed without the fault shows which
+messages, events and heads pass on the link, in each direction, and one of them and one of its edges is drawn. On a host, and
+between two hosts, it is a time at which something happens there. A place at which the fault takes no effect is not kept. Of
+several such faults each strikes after those before it. The plan and its capsule hold the trigger that was drawn.";
+
+const ACTORS_SAY: &str = "\
+`run` names a script of the catalogue, or one of these, which every catalogue has. What they tell need not be listed under
+`tells`, and what is wrong with their `config` is told with its line.
+
+| `run` | `config` | what it tells |
+|---|---|---|
+| `ws_client` | `url`; `says` (how many texts, 0), `every` (`\"1s\"`), `text` (`\"{key}\"`), `hears` (`false`), `echoes` (its own texts as well, `false`), `reconnects` (`true`), `ping_every` (`\"10s\"`), `silence` (after which a connection is lost, `\"30s\"`) | `offered`, `received`; `detected`, `recovered` |
+| `sse_reader` | `url`; `post` (a body; a GET without), `until` (the data of the last event; for ever without), `reconnects` (`true`, with `Last-Event-ID`) | `offered` where the body has a key, `received`; `detected`, `recovered`, `stream_opened`, `stream_event`, `stream_terminator`, `stream_error`, `stream_ended` |
+| `http_client` | `url`; `requests` (1), `every` (`\"1s\"`), `post` (a body; GETs without), `hears` (`false`), `patience` (`\"30s\"`) | `offered`, `received`; `accepted` (2xx), `refused` (another answer), `claimed_failed` (none) |
+
+`{key}` in `text`, `post` and the `url` of `http_client` becomes `alice-1`, `alice-2` and so on for the actor `alice`. An actor
+that hears tells `received` of each key that somebody has offered and that stands as a word of its own in what it is told. Who
+only hears stays until everybody else is done and all has settled.
+
+```toml
+[actor.alice]
+run = \"ws_client\"
+config = { url = \"ws://chat:8080/\", says = 5, text = '{\"say\":\"{key}\"}' }
+
+[actor.bob]
+run = \"ws_client\"
+config = { url = \"ws://chat:8080/\", hears = true }
+```";
+
 const OPPOSITE_SAYS: &str = "\
 Changes under which the sentence of a scenario is false: another number in a service's configuration, one more fault, another
 link. They are laid over the scenario as a scenario is laid over its base, so `fault` and `link` follow the scenario's own
@@ -118,6 +148,7 @@ pub fn reference() -> String {
     page.table("`[network]`", "What the network between the hosts is like.", &NETWORK);
     page.table("`[host.NAME]`", "A service: it runs until it is stopped.", &HOST);
     page.table("`[actor.NAME]`", "A script: when all actors have ended, the run ends.", &ACTOR);
+    page.push(&format!("\n{ACTORS_SAY}\n"));
     page.table(
         "`[[link]]`",
         "Overrides the network's parameters between two hosts. It sets at least one of them.",
@@ -126,6 +157,7 @@ pub fn reference() -> String {
     let says = "What breaks. A fault has one of `link`, `between` and `host`; which one, its verb says.";
     page.table("`[[fault]]`", says, &FAULT);
     page.section("Triggers: `when`", TRIGGERS_SAY);
+    page.push(&format!("\n{ANYWHERE_SAYS}\n"));
     TRIGGERS.iter().for_each(|trigger| page.form(trigger, ""));
     page.section("Verbs: `do`", "A verb is a word under `do`; its parameters stand beside it in the `[[fault]]`.");
     for verb in verbs::forms() {

@@ -43,7 +43,7 @@ const FAULT_KEYS: [Key; 6] = [
         "when",
         Shape::Section("when"),
         Presence::Required,
-        "When it strikes: one trigger, or the name of a moment.",
+        "When it strikes: one trigger, the name of a moment, or `\"anywhere\"`.",
         "{ at = \"15s\" }",
     ),
     Key::read_elsewhere(

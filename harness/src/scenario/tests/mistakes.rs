@@ -182,7 +182,7 @@ fn a_trigger_that_can_never_come_true_is_a_mistake() {
     idle.toml:22: `connect` is true or absent
     idle.toml:22: a trigger is one thing, not `at` and `bytes`
     idle.toml:22: `when` names no trigger; there are `at`, `message`, `frame`, `sse_event`, `chunk`, `line`, `bytes`, `http_head`, `event`, `connect` and `idle`
-    idle.toml:22: there is no moment `now`; known are none
+    idle.toml:22: there is no moment `now`; known are `anywhere`
     idle.toml:22: `one_of` lists nothing to draw from
     idle.toml:22: `at` lists nothing to draw from
     idle.toml:21: connections are counted from 1

@@ -8,7 +8,9 @@ mod folders;
 mod mistakes;
 mod names;
 mod opposites;
+mod strange_files;
 mod timing;
+mod words;
 
 use super::*;
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Checked, Places, Scenario, known, timing};
+use super::{Checked, Places, Role, Scenario, known, timing};
+use crate::actors::Canned;
 use crate::check::{Expectations, GaugeLaw, NoCheck, OwnChecks};
 use crate::fact::FactKind;
 use crate::fault::{Act, Registry, spelling};
@@ -72,7 +73,11 @@ pub(crate) fn own_checks(scenario: &Scenario, own: &OwnChecks) -> Vec<Flaw> {
 
 fn is_told(check: &str, kind: FactKind, scenario: &Scenario) -> Checked {
     let mapped = scenario.facts.iter().map(|source| source.kind);
-    let told: BTreeSet<_> = scenario.hosts.iter().flat_map(|host| host.tells.iter().copied()).chain(mapped).collect();
+    let canned =
+        scenario.hosts.iter().filter(|host| host.role == Role::Actor).filter_map(|host| Canned::named(&host.run));
+    let may_tell = canned.flat_map(|canned| canned.may_tell().iter().copied());
+    let tells = scenario.hosts.iter().flat_map(|host| host.tells.iter().copied());
+    let told: BTreeSet<_> = tells.chain(mapped).chain(may_tell).collect();
     if told.contains(&kind) {
         return Ok(());
     }

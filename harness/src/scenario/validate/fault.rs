@@ -10,7 +10,7 @@ use crate::scenario::{FaultRule, Scenario, When};
 
 /// Finds the first mistake of a fault rule that stands at `path`.
 pub(crate) fn rule(rule: &FaultRule, path: &str, scenario: &Scenario) -> Checked {
-    if rule.when.is_empty() || rule.acts.is_empty() {
+    if (rule.when.is_empty() && !rule.anywhere) || rule.acts.is_empty() {
         return Err(Flaw::new(path, "a fault without a trigger or without a verb never strikes"));
     }
     let (at_when, at_do) = (format!("{path}/when"), format!("{path}/do"));
