@@ -9,7 +9,7 @@ use crate::scenario::{Scenario, ScenarioError, excerpts};
 use crate::seed::Seed;
 
 /// Plays every scenario of a catalogue as a test of its own, which has the scenario's name: a filter, `--exact` and
-/// nextest find it, and a file that nobody named is played all the same. A file with a mistake is a test that fails.
+/// nextest find it, and a file that no test names is played all the same. A file with a mistake is a test that fails.
 ///
 /// It is the whole `main` of a test without cargo's harness:
 ///

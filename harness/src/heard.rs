@@ -9,7 +9,7 @@ use crate::trace::{Record, RecordKind, Unit};
 /// Messages that are named when none is near.
 const NAMED: usize = 4;
 
-/// The event that is nearest to one that nobody logged, with its fields, or what was logged instead, as the end of a
+/// The event that is nearest to one that no host logged, with its fields, or what was logged instead, as the end of a
 /// sentence; nothing when nothing was logged.
 pub(crate) fn nearest_event(records: &[Record], wanted: &str) -> String {
     let mut logged: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();

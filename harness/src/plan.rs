@@ -63,7 +63,7 @@ impl Plan {
         Self { scenario, seed, faults }
     }
 
-    /// The plan without the faults of which a run must show first where they can strike.
+    /// The plan without the faults that strike anywhere: a run must show first where they can.
     #[cfg(feature = "sim")]
     pub(crate) fn without_placed(scenario: &Scenario, seed: Seed) -> Self {
         let rules = scenario.rules.iter().enumerate().filter(|(_, rule)| !rule.anywhere);

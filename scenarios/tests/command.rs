@@ -205,7 +205,7 @@ fn a_mistake_in_a_capsule_ends_with_2_a_sentence_with_its_line_and_no_run() {
         let file = scratch("mistaken.toml");
         fs::write(&file, good.replacen(right, wrong, 1)).expect("the scratch folder can be written");
         let refused = halfopen(&["replay", &file.to_string_lossy()]);
-        let place = format!("mistaken.toml:{line}: ");
+        let place = format!("mistaken.toml:{line}:");
         assert_eq!(refused.code, 2, "{wrong}: {refused:?}");
         assert!(refused.stderr.contains(&place), "{wrong} is not said to be at {place}\n{}", refused.stderr);
         assert!(refused.stderr.contains(sentence), "{wrong} says:\n{}", refused.stderr);

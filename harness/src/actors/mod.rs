@@ -105,7 +105,7 @@ impl Canned {
         play::body(self)
     }
 
-    /// Without the feature nobody acts.
+    /// Without the feature none of them acts.
     #[cfg(all(feature = "sim", not(feature = "actors")))]
     pub(crate) fn body(self) -> Body {
         let name = self.name();

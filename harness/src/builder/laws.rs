@@ -106,7 +106,7 @@ fn delivery(scenario: &Scenario, law: DeliveryLaw) -> Delivery {
 fn broadcast(scenario: &Scenario, cast: &Cast, law: DeliveryLaw) -> Broadcast {
     let allowed = |reason, host: Option<&HostName>| AllowedLoss { reason, host: host.cloned(), at_most: None };
     let usual = delivery(scenario, law).allowed_losses;
-    // What a speaker or a service loses nobody hears.
+    // What a speaker or a service loses reaches no hearer.
     let lost = cast.speakers.iter().map(|host| allowed(LossReason::ConnectionLost, Some(host)));
     let died = scenario.hosts.iter().map(|host| allowed(LossReason::HostDied, Some(&host.name)));
     Broadcast {

@@ -185,7 +185,7 @@ impl Test {
         self
     }
 
-    /// What is offered arrives once or not at all, and whoever loses it says so.
+    /// What is offered arrives once or not at all, and the host that loses it says so.
     pub fn at_most_once(mut self) -> Self {
         self.law = DeliveryLaw::AtMostOnce;
         self

@@ -33,7 +33,7 @@ impl<V: Verb + Clone> From<V> for Word {
     }
 }
 
-/// What a fault may do, one of which a seed draws: [`one_of!`](crate::one_of).
+/// What a fault may do; a seed draws one of these: [`one_of!`](crate::one_of).
 #[derive(Clone, Debug)]
 pub struct Words(Vec<Word>);
 

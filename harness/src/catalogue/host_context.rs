@@ -73,7 +73,7 @@ impl HostContext {
     }
 
     /// Runs a service that has no shutdown of its own until it ends or the host is asked to stop. It is then dropped where
-    /// it stands; tasks that it has spawned are stopped by nobody.
+    /// it stands; tasks that it has spawned go on.
     ///
     /// # Errors
     /// Those of the service.

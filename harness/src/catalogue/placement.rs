@@ -151,7 +151,7 @@ impl Shown<'_> {
         let mut places = Vec::new();
         for unit in &passed {
             let is_last = !passed.iter().any(|other| other.index > unit.index && other.connection == unit.connection);
-            // After the last unit of a connection that is then closed there may be nobody left to see it.
+            // After the last unit of a connection that is then closed there may be no host left to see it.
             let is_seen = !is_last || !ends.contains_key(unit.connection);
             let mut edges = vec![Edge::Before];
             edges.extend(inside(unit.unit, draws));

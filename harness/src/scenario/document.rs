@@ -324,7 +324,9 @@ fn collect(node: &LocatedValue, path: &mut String, places: &mut BTreeMap<String,
         }
         Value::Table(entries) => {
             for entry in entries {
-                visit(&entry.key, &entry.place, &entry.node);
+                // Of a value that stands alone the value is meant, and not its key.
+                let place = if let Value::Scalar(_) = entry.node.value { &entry.node.place } else { &entry.place };
+                visit(&entry.key, place, &entry.node);
             }
         }
     }

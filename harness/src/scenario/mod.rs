@@ -366,7 +366,7 @@ impl Scenario {
         self.hosts.iter().filter(|host| host.role == Role::Actor).map(|host| host.name.clone()).collect()
     }
 
-    /// Whether it has faults of which a run must show first where they can strike.
+    /// Whether it has faults that strike anywhere: a run must show first where they can.
     #[cfg(feature = "sim")]
     pub(crate) fn strikes_anywhere(&self) -> bool {
         self.rules.iter().any(|rule| rule.anywhere)

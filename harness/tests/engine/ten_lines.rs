@@ -266,7 +266,7 @@ type Listeners = Arc<Mutex<Vec<(u32, UnboundedSender<String>)>>>;
 /// Longer than three of a client's pings are apart.
 const IDLE: Duration = Duration::from_secs(40);
 
-/// A chat as a beginner writes it: whoever is connected is told what anybody says.
+/// A chat as a beginner writes it: each client that is connected is told what anybody says.
 async fn chat(forgets: Forgets) -> std::io::Result<()> {
     let listener = TcpListener::bind("0.0.0.0:8080").await?;
     let listeners = Listeners::default();
@@ -305,7 +305,7 @@ async fn converse(socket: TcpStream, number: u32, listeners: Listeners, forgets:
     let _ = timeout(IDLE, line.close(None)).await;
 }
 
-/// A board on which notes are posted, and which plays all of them to whoever reads on from one.
+/// A board on which notes are posted, and which plays all of them to a reader that goes on from one.
 mod board {
     use std::convert::Infallible;
     use std::sync::Arc;

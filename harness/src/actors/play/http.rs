@@ -65,7 +65,7 @@ async fn one(cx: &HostContext, script: &HttpClient, key: &str) {
 /// A request whose answer is being read, on a connection of its own that ends with this.
 pub(super) struct Exchange {
     pub(super) response: Response<Incoming>,
-    /// Kept, because the connection is over when nobody can ask any more.
+    /// Kept, because the connection is over when its sender is dropped.
     _sender: SendRequest<Full<Bytes>>,
     _connection: JoinSet<()>,
 }
