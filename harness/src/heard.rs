@@ -42,7 +42,7 @@ pub(crate) fn passed(records: &[Record], link: &Link) -> Option<String> {
     for record in records {
         match &record.what {
             RecordKind::Connection { id, .. } => _ = links.insert(&id.link),
-            RecordKind::Unit { connection, direction, unit } if connection.link == *link => {
+            RecordKind::Unit { connection, direction, unit, .. } if connection.link == *link => {
                 *units.entry((word(unit), *direction)).or_default() += 1;
             }
             RecordKind::Unit { .. }

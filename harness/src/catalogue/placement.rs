@@ -168,7 +168,7 @@ impl Shown<'_> {
         let mut counts: BTreeMap<(&ConnectionId, Direction, u8), u32> = BTreeMap::new();
         let mut passed: Vec<Passed<'_>> = Vec::new();
         for (index, record) in self.judged() {
-            let RecordKind::Unit { connection, direction, unit } = &record.what else { continue };
+            let RecordKind::Unit { connection, direction, unit, .. } = &record.what else { continue };
             let Some(kind) = kind(unit).filter(|_| here(connection)) else { continue };
             let count = counts.entry((connection, *direction, kind)).or_default();
             *count += 1;
