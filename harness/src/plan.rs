@@ -49,11 +49,11 @@ impl Plan {
     pub fn draw(scenario: &Scenario, seed: Seed) -> Self {
         let rules = scenario.rules.iter().enumerate();
         let faults = rules.map(|(place, rule)| rule.draw(&Self::seeds_of(seed, place))).collect();
-        Self::with_faults(scenario, seed, faults)
+        Self::with_drawn(scenario, seed, faults)
     }
 
     /// A plan of these faults, in which everything else is drawn.
-    pub(crate) fn with_faults(scenario: &Scenario, seed: Seed, faults: Vec<Fault>) -> Self {
+    pub(crate) fn with_drawn(scenario: &Scenario, seed: Seed, faults: Vec<Fault>) -> Self {
         let mut scenario = scenario.clone();
         if scenario.network.interleaved && scenario.network.arrivals.is_none() {
             let seeds = SeedTree::new(seed).child("plan");
@@ -68,7 +68,7 @@ impl Plan {
     pub(crate) fn without_placed(scenario: &Scenario, seed: Seed) -> Self {
         let rules = scenario.rules.iter().enumerate().filter(|(_, rule)| !rule.anywhere);
         let faults = rules.map(|(place, rule)| rule.draw(&Self::seeds_of(seed, place))).collect();
-        Self::with_faults(scenario, seed, faults)
+        Self::with_drawn(scenario, seed, faults)
     }
 
     /// The plan whose faults are these `[[fault]]` tables.
@@ -82,7 +82,7 @@ impl Plan {
         let file = Path::new("a plan");
         let document = LocatedValue::parse(tables, file).map_err(|mistakes| mistakes.first(file))?;
         let faults = scenario::faults(&document, scenario, registry)?;
-        Ok(Self::with_faults(scenario, seed, faults))
+        Ok(Self::with_drawn(scenario, seed, faults))
     }
 
     /// What decides what the rule at a place of the scenario leaves open.

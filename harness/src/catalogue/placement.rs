@@ -34,7 +34,7 @@ impl Catalogue {
             .map(|(place, rule)| (place, rule.draw(&Plan::seeds_of(seed, place))))
             .collect();
         let planned =
-            |drawn: &BTreeMap<usize, Fault>| Plan::with_faults(scenario, seed, drawn.values().cloned().collect());
+            |drawn: &BTreeMap<usize, Fault>| Plan::with_drawn(scenario, seed, drawn.values().cloned().collect());
         let mut shown = sim::execute(self, &planned(&drawn))?;
         for (place, rule) in rules.filter(|(_, rule)| rule.anywhere) {
             let seeds = Plan::seeds_of(seed, place);

@@ -11,6 +11,7 @@ use super::process::{MUTE, WORKER};
 use crate::capsule::Capsule;
 use crate::catalogue::Catalogue;
 use crate::error::chain;
+use crate::plan::Plan;
 use crate::seed::Seed;
 use crate::sim::{self, SimError};
 use crate::sweep::{Depth, Player, Report, Series};

@@ -7,7 +7,7 @@ mod answer;
 mod decoder;
 mod script;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::pin::Pin;
 
@@ -55,7 +55,8 @@ pub async fn play(cx: HostContext) -> Result<(), BoxError> {
             None => sleep_until(asked).await,
             Some(link) => kept = keep_until(link, asked).await,
         }
-        let asked = Asked { cx: &cx, script: &script, question, key: question.key(), secrets_told: &told };
+        let (key, cut) = (question.key(), RefCell::default());
+        let asked = Asked { cx: &cx, script: &script, question, key, cut, secrets_told: &told };
         cx.offered(asked.key);
         let body = question.request_body(&script);
         debug!(
@@ -118,6 +119,8 @@ struct Asked<'a> {
     script: &'a Script,
     question: &'a Question,
     key: &'a str,
+    /// The beginning of a character whose end has not come.
+    cut: RefCell<Vec<u8>>,
     secrets_told: &'a Cell<usize>,
 }
 
@@ -219,11 +222,23 @@ impl Asked<'_> {
         );
     }
 
+    /// What has come as text: a character that is cut comes with the bytes that follow.
+    fn text_of(&self, bytes: &[u8]) -> String {
+        let mut come = self.cut.take();
+        come.extend_from_slice(bytes);
+        let whole = match std::str::from_utf8(&come) {
+            Err(cut) if cut.error_len().is_none() => cut.valid_up_to(),
+            Ok(_) | Err(_) => come.len(),
+        };
+        self.cut.replace(come.split_off(whole));
+        String::from_utf8_lossy(&come).into_owned()
+    }
+
     async fn next(&self, body: &mut Incoming) -> Result<Option<Bytes>, BoxError> {
         let silence = self.question.silence.unwrap_or(self.script.silence);
         while let Some(frame) = timeout(silence, body.frame()).await? {
             if let Ok(bytes) = frame?.into_data() {
-                let text = String::from_utf8_lossy(&bytes);
+                let text = self.text_of(&bytes);
                 debug!(target: TARGET, key = self.key, text = text.replace(PADDING, ""), "answer read");
                 return Ok(Some(bytes));
             }
