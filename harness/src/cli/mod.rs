@@ -64,7 +64,7 @@ use crate::scenario::ScenarioError;
 #[cfg(feature = "sim")]
 use crate::sim::SimError;
 #[cfg(feature = "sim")]
-use crate::sweep::{Depth, Player, Report, Series};
+use crate::sweep::{Depth, Player, Report, Series, located};
 
 /// The command's exit codes: everything held.
 const HELD: u8 = 0;
@@ -170,7 +170,7 @@ fn play(catalogue: &Catalogue, plan: &Plan, isolate: Place) -> Result<Outcome, S
             None => Err(SimError::Worker { sentence: "a worker kept what it was asked for".to_owned() }),
         },
         Report::Lost(loss) => Ok(loss.outcome(plan)),
-        Report::Faulty(error) => Err(error),
+        Report::Faulty(error) => Err(located(error, &plan.scenario)),
     }
 }
 

@@ -23,6 +23,8 @@ pub(crate) use self::played::Player;
 #[cfg(feature = "cli")]
 pub(crate) use self::played::{Depth, FirstRun, How, Loss, Played};
 #[cfg(feature = "cli")]
+pub(crate) use self::tally::located;
+#[cfg(feature = "cli")]
 pub(crate) use self::trials::Trials;
 use crate::catalogue::Catalogue;
 use crate::check::Figure;

@@ -94,7 +94,7 @@ pub(super) fn summary(catalogue: &Catalogue, series: &Series, seeds: &[Seed], re
 }
 
 /// A mistake in a configuration is one in the scenario's file.
-fn located(error: SimError, scenario: &Scenario) -> SimError {
+pub(crate) fn located(error: SimError, scenario: &Scenario) -> SimError {
     match error {
         SimError::Config { host, path, sentence, suggestion } => {
             let mistake = scenario.misfit(&host, &Misfit { path, sentence, suggestion });
