@@ -6,7 +6,7 @@
 //! Start with [`Catalogue`]: it names the services and actors that scenarios put together, and a scenario of it is a test
 //! ([`Catalogue::check`]) or a line of a command ([`cli::main`]). What a crate that is tested needs:
 //!
-//! - [`test`]: a scenario that is built in Rust, in ten lines; [`actors`]: who talks to the service, ready made;
+//! - [`test()`]: a scenario that is built in Rust, in ten lines; [`actors`]: who talks to the service, ready made;
 //! - [`Catalogue`], and [`HostContext`], which each of its hosts and actors is given: its configuration, its shutdown, and
 //!   the means to tell facts ([`FactKind`], [`Fact`]);
 //! - [`Scenario`] (hosts, faults, facts and laws, read from TOML), [`Plan`] (a scenario with every choice made), [`Seed`]

@@ -17,7 +17,7 @@
 //! What it makes is a [`Scenario`] like that of a file, played by the same engine and judged by the same laws. It can be
 //! [written as such a file](Test::to_toml).
 //!
-//! - this file: [`test`] and [`Test`];
+//! - this file: [`test()`] and [`Test`];
 //! - `laws`: the laws that hold when nothing else is said;
 //! - `words`: what faults do, and when.
 

@@ -44,7 +44,7 @@ use std::path::Path;
 use std::time::Duration;
 
 pub use error::ScenarioError;
-#[cfg(any(feature = "cli", feature = "sim"))]
+#[cfg(feature = "sim")]
 pub(crate) use excerpt::excerpts;
 pub use folder::load_dir;
 pub(crate) use folder::{Folder, load_folder};

@@ -42,6 +42,7 @@ impl Said {
     }
 
     /// Of the body of a refusal, which is an object with an `error`, or one that is the error itself.
+    #[cfg(any(feature = "shell", test))]
     pub(crate) fn read_body(body: &[u8]) -> Option<Self> {
         let value: Value = serde_json::from_slice(body).ok()?;
         match value.get("error").filter(|error| !error.is_null()) {

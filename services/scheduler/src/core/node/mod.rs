@@ -15,6 +15,7 @@ use halfopen_link::close::code;
 use halfopen_link::message::{FromNode, ToNode, WorkFailure};
 use halfopen_machine::{Bug, Machine};
 
+#[cfg(feature = "shell")]
 pub(crate) use refusal::Refusal;
 use state::NodeState;
 pub(crate) use state::{Assignment, WorkId};
