@@ -93,7 +93,6 @@ mod sweep;
 #[expect(clippy::disallowed_methods, reason = "it waits for processes")]
 mod workers;
 
-pub use actors::{http_client, sse_reader, ws_client};
 #[cfg(feature = "sim")]
 pub use builder::test;
 pub use catalogue::{BoxError, Catalogue, ConfigError, HostContext};

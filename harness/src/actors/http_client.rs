@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Actor, Canned, EVERY, address, every, keys};
+use super::{Actor, Canned, EVERY, address, are_not_zero, every, keys};
 use crate::fact::FactKind;
 use crate::fault::time;
 
@@ -15,7 +15,7 @@ use crate::fault::time;
 /// stands in an answer.
 ///
 /// ```
-/// use halfopen::http_client;
+/// use halfopen::actors::http_client;
 ///
 /// let poster = http_client("http://chat:8080/say/{key}").requests(5).post("{key}");
 /// # let _ = poster;
@@ -95,6 +95,7 @@ impl HttpClient {
 
     pub(super) fn tells(&self) -> Result<Vec<FactKind>, String> {
         address(&self.url, &["http"])?;
+        are_not_zero(&[("every", self.every), ("patience", self.patience)])?;
         if self.requests == 0 {
             return Err("`requests` is 0: it sends at least one".to_owned());
         }

@@ -152,3 +152,28 @@ fn address<'a>(url: &'a str, schemes: &[&str]) -> Result<&'a str, String> {
         }
     }
 }
+
+/// Checks that these times, by their keys, are not zero: an actor without pauses would let no time go on.
+fn are_not_zero(times: &[(&str, Duration)]) -> Result<(), String> {
+    match times.iter().find(|(_, time)| time.is_zero()) {
+        Some((name, _)) => Err(format!("`{name}` is 0s: it is at least 1ms")),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_that_is_zero_is_named() {
+        let zero = |key: &str| Err(format!("`{key}` is 0s: it is at least 1ms"));
+        let none = Duration::ZERO;
+        assert_eq!(ws_client("ws://chat:8080/").every(none).tells(), zero("every"));
+        assert_eq!(ws_client("ws://chat:8080/").ping_every(none).tells(), zero("ping_every"));
+        assert_eq!(ws_client("ws://chat:8080/").silence(none).tells(), zero("silence"));
+        assert_eq!(http_client("http://chat:8080/{key}").every(none).tells(), zero("every"));
+        assert_eq!(http_client("http://chat:8080/{key}").patience(none).tells(), zero("patience"));
+        assert_eq!(http_client("http://chat:8080/{key}").tells(), Ok(vec![FactKind::Offered]));
+    }
+}

@@ -13,7 +13,7 @@ use crate::fact::FactKind;
 /// `alice/1` and so on. `detected` and `recovered` tell of streams that ended too soon.
 ///
 /// ```
-/// use halfopen::sse_reader;
+/// use halfopen::actors::sse_reader;
 ///
 /// let reader = sse_reader("http://gateway:8080/v1/chat/completions").post(r#"{"stream":true}"#).until("[DONE]");
 /// # let _ = reader;

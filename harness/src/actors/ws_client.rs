@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Actor, Canned, EVERY, address, every, keys, yes};
+use super::{Actor, Canned, EVERY, address, are_not_zero, every, keys, yes};
 use crate::fact::FactKind;
 use crate::fault::time;
 
@@ -15,7 +15,7 @@ use crate::fault::time;
 /// connections.
 ///
 /// ```
-/// use halfopen::ws_client;
+/// use halfopen::actors::ws_client;
 ///
 /// let alice = ws_client("ws://chat:8080/").says(5).text(r#"{"say":"{key}"}"#);
 /// let bob = ws_client("ws://chat:8080/").hears();
@@ -134,11 +134,7 @@ impl WsClient {
         if self.echoes && !self.hears {
             return Err("`echoes` is of use with `hears = true` only".to_owned());
         }
-        for (name, time) in [("every", self.every), ("ping_every", self.ping_every), ("silence", self.silence)] {
-            if time.is_zero() {
-                return Err(format!("`{name}` is 0s: it is at least 1ms"));
-            }
-        }
+        are_not_zero(&[("every", self.every), ("ping_every", self.ping_every), ("silence", self.silence)])?;
         let tells = [(self.says > 0, FactKind::Offered), (self.hears, FactKind::Received)];
         Ok(tells.into_iter().filter_map(|(does, kind)| does.then_some(kind)).collect())
     }
