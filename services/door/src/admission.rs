@@ -5,6 +5,10 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// How often the door is looked at while the first who finds no room waits.
+const LOOKS: u32 = 20;
 
 /// How many there may be of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,9 +78,7 @@ impl Door {
     pub fn enter(&self, address: IpAddr) -> Entry {
         let address = network_of(address);
         let mut counts = self.lock();
-        let of_address = counts.of_address.get(&address).copied().unwrap_or(0);
-        let has_room = counts.waiting < self.bounds.waiting && of_address < self.bounds.per_address;
-        if has_room {
+        if self.has_room(&counts, address) {
             counts.waiting += 1;
             *counts.of_address.entry(address).or_default() += 1;
             counts.told = false;
@@ -88,6 +90,28 @@ impl Door {
         counts.beyond += 1;
         let first = !std::mem::replace(&mut counts.told, true);
         Entry::Beyond(self.guest(address, Place::Beyond), first)
+    }
+
+    /// As [`Door::enter`], but the first of a row that finds no room waits for up to `patience`: connections that hold the room
+    /// may have left, and nothing of the service has read so yet. `wait` is the caller's clock.
+    pub async fn admit(&self, address: IpAddr, patience: Duration, wait: impl AsyncFn(Duration)) -> Entry {
+        for _ in 0..LOOKS {
+            if !self.would_be_first_refused(address) {
+                break;
+            }
+            wait(patience / LOOKS).await;
+        }
+        self.enter(address)
+    }
+
+    fn would_be_first_refused(&self, address: IpAddr) -> bool {
+        let counts = self.lock();
+        !counts.told && !self.has_room(&counts, network_of(address))
+    }
+
+    fn has_room(&self, counts: &Counts, address: IpAddr) -> bool {
+        let of_address = counts.of_address.get(&address).copied().unwrap_or(0);
+        counts.waiting < self.bounds.waiting && of_address < self.bounds.per_address
     }
 
     /// Connections that wait, are seated, and are beyond the bounds.
@@ -163,6 +187,10 @@ fn network_of(address: IpAddr) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
     use super::*;
 
     const BOUNDS: Bounds = Bounds { waiting: 2, seated: 1, per_address: 2, beyond: 1 };
@@ -204,6 +232,39 @@ mod tests {
         assert_eq!(door.counts(), [0, 0, 0]);
         let _one = (admitted(&door, "10.0.0.1"), admitted(&door, "10.0.0.1"));
         assert!(matches!(from(&door, "10.0.0.1"), Entry::Beyond(_, true)), "another row");
+    }
+
+    #[test]
+    fn the_first_without_room_waits_for_who_has_left_and_the_others_are_told_at_once() {
+        let door = Door::new(BOUNDS);
+        let address = "10.0.0.3".parse().expect("an address");
+        let waiting = RefCell::new(vec![admitted(&door, "10.0.0.1"), admitted(&door, "10.0.0.2")]);
+        let waits = RefCell::new(Vec::new());
+        let wait = async |pause: Duration| {
+            waits.borrow_mut().push(pause);
+            if waits.borrow().len() == 3 {
+                waiting.borrow_mut().pop();
+            }
+        };
+        let patience = Duration::from_millis(100);
+        assert!(matches!(now(door.admit(address, patience, &wait)), Entry::Admitted(_)));
+        assert_eq!(waits.take(), [Duration::from_millis(5); 3], "a place was free after the third");
+
+        waiting.borrow_mut().push(admitted(&door, "10.0.0.2"));
+        let wait = async |pause: Duration| waits.borrow_mut().push(pause);
+        let beyond = now(door.admit(address, patience, &wait));
+        assert!(matches!(beyond, Entry::Beyond(_, true)) && waits.take().len() == 20, "nobody has left");
+        drop(beyond);
+        assert!(matches!(now(door.admit(address, patience, &wait)), Entry::Beyond(_, false)));
+        assert_eq!(waits.take(), [], "the row has begun");
+    }
+
+    /// What a future that has nothing to wait for ends in.
+    fn now<T>(future: impl Future<Output = T>) -> T {
+        match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(ended) => ended,
+            Poll::Pending => panic!("it waits"),
+        }
     }
 
     #[test]

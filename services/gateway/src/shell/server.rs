@@ -133,7 +133,7 @@ impl Gateway {
                 Some(ended) = connections.join_next() => note_end(ended),
                 accepted = listener.accept() => match accepted {
                     Ok((stream, address)) => {
-                        let guest = match door.enter(address.ip()) {
+                        let guest = match door.admit(address.ip(), accept_pause, tokio::time::sleep).await {
                             Entry::Admitted(guest) => guest,
                             Entry::Beyond(guest, is_first) => {
                                 if is_first {

@@ -139,7 +139,8 @@ pub struct Timings {
     /// From the order to stop to the last 1012.
     #[serde(with = "humantime_serde")]
     pub shutdown_grace: Duration,
-    /// Pause after a failed accept, so that a shortage of descriptors does not become a hot loop.
+    /// Pause after a failed accept, so that a shortage of descriptors does not become a hot loop; also how long the first
+    /// connection without room waits for one that has left.
     #[serde(with = "humantime_serde")]
     pub accept_pause: Duration,
 }

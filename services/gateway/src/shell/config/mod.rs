@@ -251,7 +251,8 @@ pub struct Timings {
     /// What `Retry-After` says when the gateway is full. Default 1 s; whole seconds, at least one.
     #[serde(with = "humantime_serde")]
     pub retry_after: Duration,
-    /// The pause after a failed accept. Default 100 ms.
+    /// The pause after a failed accept; also how long the first connection without room waits for one that has left. Default
+    /// 100 ms.
     #[serde(with = "humantime_serde")]
     pub accept_pause: Duration,
     /// How long open requests may go on after the signal to stop. Default 10 s.

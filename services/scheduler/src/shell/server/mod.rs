@@ -182,7 +182,8 @@ async fn accept_until_done(
             exit = owner.join_next() => return exit.and_then(Result::ok).ok_or(RunError::Core),
             Some(ended) = connections.join_next() => note_end(ended),
             (stream, address) = acceptor.accept() => {
-                let guest = match port.door.enter(address.ip()) {
+                let patience = port.config.timings.accept_pause;
+                let guest = match port.door.admit(address.ip(), patience, tokio::time::sleep).await {
                     Entry::Admitted(guest) => guest,
                     Entry::Beyond(guest, is_first) => {
                         port.metrics.connections_refused.inc();
