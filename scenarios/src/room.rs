@@ -8,9 +8,9 @@ use std::io;
 use std::time::Duration;
 
 use halfopen::{BoxError, HostContext};
-use halfopen_net::{TcpListener, TcpStream};
 use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::sleep;

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use halfopen::{BoxError, HostContext};
-use halfopen_net::TcpStream;
-use halfopen_net::tungstenite::connect_async;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
-use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::connect_async_with_config;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 /// What the node does.
 #[derive(Clone, Debug, Deserialize)]
@@ -62,7 +62,7 @@ const PROGRESS: Duration = Duration::from_secs(10);
 /// Between attempts to connect.
 const RETRY: Duration = Duration::from_secs(5);
 
-type Socket = WebSocketStream<TcpStream>;
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 type Failure = tokio_tungstenite::tungstenite::Error;
 
 /// Plays the node until the host is asked to stop.
@@ -94,7 +94,8 @@ struct Node {
 impl Node {
     /// One connection, from its beginning to its end.
     async fn live(&mut self) -> Result<(), Failure> {
-        let (mut socket, _) = connect_async(format!("ws://{}/ws/node", self.config.scheduler)).await?;
+        let (mut socket, _) =
+            connect_async_with_config(format!("ws://{}/ws/node", self.config.scheduler), None, true).await?;
         if self.config.registers {
             say(&mut socket, json!({ "type": "node_register", "capacity": self.config.capacity })).await?;
         }

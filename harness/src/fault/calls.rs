@@ -12,7 +12,7 @@ pub enum IoCall {
     Read,
     /// `write`.
     Write,
-    /// `flush`.
+    /// `flush`, which only the sockets of `halfopen-net` make a call of.
     Flush,
     /// `shutdown`.
     Shutdown,

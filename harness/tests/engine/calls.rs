@@ -3,11 +3,14 @@
 use std::io;
 use std::time::Duration;
 
-use halfopen::fault::{AcceptError, ConnectError, IoErrorKind, LookupError, LookupFails, LookupMoves, Trigger};
-use halfopen::name::Link;
+use halfopen::fault::{
+    AcceptError, ConnectError, Connections, IoError, IoErrorKind, LookupError, LookupFails, LookupMoves, StreamCall,
+    Trigger,
+};
+use halfopen::name::{Link, Side};
 use halfopen::{BoxError, FactKind, HostContext};
 use halfopen_net::{TcpListener, TcpStream, lookup_host};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, sleep};
 
 use crate::stage::{LATENCY, Stage, Told, s, tell};
@@ -201,6 +204,46 @@ fn a_call_that_fails_for_a_while_fails_each_time() {
         .run();
     assert_eq!(outcome.words("failed"), ["24"; 5]);
     assert_eq!(outcome.words("accepted").len(), 1);
+}
+
+/// The one call that tokio's own sockets do not make: their flush does nothing.
+#[test]
+fn a_flush_fails_on_the_sockets_of_halfopen_net_and_is_no_call_on_tokios() {
+    let flushed = |name: &str, is_plain: bool| {
+        let outcome = Stage::new(name)
+            .host("server", serve)
+            .actor("client", move |cx| async move {
+                let (mut seam, mut plain);
+                let stream: &mut (dyn AsyncWrite + Send + Unpin) = if is_plain {
+                    plain = tokio::net::TcpStream::connect("server:80").await?;
+                    &mut plain
+                } else {
+                    seam = TcpStream::connect("server:80").await?;
+                    &mut seam
+                };
+                sleep(s(2)).await;
+                for _ in 0..2 {
+                    let flushed = stream.flush().await;
+                    tell(&cx, "flushed", flushed.map_or_else(|error| error.kind().to_string(), |()| "yes".to_owned()));
+                }
+                Ok(())
+            })
+            .fault(Trigger::At(s(1)), Connections::of("client", "server"), flush_fails())
+            .run();
+        outcome.words("flushed")
+    };
+    let fails = if halfopen_plays_on_tokio() { "yes" } else { "timed out" };
+    assert_eq!(flushed("flush_seam", false), [fails, "yes"]);
+    assert_eq!(flushed("flush_plain", true), ["yes", "yes"]);
+}
+
+fn flush_fails() -> IoError {
+    IoError { call: StreamCall::Flush, kind: IoErrorKind::TimedOut, nth: 1, side: Side::Client, lasting: None }
+}
+
+/// What is written for halfopen-net plays on tokio's sockets in this process.
+fn halfopen_plays_on_tokio() -> bool {
+    std::env::var_os("HALFOPEN_NET").is_some()
 }
 
 fn connect_fails(kind: IoErrorKind, nth: u32, lasting: Option<Duration>) -> ConnectError {

@@ -11,13 +11,13 @@ use halfopen_link::codec::{decode, encode};
 use halfopen_link::id;
 use halfopen_link::message::{FromSession, Submit, ToSession};
 use halfopen_machine::SplitMix64;
-use halfopen_net::TcpStream;
-use halfopen_net::tungstenite::connect_async_with_config;
 use serde::Deserialize;
+use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
-use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::connect_async_with_config;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use tracing::info;
 
 /// What the crowd does.
@@ -126,11 +126,10 @@ async fn member(cx: &HostContext, script: &Script, name: &str, drop_after: Optio
     for job_id in &waiting {
         cx.fact(FactKind::ClaimedFailed, job_id, "its connection is gone");
     }
-    if drop_after.is_some() {
+    match socket.get_ref() {
         // A refused option would make the end an orderly one, which is no harm.
-        let _ = socket.get_ref().set_zero_linger();
-    } else {
-        goodbye(socket).await;
+        MaybeTlsStream::Plain(stream) if drop_after.is_some() => drop(stream.set_zero_linger()),
+        _ => goodbye(socket).await,
     }
     tally
 }
@@ -138,7 +137,7 @@ async fn member(cx: &HostContext, script: &Script, name: &str, drop_after: Optio
 /// Hears answers for a while.
 async fn hear_for(
     time: Duration,
-    socket: &mut WebSocketStream<TcpStream>,
+    socket: &mut WebSocketStream<MaybeTlsStream<TcpStream>>,
     cx: &HostContext,
     waiting: &mut BTreeSet<String>,
     received: &mut u32,
@@ -170,7 +169,7 @@ fn submit(job_id: String, index: u32, name: &str) -> FromSession {
     })
 }
 
-async fn goodbye(mut socket: WebSocketStream<TcpStream>) {
+async fn goodbye(mut socket: WebSocketStream<MaybeTlsStream<TcpStream>>) {
     let leaving = async {
         // A connection that is gone needs no goodbye.
         let _ = socket.send(Message::text(encode(&FromSession::SessionClose))).await;

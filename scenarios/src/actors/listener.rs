@@ -4,9 +4,9 @@ use std::io;
 use std::time::Duration;
 
 use halfopen::{BoxError, HostContext};
-use halfopen_net::TcpStream;
 use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
 use crate::room;

@@ -6,16 +6,16 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use halfopen::{BoxError, FactKind, HostContext};
 use halfopen_link::LinkConfig;
-use halfopen_net::TcpStream;
-use halfopen_net::tungstenite::connect_async_with_config;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
-use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::connect_async_with_config;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 /// What is said and heard, in this order.
 #[derive(Clone, Debug, Deserialize)]
@@ -76,7 +76,7 @@ pub enum Step {
 /// How long a visitor waits for what it wants to hear.
 const PATIENCE: Duration = Duration::from_secs(11 * 60);
 
-type Socket = WebSocketStream<TcpStream>;
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// A visit so far.
 struct Visit {
@@ -194,9 +194,11 @@ impl Visit {
             }
             Step::Vanish(resets) => {
                 let (_, socket) = self.sockets.remove(self.current);
-                if *resets {
+                if let MaybeTlsStream::Plain(stream) = socket.get_ref()
+                    && *resets
+                {
                     // Where the option is refused, the end is an orderly one.
-                    let _ = socket.get_ref().set_zero_linger();
+                    let _ = stream.set_zero_linger();
                 }
                 drop(socket);
                 // A peer that was told of the end has a moment to do something about it.

@@ -10,11 +10,11 @@ use halfopen::{BoxError, FactKind, HostContext};
 use halfopen_link::codec::{decode, encode};
 use halfopen_link::id;
 use halfopen_link::message::{FromSession, Resume, Submit, ToSession};
-use halfopen_net::TcpStream;
-use halfopen_net::tungstenite::connect_async;
+use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
-use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::connect_async_with_config;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use tracing::info;
 
 use crate::actors::talker::Script;
@@ -62,7 +62,7 @@ const STEADY: Duration = Duration::from_secs(10);
 /// How long a close may take.
 const CLOSE: Duration = Duration::from_secs(2);
 
-type Socket = WebSocketStream<TcpStream>;
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// Plays the talker's script.
 ///
@@ -116,7 +116,7 @@ impl Client {
     async fn live(&mut self) {
         loop {
             let url = self.script.client.url.clone();
-            let opening = async { timeout(PATIENCE, connect_async(url)).await };
+            let opening = async { timeout(PATIENCE, connect_async_with_config(url, None, true)).await };
             if let Ok(Ok((mut socket, _))) = self.while_speaking(opening).await {
                 if self.defect == Defect::CounterResetAtOpen {
                     self.attempts = 0;

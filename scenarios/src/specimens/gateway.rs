@@ -12,8 +12,6 @@ use futures_util::stream;
 use halfopen::{BoxError, HostContext};
 use halfopen_gateway::config::BackendConfig;
 use halfopen_gateway::sse::SseParser;
-use halfopen_net::TcpListener;
-use halfopen_net::hyper::Connector;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
@@ -21,10 +19,13 @@ use hyper::client::conn::http1::handshake;
 use hyper::service::service_fn;
 use hyper::{Request, Response, header};
 use hyper_util::rt::TokioIo;
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, error};
+
+use super::dial;
 
 const TARGET: &str = "halfopen_gateway";
 
@@ -193,7 +194,7 @@ async fn relay(gateway: Arc<Gateway>, question: Bytes, events: mpsc::Sender<Stri
 /// Passes an answer on; whether it was whole.
 async fn stream_from(gateway: &Gateway, question: Bytes, writer: &mut Writer) -> Result<bool, BoxError> {
     let url: hyper::Uri = format!("{}/chat/completions", gateway.base_url).parse()?;
-    let (mut sender, connection) = handshake(Connector::new().connect(url.clone()).await?).await?;
+    let (mut sender, connection) = handshake(dial(&url).await?).await?;
     let _open = gateway.upstreams.hold();
     let mut connection = std::pin::pin!(connection);
     let exchange = async {

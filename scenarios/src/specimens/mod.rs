@@ -13,12 +13,24 @@ pub mod prober;
 pub mod room;
 pub mod scheduler;
 
+use std::io;
+
 use halfopen::Catalogue;
+use hyper::Uri;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
 
 use client::Defect as OfClient;
 use gateway::Defect as OfGateway;
 use prober::Defect as OfProber;
 use scheduler::Defect as OfScheduler;
+
+/// A connection to what an `http://` URL names.
+async fn dial(url: &Uri) -> io::Result<TokioIo<TcpStream>> {
+    let stream = TcpStream::connect((url.host().unwrap_or_default(), url.port_u16().unwrap_or(80))).await?;
+    stream.set_nodelay(true)?;
+    Ok(TokioIo::new(stream))
+}
 
 /// Adds every specimen to a catalogue: the name that scenarios convict it by, what it runs, and its defect. Those of one
 /// service stand in for the same host.

@@ -3,13 +3,13 @@
 use bytes::Bytes;
 use futures_util::future::{join_all, select_all};
 use halfopen::{BoxError, FactKind, HostContext};
-use halfopen_net::hyper::Connector;
 use http_body_util::{BodyExt, Empty};
 use hyper::client::conn::http1::handshake;
 use hyper::{Request, Uri};
 use tokio::time::{sleep, timeout};
 use tracing::{debug, error};
 
+use super::dial;
 use crate::actors::prober::{Script, ready, used};
 
 /// What its authors got wrong.
@@ -73,7 +73,7 @@ async fn wait(cx: &HostContext, script: &Script, engine: &Uri, url: &str, defect
 
 /// Whether the answer is a good one.
 async fn ask(url: &Uri, defect: Defect) -> Result<bool, BoxError> {
-    let (mut sender, connection) = handshake(Connector::new().connect(url.clone()).await?).await?;
+    let (mut sender, connection) = handshake(dial(url).await?).await?;
     let exchange = async {
         let host = url.authority().map_or("", |authority| authority.as_str());
         let request =

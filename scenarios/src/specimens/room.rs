@@ -4,8 +4,8 @@
 use std::io;
 
 use halfopen::{BoxError, HostContext};
-use halfopen_net::TcpStream;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
 use tokio::sync::{broadcast, watch};
 
 use crate::room::{line, serve};

@@ -63,7 +63,7 @@ impl Service for Arguments {
 
     const ABOUT: About = About {
         name: "halfopen-client",
-        version: halfopen_process::version!(),
+        version: env!("CARGO_PKG_VERSION"),
         summary: "Translates sentences, one a line, through a scheduler, and survives its connections.",
         description: "\
 Sentences are read from standard input. Each answer is a line on standard output: the sentence's number, a tab, and \

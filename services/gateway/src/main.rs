@@ -46,7 +46,7 @@ impl Service for Arguments {
 
     const ABOUT: About = About {
         name: "gateway",
-        version: halfopen_process::version!(),
+        version: env!("CARGO_PKG_VERSION"),
         summary: "An OpenAI-compatible gateway that outlives its clients and its backends.",
         description: "\
 Without any option it listens on 127.0.0.1:8080 and its built-in backend `echo` answers with your own words. Backends, \

@@ -9,7 +9,7 @@ use crate::{BAD_INPUT, PANICKED};
 pub struct About {
     /// As it is called.
     pub name: &'static str,
-    /// What `--version` says after the name, see [`version!`](crate::version).
+    /// What `--version` says after the name, `env!("CARGO_PKG_VERSION")` where it is said.
     pub version: &'static str,
     /// What it does, in a sentence.
     pub summary: &'static str,
@@ -120,7 +120,7 @@ pub(crate) mod tests {
     /// A binary that is not there.
     pub(crate) const ABOUT: About = About {
         name: "toy",
-        version: crate::version!(),
+        version: env!("CARGO_PKG_VERSION"),
         summary: "A toy.",
         description: "It does nothing.",
         kind: Kind::Server,

@@ -43,8 +43,6 @@ use tokio_util::sync::CancellationToken;
 
 pub use about::{About, Kind};
 pub use configuration::Refusal;
-/// Whether this build can be simulated; for [`version!`](crate::version).
-pub use halfopen_net::SIM;
 pub use log::Voice;
 
 use flags::Common;
@@ -57,23 +55,6 @@ pub const FAILED: u8 = 1;
 pub const BAD_INPUT: u8 = 2;
 /// Exit code: a panic. It is the one that Rust's own runtime has for it.
 pub const PANICKED: u8 = 101;
-
-/// What `--version` says after the name: the version of the crate that asks, and whether this build can be simulated.
-///
-/// ```
-/// let sim = if halfopen_process::SIM { "on" } else { "off" };
-/// assert_eq!(halfopen_process::version!(), format!("{} (sim: {sim})", env!("CARGO_PKG_VERSION")));
-/// ```
-#[macro_export]
-macro_rules! version {
-    () => {
-        if $crate::SIM {
-            concat!(env!("CARGO_PKG_VERSION"), " (sim: on)")
-        } else {
-            concat!(env!("CARGO_PKG_VERSION"), " (sim: off)")
-        }
-    };
-}
 
 /// A binary's own flags, and the service behind them.
 pub trait Service: Args {

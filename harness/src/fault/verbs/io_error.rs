@@ -38,7 +38,7 @@ pub enum StreamCall {
     Read,
     /// `write`.
     Write,
-    /// `flush`.
+    /// `flush`, which only the sockets of `halfopen-net` make a call of.
     Flush,
     /// `shutdown`.
     Shutdown,

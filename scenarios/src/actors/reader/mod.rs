@@ -14,7 +14,6 @@ use std::pin::Pin;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use halfopen::{BoxError, FactKind, HostContext};
-use halfopen_net::TcpStream;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
@@ -22,6 +21,7 @@ use hyper::client::conn::http1::{self, Connection, SendRequest};
 use hyper::header::{self, HeaderMap};
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::debug;
 

@@ -7,7 +7,7 @@ use futures_util::{SinkExt, StreamExt};
 use halfopen_link::codec::decode;
 use halfopen_link::message::{FromNode, FromSession};
 use halfopen_link::websocket::is_expected;
-use halfopen_net::TcpStream;
+use tokio::net::TcpStream;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, sleep, timeout};

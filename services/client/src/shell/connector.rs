@@ -4,8 +4,8 @@
 use std::future::Future;
 use std::io;
 
-use halfopen_net::TcpStream;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 
 /// Opens streams. Every attempt of the client opens one; the client bounds how long that takes.
 pub trait Connector: Send + Sync + 'static {

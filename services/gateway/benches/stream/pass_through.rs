@@ -3,13 +3,13 @@
 use std::future::Future;
 use std::net::SocketAddr;
 
-use halfopen_net::{TcpListener, TcpStream};
 use hyper::body::Incoming;
 use hyper::header::{HOST, HeaderValue};
 use hyper::server::conn::http1 as server;
 use hyper::service::service_fn;
 use hyper::{Request, Response, client::conn::http1 as client};
 use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
 
 /// Listens; the future serves for ever.
 pub(crate) async fn bind(backend: SocketAddr) -> (SocketAddr, impl Future<Output = ()>) {

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use halfopen_door::{Bounds, Door, Entry, Guest, KeyError, Keys};
-use halfopen_net::{TcpListener, TcpStream};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use thiserror::Error;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 

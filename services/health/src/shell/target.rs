@@ -4,6 +4,9 @@ use hyper::Uri;
 use hyper::header::HeaderValue;
 use thiserror::Error;
 
+/// Port of an `http://` URL that names none.
+const DEFAULT_PORT: u16 = 80;
+
 /// An endpoint over plain HTTP.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
@@ -33,8 +36,11 @@ impl Target {
         Self { authorization, ..self }
     }
 
-    pub(crate) fn uri(&self) -> &Uri {
-        &self.uri
+    /// What to connect to: the host, without the brackets of an IPv6 literal, and the port.
+    pub(crate) fn host_and_port(&self) -> (&str, u16) {
+        let host = self.uri.host().unwrap_or_default();
+        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        (host, self.uri.port_u16().unwrap_or(DEFAULT_PORT))
     }
 
     pub(crate) fn authority(&self) -> &str {
@@ -63,7 +69,9 @@ mod tests {
     fn a_url_is_taken_apart() {
         let target = Target::parse("http://[::1]:8000/health?deep=1").expect("good");
         assert_eq!((target.authority(), target.path()), ("[::1]:8000", "/health?deep=1"));
-        assert_eq!(Target::parse("http://models").expect("good").path(), "/");
+        assert_eq!(target.host_and_port(), ("::1", 8000));
+        let target = Target::parse("http://models").expect("good");
+        assert_eq!((target.host_and_port(), target.path()), (("models", 80), "/"));
     }
 
     #[test]

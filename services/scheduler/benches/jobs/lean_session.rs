@@ -6,15 +6,15 @@ use futures_util::{FutureExt, SinkExt, StreamExt};
 use halfopen_link::codec::{decode, encode};
 use halfopen_link::message::{FromSession, Submit, ToSession};
 use halfopen_link::{LinkConfig, id};
-use halfopen_net::TcpStream;
-use halfopen_net::tungstenite::connect_async_with_config;
-use tokio_tungstenite::WebSocketStream;
+use tokio::net::TcpStream;
+use tokio_tungstenite::connect_async_with_config;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use crate::{IN_FLIGHT, Session};
 
 pub(crate) struct LeanSession {
-    socket: WebSocketStream<TcpStream>,
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     /// What the session's job ids begin with; the job's number follows.
     prefix: String,
     submitted: usize,

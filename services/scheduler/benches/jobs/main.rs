@@ -68,9 +68,6 @@ fn main() {
     {
         return;
     }
-    if halfopen_net::SIM {
-        panic!("built with the feature `sim`, which no service has: use `cargo bench -p halfopen-scheduler`");
-    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     runtime.block_on(measure());
 }
@@ -80,7 +77,7 @@ async fn measure() {
     let services = Services::start().await;
     let processors = std::thread::available_parallelism().map_or(0, usize::from);
     println!(
-        "sim: off; {processors} processors; {SESSIONS} sessions x {IN_FLIGHT} jobs in flight, {ROUNDS} rounds of {JOBS} jobs each, jobs/s:"
+        "{processors} processors; {SESSIONS} sessions x {IN_FLIGHT} jobs in flight, {ROUNDS} rounds of {JOBS} jobs each, jobs/s:"
     );
     let lean = rounds(services.address, LeanSession::connect).await;
     println!("  lean sessions, no log            {lean}");

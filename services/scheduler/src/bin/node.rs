@@ -49,7 +49,7 @@ impl Service for Arguments {
 
     const ABOUT: About = About {
         name: "node",
-        version: halfopen_process::version!(),
+        version: env!("CARGO_PKG_VERSION"),
         summary: "A worker: takes jobs from a scheduler, and echoes them or asks a gateway.",
         description: "\
 It needs nothing but a scheduler: without --gateway it echoes. It keeps every result until the scheduler has \

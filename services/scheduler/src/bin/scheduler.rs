@@ -42,7 +42,7 @@ impl Service for Arguments {
 
     const ABOUT: About = About {
         name: "scheduler",
-        version: halfopen_process::version!(),
+        version: env!("CARGO_PKG_VERSION"),
         summary: "\
 Sessions, jobs and nodes: takes jobs from clients, has nodes do them, and says \"delivered\" only when they were.",
         description: "\

@@ -13,13 +13,13 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{TryStreamExt, stream};
 use halfopen_health::Target;
 use halfopen_machine::Bug;
-use halfopen_net::TcpStream;
 use http_body_util::Full;
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1::{self, Connection, SendRequest};
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
 
 use crate::core::chat::ChatRequest;
 use crate::core::confidential::Confidential;

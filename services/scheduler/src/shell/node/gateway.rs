@@ -8,7 +8,6 @@ use bytes::Bytes;
 use halfopen_health::{Miss, Verdict, wait_until_ready};
 use halfopen_link::message::WorkFailure;
 use halfopen_machine::Bug;
-use halfopen_net::TcpStream;
 use halfopen_upstream::retry_after;
 use halfopen_upstream::sse::{EventTooLarge, SseParser};
 use http_body_util::{BodyExt, Full};
@@ -18,6 +17,7 @@ use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use thiserror::Error;
+use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
 use super::TARGET;
@@ -244,8 +244,8 @@ const LONGEST_ANSWER: usize = 1 << 20;
 mod tests {
     use halfopen_health::ProbeConfig;
     use halfopen_link::message::Retry;
-    use halfopen_net::TcpListener;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
 
     use super::*;
 

@@ -7,7 +7,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use halfopen_door::{Door, Guest, Keys, Site};
 use halfopen_link::Metered;
-use halfopen_net::TcpStream;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{
@@ -19,6 +18,7 @@ use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
 use hyper::{Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 use tokio_tungstenite::WebSocketStream;

@@ -21,10 +21,10 @@ use std::sync::Arc;
 
 use halfopen_door::{Bounds, Door, Entry, KeyError};
 use halfopen_link::close::is_expected_io;
-use halfopen_net::{TcpListener, TcpStream};
 use rand::TryRng;
 use rand::rngs::{SysError, SysRng};
 use thiserror::Error;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
