@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
-use crate::scenario::{Entry as TableEntry, LocatedValue, Place, Value as TableValue, read_value};
+use crate::scenario::{Entry as TableEntry, LocatedValue, Place, Value as TableValue, as_key, read_value};
 
 /// A key or value that does not fit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Misfit {
-    /// The way to it below `config`, as in `retries/first`; empty for the whole table.
+    /// The way to it below `config`, as in `retries/first` for a value and `retries/first/` for a key; empty for the whole table.
     pub(crate) path: String,
     pub(crate) sentence: String,
     pub(crate) suggestion: Option<String>,
@@ -37,21 +37,22 @@ pub(crate) fn misfit<T: DeserializeOwned>(table: &toml::Table, error: &toml::de:
 
 /// The parts of a value, with the number of each in `paths` as its line.
 fn numbered(value: &toml::Value, path: String, paths: &mut Vec<String>) -> LocatedValue {
-    let place = Place { file: Arc::from(Path::new("config")), line: number(paths), column: 1, width: 1 };
+    let place_of_value = place(paths);
     let below = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}/{key}") };
     let value = match value {
         toml::Value::Table(table) => {
             let entries = table.iter().map(|(key, value)| {
                 let way = below(key);
+                paths.push(as_key(&way));
+                let place = place(paths);
                 paths.push(way.clone());
-                let node = numbered(value, way, paths);
-                TableEntry { key: key.clone(), place: node.place.clone(), node }
+                TableEntry { key: key.clone(), place, node: numbered(value, way, paths) }
             });
             TableValue::Table(entries.collect())
         }
         toml::Value::Array(items) => {
-            let nodes = items.iter().enumerate().map(|(place, item)| {
-                let way = below(&place.to_string());
+            let nodes = items.iter().enumerate().map(|(index, item)| {
+                let way = below(&index.to_string());
                 paths.push(way.clone());
                 numbered(item, way, paths)
             });
@@ -59,11 +60,13 @@ fn numbered(value: &toml::Value, path: String, paths: &mut Vec<String>) -> Locat
         }
         scalar => TableValue::Scalar(scalar.clone()),
     };
-    LocatedValue { place, value }
+    LocatedValue { place: place_of_value, value }
 }
 
-fn number(paths: &[String]) -> u32 {
-    u32::try_from(paths.len()).unwrap_or(u32::MAX)
+/// A place whose line is the number of the path that was pushed last.
+fn place(paths: &[String]) -> Place {
+    let line = u32::try_from(paths.len()).unwrap_or(u32::MAX);
+    Place { file: Arc::from(Path::new("config")), line, column: 1, width: 1 }
 }
 
 #[cfg(test)]
@@ -100,9 +103,9 @@ mod tests {
         let listen = "listen = '0.0.0.0:80'\n";
         assert_eq!(of("listen = '0.0.0.0'").0, "listen");
         assert_eq!(of(&format!("{listen}lissten = 1")).2, "listen");
-        assert_eq!(of(&format!("{listen}lissten = 1")).0, "lissten");
+        assert_eq!(of(&format!("{listen}lissten = 1")).0, "lissten/", "the key, and not its value");
         let (path, sentence, suggestion) = of(&format!("{listen}[retries]\nfrist = 1"));
-        assert_eq!((path.as_str(), suggestion.as_str()), ("retries/frist", "first"), "{sentence}");
+        assert_eq!((path.as_str(), suggestion.as_str()), ("retries/frist/", "first"), "{sentence}");
         let (path, sentence, _) = of(&format!("{listen}peers = [1, 'two']"));
         assert_eq!(path, "peers/1");
         assert!(sentence.contains("a whole number from 0 to 65535"), "{sentence}");

@@ -32,6 +32,7 @@ impl TraceBuilder {
             tasks: Vec::new(),
             pending: Vec::new(),
             unfired: Vec::new(),
+            unreached: Vec::new(),
         };
         let (faults, actors, sources) = (Vec::new(), Vec::new(), Vec::new());
         Self { records: Vec::new(), faults, actors, last, sources }

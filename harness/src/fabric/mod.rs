@@ -8,7 +8,7 @@
 //! - `sockets`: what a process does with a socket that does not wait.
 //! - `transmit`: from a sender's buffer through the plane onto a path; `shaping`: delays, and lines that are slow.
 //! - `arrival`: from a path into a receiver; `between`: in the middle of a poll; `travel`: when units have arrived.
-//! - `handshake`: SYN, listeners, refusals; `timers`: keepalive, retry budgets, user timeouts; `teardown`: how sockets end.
+//! - `handshake`: SYN, listeners, refusals; `unreached`: ports that no process listened on; `timers`: keepalive, retry budgets, user timeouts; `teardown`: how sockets end.
 //! - `effects`: what the plane's answers do; `custody`: what the plane keeps meanwhile; `failures`: calls and lookups that faults make fail.
 //! - `attribution`: which fault had which first effect.
 
@@ -31,6 +31,7 @@ mod teardown;
 mod timers;
 mod transmit;
 mod travel;
+mod unreached;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -176,13 +176,13 @@ impl Plane {
         let spoken = self.spoken_on(planned);
         let reason = match needs.filter(|needed| !spoken.contains(needed)) {
             Some(needed) if !spoken.is_empty() => {
-                let heard = if spoken.contains(&Speech::Http) { "HTTP" } else { "neither HTTP nor WebSocket" };
-                let lacks = if spoken.contains(&Speech::Http) && needed == Speech::WebSocket {
-                    ", and no WebSocket"
-                } else {
-                    ""
+                let heard = match (spoken.contains(&Speech::Http), spoken.contains(&Speech::WebSocket)) {
+                    (_, true) => "WebSocket",
+                    (true, false) if needed == Speech::WebSocket => "HTTP, and no WebSocket",
+                    (true, false) => "HTTP",
+                    (false, false) => "neither HTTP nor WebSocket",
                 };
-                format!("{reason}: the connections carried {heard}{lacks}")
+                format!("{reason}: the connections carried {heard}")
             }
             Some(_) | None => reason,
         };

@@ -164,6 +164,9 @@ fn is_tables(items: &[LocatedValue]) -> bool {
     !items.is_empty() && items.iter().all(|item| matches!(item.value, Value::Table(_)))
 }
 
+/// What word processors make of quotes.
+const TYPOGRAPHIC: [char; 6] = ['\u{201c}', '\u{201d}', '\u{201e}', '\u{2018}', '\u{2019}', '\u{201a}'];
+
 struct Source<'a> {
     text: &'a str,
     file: Arc<Path>,
@@ -199,6 +202,10 @@ impl<'a> Source<'a> {
         let place = self.place(&span);
         match (error.message(), self.text.get(span)) {
             ("duplicate key", Some(key)) => place.error(format!("`{key}` is already described above")),
+            (_, Some(text)) if text.contains(TYPOGRAPHIC) => {
+                let straight = text.replace(TYPOGRAPHIC, "\"");
+                place.error(format!("this is not TOML: `{text}` has typographic quotes; write {straight}"))
+            }
             (message, _) => place.error(format!("this is not TOML: {message}")),
         }
     }
@@ -304,14 +311,21 @@ fn in_table(path: &str, tables: &[usize]) -> Option<String> {
     Some(rest.map_or_else(|| format!("fault/{table}"), |rest| format!("fault/{table}/{rest}")))
 }
 
+/// The way to the key of an entry, where [`Lines::error`] is told of the key and not of its value.
+pub(crate) fn as_key(path: &str) -> String {
+    format!("{path}/")
+}
+
 fn collect(node: &LocatedValue, path: &mut String, places: &mut BTreeMap<String, Place>) {
     let length = path.len();
-    let mut visit = |key: &str, place: &Place, node: &LocatedValue| {
+    let mut visit = |key: &str, places_of: [&Place; 2], node: &LocatedValue| {
         if length > 0 {
             path.push('/');
         }
         path.push_str(key);
-        places.insert(path.clone(), place.clone());
+        let [of_key, of_value] = places_of;
+        places.insert(as_key(path), of_key.clone());
+        places.insert(path.clone(), of_value.clone());
         collect(node, path, places);
         path.truncate(length);
     };
@@ -319,14 +333,14 @@ fn collect(node: &LocatedValue, path: &mut String, places: &mut BTreeMap<String,
         Value::Scalar(_) => {}
         Value::Array(items) => {
             for (place, item) in items.iter().enumerate() {
-                visit(&place.to_string(), &item.place, item);
+                visit(&place.to_string(), [&item.place; 2], item);
             }
         }
         Value::Table(entries) => {
             for entry in entries {
                 // Of a value that stands alone the value is meant, and not its key.
                 let place = if let Value::Scalar(_) = entry.node.value { &entry.node.place } else { &entry.place };
-                visit(&entry.key, place, &entry.node);
+                visit(&entry.key, [&entry.place, place], &entry.node);
             }
         }
     }

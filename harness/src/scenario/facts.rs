@@ -29,7 +29,10 @@ pub(crate) fn read(node: &LocatedValue) -> Result<FactSource, Mistakes> {
             let sentence = format!("a fact is read from one thing, not from `{}` and `{}`", first.word, second.word);
             return Err(section.place_of(second.word).error(sentence).into());
         }
-        [] => return Err(section.place.error("a fact is read from an `event`, a `unit` or a `connection`").into()),
+        [] => {
+            let sentence = "a fact is read from an `event`, a `unit` or a `connection`".to_owned();
+            return Err(section.place.error_meaning((sentence, section.misspelt_word(&ORIGINS))).into());
+        }
     };
     section.check(origin.keys.iter()).unless(())?;
     let from = match origin.word {

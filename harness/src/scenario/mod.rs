@@ -56,7 +56,7 @@ pub(crate) use rule::When;
 pub(crate) mod arbitrary;
 
 pub(crate) use convicts::{StandIn, StandIns};
-pub(crate) use document::{Entry, LocatedValue, Place, Value};
+pub(crate) use document::{Entry, LocatedValue, Place, Value, as_key};
 pub(crate) use duration::Millis;
 use error::{Flaw, Mistakes};
 pub(crate) use error::{nearest, unknown};

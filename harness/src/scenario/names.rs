@@ -112,6 +112,10 @@ impl<'a> Names<'a> {
     fn list(&self, name: &str, place: &Place) -> Result<&'a [LocatedValue], ScenarioError> {
         match self.verbs.get(name) {
             Some(list) => Section::items_of(list, name),
+            None if self.registry.entry(name).is_some() => {
+                let form = format!("write {{ do = \"{name}\" }}, or a list of words under `do`");
+                Err(place.error(format!("`{name}` is a verb, and no list under `[verbs]`: {form}")))
+            }
             None => {
                 let known: Vec<_> = self.verbs.keys().copied().collect();
                 Err(place.error_meaning(unknown(format!("there is no list `{name}` under `[verbs]`"), name, known)))

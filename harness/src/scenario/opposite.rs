@@ -25,8 +25,13 @@ pub(super) fn read(
 ) -> Result<Vec<Opposite>, Mistakes> {
     let mut mistakes = Mistakes::default();
     let described = mistakes.keep(Section::any(document, "a scenario")?.named("opposite")).unwrap_or_default();
-    for (_, _, changes) in &described {
+    for (name, place, changes) in &described {
         mistakes.keep(changed_keys(changes));
+        let is_of_a_base = place.file != document.place.file;
+        if !is_of_a_base && convicts.iter().all(|conviction| conviction.of != *name) {
+            let sentence = format!("no run plays the opposite `{name}`: say under `[convicts]` which law convicts it");
+            mistakes.extend([place.error(sentence)]);
+        }
     }
     mistakes.unless(())?;
     let mut mistakes = Mistakes::default();

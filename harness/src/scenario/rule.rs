@@ -132,6 +132,11 @@ pub(crate) fn read<'a>(node: &'a LocatedValue, names: &Names<'a>) -> Result<Vec<
     let mut mistakes = Mistakes::default();
     mistakes.extend(section.missing(FAULT.keys()));
     mistakes.extend(section.misread(FAULT.keys()));
+    if section.get("do").is_none() {
+        // Which other keys there may be, only a verb says.
+        let names: Vec<_> = FAULT.keys().map(|key| key.name).collect();
+        mistakes.extend(section.misspelt(&names));
+    }
     let when = section.get("when");
     let anywhere = when.is_some_and(is_anywhere);
     let moments = when.filter(|_| !anywhere);

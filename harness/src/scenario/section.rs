@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 
 use super::document::{LocatedValue, Place, Value};
 use super::error::{Mistakes, ScenarioError, nearest, unknown};
-use super::language::{Key, Presence, Table};
+use super::language::{Form, Key, Presence, Table};
 use super::typed::{kind, read, read_fields};
 
 /// A table whose known keys are read, and no others. Built so that an unknown key is found before a missing one: it is
@@ -73,7 +73,21 @@ impl<'a> Section<'a> {
         unknown
     }
 
-    /// One mistake for each key that the table lacks, but for those that are there misspelt.
+    /// One mistake for each key that is probably one of these, misspelt.
+    pub(crate) fn misspelt(&self, keys: &[&str]) -> Vec<ScenarioError> {
+        let mut strangers = self.strangers(keys);
+        strangers.retain(|error| error.suggestion.is_some());
+        strangers
+    }
+
+    /// The word that tells one form of this table from another, where it is misspelt: that to which a key is near which none of
+    /// the forms has.
+    pub(crate) fn misspelt_word(&self, forms: &[Form]) -> Option<String> {
+        let is_known = |key: &&str| forms.iter().any(|form| form.names().contains(key));
+        self.keys().filter(|key| !is_known(key)).find_map(|key| nearest(key, forms.iter().map(|form| form.word)))
+    }
+
+    /// One mistake for each key that the table lacks, but for those that are there misspelt, which the caller tells.
     pub(crate) fn missing<'k>(&self, keys: impl Iterator<Item = &'k Key> + Clone) -> Vec<ScenarioError> {
         let names: Vec<_> = keys.clone().map(|key| key.name).collect();
         let misspelt: Vec<_> =
@@ -145,7 +159,9 @@ impl<'a> Section<'a> {
     pub(crate) fn items_of(node: &'a LocatedValue, key: &str) -> Result<&'a [LocatedValue], ScenarioError> {
         match &node.value {
             Value::Array(items) => Ok(items),
-            Value::Scalar(_) | Value::Table(_) => Err(node.place.error(format!("`{key}` is a list of tables"))),
+            Value::Scalar(_) | Value::Table(_) => {
+                Err(node.place.error(format!("`{key}` is a list of tables: write [[{key}]]")))
+            }
         }
     }
 

@@ -87,7 +87,8 @@ fn occurrence(node: &LocatedValue, key: &str) -> Result<(), Mistakes> {
         }
         [] => {
             let words = list(OCCURRENCES.iter().map(|form| form.word));
-            return Err(section.place.error(format!("{what} is one of {words}")).into());
+            let sentence = format!("{what} is one of {words}");
+            return Err(section.place.error_meaning((sentence, section.misspelt_word(&OCCURRENCES))).into());
         }
     };
     let mut mistakes = section.check(form.keys.iter());

@@ -60,8 +60,8 @@ fn one(section: &Section, link: Option<&Link>) -> Result<When, Mistakes> {
             return Err(section.place_of(other.word).error(sentence).into());
         }
         [] => {
-            let beside = |key: &&str| TRIGGERS.iter().any(|trigger| trigger.names().contains(key));
-            let suggestion = section.keys().filter(|key| !beside(key)).find_map(|key| nearest(key, names.clone()));
+            let instead = || section.keys().find_map(|key| nearest(key, ["one_of", "moment"]));
+            let suggestion = section.misspelt_word(&TRIGGERS).or_else(instead);
             let error = (format!("{} names no trigger; there are {}", section.what(), list(names)), suggestion);
             return Err(section.place.error_meaning(error).into());
         }
@@ -229,14 +229,26 @@ fn count(section: &Section, key: &str, number: u64) -> Result<u32, ScenarioError
 /// A number, or `{ from = 1, to = 9 }`.
 fn numbers(node: &LocatedValue, key: &str) -> Result<(u64, Option<u64>), ScenarioError> {
     match node.get("from").or(node.get("to")) {
-        None => typed::read::<u64>(node)
-            .map(|number| (number, None))
-            .map_err(|error| ScenarioError { sentence: format!("`{key}`: {}", error.sentence), ..error }),
+        None => typed::read::<u64>(node).map(|number| (number, None)).map_err(|error| {
+            let sentence = match range_in_quotes(node) {
+                Some(form) => format!("`{key}`: a range is a table here: write {{ {form} }}"),
+                None => format!("`{key}`: {}", error.sentence),
+            };
+            ScenarioError { sentence, ..error }
+        }),
         Some(_) => {
             let range = range(node, &NUMBERS)?;
             Ok((range.required("from")?, Some(range.required("to")?)))
         }
     }
+}
+
+/// What is to be written instead of `"1..5"`, `"1..=5"` or `"1-5"`.
+fn range_in_quotes(node: &LocatedValue) -> Option<String> {
+    let Written::Scalar(Value::String(text)) = &node.value else { return None };
+    let (first, last) = ["..=", "..", "-"].into_iter().find_map(|separator| text.split_once(separator))?;
+    let (first, last) = (first.trim().parse::<u64>().ok()?, last.trim().parse::<u64>().ok()?);
+    Some(format!("from = {first}, to = {last}"))
 }
 
 /// A time, or `{ from = "1s", to = "9s" }`.

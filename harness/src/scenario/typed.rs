@@ -115,6 +115,9 @@ fn in_other_words(found: Unexpected, wanted: &str) -> Option<String> {
     };
     match (wanted, found) {
         ("a sequence", _) => listed.map(|form| format!("this is a list: write {form}")),
+        ("u8" | "u16" | "u32" | "u64" | "usize", Unexpected::Str(text)) if text.parse::<u64>().is_ok() => {
+            Some(format!("this is a number: write {text}, without quotes"))
+        }
         ("a duration", Unexpected::Signed(number)) => {
             Some(format!("`{number}` has no unit; durations are written as 20ms, 5s or 30min"))
         }

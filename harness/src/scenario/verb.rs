@@ -38,11 +38,14 @@ pub(crate) fn read<'a>(fault: Section<'a>, target: Target, names: &Names<'a>) ->
 pub(crate) fn check<'a>(fault: &Section<'a>, names: &Names<'a>) -> Result<(), Mistakes> {
     let node = fault.node("do")?;
     let mut mistakes = Mistakes::default();
+    let beside: Vec<_> = FAULT.keys().map(|key| key.name).collect();
     if let Some(one_of) = node.get("one_of") {
+        mistakes.extend(fault.strangers(&beside));
         let choices: Vec<_> = names.choices(one_of)?.into_iter().cloned().collect();
-        return check_each(&choices, names.registry());
+        mistakes.keep(check_each(&choices, names.registry()));
+        return mistakes.unless(());
     }
-    let beside: Vec<_> = FAULT.keys().map(|key| key.name).filter(|key| *key != "do").collect();
+    let beside: Vec<_> = beside.into_iter().filter(|key| *key != "do").collect();
     for fault in fault.clone().without(&beside).combinations()? {
         let Some(entry) = mistakes.keep(entry(&fault, &beside, names.registry())) else { continue };
         let quoted = format!("`{}`", entry.word());
@@ -75,13 +78,17 @@ fn act(section: &Section, beside: &[&str], target: Target, registry: &Registry) 
     act.ok_or_else(|| place.error(sentence()).into())
 }
 
+fn missing_verb(section: &Section) -> ScenarioError {
+    section.place.error(format!("{} needs `do`", section.what()))
+}
+
 /// What is to be written instead of a table under `do`.
 fn as_word(section: &Section, named: Option<&str>) -> ScenarioError {
     let word = named.unwrap_or("reset");
     let sentence = format!(
         "`do` is a word, not a table: write `do = \"{word}\"`, with the keys of the verb beside it in the `[[fault]]`"
     );
-    section.place_of("do").error(sentence)
+    section.place_of("do").error_meaning((sentence, nearest(word, ["one_of"])))
 }
 
 /// The verb that a table names, if its keys are those that the verb takes.
@@ -90,7 +97,11 @@ fn entry<'r>(section: &Section, beside: &[&str], registry: &'r Registry) -> Resu
         Some(Written::Table(entries)) => {
             return Err(as_word(section, entries.first().map(|entry| entry.key.as_str())).into());
         }
-        Some(Written::Scalar(_) | Written::Array(_)) | None => section.required("do")?,
+        Some(Written::Scalar(_) | Written::Array(_)) => section.required("do")?,
+        None => {
+            let misspelt = section.keys().find_map(|key| nearest(key, ["do"]));
+            return Err(ScenarioError { suggestion: misspelt, ..missing_verb(section) }.into());
+        }
     };
     let place = section.place_of("do");
     let Some(entry) = registry.entry(&word) else {

@@ -153,6 +153,7 @@ mod tests {
                 tasks,
                 pending,
                 unfired: Vec::new(),
+                unreached: Vec::new(),
             });
             journal.take().1
         };

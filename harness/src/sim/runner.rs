@@ -270,7 +270,8 @@ impl Runner {
         let network = engine.network.borrow();
         let unfired = network.fabric.plane.reasons().into_iter().map(|(fault, why)| Unfired { fault, why }).collect();
         let (sockets, pending) = (network.sockets(at), network.waiting());
-        FinalState { at, ended, sockets, tasks: Vec::new(), pending, unfired }
+        let unreached = network.fabric.unreached();
+        FinalState { at, ended, sockets, tasks: Vec::new(), pending, unfired, unreached }
     }
 }
 

@@ -335,6 +335,7 @@ impl Loss {
             tasks: Vec::new(),
             pending: Vec::new(),
             unfired: Vec::new(),
+            unreached: Vec::new(),
         };
         let records = vec![record];
         let actors = plan.scenario.actors();

@@ -22,6 +22,26 @@ pub struct FinalState {
     pub pending: Vec<Pending>,
     /// The planned faults that had not fired.
     pub unfired: Vec<Unfired>,
+    /// The ports that hosts tried and that no process listened on in the whole run.
+    #[serde(default)]
+    pub unreached: Vec<Unreached>,
+}
+
+/// A port that a host tried, and on which no process listened where that host could reach it, at any time of the run.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Unreached {
+    /// The host that tried.
+    pub host: HostName,
+    /// The host whose port it is.
+    pub server: HostName,
+    /// The port.
+    pub port: u16,
+    /// How often it was tried.
+    pub times: u32,
+    /// The ports of the server on which a process listened for other hosts, in order.
+    pub listens: Vec<u16>,
+    /// Whether a process listened on this port for the server's own loopback address only.
+    pub is_loopback: bool,
 }
 
 /// A fault that has not fired.

@@ -15,7 +15,7 @@ mod record;
 
 pub use clock::Seconds;
 pub(crate) use clock::told_apart;
-pub use end::{FinalState, Pending, RunEnd, SocketRow, Unfired};
+pub use end::{FinalState, Pending, RunEnd, SocketRow, Unfired, Unreached};
 pub use hash::TraceHash;
 pub(crate) use hash::words_of;
 pub use lines::TraceError;

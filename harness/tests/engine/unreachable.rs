@@ -72,6 +72,42 @@ fn what_strikes_beside_another_says_what_it_changed() {
     insta::assert_snapshot!([effects(&overlap.run()), effects(&same.run())].join("\n"));
 }
 
+#[test]
+fn a_port_on_which_no_process_listens_is_told_where_the_run_fails() {
+    let listen = |address: &'static str| {
+        move |cx: HostContext| async move {
+            let _listener = TcpListener::bind(address).await?;
+            cx.stopped().await;
+            Ok(())
+        }
+    };
+    let stage = Stage::new("unreached")
+        .host("open", listen("0.0.0.0:80"))
+        .host("shut", listen("127.0.0.1:80"))
+        .host("late", async |cx: HostContext| {
+            sleep(s(5)).await;
+            let _listener = TcpListener::bind("0.0.0.0:80").await?;
+            cx.stopped().await;
+            Ok(())
+        })
+        .actor("alice", async |_| {
+            for address in ["open:81", "open:81", "shut:80", "late:80", "alice:9"] {
+                assert!(TcpStream::connect(address).await.is_err(), "{address}");
+            }
+            TcpStream::connect("open:80").await?;
+            sleep(s(10)).await;
+            Err("it has seen enough".into())
+        });
+    let report = stage.run().failure_report("replay");
+    let section = report.split("never reached\n").nth(1).and_then(|rest| rest.split("plan\n").next());
+    insta::assert_snapshot!(section.unwrap_or(&report), @"
+      alice tried open:81 2 times: open listens on 80 only
+      alice tried shut:80 once: shut listens there on its loopback address only: let it listen on
+        0.0.0.0:80
+      alice tried alice:9 once: alice listened on no port in this run
+    ");
+}
+
 #[track_caller]
 fn never<V: Verb>(name: &str, on: impl Into<<V::Place as Place<V>>::On>, trigger: Trigger, verb: V) -> String {
     sentence(&session(name).fault(trigger, on, verb).run())

@@ -5,6 +5,7 @@ mod clashes;
 mod contents;
 mod convicts;
 mod folders;
+mod misspelt;
 mod mistakes;
 mod names;
 mod opposites;

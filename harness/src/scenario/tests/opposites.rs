@@ -43,9 +43,14 @@ fn an_empty_list_of_faults_takes_them_away_and_a_link_replaces_that_of_the_same_
 }
 
 #[test]
-fn an_opposite_that_the_scenario_does_not_convict_is_checked_and_not_played() {
-    assert_eq!(read(&with("[opposite.late]\nsettle = \"5min\"")).expect("no mistake").opposites, []);
-    let error = read(&with("[opposite.late]\nsetle = \"5min\"")).expect_err("a mistake").to_string();
+fn an_opposite_that_the_scenario_describes_and_does_not_convict_is_a_mistake() {
+    let error = read(&with("[opposite.late]\nsettle = \"5min\"")).expect_err("a mistake").to_string();
+    assert!(
+        error.contains("no run plays the opposite `late`: say under `[convicts]` which law convicts it"),
+        "{error}"
+    );
+    let misspelt = "[opposite.late]\nsetle = \"5min\"\n[convicts]\nlate = \"delivery\"";
+    let error = read(&with(misspelt)).expect_err("a mistake").to_string();
     assert!(error.contains("an opposite has no key `setle`; did you mean `settle`?"), "{error}");
 }
 

@@ -5,6 +5,7 @@
 //! - `key`: the life of one key, from its offer to its outcome.
 //! - `moments`: the records around the proofs and the firing of faults.
 //! - `lines`: records as lines of one width.
+//! - `unreached`: ports that hosts tried and on which no process ever listened.
 //! - `rest`: who was still waiting, and which sockets say something.
 //!
 //! Nothing here shows the number of a record: a log line more changes only what it stands in.
@@ -14,6 +15,7 @@ mod lines;
 mod moments;
 mod plan;
 mod rest;
+mod unreached;
 
 use std::time::Duration;
 
@@ -57,6 +59,7 @@ pub(crate) fn report(asked: Asked<'_>, evidence: &Evidence, verdicts: &[Verdict]
     let lines = Lines::of(evidence);
     let mut text = headline(asked, evidence, &broken);
     text.push_str(&laws(evidence, &broken, &mut aliases));
+    text.push_str(&unreached::told(evidence));
     text.push_str(&plan::told(evidence));
     let key = match asked.key {
         Some(asked) => key::named(asked, evidence, &mut aliases),
