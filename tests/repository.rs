@@ -227,7 +227,7 @@ fn every_lock_file_outside_of_the_workspace_knows_what_halfopen_depends_on() {
     let names: Vec<_> = names.filter(|name| *name != "libtest-mimic").collect();
     assert!(names.contains(&"tokio"), "is this test looking in the right place? {names:?}");
     let museum = ["examples/museum", "examples/museum/pool_retry/at-0_1_8", "examples/museum/pool_retry/at-0_1_21"];
-    for folder in ["examples/adopter"].into_iter().chain(museum) {
+    for folder in ["examples/adopter", "examples/libraries"].into_iter().chain(museum) {
         let lock = read(&format!("{folder}/Cargo.lock"));
         let (_, package) = lock.split_once("name = \"halfopen\"\n").expect("it depends on halfopen");
         let package = package.split("[[package]]").next().unwrap_or_default();

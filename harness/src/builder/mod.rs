@@ -33,6 +33,7 @@ pub use self::words::{
 pub use crate::actors::{Actor, http_client, sse_reader, ws_client};
 use crate::catalogue::{BoxError, Catalogue, HostContext, test_line};
 use crate::check::{DeliveryLaw, Expectations};
+use crate::fact::FactKind;
 use crate::fault::Target;
 use crate::name::{HostName, Link};
 pub use crate::one_of;
@@ -139,6 +140,27 @@ impl Test {
     {
         self.catalogue = self.catalogue.actor(name, move |cx| ends(body(cx)));
         self.scenario = self.scenario.with_host(HostSpec::actor(name, name));
+        self
+    }
+
+    /// Says which facts a script or a service tells itself, so that laws read them: `delivery` is judged where some host tells what
+    /// is offered and another what is received. Who tells none of such a kind in a run is convicted.
+    ///
+    /// ```
+    /// use halfopen::FactKind;
+    ///
+    /// let test = halfopen::test("shop")
+    ///     .host_without_shutdown("shop", async |cx| -> std::io::Result<()> { Ok(cx.received("order-1")) })
+    ///     .script("customer", async |cx| -> std::io::Result<()> { Ok(cx.offered("order-1")) })
+    ///     .tells("shop", &[FactKind::Received])
+    ///     .tells("customer", &[FactKind::Offered]);
+    /// assert!(test.scenario().unwrap().checks.delivery.is_some());
+    /// ```
+    pub fn tells(mut self, host: &str, kinds: &[FactKind]) -> Self {
+        match self.scenario.hosts.iter_mut().find(|spec| spec.name.as_str() == host) {
+            Some(spec) => spec.tells.extend(kinds),
+            None => self.mistakes.push(format!("no host is called `{host}`: say what it tells after it is added")),
+        }
         self
     }
 

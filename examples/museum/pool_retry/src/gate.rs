@@ -2,8 +2,8 @@
 //! nowhere it resets.
 
 use halfopen::{BoxError, HostContext};
-use halfopen_net::{TcpListener, TcpStream};
 use tokio::io::{AsyncWriteExt, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::tunnel::read_head;
 

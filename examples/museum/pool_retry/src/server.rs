@@ -3,13 +3,13 @@
 use std::convert::Infallible;
 
 use halfopen::{BoxError, HostContext};
-use halfopen_net::TcpListener;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use tokio::net::TcpListener;
 
 /// Serves until it is told to stop.
 pub(super) async fn run(cx: HostContext) -> Result<(), BoxError> {

@@ -1,30 +1,28 @@
 //! A connector that says when it dials.
 
-use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use halfopen_net::TcpStream;
-use halfopen_net::hyper014::Connector;
 use hyper014::Uri;
+use hyper014::client::HttpConnector;
 use tower_service::Service;
 use tracing::info;
 
-/// `halfopen_net`'s connector; each attempt is an event in the log.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Dialler(Connector);
+/// The connector of hyper 0.14, which the library would take by itself; each attempt is an event in the log.
+#[derive(Clone, Debug)]
+pub(super) struct Dialler(HttpConnector);
 
 impl Dialler {
     pub(super) fn new() -> Self {
-        Self(Connector::new())
+        Self(HttpConnector::new())
     }
 }
 
 impl Service<Uri> for Dialler {
-    type Response = TcpStream;
-    type Error = std::io::Error;
-    type Future = Pin<Box<dyn Future<Output = std::io::Result<TcpStream>> + Send>>;
+    type Response = <HttpConnector as Service<Uri>>::Response;
+    type Error = <HttpConnector as Service<Uri>>::Error;
+    type Future = <HttpConnector as Service<Uri>>::Future;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.0.poll_ready(cx)
     }
 

@@ -4,17 +4,15 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use halfopen::{BoxError, HostContext};
-use halfopen_net::hyper014::Incoming;
-use halfopen_net::{TcpListener, TcpStream};
+use hyper014::server::conn::AddrStream;
 use hyper014::service::{make_service_fn, service_fn};
 use hyper014::{Body, Request, Response, Server};
 use tokio::time::interval;
 
 /// Serves until it is told to stop.
 pub(super) async fn run(cx: HostContext) -> Result<(), BoxError> {
-    let listener = TcpListener::bind("0.0.0.0:8000").await?;
-    let service = make_service_fn(|_: &TcpStream| async { Ok::<_, Infallible>(service_fn(stream)) });
-    let server = Server::builder(Incoming::new(listener)).serve(service);
+    let service = make_service_fn(|_: &AddrStream| async { Ok::<_, Infallible>(service_fn(stream)) });
+    let server = Server::try_bind(&([0, 0, 0, 0], 8000).into())?.serve(service);
     tokio::select! {
         ended = server => Ok(ended?),
         () = cx.stopped() => Ok(()),

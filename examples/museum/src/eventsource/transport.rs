@@ -2,17 +2,17 @@
 
 use bytes::Bytes;
 use futures_util::stream::poll_fn;
-use halfopen_net::TcpStream;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::header::{HOST, HeaderValue};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use launchdarkly_sdk_transport::{ByteStream, HttpTransport, ResponseFuture, TransportError};
+use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tracing::info;
 
-/// hyper over `halfopen_net`. Its own futures are not `Sync`, which is wanted here: a task makes the exchange and passes on
+/// hyper, with a line in the log for each attempt. Its own futures are not `Sync`, which is wanted here: a task makes the exchange and passes on
 /// what comes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Transport;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use halfopen::{BoxError, HostContext};
-use halfopen_net::TcpStream;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufStream};
+use tokio::net::TcpStream;
 use tokio::time::sleep;
 
 const ORDERS: u32 = 5;

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use fastwebsockets_0_8_0::{FragmentCollector, Frame, OpCode, WebSocket, handshake};
 use halfopen::{BoxError, HostContext};
-use halfopen_net::TcpStream;
 use http_body_util::Empty;
 use hyper::Request;
 use hyper::body::Bytes;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::TcpStream;
 use tokio::time::interval;
 use tracing::info;
 

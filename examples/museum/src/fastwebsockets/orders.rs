@@ -2,7 +2,7 @@
 
 use futures_util::StreamExt;
 use halfopen::{BoxError, HostContext};
-use halfopen_net::TcpListener;
+use tokio::net::TcpListener;
 use tokio_tungstenite::tungstenite::Message;
 
 pub(super) async fn run(cx: HostContext) -> Result<(), BoxError> {

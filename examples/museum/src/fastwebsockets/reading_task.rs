@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use fastwebsockets_0_10_0::{FragmentCollectorRead, Frame, OpCode, WebSocketError, handshake};
 use halfopen::{BoxError, HostContext};
-use halfopen_net::TcpStream;
 use hyper_util::rt::TokioExecutor;
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::interval;
 

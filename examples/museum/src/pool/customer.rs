@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use halfopen::{BoxError, HostContext, FactKind};
-use halfopen_net::hyper::Connector;
+use halfopen::{BoxError, FactKind, HostContext};
 use http_body_util::Full;
 use hyper::Request;
 use hyper::body::Bytes;
@@ -33,7 +32,7 @@ pub(super) async fn with_a_short_idle_time(cx: HostContext) -> Result<(), BoxErr
 /// An order that fails is told, and not sent again: the customer cannot know whether it arrived.
 async fn order(cx: HostContext, builder: &Builder) -> Result<(), BoxError> {
     let script: Script = cx.config()?;
-    let client: Client<_, Full<Bytes>> = builder.build(Connector::new());
+    let client: Client<_, Full<Bytes>> = builder.build_http();
     for (n, pause) in (1..).zip(script.pauses) {
         let order = format!("order-{n}");
         cx.offered(&order);

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use halfopen::{BoxError, HostContext};
-use halfopen_net::{TcpListener, TcpStream};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::TaskTracker;
 
 /// hyper has one bound for how long a request's head may take, and it counts from the answer before.

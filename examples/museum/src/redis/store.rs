@@ -1,8 +1,8 @@
 //! A server that says OK to every command, as Redis does to those that are sent here.
 
 use halfopen::{BoxError, HostContext};
-use halfopen_net::{TcpListener, TcpStream};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufStream};
+use tokio::net::{TcpListener, TcpStream};
 
 pub(super) async fn run(cx: HostContext) -> Result<(), BoxError> {
     let listener = TcpListener::bind("0.0.0.0:6379").await?;

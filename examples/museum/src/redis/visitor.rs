@@ -3,10 +3,9 @@
 
 use std::time::Duration;
 
-use halfopen::{BoxError, HostContext, FactKind};
-use halfopen_net::TcpStream;
+use halfopen::{BoxError, FactKind, HostContext};
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, RedisConnectionInfo, RedisResult};
+use redis::{Client, RedisResult};
 use tokio::time::sleep;
 
 const VISITS: u32 = 20;
@@ -37,11 +36,7 @@ pub(super) async fn visit(cx: HostContext) -> Result<(), BoxError> {
 }
 
 async fn connect(cx: &HostContext) -> Result<MultiplexedConnection, BoxError> {
-    let stream = TcpStream::connect("store:6379").await?;
-    stream.set_nodelay(true)?;
-    let (info, config) = (RedisConnectionInfo::default(), AsyncConnectionConfig::default());
-    let (connection, driver) = MultiplexedConnection::new_with_config(&info, stream, config).await?;
-    tokio::spawn(driver);
+    let connection = Client::open("redis://store:6379/")?.get_multiplexed_async_connection().await?;
     cx.fact(FactKind::Recovered, "store", "");
     Ok(connection)
 }

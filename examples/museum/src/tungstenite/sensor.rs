@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use halfopen::{BoxError, HostContext, FactKind};
-use halfopen_net::TcpStream;
+use halfopen::{BoxError, FactKind, HostContext};
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::Message;
 use tracing::info;
@@ -15,9 +14,7 @@ const BETWEEN_SAMPLES: Duration = Duration::from_millis(20);
 const SAMPLE_BYTES: usize = 4096;
 
 pub(super) async fn measure(cx: HostContext) -> Result<(), BoxError> {
-    let stream = TcpStream::connect("control:9000").await?;
-    stream.set_nodelay(true)?;
-    let (mut socket, _) = tokio_tungstenite::client_async("ws://control:9000/", stream).await?;
+    let (mut socket, _) = tokio_tungstenite::connect_async_with_config("ws://control:9000/", None, true).await?;
     while let Ok(sent) = timeout(PATIENCE, socket.send(Message::Binary(vec![0; SAMPLE_BYTES]))).await {
         sent?;
         sleep(BETWEEN_SAMPLES).await;
