@@ -114,7 +114,7 @@ impl Runner {
             ended = self.play(limit + self.settle).await;
             self.run_until(Instant::now() + self.settle, |_| false).await;
         }
-        if ended == RunEnd::TimeLimit {
+        if self.engine.ended.get().is_none() {
             self.ask_who_waits().await;
         }
         let mut last = Self::sample(&self.engine, self.engine.ended.get().unwrap_or(ended));
