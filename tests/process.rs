@@ -10,6 +10,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+
 /// Nothing here takes longer on a machine that works at all; who waits so long says for what.
 const PATIENCE: Duration = Duration::from_secs(60);
 const BINARIES: [&str; 4] = ["halfopen-client", "scheduler", "node", "gateway"];
@@ -65,10 +67,118 @@ fn a_sentence_is_translated_and_the_next_one_too_after_the_scheduler_was_killed(
     drop(scheduler);
 }
 
+/// A client and a node that were written from docs/protocol.md alone.
+#[test]
+fn a_client_and_a_node_in_python_are_served_and_outlive_the_scheduler() {
+    let probed = Command::new("python3").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    if !probed.is_ok_and(|status| status.success()) {
+        // Not `eprintln`: the test harness would swallow the line of a test that passes.
+        let _ = writeln!(std::io::stderr(), "SKIPPED: there is no `python3` on this machine");
+        return;
+    }
+    let address = free_address();
+    let python = |file: &str| {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/python").join(file);
+        let mut command = Command::new("python3");
+        command.arg("-B").arg(path).arg(address.to_string());
+        command
+    };
+    let mut scheduler = Process::scheduler(address);
+    let _node = Process::spawn("node.py", &mut python("node.py"));
+    let (client, mut sentences, translations) = client_of(&mut python("client.py"));
+    say(&mut sentences, "good morning");
+    assert_eq!(heard(&translations), "1\tGOOD MORNING");
+    scheduler.kill();
+    say(&mut sentences, "is anybody there");
+    scheduler = Process::scheduler(address);
+    assert_eq!(heard(&translations), "2\tIS ANYBODY THERE");
+    say(&mut sentences, &"x".repeat(70_000));
+    assert_eq!(heard(&translations), format!("3\t{}", "X".repeat(70_000)));
+    drop(sentences);
+    let status = client.finish();
+    assert!(status.success(), "the client ended with {status}");
+    assert!(translations.recv().is_err(), "an answer came twice");
+    drop(scheduler);
+}
+
+/// Every leg is encrypted, and the gateway asks for a key that is taken back and given again while it runs.
+#[test]
+fn sentences_are_translated_over_tls_and_keys_are_read_again_at_a_sighup() {
+    let folder = certificates();
+    let path = |name: &str| folder.join(name).display().to_string();
+    let tls = format!("[tls]\ncertificate = {:?}\nkey = {:?}\n", path("server.pem"), path("server.key"));
+    let (at_scheduler, at_gateway) = (free_address(), free_address());
+    let keys = folder.join("gateway.keys");
+    let with_keys = |text: &str| fs::write(&keys, text).expect("the scratch folder can be written");
+    with_keys("the-key-of-the-node\n");
+    let config = |name: &str, text: String| {
+        let file = folder.join(format!("{name}.toml"));
+        fs::write(&file, text).expect("the scratch folder can be written");
+        file
+    };
+
+    let of_gateway =
+        format!("listen = \"{at_gateway}\"\n{tls}[access.client_keys]\nfile = {:?}\n", path("gateway.keys"));
+    let mut gateway = Command::new(binary("gateway"));
+    gateway.arg("--config").arg(config("gateway", of_gateway)).stderr(Stdio::piped());
+    let mut gateway = Process::spawn("gateway", gateway.env("RUST_LOG", "info"));
+    let mut said = BufReader::new(gateway.child.stderr.take().expect("it is a pipe")).lines().map_while(Result::ok);
+    let mut wait_for = |words: &str| assert!(said.any(|line| line.contains(words)), "the gateway never said {words:?}");
+    wait_for("listening on https://");
+
+    let file = config("scheduler", format!("listen = \"{at_scheduler}\"\n{tls}"));
+    let _scheduler =
+        Process::listening_scheduler(at_scheduler, Command::new(binary("scheduler")).arg("--config").arg(file));
+    let (port, ca) = (at_scheduler.port(), path("ca.pem"));
+    let of_node = format!(
+        "scheduler = \"wss://localhost:{port}\"\nca_file = {ca:?}\nretry_interval = \"200ms\"\n[worker]\nkind = \"gateway\"\n\
+         base_url = \"https://localhost:{}\"\napi_key_env = \"HALFOPEN_TEST_NODE_KEY\"\n",
+        at_gateway.port()
+    );
+    let mut node = Command::new(binary("node"));
+    node.arg("--config").arg(config("node", of_node)).env("HALFOPEN_TEST_NODE_KEY", "the-key-of-the-node");
+    let _node = Process::spawn("node", &mut node);
+
+    let file = config("client", format!("url = \"wss://localhost:{port}/ws/session\"\nca_file = {ca:?}\n"));
+    let (client, mut sentences, translations) =
+        client_of(Command::new(binary("halfopen-client")).arg("--config").arg(file));
+    say(&mut sentences, "good morning");
+    assert_eq!(heard(&translations), "1\tgood morning");
+    for (text, answer) in [("the-key-of-another-node\n", "2\t!"), ("the-key-of-the-node\n", "3\tis anybody there")] {
+        with_keys(text);
+        gateway.signal("-HUP");
+        wait_for("certificates and keys were read again");
+        say(&mut sentences, "is anybody there");
+        let heard = heard(&translations);
+        assert!(heard.starts_with(answer), "{heard}");
+    }
+    drop(sentences);
+    client.finish();
+}
+
+/// A folder with an authority, `ca.pem`, and a server's certificate and key from it, for `localhost`.
+fn certificates() -> PathBuf {
+    let folder = scratch("tls");
+    fs::create_dir_all(&folder).expect("the scratch folder can be written");
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("an authority");
+    let key = KeyPair::generate().expect("a key");
+    let params = CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
+    let server = params.signed_by(&key, &authority).expect("a certificate");
+    for (name, text) in [("ca.pem", authority.pem()), ("server.pem", server.pem()), ("server.key", key.serialize_pem())]
+    {
+        fs::write(folder.join(name), text).expect("the scratch folder can be written");
+    }
+    folder
+}
+
 /// The client with what it is told and what it answers, line by line.
 fn client(scheduler: SocketAddr) -> (Process, ChildStdin, Receiver<String>) {
-    let mut command = Command::new(binary("halfopen-client"));
-    command.arg("--url").arg(format!("ws://{scheduler}/ws/session"));
+    client_of(Command::new(binary("halfopen-client")).arg("--url").arg(format!("ws://{scheduler}/ws/session")))
+}
+
+fn client_of(command: &mut Command) -> (Process, ChildStdin, Receiver<String>) {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the client starts");
     let sentences = child.stdin.take().expect("its input is a pipe");
     let answers = BufReader::new(child.stdout.take().expect("its output is a pipe"));
@@ -94,9 +204,11 @@ struct Process {
 impl Process {
     /// A scheduler that listens.
     fn scheduler(address: SocketAddr) -> Self {
-        let mut command = Command::new(binary("scheduler"));
-        command.arg("--listen").arg(address.to_string());
-        let mut process = Self::spawn("scheduler", &mut command);
+        Self::listening_scheduler(address, Command::new(binary("scheduler")).arg("--listen").arg(address.to_string()))
+    }
+
+    fn listening_scheduler(address: SocketAddr, command: &mut Command) -> Self {
+        let mut process = Self::spawn("scheduler", command);
         let started = Instant::now();
         while TcpStream::connect(address).is_err() {
             assert_eq!(process.child.try_wait().expect("its own child"), None, "the scheduler has ended");
@@ -115,8 +227,16 @@ impl Process {
     }
 
     fn spawn(name: &'static str, command: &mut Command) -> Self {
-        let child = command.env("RUST_LOG", "warn").stdin(Stdio::null()).stdout(Stdio::null()).spawn();
+        if !command.get_envs().any(|(name, _)| name == "RUST_LOG") {
+            command.env("RUST_LOG", "warn");
+        }
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn();
         Self { name, child: child.unwrap_or_else(|error| panic!("{name} does not start: {error}")) }
+    }
+
+    fn signal(&self, signal: &str) {
+        let status = Command::new("kill").args([signal, &self.child.id().to_string()]).status().expect("kill");
+        assert!(status.success());
     }
 
     /// SIGKILL, and nothing of it is left.

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use halfopen_client::config::Order;
+use halfopen_client::connector::ByScheme;
 use halfopen_client::run::{RunError, run_lines};
 use halfopen_client::{Config, run};
 use halfopen_process::{About, BAD_INPUT, FAILED, Failure, Kind, Process, Refusal, Service, chain};
@@ -53,6 +54,7 @@ within 20 s).";
 const GAVE_UP: u8 = 3;
 const REPLACED: u8 = 4;
 const UNANSWERED: u8 = 5;
+const REFUSED: u8 = 6;
 
 fn main() -> ExitCode {
     halfopen_process::main::<Arguments>()
@@ -86,6 +88,7 @@ begin with \"--\". Connections that are lost are made again, and no sentence is 
             (GAVE_UP, "gave up: the scheduler could not be reached any more"),
             (REPLACED, "another connection has taken the session over (close code 4001)"),
             (UNANSWERED, "the input has ended, and at least one sentence could not be translated"),
+            (REFUSED, "the scheduler refuses this client: a wrong key (401) or a wrong path (404)"),
         ],
     };
 
@@ -107,7 +110,9 @@ begin with \"--\". Connections that are lost are made again, and no sentence is 
     }
 
     fn check(config: &Config) -> Result<(), Refusal> {
-        config.validate().map_err(|error| Refusal::new(failed_to(&error), error.settings()))
+        // The files of TLS are read as well.
+        let checked = config.validate().and_then(|()| ByScheme::new(config).map(drop));
+        checked.map_err(|error| Refusal::new(failed_to(&error), error.settings()))
     }
 
     async fn run(self, config: Config, process: Process) -> Result<Option<String>, Failure> {
@@ -135,6 +140,7 @@ fn exit_code(error: &RunError) -> u8 {
         RunError::Config(_) => BAD_INPUT,
         RunError::Read(_) | RunError::Write(_) => FAILED,
         RunError::GaveUp => GAVE_UP,
+        RunError::Refused(_) => REFUSED,
         RunError::Replaced => REPLACED,
         RunError::Unanswered(_) => UNANSWERED,
     }

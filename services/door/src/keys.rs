@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use serde::{Deserialize, Serialize};
 use subtle::{Choice, ConstantTimeEq};
@@ -124,6 +125,40 @@ impl Keys {
     }
 }
 
+/// The keys of a source, as they were read last. Clones share them.
+#[derive(Clone, Debug)]
+pub struct KeyRing {
+    source: KeySource,
+    keys: Arc<RwLock<Option<Keys>>>,
+}
+
+impl KeyRing {
+    /// Reads a source for the first time.
+    ///
+    /// # Errors
+    /// As [`KeySource::read`].
+    pub fn new(source: &KeySource) -> Result<Self, KeyError> {
+        Ok(Self { source: source.clone(), keys: Arc::new(RwLock::new(source.read()?)) })
+    }
+
+    /// Reads the source again: keys that have been added open from now on, those that have been taken out do not.
+    ///
+    /// # Errors
+    /// As [`KeySource::read`]; the keys stay as they were.
+    pub fn reload(&self) -> Result<(), KeyError> {
+        let keys = self.source.read()?;
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+        Ok(())
+    }
+
+    /// Whether an `Authorization` header carries one of the keys; true where none are asked for.
+    #[must_use]
+    pub fn open_for(&self, authorization: Option<&str>) -> bool {
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        keys.as_ref().is_none_or(|keys| keys.open_for(authorization))
+    }
+}
+
 /// Without the keys: what derives its Debug from this may stand in a log.
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -187,5 +222,22 @@ mod tests {
         let source = KeySource { file: None, env: Some("HALFOPEN_NO_SUCH_KEYS".to_owned()) };
         assert!(matches!(source.read(), Err(KeyError::Variable(_))));
         assert_eq!(KeySource::default().read().expect("nothing is asked for"), None);
+    }
+
+    #[test]
+    fn a_ring_is_read_again_and_a_source_that_cannot_be_read_leaves_it_as_it_was() {
+        let path = std::env::temp_dir().join(format!("halfopen-ring-{}", std::process::id()));
+        std::fs::write(&path, OLD).expect("a file");
+        let ring = KeyRing::new(&KeySource { file: Some(path.clone()), env: None }).expect("a key");
+        let opens = |key| ring.open_for(Some(&format!("Bearer {key}")));
+        assert!(opens(OLD) && !opens(NEW));
+        std::fs::write(&path, NEW).expect("a file");
+        assert!(opens(OLD), "nothing was read yet");
+        ring.reload().expect("a key");
+        assert!(opens(NEW) && !opens(OLD));
+        std::fs::remove_file(&path).expect("it is there");
+        assert!(ring.reload().is_err() && opens(NEW));
+        let open = KeyRing::new(&KeySource::default()).expect("none is asked for");
+        assert!(open.open_for(None));
     }
 }

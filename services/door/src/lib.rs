@@ -15,5 +15,5 @@ pub mod keys;
 pub mod site;
 
 pub use admission::{Bounds, Door, Entry, Guest};
-pub use keys::{KeyError, KeySource, Keys};
+pub use keys::{KeyError, KeyRing, KeySource, Keys};
 pub use site::Site;

@@ -40,4 +40,6 @@ mod shell;
 pub use self::core::api_error::{self, ApiError};
 pub use self::core::{chat, confidential, fault, relay, request_end, said, sanitise, sse};
 #[cfg(feature = "shell")]
-pub use self::shell::{Backend, Config, ConfigError, Exit, Gateway, Registry, RunError, backend, config, run};
+pub use self::shell::{
+    Backend, Config, ConfigError, Exit, Gateway, Registry, ReloadError, Reloadable, RunError, backend, config, run,
+};

@@ -84,7 +84,9 @@ time limits and size limits are the configuration file's.",
         config
             .validate()
             .and_then(|()| config.guarded())
-            .map_err(|error| Refusal::new(failed_to(&error), error.settings(config)))
+            .map_err(|error| Refusal::new(failed_to(&error), error.settings(config)))?;
+        let keys = config.access.client_keys.read().map_err(RunError::Keys);
+        keys.map(drop).map_err(|error| Refusal::new(failed_to(&error), ["access.client_keys"]))
     }
 
     async fn run(self, config: Config, process: Process) -> Result<Option<String>, Failure> {
@@ -97,15 +99,24 @@ time limits and size limits are the configuration file's.",
 }
 
 /// As [`halfopen_gateway::run`], and prints the models and the address.
-async fn serve(mut config: Config, Process { shutdown, voice, descriptors }: Process) -> Result<Exit, RunError> {
+async fn serve(
+    mut config: Config,
+    Process { shutdown, hangups, voice, descriptors }: Process,
+) -> Result<Exit, RunError> {
     config.limits = descriptors.map_or(config.limits.clone(), |descriptors| config.limits.within(descriptors));
     let registry = Registry::from_config(&config)?;
     let models: Vec<&str> = config.backends.iter().flat_map(|backend| backend.models()).map(String::as_str).collect();
     let models = models.join(", ");
+    let is_tls = config.tls.is_some();
     let gateway = Gateway::bind(config, registry).await?;
     voice.say(&format!("serving the models {models}"));
-    voice.say(&format!("listening on http://{}", gateway.local_addr()));
-    Ok(gateway.serve(shutdown).await)
+    let scheme = if is_tls { "https" } else { "http" };
+    voice.say(&format!("listening on {scheme}://{}", gateway.local_addr()));
+    let reloadable = gateway.reloadable();
+    tokio::select! {
+        exit = gateway.serve(shutdown) => Ok(exit),
+        never = hangups.at_each(|| reloadable.reload()) => match never {},
+    }
 }
 
 /// Errors of this crate complete "failed to".

@@ -185,9 +185,12 @@ fn a_mistake_is_told_with_its_file_and_line() {
         (format!("{echo}models = []\n"), 3),
         (format!("{echo}{echo}"), 3),
         (format!("{echo}{echo}name = \"b\"\n"), 3),
-        (format!("{echo}{http}base_url = \"https://x\"\n"), 7),
+        (format!("{echo}{http}base_url = \"ftp://x\"\n"), 7),
         (format!("{echo}{http}base_url = \"http://x\"\nhealth_url = \"/health\"\n"), 8),
         (format!("{echo}{http}base_url = \"http://x\"\napi_key_env = \"HALFOPEN_NO_SUCH_KEY\"\n"), 8),
+        ("\n[tls]\nkey = \"/no/key.pem\"\ncertificate = \"/no/cert.pem\"\n".to_owned(), 4),
+        (format!("{echo}{http}base_url = \"https://x\"\nca_file = \"/no/ca.pem\"\n"), 8),
+        ("[access]\n[access.client_keys]\nfile = \"/no/keys\"\n".to_owned(), 2),
     ];
     for (index, (text, line)) in cases.iter().enumerate() {
         let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("line-{index}.toml"));

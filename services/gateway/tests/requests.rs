@@ -175,7 +175,7 @@ fn a_bad_configuration_is_told_in_a_sentence() {
             "[[backends]]\nkind = \"echo\"\n[[backends]]\nkind = \"echo\"\nname = \"b\"",
             "served by both \"echo\" and \"b\"",
         ),
-        ("[[backends]]\nkind = \"http\"\nname = \"h\"\nmodels = [\"m\"]\nbase_url = \"https://x\"", "must be http://"),
+        ("[[backends]]\nkind = \"http\"\nname = \"h\"\nmodels = [\"m\"]\nbase_url = \"ftp://x\"", "must be http://"),
         (
             "[[backends]]\nkind = \"http\"\nname = \"h\"\nmodels = [\"m\"]\nbase_url = \"http://x\"\napi_key_env = \"HALFOPEN_NO_SUCH_KEY\"",
             "HALFOPEN_NO_SUCH_KEY, which is not set",

@@ -44,6 +44,7 @@ use tokio_util::sync::CancellationToken;
 pub use about::{About, Kind};
 pub use configuration::Refusal;
 pub use log::Voice;
+pub use signals::Hangups;
 
 use flags::Common;
 use log::Log;
@@ -86,6 +87,8 @@ pub trait Service: Args {
 pub struct Process {
     /// Cancelled by the first signal.
     pub shutdown: CancellationToken,
+    /// Asked to read its files again.
+    pub hangups: Hangups,
     /// For what the process says of itself.
     pub voice: Voice,
     /// How many descriptors it may have open at a time, where the system says so.
@@ -174,7 +177,8 @@ fn supervised<S: Service>(service: S, config: S::Config, voice: &Voice) -> u8 {
         Err(error) => return voice.complain(&format!("failed to start a runtime: {error}"), FAILED),
     };
     // Before the service binds: a supervisor that sees the port open may already send a signal.
-    let mut signals = match Signals::watch(FAILED, S::ABOUT.kind) {
+    let hangups = Hangups::default();
+    let mut signals = match Signals::watch(FAILED, S::ABOUT.kind, hangups.clone()) {
         Ok(signals) => signals,
         Err(error) => return voice.complain(&format!("failed to watch for signals: {error}"), FAILED),
     };
@@ -182,7 +186,8 @@ fn supervised<S: Service>(service: S, config: S::Config, voice: &Voice) -> u8 {
     let descriptors = rlimit::increase_nofile_limit(u64::MAX).ok().and_then(|most| usize::try_from(most).ok());
     let ended = runtime.block_on(async {
         let shutdown = CancellationToken::new();
-        let running = service.run(config, Process { shutdown: shutdown.clone(), voice: voice.clone(), descriptors });
+        let process = Process { shutdown: shutdown.clone(), hangups, voice: voice.clone(), descriptors };
+        let running = service.run(config, process);
         let next = async || signals.next().await;
         signals::supervise(running, shutdown, next, |signal| voice.stopping(signal)).await
     });

@@ -1,5 +1,6 @@
 //! The first signal asks the service to stop; the second one does not wait for it.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::panic::AssertUnwindSafe;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use tokio::runtime::Builder;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{Failure, Kind};
@@ -75,7 +77,7 @@ pub(crate) struct Signals {
 impl Signals {
     /// Watches from now on. The process ends with `exit_code` soon after the second signal. The end of the terminal ends a tool; a
     /// server goes on without one.
-    pub(crate) fn watch(exit_code: u8, kind: Kind) -> io::Result<Self> {
+    pub(crate) fn watch(exit_code: u8, kind: Kind, hangups: Hangups) -> io::Result<Self> {
         let (tell, heard) = unbounded_channel();
         let (ready, watching) = std::sync::mpsc::channel();
         std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
@@ -84,7 +86,7 @@ impl Signals {
                 Err(error) => return drop(ready.send(Err(error))),
             };
             runtime.block_on(async {
-                let mut source = match Source::watch(kind) {
+                let mut source = match Source::watch(kind, hangups) {
                     Ok(source) => source,
                     Err(error) => return drop(ready.send(Err(error))),
                 };
@@ -111,21 +113,52 @@ impl Signals {
     }
 }
 
+/// The hangups of a server: SIGHUP asks it to read again what it has read from files. Clones tell and hear the same.
+#[derive(Clone, Debug, Default)]
+pub struct Hangups(watch::Sender<u32>);
+
+impl Hangups {
+    /// A hangup has come.
+    fn tell(&self) {
+        if self.0.receiver_count() == 0 {
+            tracing::info!(target: "halfopen_process", "SIGHUP: there is nothing to reload, going on");
+        }
+        self.0.send_modify(|heard| *heard = heard.wrapping_add(1));
+    }
+
+    /// Calls `reload` at each hangup from now on, and logs what became of it. Hangups that come while it works are one.
+    pub async fn at_each<E: std::error::Error>(&self, mut reload: impl FnMut() -> Result<(), E>) -> Infallible {
+        let mut heard = self.0.subscribe();
+        loop {
+            // The sender is `self`.
+            let _ = heard.changed().await;
+            match reload() {
+                Ok(()) => tracing::info!(target: "halfopen_process", "SIGHUP: certificates and keys were read again"),
+                Err(error) => {
+                    let why = crate::chain(&error);
+                    tracing::error!(target: "halfopen_process", why, "SIGHUP: failed to read again; what could not be read stays as it was");
+                }
+            }
+        }
+    }
+}
+
 /// Where signals come from.
 #[cfg(unix)]
 struct Source {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
     hangup: tokio::signal::unix::Signal,
+    hangups: Hangups,
     kind: Kind,
 }
 
 #[cfg(unix)]
 impl Source {
-    fn watch(kind: Kind) -> io::Result<Self> {
+    fn watch(kind: Kind, hangups: Hangups) -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         let (interrupt, terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-        Ok(Self { interrupt, terminate, hangup: signal(SignalKind::hangup())?, kind })
+        Ok(Self { interrupt, terminate, hangup: signal(SignalKind::hangup())?, hangups, kind })
     }
 
     async fn next(&mut self) -> &'static str {
@@ -135,7 +168,7 @@ impl Source {
                 _ = self.terminate.recv() => return "SIGTERM",
                 _ = self.hangup.recv() => match self.kind {
                     Kind::Tool => return "SIGHUP",
-                    Kind::Server => tracing::info!(target: "halfopen_process", "SIGHUP: there is nothing to reload, going on"),
+                    Kind::Server => self.hangups.tell(),
                 },
             }
         }
@@ -148,7 +181,7 @@ struct Source;
 
 #[cfg(not(unix))]
 impl Source {
-    fn watch(_kind: Kind) -> io::Result<Self> {
+    fn watch(_kind: Kind, _hangups: Hangups) -> io::Result<Self> {
         Ok(Self)
     }
 
@@ -220,5 +253,30 @@ mod tests {
     #[tokio::test]
     async fn a_panic_is_caught_and_told_apart() {
         assert_eq!(play(&[], async |_| panic!("on purpose")).await, (Ended::Panicked, None));
+    }
+
+    #[tokio::test]
+    async fn each_hangup_is_a_reload_and_one_that_fails_is_not_the_last() {
+        let hangups = Hangups::default();
+        hangups.tell();
+        let (told, mut reloads) = unbounded_channel();
+        let mut results = [Err(io::Error::other("the file is gone")), Ok(())].into_iter();
+        let telling = hangups.clone();
+        let listening = tokio::spawn(async move {
+            telling
+                .at_each(|| {
+                    told.send(()).expect("the test listens");
+                    results.next().expect("two hangups")
+                })
+                .await
+        });
+        while hangups.0.receiver_count() == 0 {
+            tokio::task::yield_now().await;
+        }
+        for _ in 0..2 {
+            hangups.tell();
+            reloads.recv().await.expect("it reloads");
+        }
+        listening.abort();
     }
 }

@@ -29,4 +29,4 @@ pub use self::core::config::{self, Config};
 #[cfg(feature = "shell")]
 pub use self::shell::node;
 #[cfg(feature = "shell")]
-pub use self::shell::server::{Exit, RunError, Server, run};
+pub use self::shell::server::{Exit, Reloadable, RunError, Server, run};

@@ -58,6 +58,14 @@ pub fn close_action(ending: &ConnectionEnd) -> CloseAction {
     }
 }
 
+/// Whether a handshake that was answered with this status may be answered otherwise the next time: a server that is overloaded or
+/// behind a broken proxy (5xx), a redirection that is being changed (3xx), and what RFC 9110 (15.5.9), RFC 8470 and RFC 6585 tell a
+/// client to try again (408, 425, 429). The other 4xx say that the request is wrong, and it is the same each time.
+#[must_use]
+pub fn may_change(status: u16) -> bool {
+    !(400..500).contains(&status) || matches!(status, 408 | 425 | 429)
+}
+
 /// What a close code says, for people.
 #[must_use]
 pub fn meaning(close_code: u16) -> &'static str {
@@ -117,6 +125,13 @@ mod tests {
             let ending = ConnectionEnd { close_code, by: By::Peer, detail: String::new() };
             assert_eq!((close_action(&ending), meaning(close_code)), (expected, words), "{close_code}");
         }
+    }
+
+    #[test]
+    fn a_wrong_key_and_a_wrong_path_are_no_outage() {
+        let for_good = [400, 401, 403, 404, 405, 421, 426].map(may_change);
+        let for_now = [200, 302, 408, 425, 429, 500, 502, 503, 504].map(may_change);
+        assert_eq!((for_good, for_now), ([false; 7], [true; 9]));
     }
 
     #[test]

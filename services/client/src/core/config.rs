@@ -1,9 +1,11 @@
 //! Every timing and limit of the client. Files are TOML, durations "10s", unknown keys errors.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use halfopen_link::LinkConfig;
 use halfopen_link::config::{BadSetting, check_duration};
+use halfopen_tls::Scheme;
 use http::Uri;
 use serde::{Deserialize, Serialize};
 
@@ -24,8 +26,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// The scheduler's session endpoint, `ws://host[:port]/path`.
+    /// The scheduler's session endpoint, `ws://host[:port]/path`; over TLS `wss://`.
     pub url: String,
+    /// Certificates of authorities, PEM, that prove a scheduler over TLS beside those of the system. Default none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
     /// The environment variable that holds the key which the scheduler asks sessions for. Default none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key_env: Option<String>,
@@ -91,6 +96,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             url: "ws://127.0.0.1:5010/ws/session".into(),
+            ca_file: None,
             key_env: None,
             src_lang: "zh".into(),
             tgt_lang: "en".into(),
@@ -138,6 +144,9 @@ pub enum ConfigError {
         /// As configured.
         value: String,
     },
+    /// TLS to the scheduler.
+    #[error("speak TLS: {0}")]
+    Tls(String),
     /// A setting is out of range.
     #[error("accept the settings")]
     Setting(#[from] BadSetting),
@@ -152,6 +161,7 @@ impl ConfigError {
     pub fn settings(&self) -> Vec<String> {
         match self {
             Self::Url { .. } => vec!["url".to_owned()],
+            Self::Tls(_) => vec!["ca_file".to_owned(), "url".to_owned()],
             Self::Language { setting, .. } => vec![(*setting).to_owned()],
             Self::Setting(BadSetting { setting: "reconnect.longest_delay", .. }) => {
                 vec!["reconnect.longest_delay".to_owned(), "reconnect.first_delay".to_owned()]
@@ -204,21 +214,18 @@ impl Config {
         self.link.validate().map_err(ConfigError::Link)
     }
 
-    /// Host and port of [`url`](Self::url).
+    /// Scheme, host and port of [`url`](Self::url).
     ///
     /// # Errors
-    /// If the URL is not `ws://` with a host.
-    pub fn endpoint(&self) -> Result<(String, u16), ConfigError> {
+    /// If the URL is not `ws://` or `wss://` with a host.
+    pub fn endpoint(&self) -> Result<(Scheme, String, u16), ConfigError> {
         let wrong = |problem| ConfigError::Url { url: self.url.clone(), problem };
         let uri: Uri = self.url.parse().map_err(|_| wrong("is not a URL"))?;
-        match uri.scheme_str() {
-            Some("ws") => {}
-            Some("wss") => return Err(wrong("asks for TLS, which this client does not speak; use ws://")),
-            Some(_) | None => return Err(wrong("must start with ws://")),
-        }
+        let scheme = uri.scheme_str().filter(|name| name.starts_with("ws")).and_then(Scheme::of);
+        let scheme = scheme.ok_or_else(|| wrong("must start with ws:// or wss://"))?;
         let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(|| wrong("names no host"))?;
         let host = host.trim_start_matches('[').trim_end_matches(']');
-        Ok((host.to_owned(), uri.port_u16().unwrap_or(80)))
+        Ok((scheme, host.to_owned(), uri.port_u16().unwrap_or(scheme.default_port())))
     }
 }
 
@@ -239,7 +246,7 @@ mod tests {
         let config: Config = toml::from_str("").expect("an empty file");
         assert_eq!(config, Config::default());
         assert_eq!(config.validate(), Ok(()));
-        assert_eq!(config.endpoint(), Ok(("127.0.0.1".into(), 5010)));
+        assert_eq!(config.endpoint(), Ok((Scheme::Plain, "127.0.0.1".into(), 5010)));
         assert_eq!(config.link.silence_bound(), Duration::from_secs(40));
     }
 
@@ -266,11 +273,7 @@ mod tests {
     #[test]
     fn a_bad_setting_is_named_with_its_rule() {
         let cases = [
-            ("url = \"http://x/\"", "accept url = \"http://x/\": it must start with ws://"),
-            (
-                "url = \"wss://x/\"",
-                "accept url = \"wss://x/\": it asks for TLS, which this client does not speak; use ws://",
-            ),
+            ("url = \"http://x/\"", "accept url = \"http://x/\": it must start with ws:// or wss://"),
             ("url = \"::\"", "accept url = \"::\": it is not a URL"),
             ("hello_timeout = \"0s\"", "accept the settings: hello_timeout must be between 1ms and 1day"),
             ("open_jobs = 0", "accept the settings: open_jobs must be between 1 and 10000"),
@@ -302,6 +305,6 @@ mod tests {
     #[test]
     fn a_literal_ipv6_host_is_understood() {
         let config = Config { url: "ws://[::1]:9/ws".into(), ..Config::default() };
-        assert_eq!(config.endpoint(), Ok(("::1".into(), 9)));
+        assert_eq!(config.endpoint(), Ok((Scheme::Plain, "::1".into(), 9)));
     }
 }

@@ -55,6 +55,12 @@ pub enum Event {
         /// The attempts that were made.
         attempts: u32,
     },
+    /// The scheduler answered the handshake with a status that the next attempt would get as well: 4xx, but not 408, 425 or
+    /// 429, such as 401 for a wrong key and 404 for a wrong path. Open handles have resolved `Unknown`; nothing follows.
+    Refused {
+        /// The status.
+        status: u16,
+    },
     /// Another connection owns the session now (close code 4001). Open handles have resolved `Unknown`; nothing follows.
     Replaced,
     /// The client was closed by its owner; nothing follows.

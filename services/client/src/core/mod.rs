@@ -33,7 +33,7 @@ use halfopen_link::message::{FromSession, Resume, ToSession};
 use halfopen_machine::{Bug, Machine};
 
 use self::backoff::Backoff;
-use self::closing::{CloseAction, close_action};
+use self::closing::{CloseAction, close_action, may_change};
 use self::config::Config;
 use self::event::{Event, State};
 use self::jobs::{Jobs, Loss};
@@ -50,6 +50,8 @@ pub enum Input {
     Connected,
     /// The connection that was asked for could not be had.
     ConnectFailed(String),
+    /// The scheduler answered the handshake with this status, and did not upgrade.
+    NotUpgraded(u16),
     /// A message of the scheduler.
     Message(ToSession),
     /// A text that is no message.
@@ -173,6 +175,7 @@ impl Machine for Core {
             Input::Submit(job) => self.submit(job)?,
             Input::Connected => self.greet(now)?,
             Input::ConnectFailed(detail) => self.connect_failed(ConnectionEnd::by_network(detail), now)?,
+            Input::NotUpgraded(status) => self.not_upgraded(status, now)?,
             Input::Message(message) => self.message(message, now)?,
             Input::Malformed(detail) => {
                 self.abandon(ConnectionEnd::by_us(code::INVALID, detail), "malformed message", now)?
@@ -334,6 +337,15 @@ impl Core {
         self.outputs.push_back(Output::Tell(Event::ConnectFailed { detail: ending.detail.clone() }));
         self.ending = Some(ending);
         self.retry(now)
+    }
+
+    fn not_upgraded(&mut self, status: u16, now: Instant) -> Result<(), Bug> {
+        let ending = ConnectionEnd::by_network(format!("the handshake was answered with {status}"));
+        if may_change(status) || !matches!(self.phase, Phase::Connecting { .. }) {
+            return self.connect_failed(ending, now);
+        }
+        self.ending = Some(ending);
+        self.finish(Event::Refused { status })
     }
 
     fn greet(&mut self, now: Instant) -> Result<(), Bug> {

@@ -12,7 +12,7 @@ use halfopen_link::{ConnectionEnd, id};
 use tokio::sync::{Semaphore, broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
-use super::connector::{Connector, Tcp};
+use super::connector::{ByScheme, Connector};
 use super::driver::{Command, Driver, Slot};
 use super::events::{Events, Status};
 use super::journal;
@@ -21,7 +21,7 @@ use crate::core::NewJob;
 use crate::event::{Event, State};
 use crate::outcome::JobOutcome;
 
-/// Starts a client over TCP. It connects in the background; submits are taken from now on.
+/// Starts a client over TCP, or TLS where the URL asks for it. It connects in the background; submits are taken from now on.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -38,7 +38,9 @@ use crate::outcome::JobOutcome;
 /// # Panics
 /// Outside of a tokio runtime.
 pub fn connect(config: Config) -> Result<Client, ConfigError> {
-    connect_with(config, Tcp)
+    config.validate()?;
+    let connector = ByScheme::new(&config)?;
+    connect_with(config, connector)
 }
 
 /// As [`connect`], over streams of another kind.

@@ -14,10 +14,12 @@ use halfopen_link::message::{FromSession, ToSession};
 use halfopen_link::{Connection, ConnectionEnd, Incoming, LinkConfig, Metered, Outbox, connection};
 use halfopen_machine::shell::{Shell, drive};
 use halfopen_machine::{Bug, Machine, OrBug};
+use halfopen_tls::dial::failure;
 use http::header::{AUTHORIZATION, HeaderValue};
 use tokio::sync::{OwnedSemaphorePermit, broadcast, mpsc, oneshot, watch};
 use tokio::task::{AbortHandle, JoinSet, coop};
 use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::Error as WebSocketError;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
@@ -53,7 +55,21 @@ pub(crate) struct Slot {
 }
 
 type Socket<S> = WebSocketStream<Metered<S>>;
-type Opening<S> = Pin<Box<dyn Future<Output = Result<Socket<S>, String>> + Send>>;
+type Opening<S> = Pin<Box<dyn Future<Output = Result<Socket<S>, NotOpened>> + Send>>;
+
+/// Why a connection could not be had.
+enum NotOpened {
+    /// The scheduler answered the handshake, and did not upgrade.
+    NotUpgraded(u16),
+    /// Anything else, for people.
+    Failed(String),
+}
+
+impl From<String> for NotOpened {
+    fn from(detail: String) -> Self {
+        Self::Failed(detail)
+    }
+}
 
 /// The connection, at every stage of its life.
 enum ConnectionState<S> {
@@ -217,7 +233,7 @@ impl<C: Connector> Hands<C> {
                 Input::Connected
             }
             Arrival::Input(input) => {
-                if matches!(input, Input::ConnectFailed(_) | Input::Ended(_)) {
+                if matches!(input, Input::ConnectFailed(_) | Input::NotUpgraded(_) | Input::Ended(_)) {
                     self.forget_link();
                 }
                 input
@@ -323,9 +339,9 @@ impl<C: Connector> Hands<C> {
 }
 
 /// Opens a stream and upgrades it. How long that may take is the core's to say.
-async fn open<C: Connector>(config: Config, connector: Arc<C>) -> Result<Socket<C::Stream>, String> {
-    let (host, port) = config.endpoint().map_err(|error| error.to_string())?;
-    let stream = connector.connect(&host, port).await.map_err(|error| error.kind().to_string())?;
+async fn open<C: Connector>(config: Config, connector: Arc<C>) -> Result<Socket<C::Stream>, NotOpened> {
+    let (_, host, port) = config.endpoint().map_err(|error| error.to_string())?;
+    let stream = connector.connect(&host, port).await.map_err(|error| failure(&error))?;
     let limits: &LinkConfig = &config.link;
     let mut request = config.url.as_str().into_client_request().map_err(|error| error.to_string())?;
     if let Some(variable) = &config.key_env {
@@ -333,15 +349,16 @@ async fn open<C: Connector>(config: Config, connector: Arc<C>) -> Result<Socket<
         let value = HeaderValue::from_str(&format!("Bearer {}", key.trim())).map_err(|error| error.to_string())?;
         request.headers_mut().insert(AUTHORIZATION, value);
     }
-    client_async_with_config(request, Metered::new(stream), Some(limits.websocket()))
-        .await
-        .map(|(socket, _response)| socket)
-        .map_err(|error| ConnectionEnd::from_error(&error).detail)
+    match client_async_with_config(request, Metered::new(stream), Some(limits.websocket())).await {
+        Ok((socket, _response)) => Ok(socket),
+        Err(WebSocketError::Http(response)) => Err(NotOpened::NotUpgraded(response.status().as_u16())),
+        Err(error) => Err(ConnectionEnd::from_error(&error).detail.into()),
+    }
 }
 
 /// The connector is the application's own: its mistakes cost an attempt, not the client.
-async fn unless_it_panics<T>(opening: impl Future<Output = Result<T, String>>) -> Result<T, String> {
-    AssertUnwindSafe(opening).catch_unwind().await.unwrap_or_else(|_| Err("the connector panicked".into()))
+async fn unless_it_panics<T>(opening: impl Future<Output = Result<T, NotOpened>>) -> Result<T, NotOpened> {
+    AssertUnwindSafe(opening).catch_unwind().await.unwrap_or_else(|_| Err("the connector panicked".to_owned().into()))
 }
 
 /// What comes next from the connection; pends while there is none. Cancel-safe.
@@ -350,7 +367,8 @@ async fn arrival<S>(link: &mut ConnectionState<S>) -> Arrival<S> {
         ConnectionState::None => pending().await,
         ConnectionState::Opening(opening) => match opening.await {
             Ok(socket) => Arrival::Opened(socket),
-            Err(detail) => Arrival::Input(Input::ConnectFailed(detail)),
+            Err(NotOpened::NotUpgraded(status)) => Arrival::Input(Input::NotUpgraded(status)),
+            Err(NotOpened::Failed(detail)) => Arrival::Input(Input::ConnectFailed(detail)),
         },
         ConnectionState::Open { connection, .. } => arrival_of(connection.inbox.next().await),
     }

@@ -48,6 +48,7 @@ pub(crate) fn event(event: &Event) {
             tracing::info!(target: TARGET, attempt, delay_ms, "reconnecting");
         }
         Event::GaveUp { attempts } => tracing::warn!(target: TARGET, attempts, "gave up"),
+        Event::Refused { status } => tracing::warn!(target: TARGET, status, "refused"),
         Event::Replaced => tracing::info!(target: TARGET, "replaced"),
         Event::Closed => tracing::debug!(target: TARGET, "closed"),
         Event::Lagged(_) => {}

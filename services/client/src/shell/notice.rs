@@ -40,6 +40,7 @@ impl Notices {
             Event::GaveUp { attempts } => {
                 format!("gave up after {attempts} attempt{}", if *attempts == 1 { "" } else { "s" })
             }
+            Event::Refused { status } => format!("refused: the scheduler answered the handshake with {status}"),
             Event::Replaced => "the session belongs to another connection now".into(),
             Event::Closed => return None,
             Event::Lagged(missed) => format!("{missed} notices were missed"),

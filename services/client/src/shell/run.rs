@@ -33,6 +33,9 @@ pub enum RunError {
     /// The scheduler could not be reached any more.
     #[error("reach the scheduler: every attempt was spent")]
     GaveUp,
+    /// The scheduler answered the handshake with this status, which no further attempt would change.
+    #[error("open a session: the scheduler answered the handshake with {0}{words}", words = words(*.0))]
+    Refused(u16),
     /// Another connection owns the session (close code 4001).
     #[error("keep the session: another connection has taken it over")]
     Replaced,
@@ -73,7 +76,8 @@ where
     let words = Notices::new(config.reconnect.attempts);
     let client = connect(config)?;
     let mut events = client.events();
-    let mut console = Console { answers, notices, words, open: FuturesUnordered::new(), number: 0, failed: 0 };
+    let mut console =
+        Console { answers, notices, words, open: FuturesUnordered::new(), number: 0, failed: 0, refused: None };
     let ended = tokio::select! {
         biased;
         () = shutdown.cancelled() => Ok(()),
@@ -90,7 +94,16 @@ where
             told?;
         }
     }
-    ended
+    match (ended, console.refused) {
+        (Err(RunError::GaveUp), Some(status)) => Err(RunError::Refused(status)),
+        (ended, _) => ended,
+    }
+}
+
+/// What a status says, for people: a space and its reason phrase, or nothing for one that has none.
+fn words(status: u16) -> String {
+    let phrase = http::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
+    phrase.map_or_else(String::new, |phrase| format!(" {phrase}"))
 }
 
 type Answer = Pin<Box<dyn Future<Output = (u64, JobOutcome)> + Send>>;
@@ -104,6 +117,8 @@ struct Console<W, N> {
     /// Of the latest sentence.
     number: u64,
     failed: u64,
+    /// The status of the handshake that the scheduler refused for good.
+    refused: Option<u16>,
 }
 
 impl<W: AsyncWrite + Unpin, N: AsyncWrite + Unpin> Console<W, N> {
@@ -177,6 +192,9 @@ impl<W: AsyncWrite + Unpin, N: AsyncWrite + Unpin> Console<W, N> {
     }
 
     async fn notice(&mut self, event: &Event) {
+        if let Event::Refused { status } = event {
+            self.refused = Some(*status);
+        }
         if let Some(line) = self.words.of(event)
             && self.notices.write_all(line.as_bytes()).await.is_ok()
         {

@@ -120,6 +120,21 @@ async fn a_refused_connection_is_given_up_and_says_so() {
 }
 
 #[tokio::test]
+async fn a_handshake_that_is_refused_for_good_ends_the_client_and_its_handles() {
+    let scheduler = Scheduler::start().await;
+    let client = connect(scheduler.config()).expect("a valid configuration");
+    let mut events = client.events();
+    let handle = submit(&client, "hello");
+    scheduler.refuse("404 Not Found").await;
+    assert_eq!(soon("the outcome", handle).await, JobOutcome::Unknown);
+    let mut last = None;
+    while let Some(event) = soon("the end", events.next()).await {
+        last = Some(event);
+    }
+    assert_eq!(last, Some(Event::Refused { status: 404 }));
+}
+
+#[tokio::test]
 async fn a_scheduler_that_never_greets_is_left() {
     let scheduler = Scheduler::start().await;
     let client = connect(Config { hello_timeout: ms(50), ..scheduler.config() }).expect("a valid configuration");

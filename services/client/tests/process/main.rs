@@ -74,6 +74,17 @@ async fn giving_up_is_3_and_every_sentence_has_an_answer() {
 }
 
 #[tokio::test]
+async fn a_refused_handshake_is_6_at_once_and_one_that_may_be_answered_otherwise_is_tried_again() {
+    let scheduler = Scheduler::start().await;
+    let mut program = Program::start(&scheduler, "refused", &[]);
+    scheduler.refuse("503 Service Unavailable").await;
+    scheduler.refuse("401 Unauthorized").await;
+    let told = program.noticed("refused").await;
+    assert_eq!(told, "-- refused: the scheduler answered the handshake with 401");
+    assert_eq!(program.exit_code().await, 6);
+}
+
+#[tokio::test]
 async fn losing_the_session_to_another_connection_is_4() {
     let scheduler = Scheduler::start().await;
     let mut program = Program::start(&scheduler, "replaced", &[]);
@@ -166,7 +177,7 @@ fn what_is_complained_of_among_json_is_json() {
         assert_eq!(output.status.code(), Some(2), "{output:?}");
         let line: serde_json::Value = serde_json::from_slice(&output.stderr).expect("one object");
         assert_eq!(
-            line["fields"]["message"], "failed to accept url = \"http://x\": it must start with ws://",
+            line["fields"]["message"], "failed to accept url = \"http://x\": it must start with ws:// or wss://",
             "{name}"
         );
     }

@@ -97,6 +97,7 @@ fn proxies(backend: SocketAddr) -> [Proxy; 2] {
                 name: "upstream".to_owned(),
                 models: vec!["m".to_owned()],
                 base_url: format!("http://{backend}/v1"),
+                ca_file: None,
                 api_key_env: None,
                 health_url: None,
             }));

@@ -1,6 +1,5 @@
 //! Who may ask, and what a request must be before it is looked at.
 
-use halfopen_door::Keys;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, TRANSFER_ENCODING};
 use hyper::{Method, Request, Version};
 
@@ -11,7 +10,11 @@ use crate::shell::config::Config;
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Why a request is not looked at, if it is not.
-pub(crate) fn refused<B>(request: &Request<B>, config: &Config, keys: Option<&Keys>) -> Option<ApiError> {
+pub(crate) fn refused<B>(
+    request: &Request<B>,
+    config: &Config,
+    opens: impl Fn(Option<&str>) -> bool,
+) -> Option<ApiError> {
     let headers = request.headers();
     let mut hosts = headers.get_all(HOST).iter().map(text);
     let (host, another) = (hosts.next(), hosts.next());
@@ -36,7 +39,7 @@ pub(crate) fn refused<B>(request: &Request<B>, config: &Config, keys: Option<&Ke
     }
     let is_api = request.uri().path().starts_with("/v1/");
     let authorization = headers.get(AUTHORIZATION).map(text);
-    if is_api && !is_preflight && keys.is_some_and(|keys| !keys.open_for(authorization)) {
+    if is_api && !is_preflight && !opens(authorization) {
         return Some(ApiError::wrong_key());
     }
     let has_body = request.method() == Method::POST;
@@ -82,6 +85,7 @@ pub(crate) fn decoded(part: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use halfopen_door::Keys;
 
     fn ask(method: Method, path: &str, headers: &[(&str, &str)]) -> Option<u16> {
         ask_of(&Config::default(), None, method, path, headers)
@@ -99,7 +103,8 @@ mod tests {
             request = request.header(*name, *value);
         }
         let request = request.body(()).expect("a request");
-        refused(&request, config, keys).map(|error| error.status().as_u16())
+        refused(&request, config, |shown| keys.is_none_or(|keys| keys.open_for(shown)))
+            .map(|error| error.status().as_u16())
     }
 
     const CHAT: &str = "/v1/chat/completions";

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
-use halfopen_door::Keys;
+use halfopen_door::KeyRing;
 use hyper::body::Incoming;
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
@@ -48,7 +48,7 @@ pub(crate) struct Routes {
     pub(crate) in_flight: Arc<InFlight>,
     pub(crate) shutdown: CancellationToken,
     /// The keys of clients, where they need one.
-    pub(crate) keys: Option<Keys>,
+    pub(crate) keys: KeyRing,
 }
 
 impl Routes {
@@ -80,7 +80,7 @@ impl Routes {
             _ if path.starts_with("/v1/models/") => "GET",
             _ => return self.refuse(request, ApiError::unknown_path()).await,
         };
-        if let Some(error) = access::refused(&request, &self.config, self.keys.as_ref()) {
+        if let Some(error) = access::refused(&request, &self.config, |shown| self.keys.open_for(shown)) {
             return self.refuse(request, error).await;
         }
         match (request.method(), allowed) {

@@ -7,7 +7,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use halfopen_door::{Bounds, Door, Entry, Guest, KeyError, Keys};
+use halfopen_door::{Bounds, Door, Entry, Guest, KeyError, KeyRing};
+use halfopen_tls::{Acceptor, Stream, TlsError};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -89,7 +90,36 @@ pub struct Gateway {
     address: SocketAddr,
     config: Config,
     registry: Registry,
-    keys: Option<Keys>,
+    reloadable: Reloadable,
+}
+
+/// What a gateway reads from files again when it is told to: its certificate, and the keys of its clients. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Reloadable {
+    acceptor: Acceptor,
+    keys: KeyRing,
+}
+
+/// Why nothing was read again. Each text completes "failed to ...".
+#[derive(Debug, Error)]
+pub enum ReloadError {
+    /// The certificate or its key.
+    #[error("serve over TLS")]
+    Identity(#[from] TlsError),
+    /// The keys of clients.
+    #[error("know the keys of clients")]
+    Keys(#[from] KeyError),
+}
+
+impl Reloadable {
+    /// Reads everything again. What is open goes on as it was; what comes later meets what is new.
+    ///
+    /// # Errors
+    /// The first file that cannot be read. What was read before it counts; the rest stays as it was.
+    pub fn reload(&self) -> Result<(), ReloadError> {
+        self.keys.reload()?;
+        Ok(self.acceptor.reload()?)
+    }
 }
 
 impl Gateway {
@@ -99,12 +129,17 @@ impl Gateway {
     /// As [`run`].
     pub async fn bind(config: Config, registry: Registry) -> Result<Self, RunError> {
         config.validate()?;
-        let keys = config.access.client_keys.read()?;
+        let reloadable = Reloadable { acceptor: config.acceptor()?, keys: KeyRing::new(&config.access.client_keys)? };
         let failed = |source| RunError::Bind { address: config.listen.clone(), source };
         let listener = TcpListener::bind(config.listen.as_str()).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         tracing::info!(target: "halfopen_gateway", %address, "listening");
-        Ok(Self { listener, address, config, registry, keys })
+        Ok(Self { listener, address, config, registry, reloadable })
+    }
+
+    /// What can be read again while it serves.
+    pub fn reloadable(&self) -> Reloadable {
+        self.reloadable.clone()
     }
 
     /// Where it listens; the port is the real one.
@@ -114,7 +149,7 @@ impl Gateway {
 
     /// Serves until `shutdown` is cancelled. Streams then end with an error event; other requests have the grace period.
     pub async fn serve(self, shutdown: CancellationToken) -> Exit {
-        let Self { listener, config, registry, keys, .. } = self;
+        let Self { listener, config, registry, reloadable: Reloadable { acceptor, keys }, .. } = self;
         // The one draw of this service: it tells the request ids of two runs apart.
         let in_flight = InFlight::new(config.limits.requests_in_flight, config.limits.bodies_bytes, rand::random());
         let (accept_pause, grace) = (config.timings.accept_pause, config.timings.grace);
@@ -143,7 +178,7 @@ impl Gateway {
                             }
                             Entry::Refused => continue,
                         };
-                        connections.spawn(serve_connection(stream, Arc::clone(&routes), guest));
+                        connections.spawn(serve_connection(stream, acceptor.clone(), Arc::clone(&routes), guest));
                     }
                     Err(error) => {
                         note_accept_error(&error, in_flight.count_accept_error());
@@ -182,19 +217,21 @@ const BEYOND: usize = 32;
 /// How long a connection beyond the bounds may take to ask.
 const BEYOND_READ: Duration = Duration::from_secs(1);
 
-async fn serve_connection(stream: TcpStream, routes: Arc<Routes>, guest: Guest) {
+async fn serve_connection(stream: TcpStream, acceptor: Acceptor, routes: Arc<Routes>, guest: Guest) {
     let _counted = routes.in_flight.count_connection();
     // A socket that is already gone is noticed by the first read.
     let _ = stream.set_nodelay(true);
+    let is_beyond = guest.is_beyond();
+    let head_bound = if is_beyond { BEYOND_READ } else { routes.config.timings.header_read };
+    let Some(stream) = secured(stream, &acceptor, &routes, head_bound).await else { return };
     let stall = Arc::new(Stall::default());
     let stream = WriteProgress::new(stream, routes.config.timings.write_progress, Arc::clone(&stall));
     let stream = Garbled::new(stream);
-    let is_beyond = guest.is_beyond();
     let shutdown = routes.shutdown.clone();
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
-        .header_read_timeout(if is_beyond { BEYOND_READ } else { routes.config.timings.header_read })
+        .header_read_timeout(head_bound)
         .keep_alive(!is_beyond)
         // A client that has closed its side is taken for gone: otherwise its leaving would show at the next write only.
         .half_close(false)
@@ -217,6 +254,27 @@ async fn serve_connection(stream: TcpStream, routes: Arc<Routes>, guest: Guest) 
         tracing::debug!(target: "halfopen_gateway", %error, "connection ended early");
     }
     drop(guest);
+}
+
+/// The stream of a connection, once its TLS handshake is done, which may take as long as a head. `None` when it fails or the gateway
+/// stops.
+async fn secured(stream: TcpStream, acceptor: &Acceptor, routes: &Routes, bound: Duration) -> Option<Stream> {
+    let accepted = tokio::select! {
+        biased;
+        accepted = tokio::time::timeout(bound, acceptor.accept(stream)) => accepted,
+        () = routes.shutdown.cancelled() => return None,
+    };
+    match accepted {
+        Ok(Ok(stream)) => Some(stream),
+        Ok(Err(error)) => {
+            tracing::debug!(target: "halfopen_gateway", %error, "TLS handshake failed");
+            None
+        }
+        Err(_) => {
+            tracing::debug!(target: "halfopen_gateway", "TLS handshake not done in time");
+            None
+        }
+    }
 }
 
 /// A connection's task ends quietly, whatever its client did. A panic that got past the request is a defect of ours, and

@@ -47,6 +47,7 @@ impl Fixture {
             name: "upstream".to_owned(),
             models: vec!["m".to_owned()],
             base_url: format!("http://{upstream}/v1"),
+            ca_file: None,
             api_key_env: None,
             health_url: None,
         }));

@@ -91,6 +91,7 @@ fn only(upstream: SocketAddr) -> Config {
         name: "upstream".to_owned(),
         models: vec!["m".to_owned()],
         base_url: format!("http://{upstream}/v1"),
+        ca_file: None,
         api_key_env: None,
         health_url: None,
     };

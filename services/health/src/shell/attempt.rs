@@ -11,13 +11,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use halfopen_machine::OrBug;
+use halfopen_tls::Stream;
 use http_body_util::{BodyExt, Empty};
 use hyper::client::conn::http1;
 use hyper::header::{AUTHORIZATION, CONNECTION, HOST, HeaderValue};
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 use super::target::Target;
@@ -35,8 +35,8 @@ pub(crate) async fn ask(target: &Target, bound: Duration) -> Result<(), Miss> {
 }
 
 /// The status of an answer that was read to its end, and the connection it came on.
-async fn exchange(target: &Target) -> Result<(StatusCode, TcpStream), Miss> {
-    let stream = connect(target).await.map_err(|error| miss_of_io(error.kind(), Miss::Unreachable))?;
+async fn exchange(target: &Target) -> Result<(StatusCode, Stream), Miss> {
+    let stream = target.connect().await.map_err(|error| miss_of_io(error.kind(), Miss::Unreachable))?;
     let (mut sender, mut connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| miss_of(&error))?;
     let request = request(target)?;
     let answer = async {
@@ -57,12 +57,6 @@ async fn exchange(target: &Target) -> Result<(StatusCode, TcpStream), Miss> {
     };
     let status = status.map_err(|error| miss_of(&error))?;
     Ok((status, TokioIo::into_inner(connection.into_parts().io)))
-}
-
-async fn connect(target: &Target) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect(target.host_and_port()).await?;
-    stream.set_nodelay(true)?;
-    Ok(stream)
 }
 
 fn request(target: &Target) -> Result<Request<Empty<Bytes>>, Miss> {

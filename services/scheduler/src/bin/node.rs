@@ -106,11 +106,17 @@ acknowledged it, and tries every 5 s to reach a scheduler that is away.",
 
 fn address(text: &str) -> Result<String, String> {
     let config = NodeConfig { scheduler: text.to_owned(), ..NodeConfig::default() };
-    config.validate().map(|()| config.scheduler).map_err(|_| "it must be host:port, such as 127.0.0.1:5010".to_owned())
+    config
+        .validate()
+        .map(|()| config.scheduler)
+        .map_err(|_| "it must be host:port, ws://host:port or wss://host:port, such as 127.0.0.1:5010".to_owned())
 }
 
 fn base_url(text: &str) -> Result<String, String> {
     let worker = WorkerConfig::Gateway(GatewayConfig::new(text));
     let config = NodeConfig { worker, ..NodeConfig::default() };
-    config.validate().map(|()| text.to_owned()).map_err(|_| "it must be http://host:port".to_owned())
+    config
+        .validate()
+        .map(|()| text.to_owned())
+        .map_err(|_| "it must be http://host:port or https://host:port".to_owned())
 }

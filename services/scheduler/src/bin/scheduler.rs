@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use halfopen_process::{About, BAD_INPUT, FAILED, Failure, Kind, Process, Refusal, Service, chain};
-use halfopen_scheduler::{Config, Exit, RunError};
+use halfopen_scheduler::{Config, Exit, RunError, Server};
 
 #[derive(Debug, Args)]
 struct Arguments {
@@ -75,13 +75,28 @@ any option it listens on 127.0.0.1:5010, and every timing is the documented one.
         config
             .validate()
             .and_then(|()| config.guarded())
-            .map_err(|error| Refusal::new(format!("failed to {}", chain(&error)), error.settings()))
+            .map_err(|error| Refusal::new(format!("failed to {}", chain(&error)), error.settings()))?;
+        let unread = |error: &RunError, setting| Refusal::new(format!("failed to {}", chain(error)), [setting]);
+        let keys =
+            [("access.node_keys", &config.access.node_keys), ("access.session_keys", &config.access.session_keys)];
+        for (setting, keys) in keys {
+            keys.read().map_err(|error| unread(&error.into(), setting))?;
+        }
+        Server::identity(config).map_err(|error| unread(&error, "tls.certificate"))
     }
 
     async fn run(self, config: Config, process: Process) -> Result<Option<String>, Failure> {
         let limits = config.limits.clone();
         let limits = process.descriptors.map_or(limits.clone(), |descriptors| limits.within(descriptors));
-        match halfopen_scheduler::run(Config { limits, ..config }, process.shutdown).await {
+        let serving = async {
+            let server = Server::bind(Config { limits, ..config }).await?;
+            let reloadable = server.reloadable();
+            tokio::select! {
+                exit = server.serve(process.shutdown) => exit,
+                never = process.hangups.at_each(|| reloadable.reload()) => match never {},
+            }
+        };
+        match serving.await {
             Ok(Exit::Drained) => Ok(None),
             Ok(Exit::LeftUndone) => Ok(Some("jobs or their outcomes were left undone".to_owned())),
             Err(error) => Err(Failure::new(exit_code(&error), format!("failed to {}", chain(&error)))),
@@ -97,7 +112,7 @@ fn listen(text: &str) -> Result<SocketAddr, String> {
 
 fn exit_code(error: &RunError) -> u8 {
     match error {
-        RunError::Config(_) | RunError::Keys(_) => BAD_INPUT,
+        RunError::Config(_) | RunError::Keys(_) | RunError::Identity(_) => BAD_INPUT,
         RunError::Bind { .. } | RunError::Seed(_) | RunError::Core => FAILED,
     }
 }

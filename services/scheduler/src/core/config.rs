@@ -7,6 +7,7 @@ use std::time::Duration;
 use halfopen_door::{KeySource, Site};
 use halfopen_link::LinkConfig;
 use halfopen_link::config::BadSetting;
+use halfopen_tls::Identity;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -22,6 +23,9 @@ pub struct Config {
     pub limits: Limits,
     /// Who may come in.
     pub access: Access,
+    /// The certificate and key under which sessions and nodes are served over TLS. Without them they speak plain `ws://`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Identity>,
     /// Ping, pong, close and sizes of every WebSocket.
     pub link: LinkConfig,
 }
@@ -33,6 +37,7 @@ impl Default for Config {
             timings: Timings::default(),
             limits: Limits::default(),
             access: Access::default(),
+            tls: None,
             link: LinkConfig::default(),
         }
     }

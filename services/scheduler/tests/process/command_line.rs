@@ -29,7 +29,10 @@ fn a_mistake_is_told_with_its_file_and_line_and_what_would_be_right_and_exits_wi
         ("scheduler", "\n[timings]\nno_node_timeout = \"0s\"\n", ":3: ", "must be more than zero"),
         ("scheduler", "[limits]\nqueued_job = 5\n", ":2: ", "`queued_jobs`"),
         ("node", "capacity = 2\nscheduler = \"ws://here\"\n", ":2: ", "host:port"),
-        ("node", "[worker]\nkind = \"gateway\"\nbase_url = \"https://there\"\n", ":3: ", "http://host:port"),
+        ("node", "[worker]\nkind = \"gateway\"\nbase_url = \"ftp://there\"\n", ":3: ", "http://host:port"),
+        ("scheduler", "[tls]\nkey = \"/no/key.pem\"\ncertificate = \"/no/cert.pem\"\n", ":3: ", "/no/cert.pem"),
+        ("scheduler", "[access.session_keys]\nfile = \"/no/keys\"\n", ":1: ", "/no/keys"),
+        ("node", "scheduler = \"wss://here:1\"\nca_file = \"/no/ca.pem\"\n", ":2: ", "/no/ca.pem"),
         ("scheduler", "\n[timings]\nidle_timeuot = \"5min\"\n", ":3: ", "idle_timeuot"),
         (
             "scheduler",
@@ -135,7 +138,7 @@ fn bad_flags_and_a_bad_environment_exit_with_2() {
         ("scheduler", &["--config", "/nowhere/scheduler.toml"]),
         ("node", &["--capacity", "0"]),
         ("node", &["--scheduler", "nonsense"]),
-        ("node", &["--gateway", "https://there"]),
+        ("node", &["--gateway", "ftp://there"]),
     ] {
         let refused = output(program, flags);
         assert_eq!(refused.status.code(), Some(2), "{program} {flags:?}");

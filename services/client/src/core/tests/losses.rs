@@ -58,6 +58,19 @@ fn a_refused_connection_is_tried_ten_times_and_then_every_handle_is_unknown() {
 }
 
 #[test]
+fn a_handshake_that_is_refused_for_good_is_not_tried_again() {
+    for (status, is_final) in [(401, true), (404, true), (429, false), (503, false)] {
+        let mut client = Fixture::new(&Config::default());
+        client.submit("a");
+        let outputs = client.tell(Input::NotUpgraded(status));
+        assert_eq!(outputs.contains(&Output::Tell(Event::Refused { status })), is_final, "{status}");
+        assert_eq!(client.core.state() == State::Closed, is_final, "{status}");
+        let expected = if is_final { vec![("a".into(), "UNKNOWN")] } else { Vec::new() };
+        assert_eq!(outcomes(&outputs), expected, "{status}");
+    }
+}
+
+#[test]
 fn a_close_4001_is_final() {
     let mut client = Fixture::ready();
     client.submit("a");

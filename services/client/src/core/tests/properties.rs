@@ -363,7 +363,7 @@ impl History {
                 prop_assert_eq!((attempts, self.attempts), (10, 10));
                 self.over = true;
             }
-            Event::Replaced | Event::Closed => self.over = true,
+            Event::Refused { .. } | Event::Replaced | Event::Closed => self.over = true,
             Event::ConnectFailed { .. } => {}
             Event::Lagged(_) => return Err(TestCaseError::fail("the core misses nothing")),
         }

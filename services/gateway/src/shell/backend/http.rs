@@ -4,7 +4,6 @@
 //! the stream closes the socket, which is the cancellation that backends understand.
 
 use std::future::poll_fn;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -13,13 +12,13 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{TryStreamExt, stream};
 use halfopen_health::Target;
 use halfopen_machine::Bug;
+use halfopen_tls::{Dialer, Stream};
 use http_body_util::Full;
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1::{self, Connection, SendRequest};
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 
 use crate::core::chat::ChatRequest;
 use crate::core::confidential::Confidential;
@@ -48,6 +47,7 @@ pub struct Http {
     authorization: Option<HeaderValue>,
     health: Target,
     confidential: Confidential,
+    dialer: Dialer,
     limits: HttpLimits,
 }
 
@@ -61,7 +61,9 @@ impl Http {
         let key =
             authorization.as_ref().and_then(|value| value.to_str().ok()).and_then(|it| it.strip_prefix("Bearer "));
         let confidential = Confidential::new(key, &origin.host);
-        Ok(Self { origin, authorization, health: config.health_target()?, confidential, limits })
+        let dialer = config.dialer()?;
+        let health = config.health_target(&dialer)?;
+        Ok(Self { origin, authorization, health, confidential, dialer, limits })
     }
 
     fn request(&self, request: &ChatRequest) -> Option<Request<Full<Bytes>>> {
@@ -81,7 +83,10 @@ impl Http {
 impl Backend for Http {
     fn open(&self, request: &ChatRequest) -> Upstream {
         let stage = match self.request(request) {
-            Some(message) => Stage::Connect { origin: self.origin.clone(), limits: self.limits, message },
+            Some(message) => {
+                let (origin, dialer) = (self.origin.clone(), self.dialer.clone());
+                Stage::Connect { origin, dialer, limits: self.limits, message }
+            }
             None => {
                 let bug = Bug::new("the origin of a configured backend makes an HTTP request");
                 tracing::error!(target: "halfopen_gateway", %bug, "a bug of this gateway");
@@ -107,6 +112,7 @@ impl Backend for Http {
 enum Stage {
     Connect {
         origin: Origin,
+        dialer: Dialer,
         limits: HttpLimits,
         message: Request<Full<Bytes>>,
     },
@@ -128,10 +134,12 @@ type Step = Option<(Result<Signal, Fault>, Stage)>;
 impl Stage {
     async fn advance(self, stream_expected: bool) -> Step {
         match self {
-            Self::Connect { origin, limits, message } => match BackendConnection::open(&origin, limits).await {
-                Ok(link) => Some((Ok(Signal::Opened), Self::Ask { link, message })),
-                Err(fault) => Some((Err(fault), Self::Over)),
-            },
+            Self::Connect { origin, dialer, limits, message } => {
+                match BackendConnection::open(&origin, &dialer, limits).await {
+                    Ok(link) => Some((Ok(Signal::Opened), Self::Ask { link, message })),
+                    Err(fault) => Some((Err(fault), Self::Over)),
+                }
+            }
             Self::Ask { mut link, message } => match link.head(message).await {
                 Ok(response) => Self::read_answer(link, response, stream_expected).await,
                 Err(fault) => Some((Err(fault), Self::Over)),
@@ -174,7 +182,7 @@ fn is_event_stream(response: &Response<Incoming>) -> bool {
 }
 
 /// A connection that works only while it is polled.
-type Driven = Pin<Box<Connection<TokioIo<TcpStream>, Full<Bytes>>>>;
+type Driven = Pin<Box<Connection<TokioIo<Stream>, Full<Bytes>>>>;
 
 /// A connection to a backend together with the sender that keeps it open.
 struct BackendConnection {
@@ -184,19 +192,18 @@ struct BackendConnection {
 }
 
 impl BackendConnection {
-    async fn open(origin: &Origin, limits: HttpLimits) -> Result<Self, Fault> {
-        let connecting = async {
-            match format!("[{}]:{}", origin.host, origin.port).parse::<SocketAddr>() {
-                Ok(address) => TcpStream::connect(address).await,
-                Err(_) => TcpStream::connect((origin.host.as_str(), origin.port)).await,
-            }
-        };
-        let stream = tokio::time::timeout(limits.connect, connecting)
+    /// TLS is part of connecting, and of its time.
+    async fn open(origin: &Origin, dialer: &Dialer, limits: HttpLimits) -> Result<Self, Fault> {
+        let Origin { scheme, host, port, .. } = origin;
+        let stream = tokio::time::timeout(limits.connect, dialer.open(*scheme, host, *port))
             .await
             .map_err(|_| Fault::ConnectTimeout)?
-            .map_err(|error| connect_fault(&error))?;
-        // Without this a small request waits for the acknowledgement of its head.
-        stream.set_nodelay(true).map_err(|error| connect_fault(&error))?;
+            .map_err(|error| {
+                if error.kind() == std::io::ErrorKind::InvalidData {
+                    tracing::warn!(target: "halfopen_gateway", host, %error, "a backend's certificate proves nothing");
+                }
+                connect_fault(&error)
+            })?;
         let (sender, connection) = http1::Builder::new()
             .max_buf_size(limits.buffer_bytes)
             .handshake(TokioIo::new(stream))

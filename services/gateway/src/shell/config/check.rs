@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use halfopen_health::{BadProbe, BadTarget, Target};
+use halfopen_tls::{Acceptor, Dialer, Scheme, TlsError, Trust};
 use hyper::Uri;
 use hyper::header::HeaderValue;
 use thiserror::Error;
@@ -42,13 +43,26 @@ pub enum ConfigError {
         second: String,
     },
     /// A base URL that cannot be called.
-    #[error("accept base_url = \"{base_url}\" of the backend \"{backend}\": it must be http://host[:port][/path]")]
+    #[error(
+        "accept base_url = \"{base_url}\" of the backend \"{backend}\": it must be http://host[:port][/path] or https://host[:port][/path]"
+    )]
     BaseUrl {
         /// The backend.
         backend: String,
         /// Its base URL.
         base_url: String,
     },
+    /// TLS to a backend.
+    #[error("speak TLS with the backend \"{backend}\"")]
+    Trust {
+        /// The backend.
+        backend: String,
+        /// Why not.
+        source: TlsError,
+    },
+    /// TLS to clients.
+    #[error("serve over TLS")]
+    Identity(#[source] TlsError),
     /// The key is not in the environment, or no header could carry it.
     #[error("take the key of the backend \"{backend}\" from the environment variable {variable}, which {problem}")]
     ApiKey {
@@ -117,6 +131,9 @@ impl ConfigError {
             Self::NoModel(name) => of(name, "models"),
             Self::ModelTwice { second, .. } => of(second, "models"),
             Self::BaseUrl { backend, .. } => of(backend, "base_url"),
+            Self::Trust { backend, .. } => [of(backend, "ca_file"), of(backend, "base_url")].concat(),
+            Self::Identity(TlsError::Key { .. }) => vec!["tls.key".to_owned()],
+            Self::Identity(_) => vec!["tls.certificate".to_owned(), "tls".to_owned()],
             Self::ApiKey { backend, .. } => of(backend, "api_key_env"),
             Self::HealthUrl { backend, .. } => of(backend, "health_url"),
             Self::Zero(name) | Self::TooLong(name) => vec![(*name).to_owned()],
@@ -153,9 +170,15 @@ impl Config {
             return Err(ConfigError::CorsOrigin(origin.clone()));
         }
         self.validate_backends()?;
+        self.acceptor()?;
         self.ready.probe().validate().map_err(ConfigError::Ready)?;
         self.timings.validate()?;
         self.limits.validate()
+    }
+
+    /// What makes streams of the connections of clients.
+    pub(crate) fn acceptor(&self) -> Result<Acceptor, ConfigError> {
+        Acceptor::new(self.tls.as_ref()).map_err(ConfigError::Identity)
     }
 
     fn validate_backends(&self) -> Result<(), ConfigError> {
@@ -180,7 +203,7 @@ impl Config {
             if let BackendConfig::Http(http) = backend {
                 http.origin()?;
                 http.authorization()?;
-                http.health_target()?;
+                http.health_target(&http.dialer()?)?;
             }
         }
         Ok(())
@@ -193,26 +216,38 @@ impl HttpConfig {
         let wrong = || ConfigError::BaseUrl { backend: self.name.clone(), base_url: self.base_url.clone() };
         let uri: Uri = self.base_url.parse().map_err(|_| wrong())?;
         let authority = uri.authority().ok_or_else(wrong)?;
-        if uri.scheme_str() != Some("http") || uri.query().is_some() || authority.as_str().contains('@') {
+        let scheme = uri.scheme_str().filter(|name| name.starts_with("http")).and_then(Scheme::of).ok_or_else(wrong)?;
+        if uri.query().is_some() || authority.as_str().contains('@') {
             return Err(wrong());
         }
         Ok(Origin {
+            scheme,
             // An IPv6 literal has brackets in a URL, and none in a socket address.
             host: authority.host().trim_start_matches('[').trim_end_matches(']').to_owned(),
-            port: authority.port_u16().unwrap_or(80),
+            port: authority.port_u16().unwrap_or(scheme.default_port()),
             authority: authority.to_string(),
             path: format!("{}/chat/completions", uri.path().trim_end_matches('/')),
         })
     }
 
+    /// What opens streams to it. Authorities are read now.
+    pub(crate) fn dialer(&self) -> Result<Dialer, ConfigError> {
+        // The health URL may ask for TLS where the API does not.
+        let urls = [Some(&self.base_url), self.health_url.as_ref()];
+        let is_tls = urls.into_iter().flatten().any(|url| url.starts_with("https:"));
+        let scheme = if is_tls { Scheme::Tls } else { Scheme::Plain };
+        let failed = |source| ConfigError::Trust { backend: self.name.clone(), source };
+        Dialer::new(scheme, &Trust { ca_file: self.ca_file.clone() }).map_err(failed)
+    }
+
     /// What `GET /ready` asks.
-    pub(crate) fn health_target(&self) -> Result<Target, ConfigError> {
+    pub(crate) fn health_target(&self, dialer: &Dialer) -> Result<Target, ConfigError> {
         let (url, authorization) = match &self.health_url {
             Some(url) => (url.clone(), None),
             None => (format!("{}/models", self.base_url.trim_end_matches('/')), self.authorization()?),
         };
         let wrong = |problem| ConfigError::HealthUrl { backend: self.name.clone(), problem };
-        Ok(Target::parse(&url).map_err(wrong)?.with_authorization(authorization))
+        Ok(Target::parse(&url).map_err(wrong)?.with_authorization(authorization).with_dialer(dialer.clone()))
     }
 
     /// The `Authorization` header, from the environment.
@@ -234,6 +269,7 @@ impl HttpConfig {
 /// Where an HTTP backend is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Origin {
+    pub(crate) scheme: Scheme,
     pub(crate) host: String,
     pub(crate) port: u16,
     pub(crate) authority: String,

@@ -3,10 +3,12 @@
 //! Every field has a default; an empty file is a gateway that echoes on `127.0.0.1:8080`.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use halfopen_door::{KeySource, Site};
 use halfopen_health::ProbeConfig;
+use halfopen_tls::Identity;
 use serde::{Deserialize, Serialize};
 
 mod check;
@@ -52,6 +54,9 @@ pub struct Config {
     pub cors_origin: Option<String>,
     /// Who may call.
     pub access: Access,
+    /// The certificate and key under which clients are served over TLS. Without them clients speak plain HTTP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Identity>,
     /// Whether responses carry a `Date`. Default true; off, responses of two runs are the same bytes.
     pub date_header: bool,
 }
@@ -66,6 +71,7 @@ impl Default for Config {
             ready: ReadyConfig::default(),
             cors_origin: None,
             access: Access::default(),
+            tls: None,
             date_header: true,
         }
     }
@@ -177,8 +183,11 @@ pub struct HttpConfig {
     pub name: String,
     /// The models it serves.
     pub models: Vec<String>,
-    /// Where its API begins, such as `http://10.0.0.7:8000/v1`. Plain HTTP only.
+    /// Where its API begins, such as `http://10.0.0.7:8000/v1` or `https://models.example/v1`.
     pub base_url: String,
+    /// Certificates of authorities, PEM, that prove an `https://` backend beside those of the system.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
     /// The environment variable that holds its key. Without it no `Authorization` is sent.
     #[serde(default)]
     pub api_key_env: Option<String>,

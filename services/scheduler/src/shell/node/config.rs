@@ -1,10 +1,12 @@
 //! What a node is told before it connects anywhere.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use halfopen_health::{BadProbe, ProbeConfig, Target};
 use halfopen_link::LinkConfig;
 use halfopen_link::config::BadSetting;
+use halfopen_tls::{Dialer, Scheme, TlsError, Trust};
 use hyper::Uri;
 use hyper::header::HeaderValue;
 use serde::{Deserialize, Serialize};
@@ -17,8 +19,11 @@ use crate::core::node::NodeSettings;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct NodeConfig {
-    /// The scheduler, as `host:port`.
+    /// The scheduler, as `host:port` or `ws://host:port`; over TLS as `wss://host:port`.
     pub scheduler: String,
+    /// Certificates of authorities, PEM, that prove a scheduler and a gateway over TLS beside those of the system.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
     /// Jobs worked on at a time.
     pub capacity: u32,
     /// The environment variable that holds the key which the scheduler asks nodes for.
@@ -54,6 +59,7 @@ impl Default for NodeConfig {
     fn default() -> Self {
         Self {
             scheduler: "127.0.0.1:5010".to_owned(),
+            ca_file: None,
             capacity: 1,
             key_env: None,
             worker: WorkerConfig::default(),
@@ -87,7 +93,7 @@ pub enum WorkerConfig {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GatewayConfig {
-    /// As `http://host:port`, with or without a path before `/v1`.
+    /// As `http://host:port` or `https://host:port`, with or without a path before `/v1`.
     pub base_url: String,
     /// The environment variable that holds the key which the gateway asks its clients for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -129,18 +135,41 @@ impl GatewayConfig {
     }
 
     /// The gateway's `/health`.
-    pub(crate) fn health(&self) -> Result<Target, NodeConfigError> {
+    pub(crate) fn health(&self, dialer: &Dialer) -> Result<Target, NodeConfigError> {
         let url = format!("{}/health", self.base_url.trim_end_matches('/'));
-        Target::parse(&url).map_err(|_| NodeConfigError::BaseUrl(self.base_url.clone()))
+        let target = Target::parse(&url).map_err(|_| NodeConfigError::BaseUrl(self.base_url.clone()))?;
+        Ok(target.with_dialer(dialer.clone()))
     }
 
-    /// The host with its port, and the path of the endpoint.
-    pub(crate) fn endpoint(&self) -> Result<(String, String), NodeConfigError> {
+    /// Where the gateway is, and the path of the endpoint.
+    pub(crate) fn endpoint(&self) -> Result<(Endpoint, String), NodeConfigError> {
         let bad = || NodeConfigError::BaseUrl(self.base_url.clone());
         let uri: Uri = self.base_url.parse().map_err(|_| bad())?;
-        let host = uri.host().filter(|_| uri.scheme_str() == Some("http")).ok_or_else(bad)?;
-        let address = format!("{host}:{}", uri.port_u16().unwrap_or(80));
-        Ok((address, format!("{}/v1/chat/completions", uri.path().trim_end_matches('/'))))
+        let scheme = uri.scheme_str().filter(|name| name.starts_with("http")).and_then(Scheme::of).ok_or_else(bad)?;
+        let host = uri.host().ok_or_else(bad)?;
+        let endpoint = Endpoint::new(scheme, host, uri.port_u16().unwrap_or(scheme.default_port()));
+        Ok((endpoint, format!("{}/v1/chat/completions", uri.path().trim_end_matches('/'))))
+    }
+}
+
+/// A server that a node connects to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Endpoint {
+    pub(crate) scheme: Scheme,
+    /// Without the brackets of an IPv6 address.
+    pub(crate) host: String,
+    pub(crate) port: u16,
+}
+
+impl Endpoint {
+    fn new(scheme: Scheme, host: &str, port: u16) -> Self {
+        Self { scheme, host: host.trim_matches(['[', ']']).to_owned(), port }
+    }
+
+    /// As a URL and a `Host` header name it.
+    pub(crate) fn authority(&self) -> String {
+        let Self { host, port, .. } = self;
+        if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
     }
 }
 
@@ -212,7 +241,7 @@ impl NodeConfig {
             gateway.endpoint()?;
             bearer(gateway.api_key_env.as_deref())?;
             if let Some(probe) = &gateway.probe {
-                gateway.health()?;
+                gateway.health(&Dialer::plain())?;
                 probe.validate().map_err(NodeConfigError::Probe)?;
             }
             durations.push(("worker.connect_timeout", gateway.connect_timeout));
@@ -235,13 +264,34 @@ impl NodeConfig {
         if self.results_kept == 0 {
             return Err(NodeConfigError::Zero("results_kept"));
         }
-        let port = self.scheduler.rsplit_once(':').and_then(|(host, port)| {
-            (!host.is_empty() && !host.contains('/')).then(|| port.parse::<u16>().ok()).flatten()
-        });
-        if port.is_none() {
-            return Err(NodeConfigError::Scheduler(self.scheduler.clone()));
-        }
+        self.endpoint()?;
+        self.dialer()?;
         Ok(self.link.validate()?)
+    }
+
+    /// Where the scheduler is.
+    pub(crate) fn endpoint(&self) -> Result<Endpoint, NodeConfigError> {
+        let bad = || NodeConfigError::Scheduler(self.scheduler.clone());
+        let (scheme, address) = match self.scheduler.split_once("://") {
+            Some((name @ ("ws" | "wss"), address)) => (Scheme::of(name).ok_or_else(bad)?, address),
+            Some(_) => return Err(bad()),
+            None => (Scheme::Plain, self.scheduler.as_str()),
+        };
+        let (host, port) = address.rsplit_once(':').ok_or_else(bad)?;
+        let port = port.parse().map_err(|_| bad())?;
+        if host.is_empty() || host.contains('/') { Err(bad()) } else { Ok(Endpoint::new(scheme, host, port)) }
+    }
+
+    /// What opens streams to the scheduler and to the gateway. Authorities are read now, if one of them asks for TLS.
+    pub(crate) fn dialer(&self) -> Result<Dialer, NodeConfigError> {
+        let of_gateway = match &self.worker {
+            WorkerConfig::Gateway(gateway) => Some(gateway.endpoint()?.0.scheme),
+            WorkerConfig::Echo { .. } => None,
+        };
+        let is_tls = [Some(self.endpoint()?.scheme), of_gateway].contains(&Some(Scheme::Tls));
+        let scheme = if is_tls { Scheme::Tls } else { Scheme::Plain };
+        let failed = |error: TlsError| NodeConfigError::Tls(halfopen_process::chain(&error));
+        Dialer::new(scheme, &Trust { ca_file: self.ca_file.clone() }).map_err(failed)
     }
 }
 
@@ -258,14 +308,17 @@ pub enum NodeConfigError {
     #[error("accept `{0}`: it must be at most a year")]
     TooLong(&'static str),
     /// Not an address.
-    #[error("accept `scheduler` = {0:?}: it must be host:port")]
+    #[error("accept `scheduler` = {0:?}: it must be host:port, ws://host:port or wss://host:port")]
     Scheduler(String),
-    /// Not a plain HTTP address.
-    #[error("accept `worker.base_url` = {0:?}: it must be http://host:port")]
+    /// Not an HTTP address.
+    #[error("accept `worker.base_url` = {0:?}: it must be http://host:port or https://host:port")]
     BaseUrl(String),
     /// A variable that holds no key.
     #[error("take a key from the environment variable {0}, which is not set, empty, or holds what no header can carry")]
     Key(String),
+    /// TLS to the scheduler or the gateway.
+    #[error("speak TLS: {0}")]
+    Tls(String),
     /// A setting of the gateway's prober.
     #[error("accept `worker.probe`: {0}")]
     Probe(BadProbe),
@@ -289,6 +342,7 @@ impl NodeConfigError {
             Self::Zero(name) | Self::TooLong(name) => vec![(*name).to_owned()],
             Self::Scheduler(_) => vec!["scheduler".to_owned()],
             Self::BaseUrl(_) => vec!["worker.base_url".to_owned()],
+            Self::Tls(_) => vec!["ca_file".to_owned(), "scheduler".to_owned(), "worker.base_url".to_owned()],
             Self::Key(_) => vec!["key_env".to_owned(), "worker.api_key_env".to_owned()],
             Self::Probe(bad) => vec![format!("worker.probe.{}", bad.setting())],
             Self::Link(BadSetting { setting, .. }) => vec![format!("link.{setting}")],
@@ -307,10 +361,10 @@ mod tests {
         let text = "[worker]\nkind = \"gateway\"\nbase_url = \"http://gateway:8080/api/\"";
         let config = NodeConfig::from_toml(text).expect("valid");
         let WorkerConfig::Gateway(gateway) = config.worker else { panic!("not a gateway") };
-        let endpoint = ("gateway:8080".to_owned(), "/api/v1/chat/completions".to_owned());
-        assert_eq!(gateway.endpoint(), Ok(endpoint));
+        let (endpoint, path) = gateway.endpoint().expect("a URL");
+        assert_eq!((endpoint.authority().as_str(), path.as_str()), ("gateway:8080", "/api/v1/chat/completions"));
         assert_eq!(gateway.idle_timeout, Duration::from_secs(45));
-        assert_eq!(gateway.health(), Ok(Target::parse("http://gateway:8080/api/health").expect("a URL")));
+        assert!(gateway.health(&Dialer::plain()).is_ok());
         assert_eq!(gateway.probe, None);
     }
 
@@ -332,8 +386,15 @@ mod tests {
         assert_eq!(refused, Err(NodeConfigError::TooLong("shutdown_grace")));
         let refused = NodeConfig::from_toml("scheduler = \"ws://here\"");
         assert_eq!(refused, Err(NodeConfigError::Scheduler("ws://here".to_owned())));
-        let refused = NodeConfig::from_toml("[worker]\nkind = \"gateway\"\nbase_url = \"https://there\"");
-        assert_eq!(refused, Err(NodeConfigError::BaseUrl("https://there".to_owned())));
+        let refused = NodeConfig::from_toml("[worker]\nkind = \"gateway\"\nbase_url = \"ftp://there\"");
+        assert_eq!(refused, Err(NodeConfigError::BaseUrl("ftp://there".to_owned())));
+        let of = |text: &str| {
+            let config = NodeConfig { scheduler: text.to_owned(), ..NodeConfig::default() };
+            config.endpoint().map(|endpoint| (endpoint.scheme, endpoint.authority()))
+        };
+        assert_eq!(of("wss://[::1]:5010"), Ok((Scheme::Tls, "[::1]:5010".to_owned())));
+        assert_eq!((of("ws://here:1"), of("here:1")), (of("here:1"), Ok((Scheme::Plain, "here:1".to_owned()))));
+        assert!(of("http://here:1").is_err() && of("here").is_err() && of(":1").is_err());
         assert!(NodeConfig::from_toml("[worker]\nkind = \"magic\"").is_err());
     }
 }

@@ -12,9 +12,9 @@ use halfopen_link::message::FromNode;
 use halfopen_link::{ConnectionEnd, LinkConfig, Metered, Outbox};
 use halfopen_machine::shell::Shell;
 use halfopen_machine::{Bug, OrBug};
+use halfopen_tls::{Dialer, Scheme, Stream};
 use hyper::header::AUTHORIZATION;
 use thiserror::Error;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Error as WebSocketError;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
@@ -22,13 +22,14 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 use tokio_util::sync::CancellationToken;
 
 use super::TARGET;
-use super::config::{NodeConfig, bearer};
+use super::config::{Endpoint, NodeConfig, NodeConfigError, bearer};
 use super::worker_pool::WorkerPool;
 use crate::core::node::{Event, Input, Node, NodeGauges, Output};
 
 /// The node's connection to the scheduler, and the workers that it gives work to.
 pub(super) struct SchedulerConnection {
     config: NodeConfig,
+    dialer: Dialer,
     workers: WorkerPool,
     shutdown: CancellationToken,
     /// The machine knows of the order to stop.
@@ -43,7 +44,7 @@ type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// How far the WebSocket has come.
 enum Socket {
     Absent,
-    Connecting(BoxFuture<Result<WebSocketStream<Metered<TcpStream>>, ConnectError>>),
+    Connecting(BoxFuture<Result<WebSocketStream<Metered<Stream>>, ConnectError>>),
     Open(OpenSocket),
 }
 
@@ -56,9 +57,9 @@ struct OpenSocket {
 }
 
 impl SchedulerConnection {
-    pub(super) fn new(config: NodeConfig, shutdown: CancellationToken) -> Self {
-        let workers = WorkerPool::new(config.worker.clone());
-        Self { config, workers, shutdown, shutdown_told: false, socket: Socket::Absent, told: None }
+    pub(super) fn new(config: NodeConfig, dialer: Dialer, shutdown: CancellationToken) -> Self {
+        let workers = WorkerPool::new(config.worker.clone(), dialer.clone());
+        Self { config, dialer, workers, shutdown, shutdown_told: false, socket: Socket::Absent, told: None }
     }
 
     /// Ends all work.
@@ -102,7 +103,7 @@ impl Shell<Node> for SchedulerConnection {
     fn perform(&mut self, output: Output, inputs: &mut VecDeque<Input>) -> ControlFlow<()> {
         let result = match output {
             Output::Connect => {
-                self.socket = Socket::Connecting(Box::pin(connect(self.config.clone())));
+                self.socket = Socket::Connecting(Box::pin(connect(self.config.clone(), self.dialer.clone())));
                 Ok(())
             }
             Output::Send(message) => self.send(&message, inputs),
@@ -171,7 +172,7 @@ impl Socket {
 }
 
 impl OpenSocket {
-    fn new(socket: WebSocketStream<Metered<TcpStream>>, link: LinkConfig) -> Self {
+    fn new(socket: WebSocketStream<Metered<Stream>>, link: LinkConfig) -> Self {
         let (Connection { outbox, inbox }, driver) = connection::open(socket, link);
         Self { outbox, inbox, driver: Some(Box::pin(driver)) }
     }
@@ -261,19 +262,23 @@ fn log(event: &Event) {
 /// Why a scheduler was not reached.
 #[derive(Debug, Error)]
 enum ConnectError {
-    #[error("{}", .0.kind())]
-    Tcp(io::Error),
+    #[error("{}", halfopen_tls::dial::failure(.0))]
+    Stream(io::Error),
+    #[error("{0}")]
+    Config(#[from] NodeConfigError),
     #[error("upgrade failed: {0}")]
     Upgrade(Box<WebSocketError>),
     #[error("no answer in time")]
     Timeout,
 }
 
-async fn connect(config: NodeConfig) -> Result<WebSocketStream<Metered<TcpStream>>, ConnectError> {
+async fn connect(config: NodeConfig, dialer: Dialer) -> Result<WebSocketStream<Metered<Stream>>, ConnectError> {
     let connecting = async {
-        let stream = TcpStream::connect(config.scheduler.as_str()).await.map_err(ConnectError::Tcp)?;
-        stream.set_nodelay(true).map_err(ConnectError::Tcp)?;
-        let url = format!("ws://{}/ws/node", config.scheduler);
+        let endpoint = config.endpoint()?;
+        let Endpoint { scheme, host, port } = &endpoint;
+        let stream = dialer.open(*scheme, host, *port).await.map_err(ConnectError::Stream)?;
+        let name = if *scheme == Scheme::Tls { "wss" } else { "ws" };
+        let url = format!("{name}://{}/ws/node", endpoint.authority());
         let mut request = url.into_client_request().map_err(|error| ConnectError::Upgrade(Box::new(error)))?;
         if let Ok(Some(authorization)) = bearer(config.key_env.as_deref()) {
             request.headers_mut().insert(AUTHORIZATION, authorization);

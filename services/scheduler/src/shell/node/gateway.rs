@@ -8,6 +8,7 @@ use bytes::Bytes;
 use halfopen_health::{Miss, Verdict, wait_until_ready};
 use halfopen_link::message::WorkFailure;
 use halfopen_machine::Bug;
+use halfopen_tls::{Dialer, Stream};
 use halfopen_upstream::retry_after;
 use halfopen_upstream::sse::{EventTooLarge, SseParser};
 use http_body_util::{BodyExt, Full};
@@ -17,11 +18,10 @@ use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use thiserror::Error;
-use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
 use super::TARGET;
-use super::config::{GatewayConfig, WorkerConfig, bearer};
+use super::config::{Endpoint, GatewayConfig, WorkerConfig, bearer};
 use crate::core::node::{Assignment, Refusal};
 
 /// Why a gateway's answer is no translation.
@@ -29,8 +29,8 @@ use crate::core::node::{Assignment, Refusal};
 pub(crate) enum GatewayError {
     #[error("ask a gateway without an address")]
     Address,
-    #[error("connect to the gateway: {0}")]
-    Connect(std::io::ErrorKind),
+    #[error("connect to the gateway: {}", halfopen_tls::dial::failure(.0))]
+    Connect(std::io::Error),
     #[error("connect to the gateway in time")]
     ConnectTimeout,
     #[error("see the gateway ready: {0}")]
@@ -67,13 +67,17 @@ impl GatewayError {
 }
 
 /// Asks for one translation and reads the answer to its end.
-pub(crate) async fn translate(config: &GatewayConfig, assignment: &Assignment) -> Result<String, GatewayError> {
-    let (address, path) = config.endpoint().map_err(|_| GatewayError::Address)?;
-    let stream = match connect(config, &address).await {
+pub(crate) async fn translate(
+    config: &GatewayConfig,
+    dialer: &Dialer,
+    assignment: &Assignment,
+) -> Result<String, GatewayError> {
+    let (endpoint, path) = config.endpoint().map_err(|_| GatewayError::Address)?;
+    let stream = match connect(config, dialer, &endpoint).await {
         Ok(stream) => stream,
         Err(unreached) => {
-            wait_for_gateway(config, unreached).await?;
-            connect(config, &address).await?
+            wait_for_gateway(config, dialer, unreached).await?;
+            connect(config, dialer, &endpoint).await?
         }
     };
     let (sender, connection) = http1::Builder::new()
@@ -85,7 +89,7 @@ pub(crate) async fn translate(config: &GatewayConfig, assignment: &Assignment) -
     let mut request = Request::builder()
         .method(Method::POST)
         .uri(path)
-        .header(HOST, address)
+        .header(HOST, endpoint.authority())
         .header(CONTENT_TYPE, "application/json")
         .header(ACCEPT, "text/event-stream");
     if let Some(authorization) = authorization {
@@ -104,21 +108,25 @@ pub(crate) async fn translate(config: &GatewayConfig, assignment: &Assignment) -
     answer.await
 }
 
-async fn connect(config: &GatewayConfig, address: &str) -> Result<TcpStream, GatewayError> {
-    let stream = match timeout(config.connect_timeout, TcpStream::connect(address)).await {
-        Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => return Err(GatewayError::Connect(error.kind())),
-        Err(_) => return Err(GatewayError::ConnectTimeout),
-    };
-    stream.set_nodelay(true).map_err(|error| GatewayError::Connect(error.kind()))?;
-    Ok(stream)
+/// TLS is part of connecting, and of its time.
+async fn connect(config: &GatewayConfig, dialer: &Dialer, endpoint: &Endpoint) -> Result<Stream, GatewayError> {
+    let Endpoint { scheme, host, port } = endpoint;
+    match timeout(config.connect_timeout, dialer.open(*scheme, host, *port)).await {
+        Ok(Ok(stream)) => Ok(stream),
+        Ok(Err(error)) => Err(GatewayError::Connect(error)),
+        Err(_) => Err(GatewayError::ConnectTimeout),
+    }
 }
 
 /// A gateway that starts, or starts again, is waited for if the configuration says so: nothing has been asked of it yet,
 /// so nothing is asked twice. The node reports progress meanwhile, as of any work.
-async fn wait_for_gateway(config: &GatewayConfig, unreached: GatewayError) -> Result<(), GatewayError> {
+async fn wait_for_gateway(
+    config: &GatewayConfig,
+    dialer: &Dialer,
+    unreached: GatewayError,
+) -> Result<(), GatewayError> {
     let Some(probe) = &config.probe else { return Err(unreached) };
-    let health = config.health().map_err(|_| GatewayError::Address)?;
+    let health = config.health(dialer).map_err(|_| GatewayError::Address)?;
     tracing::debug!(target: TARGET, reason = %unreached, "waiting for the gateway");
     match wait_until_ready(&health, probe).await {
         Verdict::Ready { .. } => Ok(()),
@@ -128,10 +136,10 @@ async fn wait_for_gateway(config: &GatewayConfig, unreached: GatewayError) -> Re
 
 /// A node whose worker probes its gateway has nothing to register for while that is not there: it is waited for, budget
 /// after budget.
-pub(super) async fn wait_at_start(worker: &WorkerConfig) {
+pub(super) async fn wait_at_start(worker: &WorkerConfig, dialer: &Dialer) {
     let WorkerConfig::Gateway(config) = worker else { return };
     let Some(probe) = &config.probe else { return };
-    let Ok(health) = config.health() else {
+    let Ok(health) = config.health(dialer) else {
         let bug = Bug::new("the address of the gateway has been validated");
         return tracing::error!(target: TARGET, %bug, "a bug of this node");
     };
@@ -254,10 +262,13 @@ mod tests {
     #[tokio::test]
     async fn a_gateway_that_is_not_there_is_a_failed_attempt_unless_it_is_to_be_waited_for() {
         let mut config = GatewayConfig::new(format!("http://{}", vacant().await));
-        let failed = translate(&config, &assignment()).await.expect_err("nothing listens there");
-        assert!(matches!(failed, GatewayError::Connect(std::io::ErrorKind::ConnectionRefused)), "{failed}");
+        let failed = translate(&config, &Dialer::plain(), &assignment()).await.expect_err("nothing listens there");
+        assert!(
+            matches!(&failed, GatewayError::Connect(error) if error.kind() == std::io::ErrorKind::ConnectionRefused),
+            "{failed}"
+        );
         config.probe = Some(probe(2));
-        let failed = translate(&config, &assignment()).await.expect_err("nothing listens there");
+        let failed = translate(&config, &Dialer::plain(), &assignment()).await.expect_err("nothing listens there");
         assert_eq!(failed.to_string(), "see the gateway ready: the connection was refused");
     }
 
@@ -266,11 +277,14 @@ mod tests {
         let address = vacant().await;
         let mut config = GatewayConfig::new(format!("http://{address}"));
         config.probe = Some(probe(3));
-        let refused = connect(&config, &address.to_string()).await.expect_err("nothing listens there");
+        let refused = connect(&config, &Dialer::plain(), &config.endpoint().expect("a URL").0)
+            .await
+            .expect_err("nothing listens there");
         let listener = TcpListener::bind(address).await.expect("still free");
         let starting = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 4\r\n\r\nsoon";
         let gateway = async { (serve(&listener, starting).await, serve(&listener, HEALTHY).await) };
-        let (waited, (first, second)) = tokio::join!(wait_for_gateway(&config, refused), gateway);
+        let plain = Dialer::plain();
+        let (waited, (first, second)) = tokio::join!(wait_for_gateway(&config, &plain, refused), gateway);
         waited.expect("it is there now");
         assert_eq!(first, format!("GET /health HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n"));
         assert_eq!(second, first);
@@ -292,7 +306,8 @@ mod tests {
             let config = GatewayConfig::new(format!("http://{}", listener.local_addr().expect("bound")));
             let answer = format!("HTTP/1.1 {head}\r\ncontent-length: 2\r\n\r\n{{}}");
             let question = assignment();
-            let (failed, _) = tokio::join!(translate(&config, &question), serve(&listener, &answer));
+            let plain = Dialer::plain();
+            let (failed, _) = tokio::join!(translate(&config, &plain, &question), serve(&listener, &answer));
             let WorkFailure { retry, after, error } = failed.expect_err("a refusal").told();
             assert_eq!((retry, after), expected, "{error}");
         }
@@ -305,7 +320,8 @@ mod tests {
         let body = format!("\u{feff}data: {}\n\ndata:  [DONE] \n\n", piece("hallo", Some("stop")));
         let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
         let question = assignment();
-        let (translated, _) = tokio::join!(translate(&config, &question), serve(&listener, &answer));
+        let plain = Dialer::plain();
+        let (translated, _) = tokio::join!(translate(&config, &plain, &question), serve(&listener, &answer));
         assert_eq!(translated.expect("a whole answer"), "hallo");
     }
 

@@ -31,13 +31,14 @@ const TARGET: &str = "halfopen_scheduler::node";
 /// When the configuration cannot work. An unreachable scheduler is no error: it is tried again.
 pub async fn run(config: NodeConfig, shutdown: CancellationToken) -> Result<(), NodeConfigError> {
     config.validate()?;
+    let dialer = config.dialer()?;
     tokio::select! {
         biased;
         () = shutdown.cancelled() => return Ok(()),
-        () = gateway::wait_at_start(&config.worker) => {}
+        () = gateway::wait_at_start(&config.worker, &dialer) => {}
     }
     let mut node = Node::new(config.settings());
-    let mut shell = SchedulerConnection::new(config, shutdown);
+    let mut shell = SchedulerConnection::new(config, dialer, shutdown);
     drive(&mut node, &mut shell).await;
     shell.close().await;
     Ok(())

@@ -5,6 +5,7 @@ use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt;
 use halfopen_link::message::WorkFailure;
+use halfopen_tls::Dialer;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::sleep;
 
@@ -16,17 +17,18 @@ use crate::core::node::{Assignment, WorkId};
 #[derive(Debug)]
 pub(super) struct WorkerPool {
     worker: WorkerConfig,
+    dialer: Dialer,
     tasks: JoinSet<(WorkId, Result<String, WorkFailure>)>,
     handles: BTreeMap<WorkId, AbortHandle>,
 }
 
 impl WorkerPool {
-    pub(super) fn new(worker: WorkerConfig) -> Self {
-        Self { worker, tasks: JoinSet::new(), handles: BTreeMap::new() }
+    pub(super) fn new(worker: WorkerConfig, dialer: Dialer) -> Self {
+        Self { worker, dialer, tasks: JoinSet::new(), handles: BTreeMap::new() }
     }
 
     pub(super) fn start(&mut self, work: WorkId, assignment: Assignment) {
-        let working = work_on(self.worker.clone(), work, assignment);
+        let working = work_on(self.worker.clone(), self.dialer.clone(), work, assignment);
         self.handles.insert(work, self.tasks.spawn(working));
     }
 
@@ -64,17 +66,24 @@ impl WorkerPool {
 }
 
 /// Works; a panic is a failed attempt and nothing else.
-async fn work_on(worker: WorkerConfig, work: WorkId, assignment: Assignment) -> (WorkId, Result<String, WorkFailure>) {
-    let working = AssertUnwindSafe(translate(&worker, &assignment)).catch_unwind();
+async fn work_on(
+    worker: WorkerConfig,
+    dialer: Dialer,
+    work: WorkId,
+    assignment: Assignment,
+) -> (WorkId, Result<String, WorkFailure>) {
+    let working = AssertUnwindSafe(translate(&worker, &dialer, &assignment)).catch_unwind();
     (work, working.await.unwrap_or_else(|_| Err(WorkFailure::again("the worker panicked"))))
 }
 
-async fn translate(worker: &WorkerConfig, assignment: &Assignment) -> Result<String, WorkFailure> {
+async fn translate(worker: &WorkerConfig, dialer: &Dialer, assignment: &Assignment) -> Result<String, WorkFailure> {
     match worker {
         WorkerConfig::Echo { work_time } => {
             sleep(*work_time).await;
             Ok(format!("[{}] {}", assignment.tgt_lang, assignment.text))
         }
-        WorkerConfig::Gateway(config) => gateway::translate(config, assignment).await.map_err(|error| error.told()),
+        WorkerConfig::Gateway(config) => {
+            gateway::translate(config, dialer, assignment).await.map_err(|error| error.told())
+        }
     }
 }

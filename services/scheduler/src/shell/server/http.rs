@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use halfopen_door::{Door, Guest, Keys, Site};
+use halfopen_door::{Door, Guest, KeyRing, Site};
 use halfopen_link::Metered;
+use halfopen_tls::Stream;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{
@@ -20,7 +21,7 @@ use hyper::{Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
 use tokio_tungstenite::tungstenite::protocol::Role;
@@ -29,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 use super::core_task::FromPeer;
 use super::event_log::{self, Served};
 use super::metrics::{self, Metrics};
-use super::peer;
+use super::{Reloadable, peer};
 use crate::core::broker::{ConnectionId, Leg};
 use crate::core::config::Config;
 
@@ -41,16 +42,37 @@ pub(super) struct Port {
     pub(super) metrics: Metrics,
     /// How many connections there are, and may be.
     pub(super) door: Door,
-    pub(super) keys: Arc<AccessKeys>,
+    pub(super) reloadable: Reloadable,
     /// Cancelled when the service is over: nothing but closing handshakes goes on.
     pub(super) stop: CancellationToken,
 }
 
-/// The keys of both legs; `None` where none is asked for.
-#[derive(Debug, Default)]
+/// The keys of both legs. Clones share them.
+#[derive(Clone, Debug)]
 pub(super) struct AccessKeys {
-    pub(super) nodes: Option<Keys>,
-    pub(super) sessions: Option<Keys>,
+    pub(super) nodes: KeyRing,
+    pub(super) sessions: KeyRing,
+}
+
+/// The stream of a connection, once its TLS handshake is done, which may take as long as a head. `None` when it fails or the service
+/// is over.
+async fn secured(stream: TcpStream, port: &Port, bound: Duration) -> Option<Stream> {
+    let accepted = tokio::select! {
+        biased;
+        accepted = timeout(bound, port.reloadable.acceptor.accept(stream)) => accepted,
+        () = port.stop.cancelled() => return None,
+    };
+    match accepted {
+        Ok(Ok(stream)) => Some(stream),
+        Ok(Err(error)) => {
+            tracing::debug!(target: event_log::TARGET, %error, "the TLS handshake failed");
+            None
+        }
+        Err(_) => {
+            tracing::debug!(target: event_log::TARGET, "the TLS handshake was not done in time");
+            None
+        }
+    }
 }
 
 type Page = Response<Full<Bytes>>;
@@ -62,8 +84,10 @@ pub(super) async fn serve(stream: TcpStream, port: Port, id: ConnectionId, guest
         tracing::debug!(target: event_log::TARGET, %error, "the socket was gone at once");
         return;
     }
-    let (upgrades, mut upgraded) = mpsc::channel(1);
     let is_beyond = guest.is_beyond();
+    let head_bound = if is_beyond { BEYOND } else { port.config.timings.header_timeout };
+    let Some(stream) = secured(stream, &port, head_bound).await else { return };
+    let (upgrades, mut upgraded) = mpsc::channel(1);
     let guest = Arc::new(Mutex::new(guest));
     let (answering, admitted) = (port.clone(), Arc::clone(&guest));
     let service = service_fn(move |request| {
@@ -73,7 +97,7 @@ pub(super) async fn serve(stream: TcpStream, port: Port, id: ConnectionId, guest
     let connection = http1::Builder::new()
         .half_close(false)
         .timer(TokioTimer::new())
-        .header_read_timeout(if is_beyond { BEYOND } else { port.config.timings.header_timeout })
+        .header_read_timeout(head_bound)
         .keep_alive(!is_beyond)
         .max_buf_size(HEAD_BYTES)
         .auto_date_header(false)
@@ -193,11 +217,11 @@ fn typed(mut page: Page, content_type: &'static str) -> Page {
 /// key where one is asked for, and where every seat is taken.
 fn upgrade(mut request: Request<Incoming>, leg: Leg, port: &Port, guest: &Mutex<Guest>, upgrades: &Upgrades) -> Page {
     let keys = match leg {
-        Leg::Session => &port.keys.sessions,
-        Leg::Node => &port.keys.nodes,
+        Leg::Session => &port.reloadable.keys.sessions,
+        Leg::Node => &port.reloadable.keys.nodes,
     };
     let authorization = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    if keys.as_ref().is_some_and(|keys| !keys.open_for(authorization)) {
+    if !keys.open_for(authorization) {
         return with(text(StatusCode::UNAUTHORIZED, "a bearer key is needed here\n"), WWW_AUTHENTICATE, "Bearer");
     }
     let version = request.headers().get(SEC_WEBSOCKET_VERSION);

@@ -19,8 +19,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use halfopen_door::{Bounds, Door, Entry, KeyError};
+use halfopen_door::{Bounds, Door, Entry, KeyError, KeyRing};
 use halfopen_link::close::is_expected_io;
+use halfopen_tls::{Acceptor, TlsError};
 use rand::TryRng;
 use rand::rngs::{SysError, SysRng};
 use thiserror::Error;
@@ -62,6 +63,9 @@ pub enum RunError {
     /// The keys that nodes or sessions have to show.
     #[error("know the keys")]
     Keys(#[from] KeyError),
+    /// The certificate or its key.
+    #[error("serve over TLS")]
+    Identity(#[from] TlsError),
     /// The address.
     #[error("listen on {address}")]
     Bind {
@@ -76,6 +80,26 @@ pub enum RunError {
     /// The task that owns the broker has panicked: a bug of ours. Nothing of the service is left running.
     #[error("keep the scheduler's state: its task has failed")]
     Core,
+}
+
+/// What a scheduler reads from files again when it is told to: its certificate, and the keys of nodes and sessions. Clones share
+/// it.
+#[derive(Clone, Debug)]
+pub struct Reloadable {
+    keys: AccessKeys,
+    acceptor: Acceptor,
+}
+
+impl Reloadable {
+    /// Reads everything again. What is open goes on as it was; what comes later meets what is new.
+    ///
+    /// # Errors
+    /// [`RunError::Keys`] and [`RunError::Identity`]: the first file that cannot be read. What was read before it counts.
+    pub fn reload(&self) -> Result<(), RunError> {
+        self.keys.nodes.reload()?;
+        self.keys.sessions.reload()?;
+        Ok(self.acceptor.reload()?)
+    }
 }
 
 /// A scheduler that listens, so that its address is known, but serves no connection yet.
@@ -98,7 +122,7 @@ pub enum RunError {
 #[derive(Debug)]
 pub struct Server {
     config: Config,
-    keys: Arc<AccessKeys>,
+    reloadable: Reloadable,
     listener: TcpListener,
     address: SocketAddr,
 }
@@ -111,13 +135,28 @@ impl Server {
     pub async fn bind(config: Config) -> Result<Self, RunError> {
         config.validate()?;
         let access = &config.access;
-        let (nodes, sessions) = (access.node_keys.read()?, access.session_keys.read()?);
-        let keys = Arc::new(AccessKeys { nodes, sessions });
+        let (nodes, sessions) = (KeyRing::new(&access.node_keys)?, KeyRing::new(&access.session_keys)?);
+        let reloadable =
+            Reloadable { keys: AccessKeys { nodes, sessions }, acceptor: Acceptor::new(config.tls.as_ref())? };
         let address = config.listen;
         let bind = |source| RunError::Bind { address, source };
         let listener = TcpListener::bind(address).await.map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
-        Ok(Self { config, keys, listener, address })
+        Ok(Self { config, reloadable, listener, address })
+    }
+
+    /// Whether certificate and key can be used, if there are any.
+    ///
+    /// # Errors
+    /// [`RunError::Identity`].
+    pub fn identity(config: &Config) -> Result<(), RunError> {
+        Acceptor::new(config.tls.as_ref()).map(drop).map_err(RunError::Identity)
+    }
+
+    /// What can be read again while it serves.
+    #[must_use]
+    pub fn reloadable(&self) -> Reloadable {
+        self.reloadable.clone()
     }
 
     /// Where it listens, with the real port.
@@ -131,7 +170,7 @@ impl Server {
     /// # Errors
     /// [`RunError::Seed`] and [`RunError::Core`] only.
     pub async fn serve(self, shutdown: CancellationToken) -> Result<Exit, RunError> {
-        let Self { config, keys, listener, address } = self;
+        let Self { config, reloadable, listener, address } = self;
         tracing::info!(target: event_log::TARGET, %address, "listening");
         let largest = config.link.largest_message;
         let seed = seed()?;
@@ -143,7 +182,7 @@ impl Server {
         let stop = CancellationToken::new();
         let door = Door::new(bounds(&config.limits));
         let config = Arc::new(config);
-        let port = Port { config, broker: to_broker, metrics: metrics.clone(), door, keys, stop };
+        let port = Port { config, broker: to_broker, metrics: metrics.clone(), door, reloadable, stop };
         let mut owner = JoinSet::new();
         owner.spawn(CoreTask::new(received, metrics, shutdown).run(broker));
         let mut connections = JoinSet::new();
@@ -175,13 +214,13 @@ async fn accept_until_done(
     connections: &mut JoinSet<()>,
 ) -> Result<Exit, RunError> {
     let mut next = 0;
-    let mut acceptor = Acceptor { listener, port, paused_until: None };
+    let mut arrivals = Arrivals { listener, port, paused_until: None };
     loop {
         tokio::select! {
             biased;
             exit = owner.join_next() => return exit.and_then(Result::ok).ok_or(RunError::Core),
             Some(ended) = connections.join_next() => note_end(ended),
-            (stream, address) = acceptor.accept() => {
+            (stream, address) = arrivals.next() => {
                 let patience = port.config.timings.accept_pause;
                 let guest = match port.door.admit(address.ip(), patience, tokio::time::sleep).await {
                     Entry::Admitted(guest) => guest,
@@ -226,16 +265,16 @@ fn note_end(ended: Result<(), JoinError>) {
 }
 
 /// Takes connections. A failure is survived, with a pause: a shortage of descriptors must not become a hot loop.
-struct Acceptor<'a> {
+struct Arrivals<'a> {
     listener: &'a TcpListener,
     port: &'a Port,
     /// After a failure. It outlives the wait for a connection, which is given up whenever an open connection ends.
     paused_until: Option<Instant>,
 }
 
-impl Acceptor<'_> {
+impl Arrivals<'_> {
     /// The next connection. Cancel-safe.
-    async fn accept(&mut self) -> (TcpStream, SocketAddr) {
+    async fn next(&mut self) -> (TcpStream, SocketAddr) {
         loop {
             if let Some(until) = self.paused_until {
                 sleep_until(until).await;
