@@ -149,7 +149,7 @@ impl List {
     fn add(&mut self, row: Row, faults: Vec<Fault>) {
         let place = self.cases.rows.len();
         for fault in faults {
-            let edge = match super::edge(&fault.trigger) {
+            let edge = match fault.trigger.edge() {
                 Some(Edge::Inside(_)) => "inside".to_owned(),
                 other => format!("{other:?}"),
             };

@@ -30,20 +30,3 @@ pub(crate) mod pairs;
 pub(crate) mod shrink;
 #[cfg(feature = "cli")]
 pub(crate) mod swarm;
-
-#[cfg(feature = "cli")]
-use crate::fault::{Edge, Trigger};
-
-/// Where in its unit a trigger strikes; `None` for a trigger that counts no unit.
-#[cfg(feature = "cli")]
-fn edge(trigger: &Trigger) -> Option<Edge> {
-    match trigger {
-        Trigger::Message { edge, .. }
-        | Trigger::Frame { edge, .. }
-        | Trigger::SseEvent { edge, .. }
-        | Trigger::Chunk { edge, .. }
-        | Trigger::Line { edge, .. }
-        | Trigger::HttpHead { edge, .. } => Some(*edge),
-        Trigger::At(_) | Trigger::Bytes { .. } | Trigger::Event { .. } | Trigger::Connect | Trigger::Idle(_) => None,
-    }
-}

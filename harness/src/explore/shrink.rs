@@ -175,79 +175,42 @@ fn plainer(act: &Act) -> Vec<Act> {
 
 /// Earlier triggers of the same kind, and those at a plainer edge.
 fn earlier(trigger: &Trigger) -> Vec<Trigger> {
-    let numbers = |n: u64| {
-        let mut numbers = vec![1, n / 2, n.saturating_sub(1)];
-        numbers.retain(|smaller| *smaller >= 1 && *smaller < n);
-        numbers.dedup();
-        numbers
-    };
-    let mut earlier = Vec::new();
-    match trigger {
-        Trigger::At(at) => {
-            let millis = u64::try_from(at.as_millis()).unwrap_or(u64::MAX);
+    let number = trigger.number();
+    let mut smaller = match trigger {
+        Trigger::At(_) => {
             // A round time that is near, then half the time.
-            let round = [60_000, 10_000, 1000].map(|unit| millis / unit * unit);
-            let mut times = vec![millis / 2];
-            times.extend(round);
-            times.retain(|time| *time < millis);
+            let mut times = vec![number / 2];
+            times.extend([60_000, 10_000, 1000].map(|unit| number / unit * unit));
             times.sort_unstable();
-            times.dedup();
-            earlier.extend(times.into_iter().map(|time| Trigger::At(Duration::from_millis(time))));
+            times
         }
-        Trigger::Bytes { n, direction } => {
-            earlier.extend(numbers(*n).into_iter().map(|n| Trigger::Bytes { n, direction: *direction }));
+        Trigger::Connect | Trigger::Idle(_) => Vec::new(),
+        Trigger::Bytes { .. }
+        | Trigger::Message { .. }
+        | Trigger::Frame { .. }
+        | Trigger::SseEvent { .. }
+        | Trigger::Chunk { .. }
+        | Trigger::Line { .. }
+        | Trigger::HttpHead { .. }
+        | Trigger::Event { .. } => {
+            let mut numbers = vec![1, number / 2, number.saturating_sub(1)];
+            numbers.retain(|smaller| *smaller >= 1);
+            numbers
         }
-        Trigger::Message { n, .. }
-        | Trigger::Frame { n, .. }
-        | Trigger::SseEvent { n, .. }
-        | Trigger::Chunk { n, .. }
-        | Trigger::Line { n, .. }
-        | Trigger::HttpHead { n, .. }
-        | Trigger::Event { n, .. } => {
-            let numbers = numbers((*n).into()).into_iter().filter_map(|n| u32::try_from(n).ok());
-            earlier.extend(numbers.map(|n| at_number(trigger, n)));
-        }
-        Trigger::Connect | Trigger::Idle(_) => {}
-    }
-    if let Some(edge) = super::edge(trigger) {
+    };
+    smaller.retain(|smaller| *smaller < number);
+    smaller.dedup();
+    let mut earlier: Vec<_> = smaller.into_iter().map(|number| trigger.clone().with_number(number)).collect();
+    if let Some(edge) = trigger.edge() {
         let plainer = match edge {
             Edge::After => Vec::new(),
             Edge::Before => vec![Edge::After],
             Edge::Inside(1) => vec![Edge::After, Edge::Before],
             Edge::Inside(_) => vec![Edge::After, Edge::Before, Edge::Inside(1)],
         };
-        earlier.extend(plainer.into_iter().map(|edge| at_edge(trigger, edge)));
+        earlier.extend(plainer.into_iter().map(|edge| trigger.clone().at_edge(edge)));
     }
     earlier
-}
-
-fn at_number(trigger: &Trigger, number: u32) -> Trigger {
-    let mut trigger = trigger.clone();
-    match &mut trigger {
-        Trigger::Message { n, .. }
-        | Trigger::Frame { n, .. }
-        | Trigger::SseEvent { n, .. }
-        | Trigger::Chunk { n, .. }
-        | Trigger::Line { n, .. }
-        | Trigger::HttpHead { n, .. }
-        | Trigger::Event { n, .. } => *n = number,
-        Trigger::At(_) | Trigger::Bytes { .. } | Trigger::Connect | Trigger::Idle(_) => {}
-    }
-    trigger
-}
-
-fn at_edge(trigger: &Trigger, to: Edge) -> Trigger {
-    let mut trigger = trigger.clone();
-    match &mut trigger {
-        Trigger::Message { edge, .. }
-        | Trigger::Frame { edge, .. }
-        | Trigger::SseEvent { edge, .. }
-        | Trigger::Chunk { edge, .. }
-        | Trigger::Line { edge, .. }
-        | Trigger::HttpHead { edge, .. } => *edge = to,
-        Trigger::At(_) | Trigger::Bytes { .. } | Trigger::Event { .. } | Trigger::Connect | Trigger::Idle(_) => {}
-    }
-    trigger
 }
 
 /// The fault's table with one of the verb's arguments shorter or smaller: times by half (whole seconds), numbers as 1.

@@ -279,6 +279,7 @@ impl Fabric {
         }
         end.told = Some((call, outcome.clone()));
         let host = end.host;
+        // Legal: the process that held this end is gone, and what a kernel sees alone is no outcome.
         let Some(life) = end.life else { return };
         let observed =
             RecordKind::Observed { connection: id, side: socket.side, call: call.to_owned(), outcome: outcome.clone() };

@@ -26,6 +26,7 @@ impl Fabric {
     /// The kernel may have sent for the last time.
     pub(super) fn spend_retry_budget(&mut self, index: ConnectionIndex, direction: Direction) {
         let budget = self.connection(index).end(sender(direction)).tcp.retry_budget();
+        // Legal: what was lost has been acknowledged since the timer was set.
         let Some(since) = self.connection(index).path(direction).lost_since else { return };
         if self.now < since + budget {
             self.schedule.push(since + budget, Deadline::RetryBudget(index, direction));
@@ -75,6 +76,7 @@ impl Fabric {
         self.collect_returns(index, direction);
         let connection = self.connection(index);
         let timeout = connection.end(sender(direction)).tcp.options().user_timeout;
+        // Legal: the window has opened, or the option was taken back, since the timer was set.
         let (Some(since), Some(timeout)) = (connection.path(direction).blocked_since, timeout) else { return };
         if self.now >= since + timeout {
             self.give_up(index, direction, GaveUpOn::UserTimeout);

@@ -288,8 +288,7 @@ impl Fabric {
             Direction::ToServer => (&mut connection.client, &mut connection.to_server),
             Direction::ToClient => (&mut connection.server, &mut connection.to_client),
         };
-        while path.returns.front().is_some_and(|r| r.at <= now) {
-            let Some(back) = path.returns.pop_front() else { return };
+        while let Some(back) = path.returns.pop_front_if(|back| back.at <= now) {
             end.tcp.receive_acknowledgement(back.acknowledged, back.window, back.at);
             if back.window > 0 {
                 path.blocked_since = None;

@@ -41,6 +41,7 @@ pub use place::{
     OnConnection, OnHost, OnListener, OnLookup, OnPair, OnPath, PairVerb, PathVerb, Place, Response,
 };
 pub use registry::{Entry, Registry};
+pub(crate) use trigger::millis;
 pub use trigger::{Edge, FrameKind, Trigger};
 pub use verb::{AnyVerb, Mistake, Verb};
 pub use verbs::{

@@ -145,6 +145,72 @@ impl Trigger {
     }
 }
 
+/// The number and the edge of a trigger, for those that draw, learn and shrink one.
+impl Trigger {
+    /// Its number: `n`; of [`Trigger::At`] and [`Trigger::Idle`] the milliseconds; 1 for [`Trigger::Connect`], which has none.
+    pub(crate) fn number(&self) -> u64 {
+        match self {
+            Self::At(time) | Self::Idle(time) => millis(*time),
+            Self::Bytes { n, .. } => *n,
+            Self::Message { n, .. }
+            | Self::Frame { n, .. }
+            | Self::SseEvent { n, .. }
+            | Self::Chunk { n, .. }
+            | Self::Line { n, .. }
+            | Self::HttpHead { n, .. }
+            | Self::Event { n, .. } => (*n).into(),
+            Self::Connect => 1,
+        }
+    }
+
+    /// The same with another number, in the unit of [`number`](Self::number). A number that no unit can have is the greatest.
+    #[must_use]
+    pub(crate) fn with_number(mut self, number: u64) -> Self {
+        match &mut self {
+            Self::At(time) | Self::Idle(time) => *time = Duration::from_millis(number),
+            Self::Bytes { n, .. } => *n = number,
+            Self::Message { n, .. }
+            | Self::Frame { n, .. }
+            | Self::SseEvent { n, .. }
+            | Self::Chunk { n, .. }
+            | Self::Line { n, .. }
+            | Self::HttpHead { n, .. }
+            | Self::Event { n, .. } => *n = u32::try_from(number).unwrap_or(u32::MAX),
+            Self::Connect => {}
+        }
+        self
+    }
+
+    /// Where in its unit it strikes; `None` for a trigger that counts no unit of the bytes.
+    pub(crate) fn edge(&self) -> Option<Edge> {
+        match self {
+            Self::Message { edge, .. }
+            | Self::Frame { edge, .. }
+            | Self::SseEvent { edge, .. }
+            | Self::Chunk { edge, .. }
+            | Self::Line { edge, .. }
+            | Self::HttpHead { edge, .. } => Some(*edge),
+            Self::At(_) | Self::Bytes { .. } | Self::Event { .. } | Self::Connect | Self::Idle(_) => None,
+        }
+    }
+
+    /// The same at another edge of its unit, if it counts units.
+    #[cfg(feature = "cli")]
+    #[must_use]
+    pub(crate) fn at_edge(mut self, to: Edge) -> Self {
+        match &mut self {
+            Self::Message { edge, .. }
+            | Self::Frame { edge, .. }
+            | Self::SseEvent { edge, .. }
+            | Self::Chunk { edge, .. }
+            | Self::Line { edge, .. }
+            | Self::HttpHead { edge, .. } => *edge = to,
+            Self::At(_) | Self::Bytes { .. } | Self::Event { .. } | Self::Connect | Self::Idle(_) => {}
+        }
+        self
+    }
+}
+
 /// When a fault strikes: `after message 3 to_client`, `before message to_client with type=result`, `7 bytes into SSE event 2`, `2s after event "job started" of scheduler`.
 impl Display for Trigger {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -189,6 +255,11 @@ impl Display for Trigger {
             Self::Idle(time) => format!("once idle for {}", written(*time)),
         })
     }
+}
+
+/// A time in whole milliseconds; files hold no time that overflows.
+pub(crate) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn place(edge: Edge) -> String {

@@ -97,6 +97,7 @@ impl Plane {
     /// The connection is established: both ends have heard of each other.
     pub fn established(&mut self, key: ConnectionKey, now: Duration, out: &mut Vec<Effect>) {
         self.count_established(key);
+        // Legal: the plane was told of no attempt.
         let Some(connection) = self.connections.get_mut(key) else { return };
         connection.idleness.carried(now);
         if let Some(fault) = connection.stillborn.take() {
@@ -171,7 +172,7 @@ impl Plane {
 
     /// What a connection suffers whose SYN still gets through.
     fn degrade(&mut self, key: ConnectionKey, fault: FaultIndex, fate: AttemptFate, out: &mut Vec<Effect>) {
-        let Some(connection) = self.connections.get_mut(key) else { return };
+        let connection = self.connections.get_mut(key).expect("an attempt that comes through is registered");
         for direction in Direction::BOTH {
             connection.silence(direction, HalfOpenKind::Stall, fault, out);
         }

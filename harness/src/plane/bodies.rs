@@ -46,6 +46,7 @@ impl TrackedConnection {
     /// Passes a kept chunk up to a point, as a whole chunk.
     fn resize(&mut self, chunk: Chunk, at: u64, fault: FaultIndex, out: &mut Vec<Effect>) {
         self.to_client.pass(chunk.head, out);
+        // Legal: the event ends with the chunk before.
         let Some((payload, size)) = chunk.payload.filter(|(payload, size)| at > *payload && *size > 0) else { return };
         let passing = (at - payload).min(size);
         if passing < size {

@@ -104,7 +104,7 @@ impl Plane {
         now: Duration,
         out: &mut Vec<Effect>,
     ) {
-        let Some(connection) = self.connections.get_mut(key) else { return };
+        let connection = self.connections.get_mut(key).expect("a connection whose bytes are read is known");
         for (fault, at) in connection.leg(direction).note_kept(now) {
             out.push(Effect::Kept { connection: key, direction, fault });
             if let Some(at) = at {

@@ -367,7 +367,7 @@ impl TrackedConnection {
         let direction = side.peer().sends();
         let already_closed = self.leg(direction).is_closed();
         let connection = self.key;
-        let Some(closing) = self.closing(side) else { return };
+        let closing = self.closing(side).as_mut().expect("a Close frame waits only while its end is being closed");
         closing.sent = true;
         let (fault, both) = (closing.fault, closing.both);
         // Nothing may follow a Close frame (RFC 6455, 5.5.1): after the sender's own there is none to forge.
@@ -393,6 +393,7 @@ impl TrackedConnection {
 
     /// An end gets the FIN, whether or not it has answered.
     fn finish_closing(&mut self, side: Side, out: &mut Vec<Effect>) {
+        // Legal: no fault is closing this end.
         let Some(closing) = self.closing(side).take() else { return };
         let unheard = side.peer().sends();
         self.leg(unheard).awaited.retain(|awaited| !matches!(awaited, Pending::Close));

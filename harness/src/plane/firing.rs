@@ -103,7 +103,7 @@ impl Plane {
         }
         self.fire(fault, on.join(", "), out);
         for key in &keys {
-            let Some(connection) = self.connections.get_mut(*key) else { continue };
+            let connection = self.connections.get_mut(*key).expect("only `ended` forgets a connection");
             let done = blow.strike(connection, fault, point, out);
             self.planned_mut(fault).fails_calls |= done.fails_calls;
             if done.closes {
@@ -193,6 +193,7 @@ impl Plane {
         let shaped = matches!(planned.fault.act, Act::Path { .. });
         self.planned_mut(fault).strikes = Strikes::None;
         for key in &struck {
+            // Legal: it has ended since it was struck.
             let Some(connection) = self.connections.get_mut(*key) else { continue };
             connection.heal(fault, out);
             if shaped {

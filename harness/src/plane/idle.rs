@@ -108,7 +108,7 @@ impl Plane {
 
     /// A connection may have carried nothing for long enough.
     pub(super) fn note_idle(&mut self, key: ConnectionKey, now: Duration, out: &mut Vec<Effect>) {
-        let Some(connection) = self.connections.get_mut(key) else { return };
+        let connection = self.connections.get_mut(key).expect("the timers of a connection end with it");
         for who in connection.idleness.take_due(now) {
             match who {
                 Who::Fault(fault) => {
@@ -123,6 +123,7 @@ impl Plane {
     }
 
     fn forget(&mut self, key: ConnectionKey, forgets: Forgetting, out: &mut Vec<Effect>) {
+        // Legal: a fault has severed it at the same instant.
         let Some(connection) = self.connections.get_mut(key).filter(|connection| connection.is_open()) else { return };
         self.changes += 1;
         out.push(Effect::Forgotten { connection: key });

@@ -63,17 +63,19 @@ impl Plane {
 
     /// A connection was established.
     pub(super) fn count_established(&mut self, key: ConnectionKey) {
+        // Legal: the plane was told of no attempt.
         let Some(connection) = self.connections.get(key) else { return };
         self.seen.entry(connection.id.link.clone()).or_default().established += 1;
     }
 
     /// A connection is over: what was counted on it is kept.
     pub(super) fn keep_counts(&mut self, key: ConnectionKey) {
+        // Legal: no attempt came through, so nothing was counted.
         let Some(connection) = self.connections.get(key) else { return };
         let (id, spoken) = (connection.id.clone(), connection.spoken());
         let counted = |fault: FaultIndex| {
             let trigger = &self.planned(fault).fault.trigger;
-            connection.seen(fault, wanted(trigger))
+            connection.seen(fault, trigger.number())
         };
         let counts: Vec<_> = self.indices().filter_map(|fault| Some((fault, counted(fault)?))).collect();
         for (fault, seen) in counts {
@@ -234,21 +236,6 @@ impl Plane {
 
 fn connections(client: &HostName, server: &HostName) -> String {
     format!("the connections {client} -> {server}")
-}
-
-/// What a trigger counts up to.
-fn wanted(trigger: &Trigger) -> u64 {
-    match trigger {
-        Trigger::Bytes { n, .. } => *n,
-        Trigger::Message { n, .. }
-        | Trigger::Frame { n, .. }
-        | Trigger::SseEvent { n, .. }
-        | Trigger::Chunk { n, .. }
-        | Trigger::Line { n, .. }
-        | Trigger::HttpHead { n, .. }
-        | Trigger::Event { n, .. } => (*n).into(),
-        Trigger::At(_) | Trigger::Idle(_) | Trigger::Connect => 0,
-    }
 }
 
 /// What the units of a trigger say, if it means not all of them.

@@ -160,6 +160,7 @@ impl Watch {
             }
             Aim::Bytes { .. } | Aim::Done { .. } => {}
             Aim::Unit(Counter { what, track, .. }) => {
+                // Legal: no unit is under way, or its point is reached.
                 let Some(track) = track.as_mut().filter(|track| track.point.is_none()) else { return };
                 // A chunk's size and line end are no part of what stands in it.
                 if in_payload || !lies_in_payload(*what) {

@@ -1,7 +1,6 @@
 //! Fault rules: what a scenario says about a fault before a seed decides what it leaves open.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use super::document::{LocatedValue, Value};
 use super::error::{Mistakes, ScenarioError};
@@ -45,8 +44,8 @@ impl FaultRule {
         let trigger = when.pick(&self.when).clone();
         let trigger = match trigger.most {
             Some(most) => {
-                let least = trigger.number();
-                trigger.with_number(when.range(least..=most))
+                let least = trigger.trigger.number();
+                trigger.trigger.with_number(when.range(least..=most))
             }
             None => trigger.trigger,
         };
@@ -85,41 +84,6 @@ impl FaultRule {
 impl From<Fault> for FaultRule {
     fn from(fault: Fault) -> Self {
         Self { when: vec![When { trigger: fault.trigger, most: None }], anywhere: false, acts: vec![fault.act] }
-    }
-}
-
-impl When {
-    /// The number of the trigger; 1 for [`Trigger::Connect`], which has none.
-    pub(crate) fn number(&self) -> u64 {
-        match &self.trigger {
-            Trigger::At(time) | Trigger::Idle(time) => trigger::millis(*time),
-            Trigger::Bytes { n, .. } => *n,
-            Trigger::Message { n, .. }
-            | Trigger::Frame { n, .. }
-            | Trigger::SseEvent { n, .. }
-            | Trigger::Chunk { n, .. }
-            | Trigger::Line { n, .. }
-            | Trigger::HttpHead { n, .. }
-            | Trigger::Event { n, .. } => (*n).into(),
-            Trigger::Connect => 1,
-        }
-    }
-
-    fn with_number(&self, number: u64) -> Trigger {
-        let mut trigger = self.trigger.clone();
-        match &mut trigger {
-            Trigger::At(time) | Trigger::Idle(time) => *time = Duration::from_millis(number),
-            Trigger::Bytes { n, .. } => *n = number,
-            Trigger::Message { n, .. }
-            | Trigger::Frame { n, .. }
-            | Trigger::SseEvent { n, .. }
-            | Trigger::Chunk { n, .. }
-            | Trigger::Line { n, .. }
-            | Trigger::HttpHead { n, .. }
-            | Trigger::Event { n, .. } => *n = u32::try_from(number).unwrap_or(u32::MAX),
-            Trigger::Connect => {}
-        }
-        trigger
     }
 }
 

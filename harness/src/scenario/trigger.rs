@@ -15,7 +15,7 @@ use super::rule::When;
 use super::section::Section;
 use super::typed;
 use super::verb::{list_parameters, spelt};
-use crate::fault::{Edge, Trigger};
+use crate::fault::{millis, Edge, Trigger};
 use crate::name::{Direction, HostName, Link};
 use crate::pattern::Pattern;
 
@@ -266,11 +266,6 @@ fn times(node: &LocatedValue, key: &str) -> Result<(Duration, Option<Duration>),
 
 fn range<'a>(node: &'a LocatedValue, table: &Table) -> Result<Section<'a>, ScenarioError> {
     Section::open(node, table).map_err(|mistakes| mistakes.first(&node.place.file))
-}
-
-/// A time in whole milliseconds; files hold no time that overflows.
-pub(crate) fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The values that the fields under `where` must have, sorted by field.

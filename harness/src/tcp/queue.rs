@@ -40,6 +40,12 @@ impl<T> Queue<T> {
         Some(first)
     }
 
+    /// Takes the first, if it is one of these.
+    #[inline]
+    pub(crate) fn pop_front_if(&mut self, is_one: impl FnOnce(&T) -> bool) -> Option<T> {
+        if self.front().is_some_and(is_one) { self.pop_front() } else { None }
+    }
+
     #[inline]
     pub(crate) fn front(&self) -> Option<&T> {
         self.first.as_ref()

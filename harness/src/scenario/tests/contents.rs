@@ -40,9 +40,9 @@ fn which_of_several_messages_is_drawn_as_a_number_is() {
     let numbers =
         whens(r#"{ message = [{ type = "a" }, { type = "b" }], n = { from = 1, to = 3 }, to = ["alice", "chat"] }"#);
     assert_eq!(numbers.len(), 4);
-    assert!(numbers.iter().all(|when| (when.number(), when.most) == (1, Some(3))));
+    assert!(numbers.iter().all(|when| (when.trigger.number(), when.most) == (1, Some(3))));
     assert_eq!(whens(r#"{ message = { type = "a" }, n = [1, 3], to = "alice" }"#).len(), 2);
-    assert_eq!(whens(r#"{ sse_event = { "" = "[DONE]" }, n = 2 }"#)[0].number(), 2);
+    assert_eq!(whens(r#"{ sse_event = { "" = "[DONE]" }, n = 2 }"#)[0].trigger.number(), 2);
 }
 
 #[test]

@@ -68,33 +68,16 @@ fn trigger(when: &When, path: &str, scenario: &Scenario) -> Checked {
         | Trigger::Connect => {}
     }
     let counts_from_1 = !matches!(when.trigger, Trigger::At(_) | Trigger::Idle(_) | Trigger::Bytes { .. });
-    if counts_from_1 && when.number() == 0 {
+    if counts_from_1 && when.trigger.number() == 0 {
         return Err(Flaw::new(path, "units and events are counted from 1: there is no number 0"));
     }
-    if when.most.is_some_and(|most| most < when.number()) {
+    if when.most.is_some_and(|most| most < when.trigger.number()) {
         return Err(Flaw::new(path, "the range is empty: its end lies before its beginning"));
     }
-    match &when.trigger {
-        Trigger::Message { edge: Edge::Inside(0), .. }
-        | Trigger::Frame { edge: Edge::Inside(0), .. }
-        | Trigger::SseEvent { edge: Edge::Inside(0), .. }
-        | Trigger::Chunk { edge: Edge::Inside(0), .. }
-        | Trigger::Line { edge: Edge::Inside(0), .. }
-        | Trigger::HttpHead { edge: Edge::Inside(0), .. } => {
-            Err(Flaw::new(path, "inside a unit at least one byte of it has passed: write `edge = \"before\"`"))
-        }
-        Trigger::At(_)
-        | Trigger::Idle(_)
-        | Trigger::Message { .. }
-        | Trigger::Frame { .. }
-        | Trigger::SseEvent { .. }
-        | Trigger::HttpHead { .. }
-        | Trigger::Chunk { .. }
-        | Trigger::Line { .. }
-        | Trigger::Bytes { .. }
-        | Trigger::Event { .. }
-        | Trigger::Connect => Ok(()),
+    if when.trigger.edge() == Some(Edge::Inside(0)) {
+        return Err(Flaw::new(path, "inside a unit at least one byte of it has passed: write `edge = \"before\"`"));
     }
+    Ok(())
 }
 
 /// Units and connections are counted on links.

@@ -26,6 +26,7 @@ impl Broker {
             return Ok(true);
         }
         self.warn("sessions");
+        // Legal: every session is there or is owed something, and none makes room.
         let Some((_, oldest)) = self.idle_absent.first().cloned() else { return Ok(false) };
         self.forget_session(&oldest)?;
         Ok(true)
@@ -71,6 +72,7 @@ impl Broker {
 
     /// Notes whether a session could make room, after anything about it has changed.
     pub(super) fn note_idleness(&mut self, id: &SessionId) {
+        // Legal: its connection was closed on the way here, and a session that was leaving goes with its connection.
         let Some(session) = self.sessions.get(id) else { return };
         let place = (session.absent_since, id.clone());
         if session.attached.is_none() && session.is_idle() {

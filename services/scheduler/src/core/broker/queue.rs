@@ -56,7 +56,7 @@ impl Queue {
 
     /// Takes a job out, which costs its session nothing.
     pub(super) fn remove(&mut self, number: u64, key: &JobKey) {
-        // Legal: it is not in the queue.
+        // Legal: its job is assigned, and has left the queue.
         let Some(waiting) = self.sessions.get_mut(&key.session) else { return };
         if waiting.jobs.remove(&number).is_none() {
             return;

@@ -76,6 +76,7 @@ impl Broker {
     /// A node has done a job: what it did wrong before is forgotten. Who failed at the same job has failed what others do.
     pub(super) fn vindicate(&mut self, winner: &AttemptId, job: &Job) -> Result<(), Bug> {
         let of = |broker: &Self, id: &AttemptId| broker.attempts.get(id).map(|it| (it.node.clone(), it.state));
+        // Legal: an earlier scheduler process gave the attempt out, and no node is on record with it.
         let Some((winner, _)) = of(self, winner) else { return Ok(()) };
         if let Some(node) = self.nodes.get_mut(&winner)
             && node.trust.is_doubted()
