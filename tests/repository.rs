@@ -63,7 +63,7 @@ fn every_scenario_says_in_a_sentence_what_it_proves() {
 }
 
 /// A scenario has four beats: what is steady, what breaks, what is noticed of it, and what holds afterwards. A reader needs
-/// no other file to know what the fault breaks into.
+/// no other file to know what the fault breaks into: what actors say stands in the scenario itself.
 #[test]
 fn every_scenario_says_what_is_steady_before_it_says_what_breaks() {
     for scenario in catalogue().scenarios().expect("the catalogue has no mistakes") {
@@ -80,15 +80,22 @@ fn every_scenario_says_what_is_steady_before_it_says_what_breaks() {
         assert!(!steady.is_empty(), "{name} says nowhere what is steady: write `# Steady: alice says ...`");
         let first = text.lines().take_while(|line| !line.starts_with('[')).any(|line| line == steady[0]);
         assert!(first, "{name} says what is steady behind something else");
-        // What a visitor says word for word stands in the scenario itself.
-        let said = scenario.hosts.iter().flat_map(|host| &host.config).filter(|(key, _)| *key != "steps");
-        let lists = said.filter_map(|(_, value)| value.as_array());
-        for times in lists.map(|list| list.iter().filter_map(|said| said.get("at")?.as_str()).collect::<Vec<_>>()) {
-            let missing = times.iter().filter(|_| times.len() < 8).find(|at| !steady.concat().contains(**at));
-            assert_eq!(missing, None, "{name} does not say that something is said then");
+        let file: toml::Table = text.parse().expect("it has been read");
+        for host in &scenario.hosts {
+            let here = |key: &str| file.get("actor")?.get(host.name.as_str())?.get("config")?.get(key);
+            let elsewhere = host.config.keys().find(|key| SCRIPTS.contains(&key.as_str()) && here(key).is_none());
+            let said = elsewhere.map(String::as_str);
+            assert_eq!(
+                said, None,
+                "{name}: what {} says stands in the base, where no reader of {name} sees it",
+                host.name
+            );
         }
     }
 }
+
+/// The keys under which actors are told what to say and ask.
+const SCRIPTS: [&str; 4] = ["sentences", "questions", "steps", "urls"];
 
 /// The place of a table in a scenario.
 fn beat(header: &str) -> u8 {

@@ -15,7 +15,7 @@ use super::rule::When;
 use super::section::Section;
 use super::typed;
 use super::verb::{list_parameters, spelt};
-use crate::fault::{millis, Edge, Trigger};
+use crate::fault::{Edge, Trigger, millis};
 use crate::name::{Direction, HostName, Link};
 use crate::pattern::Pattern;
 

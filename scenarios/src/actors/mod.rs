@@ -1,6 +1,7 @@
 //! The users of the services, as scripts.
 
 pub mod crowd;
+pub(crate) mod line;
 pub mod listener;
 pub mod prober;
 pub mod reader;

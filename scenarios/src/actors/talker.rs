@@ -12,7 +12,8 @@ use tokio::time::{Instant, sleep_until};
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Script {
-    /// What is said, and when.
+    /// What is said, and when: `"1s: good morning"`, or a table where there is more to it.
+    #[serde(deserialize_with = "super::line::list")]
     pub sentences: Vec<Sentence>,
     /// The user stays at least this long, whether or not there is anything to wait for.
     #[serde(default, with = "humantime_serde")]

@@ -14,7 +14,8 @@ pub struct Script {
     pub gateway: String,
     /// The model to ask for.
     pub model: String,
-    /// The questions, one at a time, on a connection each.
+    /// The questions, one at a time, on a connection each: `"1s: first tell me more"`, or a table where there is more to it.
+    #[serde(deserialize_with = "crate::actors::line::list")]
     pub questions: Vec<Question>,
     /// Whether a connection over which an answer has come whole serves the next question.
     #[serde(default)]
