@@ -58,7 +58,7 @@ fn few_names_stand_at_the_root_and_no_part_of_the_engine_is_among_them() {
 fn what_is_exported_names_only_what_is_exported() {
     let reviewed = fs::read_to_string(root().join(LIST)).expect("there is a list");
     let modules: Vec<_> = reviewed.lines().filter_map(|line| line.strip_prefix("pub mod ")).collect();
-    // A scenario that is built in Rust has parts that are for this repository's tests only (`internals`).
+    // A scenario that is built in Rust has parts that are for this repository's tests only (the feature `internals`).
     let others = reviewed.lines().filter(|line| !line.contains("halfopen::Scenario::"));
     let hidden: Vec<_> = others
         .filter(|line| {
@@ -66,6 +66,23 @@ fn what_is_exported_names_only_what_is_exported() {
         })
         .collect();
     assert!(hidden.is_empty(), "{hidden:#?}");
+}
+
+/// What `internals` opens is for tests: nothing that is not a test is built with it.
+#[test]
+fn only_tests_open_the_internals() {
+    let manifests = ["harness", "reports", "scenarios", "examples/adopter", "examples/libraries", "examples/museum"];
+    for folder in manifests {
+        let manifest = fs::read_to_string(root().join(folder).join("Cargo.toml")).expect("it has a manifest");
+        let manifest: toml::Table = manifest.parse().expect("manifests are TOML");
+        let opens = |table: &str| {
+            let halfopen = manifest.get(table).and_then(|table| table.get("halfopen"));
+            halfopen.is_some_and(|halfopen| halfopen.to_string().contains("internals"))
+        };
+        assert!(!opens("dependencies"), "{folder} opens halfopen's internals to what it exports");
+        let default = manifest.get("features").and_then(|features| features.get("default"));
+        assert!(default.is_none_or(|default| !default.to_string().contains("internals")), "{folder}");
+    }
 }
 
 /// Every public item of `halfopen`, one a line, as rustdoc knows them.

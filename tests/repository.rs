@@ -254,6 +254,28 @@ fn the_two_commands_of_the_readme_are_those_that_ci_runs() {
     }
 }
 
+/// A reader goes from the word under `do` to the code that strikes in four files: ARCHITECTURE.md walks it.
+#[test]
+fn the_walk_from_a_word_to_what_strikes_is_true() {
+    let document = read("ARCHITECTURE.md");
+    let (_, table) = document.split_once("| `do` | the verb |").expect("ARCHITECTURE.md has the walk");
+    let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
+    let mut walked = 0;
+    for row in rows {
+        let mut cells = row.trim_matches('|').split(" | ").map(str::trim);
+        let word = cells.next().expect("the first cell is the word").trim_matches('`');
+        let files: Vec<_> = cells.map(|cell| cell.split_once(": ").expect("a file, and what stands in it")).collect();
+        assert_eq!(files.len(), 4, "{row}");
+        assert_eq!(files[0].0, format!("`fault/verbs/{word}.rs`"));
+        for (file, stands) in files {
+            let (file, stands) = (file.trim_matches('`'), stands.trim_end_matches('|').trim().trim_matches('`'));
+            assert!(read(&format!("harness/src/{file}")).contains(stands), "{word}: {file} has no `{stands}`");
+        }
+        walked += 1;
+    }
+    assert!(walked >= 3, "{walked} verbs");
+}
+
 #[test]
 fn every_scenario_that_the_documents_replay_is_in_the_catalogue() {
     let scenarios = catalogue().scenarios().expect("the catalogue has no mistakes");

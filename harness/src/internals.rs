@@ -1,5 +1,6 @@
 //! What the tests of this repository use beyond the public surface: scenarios that are built in Rust, and parts of the
-//! harness that are held against real sockets. Nothing here is for users; it may change in any commit.
+//! harness that are held against real sockets. Nothing here is for users; it may change in any commit. It is there with the
+//! feature `internals` alone, so that no crate that is tested with halfopen leans on it by chance.
 #![doc(hidden)]
 
 pub use crate::capsule::Capsule;

@@ -33,9 +33,17 @@
 //! - `actors` (default): the [`actors`] of this crate act, with tokio-tungstenite and hyper.
 //! - `libtest`: `test_each`, a named test for each scenario of a catalogue.
 //! - `cli` (default): `cli::main`, the command line over a catalogue.
+//! - `internals`: for the tests of halfopen's repository only; nothing of what it opens is promised.
 
 #![deny(clippy::disallowed_macros, clippy::disallowed_methods)]
-#![cfg_attr(not(feature = "sim"), expect(dead_code, reason = "only a simulation reads facts and tells them"))]
+#![cfg_attr(
+    not(all(feature = "sim", feature = "internals")),
+    expect(dead_code, reason = "only a simulation reads facts and tells them, and some parts only tests ask")
+)]
+#![cfg_attr(
+    not(feature = "internals"),
+    expect(unreachable_pub, unused_imports, reason = "what `internals` opens is public behind a closed door")
+)]
 
 pub mod actors;
 #[cfg(feature = "sim")]
@@ -51,6 +59,7 @@ pub mod fault;
 #[doc = include_str!("../../docs/guide.md")]
 mod guide {}
 mod heard;
+#[cfg(feature = "internals")]
 pub mod internals;
 mod mapping;
 pub mod name;
