@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::fact::FactKind;
-use crate::fault::spelling;
+use crate::fault::to_word;
 use crate::mapping::{ConnectionMoment, UnitKind, document, is_within};
 use crate::name::{ConnectionId, Direction, HostName, Link, Side};
 use crate::pattern::{Pattern, pointer, text_at};
@@ -318,7 +318,7 @@ impl fmt::Display for Occurrence {
             Some(Class::Fact(kind)) => {
                 let key = self.key.as_ref().map_or(String::new(), |key| format!(" {key}"));
                 let value = self.value.as_ref().map_or(String::new(), |value| format!("={value}"));
-                write!(f, "{}{key}{value}{of}", spelling(&kind))
+                write!(f, "{}{key}{value}{of}", to_word(&kind))
             }
             Some(Class::Unit(unit)) => {
                 let way = self.direction.map_or(String::new(), |direction| format!(" {direction}"));

@@ -10,7 +10,7 @@ use super::fact_index::{Entry, FactIndex, KeyHistory, name};
 use super::order::in_order;
 use super::{Check, Evidence, Finding};
 use crate::fact::FactKind;
-use crate::fault::spelling;
+use crate::fault::to_word;
 use crate::name::HostName;
 use crate::trace::{Seconds, told_apart};
 
@@ -273,8 +273,8 @@ impl Delivery {
     /// That reasons are allowed, and none is the loss's own.
     fn useless_reasons(&self) -> String {
         let reasons = self.allowed_losses.iter().map(|allowed| match &allowed.host {
-            Some(host) => format!("`{}` of {host}", spelling(&allowed.reason)),
-            None => format!("`{}`", spelling(&allowed.reason)),
+            Some(host) => format!("`{}` of {host}", to_word(&allowed.reason)),
+            None => format!("`{}`", to_word(&allowed.reason)),
         });
         match reasons.collect::<Vec<_>>() {
             none if none.is_empty() => String::new(),

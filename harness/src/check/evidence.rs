@@ -2,7 +2,7 @@
 
 use super::Finding;
 use crate::fact::FactKind;
-use crate::fault::{Fault, spelling};
+use crate::fault::{Fault, to_word};
 use crate::mapping::FactSource;
 use crate::name::HostName;
 use crate::trace::{FinalState, Record, RecordKind};
@@ -34,7 +34,7 @@ impl Evidence<'_> {
         if self.may_lack(kinds) || self.records.iter().any(told) {
             return Ok(());
         }
-        let kinds: Vec<_> = kinds.iter().map(|kind| format!("`{}`", spelling(kind))).collect();
+        let kinds: Vec<_> = kinds.iter().map(|kind| format!("`{}`", to_word(kind))).collect();
         let sentence = format!(
             "no {} fact was told in this run, so the law says nothing: the services did not do what it is about, or \
              the host that should tell of it does not.",

@@ -89,7 +89,7 @@ impl Diagnosis<'_, '_> {
             Lacked::Lookup => format!("no host looked a name up {on} while it lasted, {window}"),
             Lacked::Clock => format!("no host looked at the wall clock {on} from {} on", exact(fired.at)),
             Lacked::Call(call, nth) => {
-                format!("the call that was to fail, {} number {nth}, was not made {on}", crate::fault::spelling(&call))
+                format!("the call that was to fail, {} number {nth}, was not made {on}", crate::fault::to_word(&call))
             }
             Lacked::Witness => format!("no host was left {on} to see it"),
         }

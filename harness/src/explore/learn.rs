@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use crate::fault::{Edge, FrameKind, Trigger, spelling};
+use crate::fault::{Edge, FrameKind, Trigger, to_word};
 use crate::name::{ConnectionId, Direction, HostName, Side};
 use crate::pattern::document_of;
 use crate::trace::{ConnectionEvent, LogEvent, Record, RecordKind, Unit};
@@ -173,7 +173,7 @@ impl Kind {
     pub(crate) fn word(self) -> String {
         match self {
             Self::Head => "head".to_owned(),
-            Self::Frame(kind) => spelling(&kind),
+            Self::Frame(kind) => to_word(&kind),
             Self::Message => "message".to_owned(),
             Self::Chunk => "chunk".to_owned(),
             Self::SseEvent => "event".to_owned(),

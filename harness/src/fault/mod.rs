@@ -50,7 +50,7 @@ pub use verbs::{
     IllegalKind, IoError, Jitter, LookupFails, LookupMoves, Partition, PowerLoss, Refuse, ReorderMessages, Reset,
     Restart, Split, StreamCall, Throttle, TruncateClean, Upstream,
 };
-pub(crate) use words::spelling;
+pub(crate) use words::to_word;
 
 /// What triggers say of messages and events.
 pub use crate::pattern::{Pattern, Wanted};

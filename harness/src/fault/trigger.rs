@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::spelling;
+use super::to_word;
 use super::words::written;
 use crate::name::{Direction, HostName};
 use crate::pattern::Pattern;
@@ -221,7 +221,7 @@ impl Display for Trigger {
                 format!("{} message{number} {direction}{with}", place(*edge))
             }
             Self::Frame { kind, n, direction, edge } => {
-                format!("{} {} frame {n} {direction}", place(*edge), spelling(kind))
+                format!("{} {} frame {n} {direction}", place(*edge), to_word(kind))
             }
             Self::SseEvent { n, edge, content } => {
                 let (number, with) = named(*n, content);

@@ -12,7 +12,7 @@ use crate::name::Direction;
 ///
 /// # Panics
 /// If it is not a word, as all of them are.
-pub(crate) fn spelling<T: Serialize>(word: &T) -> String {
+pub(crate) fn to_word<T: Serialize>(word: &T) -> String {
     match toml::Value::try_from(word) {
         Ok(toml::Value::String(word)) => word,
         other => unreachable!("the harness's own words are strings, and this is {other:?}"),

@@ -100,7 +100,7 @@ impl Plane {
         // Legal: the plane was told of no attempt.
         let Some(connection) = self.connections.get_mut(key) else { return };
         connection.idleness.carried(now);
-        if let Some(fault) = connection.stillborn.take() {
+        if let Some(fault) = connection.reset_on_establish.take() {
             connection.reset_both(fault, out);
         }
         self.await_idleness(key);
@@ -176,7 +176,7 @@ impl Plane {
         for direction in Direction::BOTH {
             connection.silence(direction, HalfOpenKind::Stall, fault, out);
         }
-        connection.stillborn = (fate == AttemptFate::Reset).then_some(fault);
+        connection.reset_on_establish = (fate == AttemptFate::Reset).then_some(fault);
         self.changes += 1;
     }
 

@@ -49,11 +49,11 @@ pub(super) struct Deferred {
 impl Pending {
     /// A boundary was read.
     pub(super) fn on_mark(&mut self, mark: &Mark) {
-        let Self::Place(parcel) = self else { return };
+        let Self::Place(deferred) = self else { return };
         match mark {
-            Mark::Ended { what, .. } if *what == parcel.what => parcel.behind = parcel.behind.saturating_sub(1),
+            Mark::Ended { what, .. } if *what == deferred.what => deferred.behind = deferred.behind.saturating_sub(1),
             // Nothing may follow a Close frame (RFC 6455, 5.5.1).
-            Mark::Begun { what: CountedUnit::Frame(FrameKind::Close), .. } => parcel.behind = 0,
+            Mark::Begun { what: CountedUnit::Frame(FrameKind::Close), .. } => deferred.behind = 0,
             Mark::Candidate { .. }
             | Mark::Doubted { .. }
             | Mark::Unreadable { .. }
@@ -68,7 +68,7 @@ impl Pending {
     /// Whether chunks must wait until they are whole, because something may have to stand in them.
     pub(super) fn keeps_chunks(&self) -> bool {
         match self {
-            Self::Place(parcel) => parcel.what == CountedUnit::SseEvent,
+            Self::Place(deferred) => deferred.what == CountedUnit::SseEvent,
             Self::Close | Self::Frame { .. } | Self::BodyEnd { .. } | Self::Emptied(_) => false,
         }
     }

@@ -50,7 +50,7 @@ impl TrackedConnection {
         let Some((payload, size)) = chunk.payload.filter(|(payload, size)| at > *payload && *size > 0) else { return };
         let passing = (at - payload).min(size);
         if passing < size {
-            self.to_client.swallow(payload, fault, out);
+            self.to_client.discard_up_to(payload, fault, out);
             self.inject(chunk_head(passing), fault, out);
         }
         self.to_client.pass(payload + passing, out);

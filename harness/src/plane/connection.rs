@@ -32,7 +32,7 @@ pub(super) struct TrackedConnection {
     closing_client: Option<Closing>,
     closing_server: Option<Closing>,
     /// The fault that resets it as soon as it is established.
-    pub(super) stillborn: Option<FaultIndex>,
+    pub(super) reset_on_establish: Option<FaultIndex>,
 }
 
 /// A closing handshake with one end.
@@ -80,7 +80,7 @@ impl TrackedConnection {
             idleness,
             closing_client: None,
             closing_server: None,
-            stillborn: None,
+            reset_on_establish: None,
         }
     }
 
@@ -184,8 +184,8 @@ impl TrackedConnection {
                 leg.pass(read, out);
                 self.end_body(&event, fault, out);
             }
-            Pending::Emptied(fault) => leg.swallow(read, fault, out),
-            Pending::Place(parcel) => self.put_in_place(direction, parcel, out),
+            Pending::Emptied(fault) => leg.discard_up_to(read, fault, out),
+            Pending::Place(deferred) => self.put_in_place(direction, deferred, out),
         }
     }
 
@@ -206,7 +206,7 @@ impl TrackedConnection {
                 for awaited in awaited {
                     match awaited {
                         Pending::Close => closes = true,
-                        Pending::Place(parcel) => self.put_at_the_end(direction, parcel, out),
+                        Pending::Place(deferred) => self.put_at_the_end(direction, deferred, out),
                         // The boundary will never come.
                         Pending::Frame { .. } | Pending::BodyEnd { .. } | Pending::Emptied(_) => {}
                     }

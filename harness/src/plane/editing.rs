@@ -56,8 +56,8 @@ impl TrackedConnection {
         let Edited { bytes, units, later } = original.edited(fault, edit);
         self.replace(fault, point, &bytes, out);
         self.tell(point.direction, units, out);
-        if let Some(parcel) = later {
-            self.leg(point.direction).awaited.push(Pending::Place(parcel));
+        if let Some(deferred) = later {
+            self.leg(point.direction).awaited.push(Pending::Place(deferred));
         }
     }
 
@@ -87,7 +87,7 @@ impl TrackedConnection {
         let (Some(first), Body::Chunked(Some(last))) = (leg.kept_chunk(), leg.body()) else {
             leg.pass(from, out);
             leg.suppress_units(from, at);
-            leg.swallow(at, fault, out);
+            leg.discard_up_to(at, fault, out);
             inject(bytes, out);
             return leg.tell_units(out);
         };
@@ -96,14 +96,14 @@ impl TrackedConnection {
         let behind = last.payload_behind(at);
         leg.pass(first.head, out);
         leg.suppress_units(from, at);
-        leg.swallow(start, fault, out);
+        leg.discard_up_to(start, fault, out);
         // A chunk without a payload would end the body.
         let empty = before == 0 && bytes.is_empty();
         if !empty {
             inject(&chunk_head(before + bytes.len() as u64), out);
             leg.pass(from, out);
         }
-        leg.swallow(at, fault, out);
+        leg.discard_up_to(at, fault, out);
         inject(bytes, out);
         match (empty, behind) {
             (true, 0) => leg.awaited.push(Pending::Emptied(fault)),
@@ -115,8 +115,8 @@ impl TrackedConnection {
     }
 
     /// What was taken out arrives, at the end of what has been read.
-    pub(super) fn put_in_place(&mut self, direction: Direction, parcel: Deferred, out: &mut Vec<Effect>) {
-        let Deferred { fault, bytes, units, .. } = parcel;
+    pub(super) fn put_in_place(&mut self, direction: Direction, deferred: Deferred, out: &mut Vec<Effect>) {
+        let Deferred { fault, bytes, units, .. } = deferred;
         let inject = injecting(self.key, direction, fault);
         let leg = self.leg(direction);
         let read = leg.read();
@@ -130,7 +130,7 @@ impl TrackedConnection {
                 let behind = around.payload_behind(read);
                 leg.pass(around.head, out);
                 leg.suppress_units(read, read);
-                leg.swallow(start, fault, out);
+                leg.discard_up_to(start, fault, out);
                 inject(&chunk_head(read - start + bytes.len() as u64), out);
                 leg.pass(read, out);
                 inject(&bytes, out);
@@ -151,11 +151,11 @@ impl TrackedConnection {
     }
 
     /// What was taken out arrives last, if anything may stand there.
-    pub(super) fn put_at_the_end(&mut self, direction: Direction, parcel: Deferred, out: &mut Vec<Effect>) {
+    pub(super) fn put_at_the_end(&mut self, direction: Direction, deferred: Deferred, out: &mut Vec<Effect>) {
         let leg = self.leg(direction);
         leg.pass(u64::MAX, out);
         if !leg.is_in_unit() && (leg.is_between_frames() && !leg.is_closed() || leg.body() == Body::UntilClose) {
-            self.put_in_place(direction, parcel, out);
+            self.put_in_place(direction, deferred, out);
         }
     }
 

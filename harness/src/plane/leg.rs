@@ -235,7 +235,7 @@ impl Leg {
     }
 
     /// Throws read bytes away, up to an offset.
-    pub(super) fn swallow(&mut self, to: u64, fault: FaultIndex, out: &mut Vec<Effect>) {
+    pub(super) fn discard_up_to(&mut self, to: u64, fault: FaultIndex, out: &mut Vec<Effect>) {
         let before = self.pieces.left();
         while self.pieces.leave(to).is_some() {}
         self.say_discarded(self.pieces.left() - before, fault, out);
@@ -364,13 +364,13 @@ impl Leg {
                 self.protocol.frames().is_none_or(|frames| frames.boundary() == self.pieces.read())
             }
             Pending::BodyEnd { .. } | Pending::Emptied(_) => !matches!(self.protocol.body(), Body::Chunked(Some(_))),
-            Pending::Place(parcel) => {
-                let due = parcel.behind == 0 && !self.is_in_unit();
+            Pending::Place(deferred) => {
+                let due = deferred.behind == 0 && !self.is_in_unit();
                 match self.protocol.body() {
                     Body::Chunked(Some(chunk)) if chunk.is_last() => true,
                     Body::Chunked(Some(chunk)) => due && chunk.payload.is_some() && self.kept_chunk() == Some(chunk),
                     Body::Chunked(None) | Body::Fixed | Body::UntilClose => due,
-                    Body::None => due || parcel.what == CountedUnit::SseEvent,
+                    Body::None => due || deferred.what == CountedUnit::SseEvent,
                 }
             }
         }

@@ -7,7 +7,7 @@ use super::ConnectionKey;
 use super::plane::Plane;
 use super::planned::{Planned, Strikes};
 use super::watch::Seen;
-use crate::fault::{FaultIndex, FrameKind, Target, Trigger, spelling};
+use crate::fault::{FaultIndex, FrameKind, Target, Trigger, to_word};
 use crate::name::{ConnectionId, Direction, HostName, Link};
 use crate::pattern::Pattern;
 
@@ -244,7 +244,7 @@ fn saying(content: &Pattern) -> String {
 }
 
 fn frame(kind: FrameKind) -> String {
-    spelling(&kind)
+    to_word(&kind)
 }
 
 fn times<N: Into<u64>>(n: N) -> String {

@@ -9,7 +9,7 @@ use super::pattern;
 use super::rule::link;
 use super::section::Section;
 use super::trigger::{fields, written_fields};
-use super::verb::spelt;
+use super::verb::as_toml;
 use crate::mapping::{ConnectionMoment, ConnectionOrigin, EventOrigin, FactSource, Origin, UnitKind, UnitOrigin};
 use crate::name::{Link, Side};
 use crate::pattern::Pattern;
@@ -133,11 +133,11 @@ fn check_pointer(pointer: &str) -> Result<(), String> {
 /// The keys of a source.
 pub(crate) fn keys(source: &FactSource) -> Vec<(&'static str, Value)> {
     let text = |text: &String| Value::String(text.clone());
-    let mut keys = vec![("fact", spelt(&source.kind))];
+    let mut keys = vec![("fact", as_toml(&source.kind))];
     match &source.from {
         Origin::Event(event) => {
             keys.push(("event", text(&event.message)));
-            keys.extend(event.host.as_ref().map(|host| ("host", spelt(host))));
+            keys.extend(event.host.as_ref().map(|host| ("host", as_toml(host))));
             keys.extend(event.target.as_ref().map(|target| ("target", text(target))));
             if !event.fields.is_empty() {
                 keys.push(("where", written_fields(&event.fields)));
@@ -156,8 +156,8 @@ pub(crate) fn keys(source: &FactSource) -> Vec<(&'static str, Value)> {
         Origin::Unit(unit) => {
             keys.push(("unit", Value::String(unit.unit.word().to_owned())));
             keys.extend(unit.link.as_ref().map(|link| ("link", written_link(link))));
-            keys.extend(unit.direction.as_ref().map(|direction| ("direction", spelt(direction))));
-            keys.extend(unit.at.as_ref().map(|side| ("at", spelt(side))));
+            keys.extend(unit.direction.as_ref().map(|direction| ("direction", as_toml(direction))));
+            keys.extend(unit.at.as_ref().map(|side| ("at", as_toml(side))));
             if !unit.matching.is_any() {
                 keys.push(("where", pattern::written(&unit.matching)));
             }
@@ -169,7 +169,7 @@ pub(crate) fn keys(source: &FactSource) -> Vec<(&'static str, Value)> {
         Origin::Connection(connection) => {
             keys.push(("connection", Value::String(connection.event.word().to_owned())));
             keys.extend(connection.link.as_ref().map(|link| ("link", written_link(link))));
-            keys.extend(connection.at.as_ref().map(|side| ("at", spelt(side))));
+            keys.extend(connection.at.as_ref().map(|side| ("at", as_toml(side))));
             keys.extend(connection.named.as_ref().map(|named| ("as", text(named))));
             keys.extend(connection.numbered.then_some(("numbered", Value::Boolean(true))));
         }

@@ -19,7 +19,7 @@ use super::{
 use crate::actors::Canned;
 use crate::check::{Expectations, Sign, current_name};
 use crate::fact::FactKind;
-use crate::fault::{Fault, Middlebox, Registry, spelling};
+use crate::fault::{Fault, Middlebox, Registry, to_word};
 
 /// Stands for a sentence or a name that could not be read, so that it is not told to be missing as well.
 const UNREAD: &str = "unread";
@@ -155,7 +155,7 @@ fn host(name: &str, node: &LocatedValue, table: &Table, role: Role) -> Result<Ho
     let run: String = section.required("run")?;
     let mut tells: Vec<FactKind> = section.or("tells", Vec::new())?;
     if let Some((_, twice)) = tells.iter().enumerate().find(|(nth, kind)| tells[..*nth].contains(kind)) {
-        return Err(section.place_of("tells").error(format!("`tells` lists `{}` twice", spelling(twice))).into());
+        return Err(section.place_of("tells").error(format!("`tells` lists `{}` twice", to_word(twice))).into());
     }
     if let Some(canned) = Canned::named(&run).filter(|_| role == Role::Actor) {
         // What an actor of this crate tells need not be said, and what is wrong with its configuration is known here.

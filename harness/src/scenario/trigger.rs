@@ -14,7 +14,7 @@ use super::pattern;
 use super::rule::When;
 use super::section::Section;
 use super::typed;
-use super::verb::{list_parameters, spelt};
+use super::verb::{as_toml, list_parameters};
 use crate::fault::{Edge, Trigger, millis};
 use crate::name::{Direction, HostName, Link};
 use crate::pattern::Pattern;
@@ -302,31 +302,31 @@ pub(crate) fn keys(when: &When) -> Vec<(&'static str, Value)> {
         Trigger::Idle(least) => vec![("idle", time(*least))],
         Trigger::Message { n, direction, edge, content } => [
             unit("message", content, number((*n).into())),
-            vec![("direction", spelt(direction)), ("edge", spelt(edge))],
+            vec![("direction", as_toml(direction)), ("edge", as_toml(edge))],
         ]
         .concat(),
         Trigger::Frame { kind, n, direction, edge } => vec![
-            ("frame", spelt(kind)),
+            ("frame", as_toml(kind)),
             ("n", number((*n).into())),
-            ("direction", spelt(direction)),
-            ("edge", spelt(edge)),
+            ("direction", as_toml(direction)),
+            ("edge", as_toml(edge)),
         ],
         Trigger::SseEvent { n, edge, content } => {
-            [unit("sse_event", content, number((*n).into())), vec![("edge", spelt(edge))]].concat()
+            [unit("sse_event", content, number((*n).into())), vec![("edge", as_toml(edge))]].concat()
         }
         Trigger::Chunk { n, direction, edge } => {
-            vec![("chunk", number((*n).into())), ("direction", spelt(direction)), ("edge", spelt(edge))]
+            vec![("chunk", number((*n).into())), ("direction", as_toml(direction)), ("edge", as_toml(edge))]
         }
         Trigger::Line { n, direction, edge } => {
-            vec![("line", number((*n).into())), ("direction", spelt(direction)), ("edge", spelt(edge))]
+            vec![("line", number((*n).into())), ("direction", as_toml(direction)), ("edge", as_toml(edge))]
         }
-        Trigger::Bytes { n, direction } => vec![("bytes", number(*n)), ("direction", spelt(direction))],
+        Trigger::Bytes { n, direction } => vec![("bytes", number(*n)), ("direction", as_toml(direction))],
         Trigger::HttpHead { n, direction, edge } => {
-            vec![("http_head", number((*n).into())), ("direction", spelt(direction)), ("edge", spelt(edge))]
+            vec![("http_head", number((*n).into())), ("direction", as_toml(direction)), ("edge", as_toml(edge))]
         }
         Trigger::Event { message, host, fields, n, after } => {
             let mut keys = vec![("event", Value::String(message.clone()))];
-            keys.extend(host.as_ref().map(|host| ("host", spelt(host))));
+            keys.extend(host.as_ref().map(|host| ("host", as_toml(host))));
             if !fields.is_empty() {
                 keys.push(("where", written_fields(fields)));
             }

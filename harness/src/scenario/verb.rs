@@ -144,6 +144,6 @@ pub(crate) fn list_parameters(parameters: &[&str]) -> String {
 /// # Panics
 ///
 /// If it is not made of words, strings and numbers, as all of them are.
-pub(crate) fn spelt<T: Serialize>(word: &T) -> Value {
+pub(crate) fn as_toml<T: Serialize>(word: &T) -> Value {
     Value::try_from(word).expect("the harness's own words can be written as TOML")
 }

@@ -8,7 +8,7 @@ use toml::{Table, Value};
 use super::duration::written;
 use super::facts::{self, written_link};
 use super::rule::ANYWHERE;
-use super::verb::spelt;
+use super::verb::as_toml;
 use super::{FaultRule, HostSpec, LinkParameters, Network, Role, Scenario, When, trigger};
 use crate::fault::{Act, Fault, Middlebox, Target};
 
@@ -21,7 +21,7 @@ pub(crate) fn document(scenario: &Scenario, prefix: &str) -> String {
     if let Some(table) = prefix.strip_suffix('.') {
         header(&mut text, "", table);
     }
-    let tags = (!scenario.tags.is_empty()).then(|| ("tags", spelt(&scenario.tags)));
+    let tags = (!scenario.tags.is_empty()).then(|| ("tags", as_toml(&scenario.tags)));
     let own = vec![
         ("name", string(&scenario.name)),
         ("proves", string(&scenario.proves)),
@@ -39,12 +39,12 @@ pub(crate) fn document(scenario: &Scenario, prefix: &str) -> String {
     let usual = LinkParameters::default().tcp_syn_linear_timeouts;
     lines(&mut text, syn_keys(Some(link.tcp_syn_linear_timeouts).filter(|timeouts| *timeouts != usual)));
     lines(&mut text, vec![("interleaved", Value::Boolean(interleaved))]);
-    lines(&mut text, arrivals.map(|arrivals| ("arrivals", spelt(&arrivals))).into_iter().collect());
+    lines(&mut text, arrivals.map(|arrivals| ("arrivals", as_toml(&arrivals))).into_iter().collect());
     scenario.hosts.iter().for_each(|spec| host(&mut text, prefix, spec));
     for link in &scenario.links {
         item(&mut text, prefix, "link");
         let (one, other) = &link.between;
-        lines(&mut text, vec![("between", spelt(&[one, other]))]);
+        lines(&mut text, vec![("between", as_toml(&[one, other]))]);
         lines(&mut text, link_keys(link.latency, link.send_buffer_bytes, link.receive_buffer_bytes));
         lines(&mut text, middlebox_keys(link.middlebox));
         lines(&mut text, syn_keys(link.tcp_syn_linear_timeouts));
@@ -66,9 +66,9 @@ pub(crate) fn document(scenario: &Scenario, prefix: &str) -> String {
         item(&mut text, prefix, "specimen");
         let keys = vec![
             ("name", string(&specimen.name)),
-            ("host", spelt(&specimen.host)),
+            ("host", as_toml(&specimen.host)),
             ("run", string(&specimen.run)),
-            ("convicted_by", spelt(&specimen.convicted_by)),
+            ("convicted_by", as_toml(&specimen.convicted_by)),
         ];
         let breaks = specimen.breaks.as_ref().map(|breaks| ("breaks", string(breaks)));
         lines(&mut text, keys.into_iter().chain(breaks).collect());
@@ -76,7 +76,7 @@ pub(crate) fn document(scenario: &Scenario, prefix: &str) -> String {
     if !scenario.convicts.is_empty() {
         header(&mut text, prefix, "convicts");
         for conviction in &scenario.convicts {
-            let by = spelt(&conviction.by);
+            let by = as_toml(&conviction.by);
             let value = match &conviction.breaks {
                 None => by.to_string(),
                 Some(breaks) => inline(vec![("by", by), ("breaks", string(breaks))]),
@@ -95,7 +95,7 @@ fn link_keys(latency: Option<Duration>, send: Option<u32>, receive: Option<u32>)
 
 fn middlebox_keys(middlebox: Option<Middlebox>) -> Keys {
     let keys = middlebox
-        .map(|middlebox| [("idle_timeout", written(middlebox.idle_timeout)), ("forgets", spelt(&middlebox.forgets))]);
+        .map(|middlebox| [("idle_timeout", written(middlebox.idle_timeout)), ("forgets", as_toml(&middlebox.forgets))]);
     keys.into_iter().flatten().collect()
 }
 
@@ -121,7 +121,7 @@ fn host(text: &mut String, prefix: &str, host: &HostSpec) {
     header(text, prefix, &format!("{role}.{}", host.name));
     let mut keys = vec![("run", Value::String(host.run.clone())), ("start", written(host.start))];
     if !host.tells.is_empty() {
-        keys.push(("tells", spelt(&host.tells)));
+        keys.push(("tells", as_toml(&host.tells)));
     }
     lines(text, keys);
     if !host.config.is_empty() {
@@ -150,8 +150,8 @@ fn target(target: Target) -> Keys {
             let nth = connection.map(|nth| ("connection", Value::Integer(nth.into())));
             [("link", written_link(link))].into_iter().chain(nth).collect()
         }
-        Target::Between(one, other) => vec![("between", spelt(&[one, other]))],
-        Target::Host(host) => vec![("host", spelt(host))],
+        Target::Between(one, other) => vec![("between", as_toml(&[one, other]))],
+        Target::Host(host) => vec![("host", as_toml(host))],
     }
 }
 

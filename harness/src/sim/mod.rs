@@ -9,7 +9,7 @@
 //! - `seam`: the network as `halfopen_net` sees it; `calls`: calls that may have to wait; `options`: what sockets are told in advance.
 //! - `kernel`: the network as libc's socket calls see it, so that a service's own `tokio::net` needs no seam.
 //! - `system_calls`: the engine, as libc's functions ask it.
-//! - `overrides`: libc's entropy, clocks, threads and doors to the real world; `helpers`: what other threads tell.
+//! - `overrides`: libc's entropy, clocks, threads and ways to the real world; `helpers`: what other threads tell.
 //! - `recorder`, `journal`, `panics`: what is written down.
 
 mod calls;

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::alias::Aliases;
 use crate::fact::{Fact, FactKind};
-use crate::fault::spelling;
+use crate::fault::to_word;
 use crate::name::{ConnectionId, Direction, Side};
 use crate::trace::{ConnectionEvent, FaultEvent, GaveUpOn, Level, LogEvent, ProcessEvent, Record, RecordKind, Unit};
 
@@ -182,14 +182,14 @@ fn unit_text(unit: &Unit) -> String {
         Unit::HttpResponse { status } => format!("HTTP {status}"),
         Unit::HttpChunk { bytes } => format!("chunk of {bytes} bytes"),
         Unit::WsControl { kind, code, reason } => {
-            let mut text = format!("{} frame", spelling(kind));
+            let mut text = format!("{} frame", to_word(kind));
             text.extend(code.map(|code| format!(" {code}")));
             text.extend(reason.as_ref().filter(|reason| !reason.is_empty()).map(|reason| format!(" {reason:?}")));
             text
         }
         Unit::WsMessage { kind, text, bytes } => match text {
             Some(text) => excerpt(text),
-            None => format!("{} message of {bytes} bytes", spelling(kind)),
+            None => format!("{} message of {bytes} bytes", to_word(kind)),
         },
         Unit::SseEvent { name, data, comment } => {
             let parts = [("event", name), ("data", data), ("comment", comment)];

@@ -9,7 +9,7 @@ use super::Series;
 use super::board::Report;
 use crate::catalogue::Catalogue;
 use crate::check::{Check as _, Evidence, Figure, RunIntegrity, Signature};
-use crate::fault::spelling;
+use crate::fault::to_word;
 use crate::name::{HostName, Incarnation};
 use crate::outcome::Outcome;
 use crate::plan::Plan;
@@ -213,7 +213,7 @@ fn untold(scenario: &Scenario, outcome: &Outcome) -> BTreeSet<String> {
     }
     let listed = scenario.hosts.iter().flat_map(|host| host.tells.iter().map(move |kind| (&host.name, *kind)));
     let never = listed.filter(|fact| !told.contains(fact));
-    never.map(|(host, kind)| format!("{host}'s `{}`", spelling(&kind))).collect()
+    never.map(|(host, kind)| format!("{host}'s `{}`", to_word(&kind))).collect()
 }
 
 fn lost_or_faulty(error: SimError) -> Report {

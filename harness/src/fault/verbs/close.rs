@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use toml::Value;
 
-use crate::fault::{ConnectionVerb, Ends, Holds, Key, Mistake, OnConnection, Trigger, Verb, refusal, spelling};
+use crate::fault::{ConnectionVerb, Ends, Holds, Key, Mistake, OnConnection, Trigger, Verb, refusal, to_word};
 use crate::plane::{Open, Struck};
 
 /// RFC 6455, 5.5: a control frame has at most 125 bytes, and the code takes two of them.
@@ -73,7 +73,7 @@ impl Verb for Close {
     fn written(&self) -> Vec<(&'static str, Value)> {
         // Without a code there is no reason either.
         let code = |code: u16| [("code", Value::Integer(code.into())), ("reason", Value::String(self.reason.clone()))];
-        let to = ("to", Value::String(spelling(&self.to)));
+        let to = ("to", Value::String(to_word(&self.to)));
         self.code.map(code).into_iter().flatten().chain([to]).collect()
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::fault::{ConnectionVerb, HalfOpenKind, Holds, Key, OnConnection, Verb, spelling};
+use crate::fault::{ConnectionVerb, HalfOpenKind, Holds, Key, OnConnection, Verb, to_word};
 use crate::name::Direction;
 use crate::plane::Struck;
 
@@ -22,7 +22,7 @@ impl Verb for Cut {
         &[Key::or("ending", Holds::Word(&["fin", "rst", "silence"]), "\"fin\"", "how each end learns of it")];
 
     fn arguments(&self) -> Vec<String> {
-        vec![spelling(&self.ending)]
+        vec![to_word(&self.ending)]
     }
 }
 

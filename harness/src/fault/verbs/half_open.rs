@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::fault::{ConnectionVerb, Holds, Key, Lacked, OnConnection, Verb, spelling, time, words};
+use crate::fault::{ConnectionVerb, Holds, Key, Lacked, OnConnection, Verb, time, to_word, words};
 use crate::name::Direction;
 use crate::plane::Struck;
 
@@ -33,7 +33,7 @@ impl Verb for HalfOpen {
 
     fn arguments(&self) -> Vec<String> {
         let way = self.direction.map(|direction| direction.to_string());
-        [Some(spelling(&self.kind)), way, words::after("heals", self.heal_after)].into_iter().flatten().collect()
+        [Some(to_word(&self.kind)), way, words::after("heals", self.heal_after)].into_iter().flatten().collect()
     }
 
     fn lasts(&self) -> Option<Duration> {

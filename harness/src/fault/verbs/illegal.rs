@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::fault::{ConnectionVerb, Ends, Holds, Key, OnConnection, Trigger, Verb, refusal, spelling};
+use crate::fault::{ConnectionVerb, Ends, Holds, Key, OnConnection, Trigger, Verb, refusal, to_word};
 use crate::plane::{Open, Struck, illegal_bytes};
 
 /// The words for the kinds, in the order of [`IllegalKind::ALL`].
@@ -36,7 +36,7 @@ impl Verb for Illegal {
     const KEYS: &'static [Key] = &[Key::required("kind", Holds::Word(KINDS), "what is wrong with the bytes"), Key::TO];
 
     fn arguments(&self) -> Vec<String> {
-        [Some(spelling(&self.kind)), self.to.told_only()].into_iter().flatten().collect()
+        [Some(to_word(&self.kind)), self.to.told_only()].into_iter().flatten().collect()
     }
 
     fn refuses(&self, trigger: &Trigger) -> Option<String> {
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn the_words_are_those_of_the_kinds() {
-        assert_eq!(IllegalKind::ALL.map(|kind| spelling(&kind)).as_slice(), KINDS);
+        assert_eq!(IllegalKind::ALL.map(|kind| to_word(&kind)).as_slice(), KINDS);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use toml::Value;
 
 use crate::fault::{
     Act, AttemptFate, AttemptVerb, ConnectionVerb, Holds, IoCall, IoErrorKind, Key, Lacked, ListenerVerb, Mistake,
-    OnAttempt, OnConnection, OnListener, Target, Trigger, Verb, spelling, time, words,
+    OnAttempt, OnConnection, OnListener, Target, Trigger, Verb, time, to_word, words,
 };
 use crate::name::Side;
 use crate::plane::Struck;
@@ -130,7 +130,7 @@ struct Failure {
 impl Failure {
     fn arguments(&self) -> Vec<String> {
         let nth = (self.nth > 1).then(|| format!("nth {}", self.nth));
-        let (call, kind, side) = (spelling(&self.call), spelling(&self.kind), self.side.to_string());
+        let (call, kind, side) = (to_word(&self.call), to_word(&self.kind), self.side.to_string());
         [Some(call), Some(kind), nth, Some(side), words::for_time(self.lasting)].into_iter().flatten().collect()
     }
 
@@ -141,10 +141,10 @@ impl Failure {
     fn written(&self) -> Vec<(&'static str, Value)> {
         let lasting = self.lasting.map(|time| ("lasting", Value::String(words::written(time))));
         let keys = [
-            ("call", Value::String(spelling(&self.call))),
-            ("kind", Value::String(spelling(&self.kind))),
+            ("call", Value::String(to_word(&self.call))),
+            ("kind", Value::String(to_word(&self.kind))),
             ("nth", Value::Integer(self.nth.into())),
-            ("side", Value::String(spelling(&self.side))),
+            ("side", Value::String(to_word(&self.side))),
         ];
         keys.into_iter().chain(lasting).collect()
     }
@@ -312,8 +312,8 @@ mod tests {
 
     #[test]
     fn the_words_are_those_of_the_calls_and_errors() {
-        assert_eq!(IoCall::ALL.map(|call| spelling(&call)).as_slice(), CALLS);
-        assert_eq!(IoErrorKind::ALL.map(|kind| spelling(&kind)).as_slice(), KINDS);
+        assert_eq!(IoCall::ALL.map(|call| to_word(&call)).as_slice(), CALLS);
+        assert_eq!(IoErrorKind::ALL.map(|kind| to_word(&kind)).as_slice(), KINDS);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::fault::{Holds, Key, LookupError, LookupVerb, OnLookup, Trigger, Verb, refusal, spelling, time, words};
+use crate::fault::{Holds, Key, LookupError, LookupVerb, OnLookup, Trigger, Verb, refusal, time, to_word, words};
 use crate::plane::Answer;
 
 /// The client's lookups of the server's name fail.
@@ -33,7 +33,7 @@ impl Verb for LookupFails {
     ];
 
     fn arguments(&self) -> Vec<String> {
-        [Some(spelling(&self.kind)), words::for_time(self.lasting)].into_iter().flatten().collect()
+        [Some(to_word(&self.kind)), words::for_time(self.lasting)].into_iter().flatten().collect()
     }
 
     fn refuses(&self, trigger: &Trigger) -> Option<String> {

@@ -17,34 +17,34 @@ const TO_CLIENT: Direction = Direction::ToClient;
 fn an_event_that_its_body_s_end_cuts_off_counts_nothing() {
     let (first, second) = (response("data: x\n", false), response("data: y\n\n", false));
     for edge in [Edge::Before, Edge::Inside(3), Edge::After] {
-        let mut bench = Fixture::connected(&[fault(Trigger::sse_event(1, edge), CUT)]);
-        bench.client_sends(&[ASK, ASK].concat());
-        assert_eq!(arriving(&bench.server_sends(&first), TO_CLIENT), first);
+        let mut fixture = Fixture::connected(&[fault(Trigger::sse_event(1, edge), CUT)]);
+        fixture.client_sends(&[ASK, ASK].concat());
+        assert_eq!(arriving(&fixture.server_sends(&first), TO_CLIENT), first);
         let head = second.len() - "data: y\n\n".len();
         let passing = match edge {
             Edge::Before => 0,
             Edge::Inside(k) => k as usize,
             Edge::After => "data: y\n\n".len(),
         };
-        assert_eq!(arriving(&bench.server_sends(&second), TO_CLIENT), second[..head + passing]);
-        assert_eq!(bench.plane.fired(), 1);
+        assert_eq!(arriving(&fixture.server_sends(&second), TO_CLIENT), second[..head + passing]);
+        assert_eq!(fixture.plane.fired(), 1);
     }
-    let mut bench = Fixture::connected(&[fault(Trigger::sse_event(2, Edge::After), CUT)]);
-    bench.client_sends(&[ASK, ASK].concat());
-    bench.server_sends(&[first, second].concat());
-    assert_eq!(bench.plane.fired(), 0);
+    let mut fixture = Fixture::connected(&[fault(Trigger::sse_event(2, Edge::After), CUT)]);
+    fixture.client_sends(&[ASK, ASK].concat());
+    fixture.server_sends(&[first, second].concat());
+    assert_eq!(fixture.plane.fired(), 0);
 }
 
 #[test]
 fn the_sender_s_fin_ends_an_event_whose_blank_line_is_a_cr_and_none_that_has_no_blank_line() {
     for (body, fired) in [("data: x\r\n\r", 1), ("data: x\r\n", 0)] {
-        let mut bench = Fixture::connected(&[fault(Trigger::sse_event(1, Edge::After), CUT)]);
-        bench.client_sends(ASK);
+        let mut fixture = Fixture::connected(&[fault(Trigger::sse_event(1, Edge::After), CUT)]);
+        fixture.client_sends(ASK);
         let head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n";
-        bench.server_sends(&[head.as_slice(), body.as_bytes()].concat());
-        assert_eq!(bench.plane.fired(), 0);
-        bench.fin(TO_CLIENT);
-        assert_eq!(bench.plane.fired(), fired, "{body:?}");
+        fixture.server_sends(&[head.as_slice(), body.as_bytes()].concat());
+        assert_eq!(fixture.plane.fired(), 0);
+        fixture.fin(TO_CLIENT);
+        assert_eq!(fixture.plane.fired(), fired, "{body:?}");
     }
 }
 
@@ -52,9 +52,9 @@ fn the_sender_s_fin_ends_an_event_whose_blank_line_is_a_cr_and_none_that_has_no_
 fn raw_bytes_do_not_wait_for_a_head() {
     for direction in Direction::BOTH {
         for edge in [Edge::Before, Edge::Inside(3), Edge::After] {
-            let mut bench = Fixture::connected(&[fault(Trigger::HttpHead { n: 1, direction, edge }, CUT)]);
+            let mut fixture = Fixture::connected(&[fault(Trigger::HttpHead { n: 1, direction, edge }, CUT)]);
             for raw in [b"ping".as_slice(), b"x", b"hello", b"\0\x01"] {
-                assert_eq!(arriving(&bench.send(direction, raw), direction), raw, "{edge:?}");
+                assert_eq!(arriving(&fixture.send(direction, raw), direction), raw, "{edge:?}");
             }
         }
     }
@@ -63,27 +63,27 @@ fn raw_bytes_do_not_wait_for_a_head() {
 #[test]
 fn raw_bytes_that_begin_like_a_head_wait_for_a_second_at_most() {
     let trigger = Trigger::HttpHead { n: 1, direction: Direction::ToServer, edge: Edge::Before };
-    let mut bench = Fixture::connected(&[fault(trigger, CUT)]);
-    assert_eq!(bench.client_sends(b"GET some"), []);
-    assert_eq!(lines(&bench.wait()), ["forward to_server GET some"]);
-    assert_eq!(bench.now, secs(1));
+    let mut fixture = Fixture::connected(&[fault(trigger, CUT)]);
+    assert_eq!(fixture.client_sends(b"GET some"), []);
+    assert_eq!(lines(&fixture.wait()), ["forward to_server GET some"]);
+    assert_eq!(fixture.now, secs(1));
     // A head it is after all: the fault strikes where the bytes are.
-    let effects = bench.client_sends(b"thing HTTP/1.1\r\n\r\n");
-    assert_eq!((arriving(&effects, Direction::ToServer), bench.plane.fired()), (vec![], 1));
+    let effects = fixture.client_sends(b"thing HTTP/1.1\r\n\r\n");
+    assert_eq!((arriving(&effects, Direction::ToServer), fixture.plane.fired()), (vec![], 1));
 }
 
 #[test]
 fn comments_that_keep_a_stream_alive_arrive_though_an_event_is_waited_for() {
-    let mut bench = Fixture::events(&[fault(Trigger::sse_event(1, Edge::Before), CUT)]);
-    bench.server_sends(b"a\r\n");
-    assert_eq!(bench.server_sends(b":\n"), []);
-    assert_eq!(lines(&bench.wait()), ["forward to_client :\\n"]);
+    let mut fixture = Fixture::events(&[fault(Trigger::sse_event(1, Edge::Before), CUT)]);
+    fixture.server_sends(b"a\r\n");
+    assert_eq!(fixture.server_sends(b":\n"), []);
+    assert_eq!(lines(&fixture.wait()), ["forward to_client :\\n"]);
     // What shows data is held for as long as it takes to be whole.
-    let mut bench = Fixture::events(&[fault(Trigger::sse_event(1, Edge::Before), CUT)]);
-    bench.server_sends(b"a\r\n");
-    bench.server_sends(b"data: x\n");
-    assert_eq!((bench.plane.next_deadline(), bench.plane.fired()), (None, 0));
-    assert_eq!((bench.server_sends(b"\n").is_empty(), bench.plane.fired()), (false, 1));
+    let mut fixture = Fixture::events(&[fault(Trigger::sse_event(1, Edge::Before), CUT)]);
+    fixture.server_sends(b"a\r\n");
+    fixture.server_sends(b"data: x\n");
+    assert_eq!((fixture.plane.next_deadline(), fixture.plane.fired()), (None, 0));
+    assert_eq!((fixture.server_sends(b"\n").is_empty(), fixture.plane.fired()), (false, 1));
 }
 
 proptest! {
@@ -97,17 +97,17 @@ proptest! {
         let whole: usize = bodies.iter().map(|(body, _)| events(body)).sum();
         let sent: Vec<u8> = bodies.iter().flat_map(|(body, chunked)| response(body, *chunked)).collect();
         let edge = [Edge::Before, Edge::Inside(inside), Edge::After][which];
-        let mut bench = Fixture::connected(&[fault(Trigger::sse_event(n, edge), CUT)]);
-        bench.client_sends(&ASK.repeat(bodies.len()));
-        let effects = send_in_pieces(&mut bench, TO_CLIENT, &sent, &cuts);
+        let mut fixture = Fixture::connected(&[fault(Trigger::sse_event(n, edge), CUT)]);
+        fixture.client_sends(&ASK.repeat(bodies.len()));
+        let effects = send_in_pieces(&mut fixture, TO_CLIENT, &sent, &cuts);
         let told = units(&effects).iter().filter(|unit| matches!(unit, Unit::SseEvent { data: Some(_), .. })).count();
         if n as usize <= whole {
-            prop_assert_eq!(bench.plane.fired(), 1);
+            prop_assert_eq!(fixture.plane.fired(), 1);
             let passed = n as usize - usize::from(edge == Edge::Before || !ends_with_the_event(&effects, told, n));
             prop_assert_eq!(told, passed);
             prop_assert!(sent.starts_with(&arriving(&effects, TO_CLIENT)));
         } else {
-            prop_assert_eq!((bench.plane.fired(), told), (0, whole));
+            prop_assert_eq!((fixture.plane.fired(), told), (0, whole));
             prop_assert_eq!(arriving(&effects, TO_CLIENT), sent);
         }
     }
@@ -117,18 +117,18 @@ proptest! {
         pieces in vec((any::<bool>(), raw()), 0..20), which in 0..1000_usize,
     ) {
         let faults = faults();
-        let mut bench = Fixture::connected(&[faults[which % faults.len()].clone()]);
+        let mut fixture = Fixture::connected(&[faults[which % faults.len()].clone()]);
         let mut sent = [Vec::new(), Vec::new()];
         let mut arrived = [Vec::new(), Vec::new()];
         for (to_client, bytes) in &pieces {
             sent[usize::from(*to_client)].extend_from_slice(bytes);
             let direction = if *to_client { Direction::ToClient } else { Direction::ToServer };
-            arrive(&mut arrived, &bench.send(direction, bytes));
+            arrive(&mut arrived, &fixture.send(direction, bytes));
         }
-        while bench.plane.next_deadline().is_some() {
-            arrive(&mut arrived, &bench.wait());
+        while fixture.plane.next_deadline().is_some() {
+            arrive(&mut arrived, &fixture.wait());
         }
-        prop_assert_eq!(bench.plane.fired(), 0);
+        prop_assert_eq!(fixture.plane.fired(), 0);
         prop_assert_eq!(arrived, sent);
     }
 }
@@ -143,10 +143,10 @@ fn ends_with_the_event(effects: &[Effect], told: usize, n: u32) -> bool {
     told == n as usize && effects.iter().any(|effect| matches!(effect, Effect::Fired { .. }))
 }
 
-fn send_in_pieces(bench: &mut Fixture, direction: Direction, sent: &[u8], cuts: &[usize]) -> Vec<Effect> {
+fn send_in_pieces(fixture: &mut Fixture, direction: Direction, sent: &[u8], cuts: &[usize]) -> Vec<Effect> {
     let mut within: Vec<_> = cuts.iter().map(|cut| cut % (sent.len() + 1)).chain([0, sent.len()]).collect();
     within.sort_unstable();
-    within.windows(2).flat_map(|ends| bench.send(direction, &sent[ends[0]..ends[1]])).collect()
+    within.windows(2).flat_map(|ends| fixture.send(direction, &sent[ends[0]..ends[1]])).collect()
 }
 
 /// A response with a body of events.

@@ -15,8 +15,8 @@ const CUT_SHORT: [&str; 5] =
 
 #[test]
 fn before_a_message_none_of_it_passes() {
-    let mut bench = Fixture::websocket(&[fault(message(2, TO_CLIENT, Edge::Before), CUT)]);
-    let effects = bench.server_sends(&[text("one"), text("two")].concat());
+    let mut fixture = Fixture::websocket(&[fault(message(2, TO_CLIENT, Edge::Before), CUT)]);
+    let effects = fixture.server_sends(&[text("one"), text("two")].concat());
     assert_eq!(arriving(&effects, TO_CLIENT), text("one"));
     assert_eq!(units(&effects).len(), 1);
     assert_eq!(lines(&effects)[1..], CUT_SHORT);
@@ -25,8 +25,8 @@ fn before_a_message_none_of_it_passes() {
 #[test]
 fn inside_a_message_exactly_k_bytes_of_it_pass() {
     for k in 1..5 {
-        let mut bench = Fixture::websocket(&[fault(message(2, TO_CLIENT, Edge::Inside(k)), CUT)]);
-        let effects = bench.server_sends(&[text("one"), text("two")].concat());
+        let mut fixture = Fixture::websocket(&[fault(message(2, TO_CLIENT, Edge::Inside(k)), CUT)]);
+        let effects = fixture.server_sends(&[text("one"), text("two")].concat());
         assert_eq!(arriving(&effects, TO_CLIENT), [&text("one"), &text("two")[..k as usize]].concat());
         assert_eq!(units(&effects).len(), 1);
         assert_eq!(lines(&effects)[1..], CUT_SHORT);
@@ -35,40 +35,40 @@ fn inside_a_message_exactly_k_bytes_of_it_pass() {
 
 #[test]
 fn after_a_message_all_of_it_passes_and_nothing_more() {
-    let mut bench = Fixture::websocket(&[fault(message(2, TO_CLIENT, Edge::After), CUT)]);
-    let effects = bench.server_sends(&[text("one"), text("two"), text("three")].concat());
+    let mut fixture = Fixture::websocket(&[fault(message(2, TO_CLIENT, Edge::After), CUT)]);
+    let effects = fixture.server_sends(&[text("one"), text("two"), text("three")].concat());
     assert_eq!(arriving(&effects, TO_CLIENT), [text("one"), text("two")].concat());
     assert_eq!(units(&effects).len(), 2);
     assert_eq!(lines(&effects)[1..], CUT_SHORT);
-    assert_eq!(bench.server_sends(&text("four")), []);
-    assert_eq!(bench.client_sends(&masked(0x81, b"hello?")), []);
+    assert_eq!(fixture.server_sends(&text("four")), []);
+    assert_eq!(fixture.client_sends(&masked(0x81, b"hello?")), []);
 }
 
 #[test]
 fn beyond_the_end_of_a_message_the_fault_strikes_at_its_end() {
-    let mut bench = Fixture::websocket(&[fault(message(1, TO_CLIENT, Edge::Inside(900)), CUT)]);
-    let effects = bench.server_sends(&[text("one"), text("two")].concat());
+    let mut fixture = Fixture::websocket(&[fault(message(1, TO_CLIENT, Edge::Inside(900)), CUT)]);
+    let effects = fixture.server_sends(&[text("one"), text("two")].concat());
     assert_eq!(arriving(&effects, TO_CLIENT), text("one"));
 }
 
 #[test]
 fn messages_are_counted_and_neither_pings_nor_fragments() {
-    let mut bench = Fixture::websocket(&[fault(message(2, TO_CLIENT, Edge::Before), CUT)]);
+    let mut fixture = Fixture::websocket(&[fault(message(2, TO_CLIENT, Edge::Before), CUT)]);
     let one = [frame(0x01, b"o"), frame(0x89, b"still there?"), frame(0x00, b"n"), frame(0x80, b"e"), frame(0x8A, b"")];
-    assert_eq!(arriving(&bench.server_sends(&one.concat()), TO_CLIENT), one.concat());
-    bench.client_sends(&masked(0x81, b"the other way"));
-    assert_eq!(bench.plane.fired(), 0);
-    assert_eq!(lines(&bench.server_sends(&frame(0x82, b"two"))), CUT_SHORT);
-    assert_eq!((bench.plane.fired(), bench.plane.unfired()), (1, vec![]));
+    assert_eq!(arriving(&fixture.server_sends(&one.concat()), TO_CLIENT), one.concat());
+    fixture.client_sends(&masked(0x81, b"the other way"));
+    assert_eq!(fixture.plane.fired(), 0);
+    assert_eq!(lines(&fixture.server_sends(&frame(0x82, b"two"))), CUT_SHORT);
+    assert_eq!((fixture.plane.fired(), fixture.plane.unfired()), (1, vec![]));
 }
 
 #[test]
 fn frames_are_counted_by_their_kind() {
     let kind = FrameKind::Ping;
     for (edge, passing) in [(Edge::Before, 0), (Edge::Inside(1), 1), (Edge::After, 2)] {
-        let mut bench = Fixture::websocket(&[fault(Trigger::Frame { kind, n: 2, direction: TO_CLIENT, edge }, CUT)]);
+        let mut fixture = Fixture::websocket(&[fault(Trigger::Frame { kind, n: 2, direction: TO_CLIENT, edge }, CUT)]);
         let before = [frame(0x89, b""), text("one"), frame(0x8A, b"")].concat();
-        let effects = bench.server_sends(&[before.clone(), frame(0x89, b"")].concat());
+        let effects = fixture.server_sends(&[before.clone(), frame(0x89, b"")].concat());
         assert_eq!(arriving(&effects, TO_CLIENT), [&before, &frame(0x89, b"")[..passing]].concat());
         assert_eq!(lines(&effects)[1..], CUT_SHORT);
     }
@@ -78,8 +78,8 @@ fn frames_are_counted_by_their_kind() {
 fn events_with_data_are_counted_and_no_comments() {
     let stream = [chunk(": hi\n\n"), chunk("data: one\n\n"), chunk(":\n\nid: 3\n\ndata: two\n\n")];
     for (edge, passing) in [(Edge::Before, ""), (Edge::Inside(6), "data: "), (Edge::After, "data: two\n\n")] {
-        let mut bench = Fixture::events(&[fault(Trigger::sse_event(2, edge), CUT)]);
-        let effects = bench.server_sends(&stream.concat());
+        let mut fixture = Fixture::events(&[fault(Trigger::sse_event(2, edge), CUT)]);
+        let effects = fixture.server_sends(&stream.concat());
         let last = format!("16\r\n:\n\nid: 3\n\n{passing}");
         let last = last.replacen("16", &format!("{:x}", ":\n\nid: 3\n\ndata: two\n\n".len()), 1);
         assert_eq!(arriving(&effects, TO_CLIENT), [&stream[0], &stream[1], last.as_bytes()].concat());
@@ -90,39 +90,39 @@ fn events_with_data_are_counted_and_no_comments() {
 #[test]
 fn what_may_be_the_event_waits_until_it_is_whole() {
     let trigger = Trigger::sse_event(1, Edge::Inside(2));
-    let mut bench = Fixture::events(&[fault(trigger, CUT)]);
-    assert_eq!(arriving(&bench.server_sends(b"2d\r\nid: 1\n"), TO_CLIENT), b"2d\r\nid");
-    assert_eq!(bench.server_sends(b"event: x\nda"), []);
-    assert_eq!(bench.server_sends(b"ta: y"), []);
-    assert_eq!(bench.server_sends(b"\n"), []);
-    assert_eq!(lines(&bench.server_sends(b"\n")), CUT_SHORT);
+    let mut fixture = Fixture::events(&[fault(trigger, CUT)]);
+    assert_eq!(arriving(&fixture.server_sends(b"2d\r\nid: 1\n"), TO_CLIENT), b"2d\r\nid");
+    assert_eq!(fixture.server_sends(b"event: x\nda"), []);
+    assert_eq!(fixture.server_sends(b"ta: y"), []);
+    assert_eq!(fixture.server_sends(b"\n"), []);
+    assert_eq!(lines(&fixture.server_sends(b"\n")), CUT_SHORT);
 }
 
 #[test]
 fn what_turns_out_to_be_no_event_goes_on() {
-    let mut bench = Fixture::events(&[fault(Trigger::sse_event(1, Edge::Before), CUT)]);
-    bench.server_sends(b"9\r\n");
-    assert_eq!(bench.server_sends(b": hello"), []);
-    assert_eq!(arriving(&bench.server_sends(b"\n\n\r\n"), TO_CLIENT), b": hello\n\n\r\n");
+    let mut fixture = Fixture::events(&[fault(Trigger::sse_event(1, Edge::Before), CUT)]);
+    fixture.server_sends(b"9\r\n");
+    assert_eq!(fixture.server_sends(b": hello"), []);
+    assert_eq!(arriving(&fixture.server_sends(b"\n\n\r\n"), TO_CLIENT), b": hello\n\n\r\n");
 }
 
 #[test]
 fn heads_are_struck_before_inside_and_after() {
     for (edge, passing) in [(Edge::Before, 0), (Edge::Inside(12), 12), (Edge::After, CHUNKED_EVENTS.len())] {
-        let mut bench = Fixture::connected(&[fault(Trigger::HttpHead { n: 1, direction: TO_CLIENT, edge }, CUT)]);
-        bench.client_sends(UPGRADE);
+        let mut fixture = Fixture::connected(&[fault(Trigger::HttpHead { n: 1, direction: TO_CLIENT, edge }, CUT)]);
+        fixture.client_sends(UPGRADE);
         let response = [b"HTTP/1.1 103 Early Hints\r\n\r\n", CHUNKED_EVENTS, b"0\r\n\r\n"].concat();
         let interim = response.len() - CHUNKED_EVENTS.len() - 5;
-        assert_eq!(arriving(&bench.server_sends(&response), TO_CLIENT), &response[..interim + passing]);
-        assert_eq!(bench.plane.fired(), 1);
+        assert_eq!(arriving(&fixture.server_sends(&response), TO_CLIENT), &response[..interim + passing]);
+        assert_eq!(fixture.plane.fired(), 1);
     }
 }
 
 #[test]
 fn the_request_of_a_handshake_is_the_first_head() {
     let trigger = Trigger::HttpHead { n: 1, direction: Direction::ToServer, edge: Edge::Before };
-    let mut bench = Fixture::connected(&[fault(trigger, CUT)]);
-    let effects = bench.client_sends(UPGRADE);
+    let mut fixture = Fixture::connected(&[fault(trigger, CUT)]);
+    let effects = fixture.client_sends(UPGRADE);
     let reader_first =
         ["alice->chat#1: cut(fin)", "fin to server", "to_client severed", "fin to client", "to_server severed"];
     assert_eq!(lines(&effects), reader_first);
@@ -131,23 +131,23 @@ fn the_request_of_a_handshake_is_the_first_head() {
 #[test]
 fn bytes_are_counted_from_the_first() {
     for n in [0, 1, 20] {
-        let mut bench = Fixture::connected(&[fault(Trigger::Bytes { n, direction: TO_CLIENT }, CUT)]);
-        bench.client_sends(UPGRADE);
-        let effects = bench.server_sends(SWITCHING);
+        let mut fixture = Fixture::connected(&[fault(Trigger::Bytes { n, direction: TO_CLIENT }, CUT)]);
+        fixture.client_sends(UPGRADE);
+        let effects = fixture.server_sends(SWITCHING);
         assert_eq!(arriving(&effects, TO_CLIENT), &SWITCHING[..n as usize]);
-        assert_eq!(bench.plane.fired(), 1);
+        assert_eq!(fixture.plane.fired(), 1);
     }
 }
 
 #[test]
 fn a_cut_may_end_with_resets_or_in_silence() {
     let after_one = |ending| [fault(message(1, TO_CLIENT, Edge::After), Cut { ending })];
-    let mut bench = Fixture::websocket(&after_one(CutEnding::Rst));
-    let effects = lines(&bench.server_sends(&text("one")));
+    let mut fixture = Fixture::websocket(&after_one(CutEnding::Rst));
+    let effects = lines(&fixture.server_sends(&text("one")));
     let resets = ["rst to client", "to_server severed", "rst to server", "to_client severed"];
     assert_eq!(effects[2..], resets);
-    let mut bench = Fixture::websocket(&after_one(CutEnding::Silence));
-    let effects = lines(&bench.server_sends(&text("one")));
+    let mut fixture = Fixture::websocket(&after_one(CutEnding::Silence));
+    let effects = lines(&fixture.server_sends(&text("one")));
     assert_eq!(effects[2..], ["to_server silent Blackhole", "to_client silent Blackhole"]);
 }
 
@@ -181,8 +181,8 @@ fn a_reset_or_drop_tells_both_ends_or_one_and_leaves_the_other_in_silence() {
         ),
     ];
     for (fault, expected) in cases {
-        let mut bench = Fixture::websocket(&[fault]);
-        let effects = lines(&bench.server_sends(&[text("one"), text("two")].concat()));
+        let mut fixture = Fixture::websocket(&[fault]);
+        let effects = lines(&fixture.server_sends(&[text("one"), text("two")].concat()));
         let expected: Vec<_> = [format!("alice->chat#1: {}", expected[0])]
             .into_iter()
             .chain(expected[1..].iter().map(|line| (*line).to_owned()))
@@ -193,35 +193,35 @@ fn a_reset_or_drop_tells_both_ends_or_one_and_leaves_the_other_in_silence() {
 
 #[test]
 fn a_fault_strikes_the_first_connection_on_which_its_trigger_comes_true_and_no_other() {
-    let mut bench = Fixture::websocket(&[fault(message(2, TO_CLIENT, Edge::After), CUT)]);
-    bench.connect(2);
-    bench.send_on(2, Direction::ToServer, UPGRADE);
-    bench.send_on(2, TO_CLIENT, SWITCHING);
-    bench.server_sends(&text("one"));
-    let effects = bench.send_on(2, TO_CLIENT, &[text("one"), text("two")].concat());
+    let mut fixture = Fixture::websocket(&[fault(message(2, TO_CLIENT, Edge::After), CUT)]);
+    fixture.connect(2);
+    fixture.send_on(2, Direction::ToServer, UPGRADE);
+    fixture.send_on(2, TO_CLIENT, SWITCHING);
+    fixture.server_sends(&text("one"));
+    let effects = fixture.send_on(2, TO_CLIENT, &[text("one"), text("two")].concat());
     assert!(matches!(&effects[3], Effect::Fired { on, .. } if on == "alice->chat#2"), "{effects:#?}");
-    assert_eq!(arriving(&bench.server_sends(&[text("two"), text("three")].concat()), TO_CLIENT).len(), 12);
-    assert_eq!(bench.plane.fired(), 1);
+    assert_eq!(arriving(&fixture.server_sends(&[text("two"), text("three")].concat()), TO_CLIENT).len(), 12);
+    assert_eq!(fixture.plane.fired(), 1);
 }
 
 #[test]
 fn a_fault_on_the_second_connection_leaves_the_first_alone() {
     let mut second = fault(message(1, TO_CLIENT, Edge::After), CUT);
     second.act.connections().nth = Some(2);
-    let mut bench = Fixture::websocket(&[second]);
-    bench.server_sends(&text("one"));
-    assert_eq!(bench.plane.unfired(), [FaultIndex(0)]);
+    let mut fixture = Fixture::websocket(&[second]);
+    fixture.server_sends(&text("one"));
+    assert_eq!(fixture.plane.unfired(), [FaultIndex(0)]);
 }
 
 #[test]
 fn bytes_that_wait_for_a_fault_go_on_when_it_has_struck_elsewhere() {
     let trigger = Trigger::sse_event(1, Edge::Before);
-    let mut bench = Fixture::events(&[fault(trigger, CUT)]);
-    bench.connect(2);
-    bench.send_on(2, Direction::ToServer, super::ASK);
-    bench.send_on(2, TO_CLIENT, CHUNKED_EVENTS);
-    assert_eq!(arriving(&bench.send_on(2, TO_CLIENT, b"20\r\nid: 5\n"), TO_CLIENT), b"20\r\n");
-    let effects = bench.server_sends(&chunk("data: x\n\n"));
+    let mut fixture = Fixture::events(&[fault(trigger, CUT)]);
+    fixture.connect(2);
+    fixture.send_on(2, Direction::ToServer, super::ASK);
+    fixture.send_on(2, TO_CLIENT, CHUNKED_EVENTS);
+    assert_eq!(arriving(&fixture.send_on(2, TO_CLIENT, b"20\r\nid: 5\n"), TO_CLIENT), b"20\r\n");
+    let effects = fixture.server_sends(&chunk("data: x\n\n"));
     let waiting = effects.last().expect("the held bytes go on");
     assert!(
         matches!(waiting, Effect::Forward { connection, bytes, .. } if *connection == key(2) && bytes == "id: 5\n"),
@@ -235,8 +235,8 @@ fn two_faults_at_one_point_strike_in_the_order_of_the_plan() {
     let delay = Delay { by: super::secs(1), lasting: None };
     let at = || message(1, TO_CLIENT, Edge::After);
     let faults = [fault(at(), delay), fault(at(), reset)];
-    let mut bench = Fixture::websocket(&faults);
-    let effects = lines(&bench.server_sends(&text("one")));
+    let mut fixture = Fixture::websocket(&faults);
+    let effects = lines(&fixture.server_sends(&text("one")));
     assert_eq!(effects[1..4], ["alice->chat#1: delay(1s)", "shape to_server Delay(1s)", "shape to_client Delay(1s)"]);
     assert_eq!(effects[4], "alice->chat#1: reset(client only)");
 }

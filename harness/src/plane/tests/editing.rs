@@ -11,8 +11,8 @@ const TO_CLIENT: Direction = Direction::ToClient;
 
 #[test]
 fn one_message_is_corrupted_and_no_other() {
-    let mut bench = Fixture::websocket(&[at_message(2, Corrupt)]);
-    let effects = bench.server_sends(&[text("one"), text("two"), text("three")].concat());
+    let mut fixture = Fixture::websocket(&[at_message(2, Corrupt)]);
+    let effects = fixture.server_sends(&[text("one"), text("two"), text("three")].concat());
     assert_eq!(arriving(&effects, TO_CLIENT), [text("one"), text("txo"), text("three")].concat());
     assert_eq!(lines(&effects)[0], "alice->chat#1: corrupt");
     assert_eq!(texts(&effects), ["one", "txo", "three"]);
@@ -20,9 +20,9 @@ fn one_message_is_corrupted_and_no_other() {
 
 #[test]
 fn a_message_waits_until_it_is_whole() {
-    let mut bench = Fixture::websocket(&[at_message(1, Corrupt)]);
-    assert_eq!(lines(&bench.server_sends(&text("one")[..4])), [] as [&str; 0]);
-    let effects = bench.server_sends(&text("one")[4..]);
+    let mut fixture = Fixture::websocket(&[at_message(1, Corrupt)]);
+    assert_eq!(lines(&fixture.server_sends(&text("one")[..4])), [] as [&str; 0]);
+    let effects = fixture.server_sends(&text("one")[4..]);
     assert_eq!(arriving(&effects, TO_CLIENT), text("ooe"));
     assert_eq!(lines(&effects), ["alice->chat#1: corrupt", "discard to_client 5", r"inject to_client \x81\x03ooe"]);
 }
@@ -30,22 +30,22 @@ fn a_message_waits_until_it_is_whole() {
 #[test]
 fn a_client_s_message_is_corrupted_under_its_mask() {
     let trigger = message(1, Direction::ToServer, Edge::After);
-    let mut bench = Fixture::websocket(&[fault(trigger, Corrupt)]);
-    let effects = bench.client_sends(&masked(0x81, b"one"));
+    let mut fixture = Fixture::websocket(&[fault(trigger, Corrupt)]);
+    let effects = fixture.client_sends(&masked(0x81, b"one"));
     assert_eq!(arriving(&effects, Direction::ToServer), masked(0x81, b"ooe"));
 }
 
 #[test]
 fn an_empty_message_cannot_be_corrupted() {
-    let mut bench = Fixture::websocket(&[at_message(1, Corrupt)]);
-    assert_eq!(arriving(&bench.server_sends(&text("")), TO_CLIENT), text(""));
-    assert!(bench.plane.obstacle(FaultIndex(0)).is_some_and(|reason| reason.contains("empty")));
+    let mut fixture = Fixture::websocket(&[at_message(1, Corrupt)]);
+    assert_eq!(arriving(&fixture.server_sends(&text("")), TO_CLIENT), text(""));
+    assert!(fixture.plane.obstacle(FaultIndex(0)).is_some_and(|reason| reason.contains("empty")));
 }
 
 #[test]
 fn a_message_arrives_several_times() {
-    let mut bench = Fixture::websocket(&[at_message(1, DuplicateMessage { copies: 2 })]);
-    let effects = bench.server_sends(&[text("one"), text("two")].concat());
+    let mut fixture = Fixture::websocket(&[at_message(1, DuplicateMessage { copies: 2 })]);
+    let effects = fixture.server_sends(&[text("one"), text("two")].concat());
     assert_eq!(arriving(&effects, TO_CLIENT), [text("one"), text("one"), text("one"), text("two")].concat());
     assert_eq!(texts(&effects), ["one", "one", "one", "two"]);
 }
@@ -54,8 +54,8 @@ fn a_message_arrives_several_times() {
 fn fragments_arrive_together_and_control_frames_before_them() {
     let parts = [frame(0x01, b"in "), frame(0x89, b"?"), frame(0x80, b"parts")].concat();
     let whole = [frame(0x01, b"in "), frame(0x80, b"parts")].concat();
-    let mut bench = Fixture::websocket(&[at_message(1, TWICE)]);
-    let effects = bench.server_sends(&parts);
+    let mut fixture = Fixture::websocket(&[at_message(1, TWICE)]);
+    let effects = fixture.server_sends(&parts);
     assert_eq!(arriving(&effects, TO_CLIENT), [frame(0x89, b"?"), whole.clone(), whole].concat());
     let told = units(&effects);
     assert!(matches!(told[0], Unit::WsControl { kind: FrameKind::Ping, .. }));
@@ -64,49 +64,49 @@ fn fragments_arrive_together_and_control_frames_before_them() {
 
 #[test]
 fn a_message_arrives_behind_those_that_follow() {
-    let mut bench = Fixture::websocket(&[at_message(1, ReorderMessages { by: 2 })]);
-    assert_eq!(arriving(&bench.server_sends(&text("one")), TO_CLIENT), b"");
-    assert_eq!(arriving(&bench.server_sends(&text("two")), TO_CLIENT), text("two"));
-    let effects = bench.server_sends(&[text("three"), text("four")].concat());
+    let mut fixture = Fixture::websocket(&[at_message(1, ReorderMessages { by: 2 })]);
+    assert_eq!(arriving(&fixture.server_sends(&text("one")), TO_CLIENT), b"");
+    assert_eq!(arriving(&fixture.server_sends(&text("two")), TO_CLIENT), text("two"));
+    let effects = fixture.server_sends(&[text("three"), text("four")].concat());
     assert_eq!(arriving(&effects, TO_CLIENT), [text("three"), text("one"), text("four")].concat());
     assert_eq!(texts(&effects), ["three", "one", "four"]);
 }
 
 #[test]
 fn if_too_few_follow_it_arrives_before_the_close_frame() {
-    let mut bench = Fixture::websocket(&[at_message(1, ReorderMessages { by: 2 })]);
+    let mut fixture = Fixture::websocket(&[at_message(1, ReorderMessages { by: 2 })]);
     let close = frame(0x88, b"\x03\xe8");
-    let effects = bench.server_sends(&[text("one"), text("two"), close.clone()].concat());
+    let effects = fixture.server_sends(&[text("one"), text("two"), close.clone()].concat());
     assert_eq!(arriving(&effects, TO_CLIENT), [text("two"), text("one"), close].concat());
 }
 
 #[test]
 fn or_before_the_fin() {
-    let mut bench = Fixture::websocket(&[at_message(1, ReorderMessages { by: 2 })]);
-    bench.server_sends(&[text("one"), text("two")].concat());
-    let effects = bench.fin(TO_CLIENT);
+    let mut fixture = Fixture::websocket(&[at_message(1, ReorderMessages { by: 2 })]);
+    fixture.server_sends(&[text("one"), text("two")].concat());
+    let effects = fixture.fin(TO_CLIENT);
     assert_eq!(lines(&effects), [r"inject to_client \x81\x03one", "forward fin to_client"]);
     assert_eq!(texts(&effects), ["one"]);
 }
 
 #[test]
 fn but_never_inside_a_frame() {
-    let mut bench = Fixture::websocket(&[at_message(1, ReorderMessages { by: 2 })]);
-    bench.server_sends(&[&text("one"), &text("two")[..3]].concat());
-    assert_eq!(lines(&bench.fin(TO_CLIENT)), ["forward fin to_client"]);
+    let mut fixture = Fixture::websocket(&[at_message(1, ReorderMessages { by: 2 })]);
+    fixture.server_sends(&[&text("one"), &text("two")[..3]].concat());
+    assert_eq!(lines(&fixture.fin(TO_CLIENT)), ["forward fin to_client"]);
 }
 
 #[test]
 fn what_is_too_long_to_wait_is_not_changed() {
-    let mut bench = Fixture::websocket(&[at_message(1, TWICE)]);
+    let mut fixture = Fixture::websocket(&[at_message(1, TWICE)]);
     let long = frame(0x82, &vec![7; 1024 * 1024 + 1]);
     let mut arrived = Vec::new();
     for piece in long.chunks(64 * 1024) {
-        arrived.extend(arriving(&bench.server_sends(piece), TO_CLIENT));
+        arrived.extend(arriving(&fixture.server_sends(piece), TO_CLIENT));
     }
     assert!(arrived == long, "it passes as it is");
-    assert_eq!(bench.plane.unfired(), [FaultIndex(0)]);
-    assert!(bench.plane.obstacle(FaultIndex(0)).is_some_and(|reason| reason.contains("longer")));
+    assert_eq!(fixture.plane.unfired(), [FaultIndex(0)]);
+    assert!(fixture.plane.obstacle(FaultIndex(0)).is_some_and(|reason| reason.contains("longer")));
 }
 
 #[test]
@@ -158,10 +158,10 @@ fn a_body_that_ends_with_its_connection_has_no_sizes() {
         (act(ReorderMessages { by: 1 }), "data: two\n\ndata: one\n\n"),
         (act(ReorderMessages { by: 5 }), "data: two\n\ndata: one\n\n"),
     ] {
-        let mut bench = Fixture::connected(&[at_event(1, verb)]);
-        bench.client_sends(ASK);
-        let mut effects = bench.server_sends(format!("{head}data: one\n\ndata: two\n\n").as_bytes());
-        effects.extend(bench.fin(TO_CLIENT));
+        let mut fixture = Fixture::connected(&[at_event(1, verb)]);
+        fixture.client_sends(ASK);
+        let mut effects = fixture.server_sends(format!("{head}data: one\n\ndata: two\n\n").as_bytes());
+        effects.extend(fixture.fin(TO_CLIENT));
         assert_eq!(arriving(&effects, TO_CLIENT), format!("{head}{arrives}").into_bytes());
         assert_eq!(lines(&effects).last().map(String::as_str), Some("forward fin to_client"));
     }
@@ -175,11 +175,11 @@ fn a_body_of_known_length_keeps_its_length() {
         (act(Corrupt), "data: ooe\n\ndata: two\n\n"),
         (act(ReorderMessages { by: 5 }), "data: two\n\ndata: one\n\n"),
     ] {
-        let mut bench = Fixture::connected(&[at_event(1, verb.clone())]);
-        bench.client_sends(ASK);
-        let effects = bench.server_sends(format!("{head}data: one\n\ndata: two\n\n").as_bytes());
+        let mut fixture = Fixture::connected(&[at_event(1, verb.clone())]);
+        fixture.client_sends(ASK);
+        let effects = fixture.server_sends(format!("{head}data: one\n\ndata: two\n\n").as_bytes());
         assert_eq!(arriving(&effects, TO_CLIENT), format!("{head}{arrives}").into_bytes());
-        assert_eq!(bench.plane.obstacle(FaultIndex(0)).is_some(), verb == act(TWICE));
+        assert_eq!(fixture.plane.obstacle(FaultIndex(0)).is_some(), verb == act(TWICE));
     }
 }
 
@@ -234,8 +234,8 @@ fn at_event(n: u32, verb: impl OnLink) -> Fault {
 fn through(faults: &[Fault], body: &[u8]) -> Vec<u8> {
     let whole = arriving(&Fixture::events(faults).server_sends(body), TO_CLIENT);
     for cut in 1..body.len() {
-        let mut bench = Fixture::events(faults);
-        let effects = [bench.server_sends(&body[..cut]), bench.server_sends(&body[cut..])].concat();
+        let mut fixture = Fixture::events(faults);
+        let effects = [fixture.server_sends(&body[..cut]), fixture.server_sends(&body[cut..])].concat();
         assert_eq!(
             arriving(&effects, TO_CLIENT).escape_ascii().to_string(),
             whole.escape_ascii().to_string(),

@@ -5,12 +5,12 @@ use crate::trace::Unit;
 
 #[test]
 fn heads_and_chunks_are_told() {
-    let mut bench = Fixture::connected(&[]);
+    let mut fixture = Fixture::connected(&[]);
     let request = Unit::HttpRequest { method: "GET".into(), target: "/events".into() };
-    assert_eq!(units(&bench.client_sends(ASK)), [request]);
+    assert_eq!(units(&fixture.client_sends(ASK)), [request]);
     let answer = [CHUNKED_EVENTS, b"0\r\n\r\n"].concat();
     let told = [Unit::HttpResponse { status: 200 }, Unit::HttpChunk { bytes: 0 }];
-    assert_eq!(units(&bench.server_sends(&answer)), told);
+    assert_eq!(units(&fixture.server_sends(&answer)), told);
 }
 
 #[test]
@@ -36,37 +36,37 @@ fn a_field_that_only_begins_like_data_is_another_field() {
 
 #[test]
 fn events_in_a_compressed_body_are_not_guessed_at() {
-    let mut bench = Fixture::connected(&[]);
-    bench.client_sends(ASK);
+    let mut fixture = Fixture::connected(&[]);
+    fixture.client_sends(ASK);
     let head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Encoding: gzip\r\n\r\n";
-    assert_eq!(units(&bench.server_sends(&[head.as_slice(), b"data: x\n\n"].concat())).len(), 1);
+    assert_eq!(units(&fixture.server_sends(&[head.as_slice(), b"data: x\n\n"].concat())).len(), 1);
 }
 
 #[test]
 fn a_response_is_read_by_its_request() {
-    let mut bench = Fixture::connected(&[]);
-    bench.client_sends(b"HEAD / HTTP/1.1\r\n\r\nCONNECT chat:80 HTTP/1.1\r\n\r\n");
+    let mut fixture = Fixture::connected(&[]);
+    fixture.client_sends(b"HEAD / HTTP/1.1\r\n\r\nCONNECT chat:80 HTTP/1.1\r\n\r\n");
     let head = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n";
-    let told = units(&bench.server_sends(&[head.as_slice(), head, head].concat()));
+    let told = units(&fixture.server_sends(&[head.as_slice(), head, head].concat()));
     assert_eq!(told.len(), 2, "after CONNECT nothing can be read: {told:?}");
-    assert_eq!(units(&bench.client_sends(ASK)), []);
+    assert_eq!(units(&fixture.client_sends(ASK)), []);
 }
 
 #[test]
 fn contradictory_lengths_are_not_guessed_at() {
-    let mut bench = Fixture::connected(&[]);
-    bench.client_sends(ASK);
+    let mut fixture = Fixture::connected(&[]);
+    fixture.client_sends(ASK);
     let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcHTTP/1.1 200 OK\r\n\r\n";
-    assert_eq!(units(&bench.server_sends(answer)).len(), 1);
+    assert_eq!(units(&fixture.server_sends(answer)).len(), 1);
 }
 
 #[test]
 fn a_client_that_speaks_before_the_handshake_is_answered_is_not_understood() {
-    let mut bench = Fixture::connected(&[]);
-    bench.client_sends(&[super::UPGRADE, &super::masked(0x81, b"early")].concat());
-    bench.server_sends(super::SWITCHING);
-    assert_eq!(units(&bench.client_sends(&super::masked(0x81, b"late"))), []);
-    assert_eq!(units(&bench.server_sends(&super::text("heard"))).len(), 1);
+    let mut fixture = Fixture::connected(&[]);
+    fixture.client_sends(&[super::UPGRADE, &super::masked(0x81, b"early")].concat());
+    fixture.server_sends(super::SWITCHING);
+    assert_eq!(units(&fixture.client_sends(&super::masked(0x81, b"late"))), []);
+    assert_eq!(units(&fixture.server_sends(&super::text("heard"))).len(), 1);
 }
 
 /// The units of the events in one chunk.

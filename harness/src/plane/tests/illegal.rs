@@ -6,8 +6,8 @@ use crate::name::Direction;
 
 #[test]
 fn they_stand_between_frames_and_the_connection_goes_on() {
-    let mut bench = Fixture::websocket(&[fault(message(1, Direction::ToClient, Edge::After), to(Ends::Client))]);
-    let effects = bench.server_sends(&[text("one"), text("two")].concat());
+    let mut fixture = Fixture::websocket(&[fault(message(1, Direction::ToClient, Edge::After), to(Ends::Client))]);
+    let effects = fixture.server_sends(&[text("one"), text("two")].concat());
     let illegal = frame(0x83, b"reserved opcode");
     assert_eq!(arriving(&effects, Direction::ToClient), [text("one"), illegal, text("two")].concat());
     assert_eq!(units(&effects).len(), 2);
@@ -15,17 +15,17 @@ fn they_stand_between_frames_and_the_connection_goes_on() {
 
 #[test]
 fn inside_a_frame_they_wait_for_its_end() {
-    let mut bench = Fixture::websocket(&[fault(Trigger::At(secs(1)), to(Ends::Client))]);
-    bench.server_sends(&text("one")[..3]);
-    assert_eq!(lines(&bench.wait()), ["alice->chat#1: illegal(reserved_opcode, client only)"]);
-    let effects = bench.server_sends(&text("one")[3..]);
+    let mut fixture = Fixture::websocket(&[fault(Trigger::At(secs(1)), to(Ends::Client))]);
+    fixture.server_sends(&text("one")[..3]);
+    assert_eq!(lines(&fixture.wait()), ["alice->chat#1: illegal(reserved_opcode, client only)"]);
+    let effects = fixture.server_sends(&text("one")[3..]);
     assert_eq!(arriving(&effects, Direction::ToClient), [&text("one")[3..], &frame(0x83, b"reserved opcode")].concat());
 }
 
 #[test]
 fn both_ends_get_them_each_as_if_from_the_other() {
-    let mut bench = Fixture::websocket(&[fault(Trigger::At(secs(1)), to(Ends::Both))]);
-    let effects = bench.wait();
+    let mut fixture = Fixture::websocket(&[fault(Trigger::At(secs(1)), to(Ends::Both))]);
+    let effects = fixture.wait();
     assert_eq!(arriving(&effects, Direction::ToClient)[..2], [0x83, 15]);
     assert_eq!(arriving(&effects, Direction::ToServer)[..2], [0x83, 0x80 | 15]);
 }
@@ -45,8 +45,8 @@ fn each_kind_breaks_its_own_rule() {
         (IllegalKind::HugeLength, [vec![0x82, 127, 0x7F], vec![0xFF; 7]].concat()),
     ] {
         let verb = Illegal { kind, to: Ends::Client };
-        let mut bench = Fixture::websocket(&[fault(Trigger::At(secs(1)), verb)]);
-        let bytes = arriving(&bench.wait(), Direction::ToClient);
+        let mut fixture = Fixture::websocket(&[fault(Trigger::At(secs(1)), verb)]);
+        let bytes = arriving(&fixture.wait(), Direction::ToClient);
         assert_eq!(bytes[..begins.len()], begins, "{kind:?}");
         if kind == IllegalKind::InvalidUtf8 {
             assert!(std::str::from_utf8(&bytes[2..]).is_err());
@@ -59,19 +59,19 @@ fn each_kind_breaks_its_own_rule() {
 
 #[test]
 fn what_is_no_websocket_takes_none() {
-    let mut bench = Fixture::events(&[fault(Trigger::At(secs(1)), to(Ends::Both))]);
-    assert_eq!(bench.wait(), []);
-    assert_eq!(bench.plane.obstacle(FaultIndex(0)), Some("the connection is not a WebSocket"));
+    let mut fixture = Fixture::events(&[fault(Trigger::At(secs(1)), to(Ends::Both))]);
+    assert_eq!(fixture.wait(), []);
+    assert_eq!(fixture.plane.obstacle(FaultIndex(0)), Some("the connection is not a WebSocket"));
 }
 
 #[test]
 fn a_close_frame_and_illegal_bytes_may_wait_for_the_same_boundary() {
     let close = Close { code: Some(1000), reason: String::new(), to: Ends::Client };
-    let mut bench =
+    let mut fixture =
         Fixture::websocket(&[fault(Trigger::At(secs(1)), to(Ends::Client)), fault(Trigger::At(secs(1)), close)]);
-    bench.server_sends(&text("one")[..3]);
-    bench.wait();
-    let effects = bench.server_sends(&text("one")[3..]);
+    fixture.server_sends(&text("one")[..3]);
+    fixture.wait();
+    let effects = fixture.server_sends(&text("one")[3..]);
     let said = lines(&effects);
     assert_eq!(said[1], r"inject to_client \x83\x0freserved opcode");
     assert_eq!(said[2], r"inject to_client \x88\x02\x03\xe8");

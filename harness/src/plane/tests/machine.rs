@@ -43,8 +43,8 @@ proptest! {
         let faults = if with_faults { faults().to_vec() } else { Vec::new() };
         let mut machine = Strict::new(PlaneMachine::new(Plane::new(&faults)));
         machine.take_outputs();
-        let mut bench = Fixture { plane: Plane::new(&faults), now: Duration::ZERO, rest: Bytes::new() };
-        let (verdict, effects) = bench.connect(1);
+        let mut fixture = Fixture { plane: Plane::new(&faults), now: Duration::ZERO, rest: Bytes::new() };
+        let (verdict, effects) = fixture.connect(1);
         machine.handle(Input::Connect(key(1), connection(1)), Duration::ZERO)?;
         let mut wanted: Vec<_> = effects.into_iter().map(Output::Effect).collect();
         wanted.push(Output::Verdict(key(1), verdict));
@@ -55,27 +55,27 @@ proptest! {
             let mut wanted: Vec<_> = match step {
                 Step::Send(bytes) => {
                     let piece = traffic.split_to(bytes.min(traffic.len()));
-                    machine.handle(Input::Bytes(key(1), direction, piece.clone()), bench.now)?;
-                    bench.send(direction, &piece)
+                    machine.handle(Input::Bytes(key(1), direction, piece.clone()), fixture.now)?;
+                    fixture.send(direction, &piece)
                 }
                 Step::Fin => {
-                    machine.handle(Input::Fin(key(1), direction), bench.now)?;
-                    bench.rest = Bytes::new();
-                    bench.fin(direction)
+                    machine.handle(Input::Fin(key(1), direction), fixture.now)?;
+                    fixture.rest = Bytes::new();
+                    fixture.fin(direction)
                 }
                 Step::Wait => {
                     let Some(at) = machine.next_timeout() else { continue };
-                    prop_assert_eq!(bench.plane.next_deadline(), Some(at));
+                    prop_assert_eq!(fixture.plane.next_deadline(), Some(at));
                     machine.handle_timeout(at)?;
-                    bench.rest = Bytes::new();
-                    bench.wait()
+                    fixture.rest = Bytes::new();
+                    fixture.wait()
                 }
             }
             .into_iter()
             .map(Output::Effect)
             .collect();
-            if !bench.rest.is_empty() {
-                wanted.push(Output::Unpassed(key(1), direction, bench.rest.clone()));
+            if !fixture.rest.is_empty() {
+                wanted.push(Output::Unpassed(key(1), direction, fixture.rest.clone()));
             }
             prop_assert_eq!(machine.take_outputs(), wanted);
         }

@@ -48,25 +48,25 @@ pub(crate) struct Fixture {
 impl Fixture {
     /// A plane with alice's first connection to chat.
     pub(crate) fn connected(faults: &[Fault]) -> Self {
-        let mut bench = Self { plane: Plane::new(faults), now: Duration::ZERO, rest: Bytes::new() };
-        assert_eq!(bench.connect(1).0, ConnectVerdict::Proceed);
-        bench
+        let mut fixture = Self { plane: Plane::new(faults), now: Duration::ZERO, rest: Bytes::new() };
+        assert_eq!(fixture.connect(1).0, ConnectVerdict::Proceed);
+        fixture
     }
 
     /// The same, after a WebSocket handshake.
     pub(crate) fn websocket(faults: &[Fault]) -> Self {
-        let mut bench = Self::connected(faults);
-        bench.client_sends(UPGRADE);
-        bench.server_sends(SWITCHING);
-        bench
+        let mut fixture = Self::connected(faults);
+        fixture.client_sends(UPGRADE);
+        fixture.server_sends(SWITCHING);
+        fixture
     }
 
     /// The same, after the head of a chunked event stream.
     pub(crate) fn events(faults: &[Fault]) -> Self {
-        let mut bench = Self::connected(faults);
-        bench.client_sends(ASK);
-        bench.server_sends(CHUNKED_EVENTS);
-        bench
+        let mut fixture = Self::connected(faults);
+        fixture.client_sends(ASK);
+        fixture.server_sends(CHUNKED_EVENTS);
+        fixture
     }
 
     pub(crate) fn connect(&mut self, nth: u32) -> (ConnectVerdict, Vec<Effect>) {

@@ -9,17 +9,17 @@ const RESET: Reset = Reset { to: Ends::Both };
 
 #[test]
 fn a_trigger_that_counts_says_how_far_it_came() {
-    let mut bench = planned(&[
+    let mut fixture = planned(&[
         fault(Trigger::Bytes { n: 1000, direction: Direction::ToServer }, RESET),
         fault(message(3, Direction::ToServer, Edge::After), RESET),
         fault(Trigger::HttpHead { n: 2, direction: Direction::ToClient, edge: Edge::After }, RESET),
     ]);
-    bench.connect(1);
-    bench.client_sends(b"hello");
+    fixture.connect(1);
+    fixture.client_sends(b"hello");
     // What was counted on a connection outlives it.
-    bench.plane.ended(key(1));
-    bench.connect(2);
-    insta::assert_snapshot!(told(&bench.plane));
+    fixture.plane.ended(key(1));
+    fixture.connect(2);
+    insta::assert_snapshot!(told(&fixture.plane));
 }
 
 #[test]
@@ -27,19 +27,19 @@ fn a_link_that_nobody_connects_says_so() {
     let reversed = Link { client: "chat".into(), server: "alice".into() };
     let of = |link: Link, nth| Fault::new(Connections { link, nth }, Trigger::Connect, Refuse { lasting: None });
     let stranger = Link { client: "bob".into(), server: "chat".into() };
-    let mut bench = planned(&[of(reversed, None), of(link(), Some(9)), of(stranger, None)]);
-    bench.connect(1);
-    bench.connect(2);
-    insta::assert_snapshot!(told(&bench.plane));
+    let mut fixture = planned(&[of(reversed, None), of(link(), Some(9)), of(stranger, None)]);
+    fixture.connect(1);
+    fixture.connect(2);
+    insta::assert_snapshot!(told(&fixture.plane));
 }
 
 #[test]
 fn a_moment_at_which_nothing_could_be_done_is_told_with_what_was_there() {
     let at = Trigger::At(secs(10));
     let close = Close { code: Some(1000), reason: String::new(), to: Ends::Both };
-    let mut bench = planned(&[fault(at.clone(), RESET)]);
-    bench.wait();
-    insta::assert_snapshot!(told(&bench.plane));
+    let mut fixture = planned(&[fault(at.clone(), RESET)]);
+    fixture.wait();
+    insta::assert_snapshot!(told(&fixture.plane));
     let mut raw = planned(&[fault(at, close), fault(Trigger::At(secs(40)), RESET)]);
     raw.connect(1);
     raw.client_sends(b"hello");
@@ -56,7 +56,7 @@ fn an_event_that_did_not_come_says_how_often_it_did() {
         n,
         after,
     };
-    let mut bench = planned(&[
+    let mut fixture = planned(&[
         fault(event("no such event", None, 1, Duration::ZERO), RESET),
         fault(event("ready", Some("bob"), 1, Duration::ZERO), RESET),
         fault(event("ready", None, 3, Duration::ZERO), RESET),
@@ -69,9 +69,9 @@ fn an_event_that_did_not_come_says_how_often_it_did() {
         fields: Vec::new(),
     };
     for _ in 0..2 {
-        bench.plane.event(&"chat".into(), &ready, Duration::ZERO, &mut Vec::new());
+        fixture.plane.event(&"chat".into(), &ready, Duration::ZERO, &mut Vec::new());
     }
-    insta::assert_snapshot!(told(&bench.plane));
+    insta::assert_snapshot!(told(&fixture.plane));
 }
 
 /// A plane that has seen no connection.

@@ -56,46 +56,46 @@ fn a_cut_at_any_byte_changes_nothing_about_a_fault() {
 
 #[test]
 fn without_faults_a_piece_passes_as_one_slice_of_what_came() {
-    let mut bench = Fixture::websocket(&[]);
+    let mut fixture = Fixture::websocket(&[]);
     let piece = [super::text("one"), super::text("two"), frame(0x89, b"")].concat();
-    let effects = bench.server_sends(&piece);
+    let effects = fixture.server_sends(&piece);
     assert_eq!(lines(&effects), [format!("forward to_client {}", piece.escape_ascii())]);
     assert_eq!(units(&effects).len(), 3);
 }
 
 #[test]
 fn a_frame_of_63_bits_of_length_passes_without_being_kept() {
-    let mut bench = Fixture::websocket(&[]);
+    let mut fixture = Fixture::websocket(&[]);
     let header = [&[0x81, 127], (u64::MAX >> 1).to_be_bytes().as_slice()].concat();
-    bench.server_sends(&header);
+    fixture.server_sends(&header);
     let payload = vec![b'a'; 100_000];
     for _ in 0..50 {
-        assert_eq!(arriving(&bench.server_sends(&payload), Direction::ToClient).len(), payload.len());
+        assert_eq!(arriving(&fixture.server_sends(&payload), Direction::ToClient).len(), payload.len());
     }
-    let kept = format!("{:?}", bench.plane).len();
+    let kept = format!("{:?}", fixture.plane).len();
     assert!(kept < 64 * 1024, "the plane holds on to {kept} bytes of itself in words");
 }
 
 #[test]
 fn long_texts_are_counted_and_not_kept() {
-    let mut bench = Fixture::websocket(&[]);
-    let kept = bench.server_sends(&frame(0x81, &vec![b'a'; 64 * 1024]));
+    let mut fixture = Fixture::websocket(&[]);
+    let kept = fixture.server_sends(&frame(0x81, &vec![b'a'; 64 * 1024]));
     assert!(
         matches!(&units(&kept)[..], [Unit::WsMessage { text: Some(text), bytes: 65536, .. }] if text.len() == 65536)
     );
-    let long = bench.client_sends(&masked(0x81, &vec![b'a'; 64 * 1024 + 1]));
+    let long = fixture.client_sends(&masked(0x81, &vec![b'a'; 64 * 1024 + 1]));
     assert!(matches!(&units(&long)[..], [Unit::WsMessage { text: None, bytes: 65537, .. }]));
 }
 
 #[test]
 fn frames_are_read_in_all_their_parts() {
-    let mut bench = Fixture::websocket(&[]);
-    let close = units(&bench.client_sends(&masked(0x88, b"\x03\xe8idle")));
+    let mut fixture = Fixture::websocket(&[]);
+    let close = units(&fixture.client_sends(&masked(0x88, b"\x03\xe8idle")));
     assert_eq!(close, [Unit::WsControl { kind: FrameKind::Close, code: Some(1000), reason: Some("idle".into()) }]);
     let parts = [frame(0x01, "gr\u{fc}".as_bytes()), frame(0x8A, b"x"), frame(0x80, "\u{df}e".as_bytes())].concat();
     let greeting = Unit::WsMessage { kind: FrameKind::Text, text: Some("gr\u{fc}\u{df}e".into()), bytes: 7 };
     let pong = Unit::WsControl { kind: FrameKind::Pong, code: None, reason: None };
-    assert_eq!(units(&bench.server_sends(&parts)), [pong, greeting]);
+    assert_eq!(units(&fixture.server_sends(&parts)), [pong, greeting]);
 }
 
 proptest! {
@@ -137,13 +137,13 @@ proptest! {
     #[test]
     fn no_bytes_confuse_a_plane_under_faults(pieces in vec((any::<bool>(), likely_bytes()), 0..30)) {
         let faults = faults_inside_streams();
-        for mut bench in [Fixture::connected(&faults), Fixture::websocket(&faults), Fixture::events(&faults)] {
+        for mut fixture in [Fixture::connected(&faults), Fixture::websocket(&faults), Fixture::events(&faults)] {
             let mut sent = 0;
             let mut accounted = 0;
             for (to_client, bytes) in &pieces {
                 let direction = if *to_client { Direction::ToClient } else { Direction::ToServer };
                 sent += bytes.len();
-                for effect in bench.send(direction, bytes) {
+                for effect in fixture.send(direction, bytes) {
                     accounted += match effect {
                         Effect::Forward { bytes, .. } => bytes.len(),
                         Effect::Discard { bytes, .. } => bytes,
@@ -156,10 +156,10 @@ proptest! {
     }
 }
 
-fn pass_unchanged(mut bench: Fixture, pieces: &[(bool, Vec<u8>)]) -> Result<(), TestCaseError> {
+fn pass_unchanged(mut fixture: Fixture, pieces: &[(bool, Vec<u8>)]) -> Result<(), TestCaseError> {
     for (to_client, bytes) in pieces {
         let direction = if *to_client { Direction::ToClient } else { Direction::ToServer };
-        let effects = bench.send(direction, bytes);
+        let effects = fixture.send(direction, bytes);
         prop_assert_eq!(&arriving(&effects, direction), bytes);
     }
     Ok(())
@@ -260,7 +260,7 @@ fn outcome(effects: &[Effect]) -> (Vec<Vec<u8>>, Vec<Unit>, Vec<String>) {
 
 /// Plays a conversation, cut where `cuts` say (offsets in all turns together).
 fn play(faults: &[Fault], conversation: &Conversation, cuts: &[usize]) -> Vec<Effect> {
-    let mut bench = Fixture::connected(faults);
+    let mut fixture = Fixture::connected(faults);
     let mut effects = Vec::new();
     let mut offset = 0;
     for (direction, sent) in &conversation.turns {
@@ -269,7 +269,7 @@ fn play(faults: &[Fault], conversation: &Conversation, cuts: &[usize]) -> Vec<Ef
         within.retain(|cut| *cut <= sent.len());
         within.sort_unstable();
         for ends in within.windows(2) {
-            effects.extend(bench.send(*direction, &sent[ends[0]..ends[1]]));
+            effects.extend(fixture.send(*direction, &sent[ends[0]..ends[1]]));
         }
         offset += sent.len();
     }

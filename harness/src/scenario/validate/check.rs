@@ -6,7 +6,7 @@ use super::{Checked, Places, Role, Scenario, known, timing};
 use crate::actors::Canned;
 use crate::check::{Expectations, GaugeLaw, NoCheck, OwnChecks};
 use crate::fact::FactKind;
-use crate::fault::{Act, Registry, spelling};
+use crate::fault::{Act, Registry, to_word};
 use crate::name::HostName;
 use crate::scenario::error::{Flaw, unknown};
 
@@ -81,7 +81,7 @@ fn is_told(check: &str, kind: FactKind, scenario: &Scenario) -> Checked {
     if told.contains(&kind) {
         return Ok(());
     }
-    let kind = spelling(&kind);
+    let kind = to_word(&kind);
     let sentence = format!(
         "the check `{check}` reads `{kind}` facts, and nothing is a source of them: map an event or a unit under \
          `[[facts]]`, or list `{kind}` in what an actor `tells`"

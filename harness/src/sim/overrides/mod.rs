@@ -1,4 +1,4 @@
-//! The libc symbols that a run answers itself: entropy, clocks, and the doors to the real network.
+//! The libc symbols that a run answers itself: entropy, clocks, and the ways to the real network.
 //!
 //! A library crate that defines a libc symbol is preferred by the linker over the shared library, so these functions
 //! serve the whole process. On a thread that belongs to no run they forward to the next definition (which keeps the
@@ -14,7 +14,7 @@
 //! - `counter`: the processor's own clock;
 //! - `sockets`, `control`: socket calls, which the simulated kernel answers; `memory`: what their pointers lead to; `resolver`: names;
 //! - `runtime`: what the run's runtime waits with;
-//! - `syscalls`: doors to the real network, processes, the end of the process; `callers`: whose call it was;
+//! - `syscalls`: ways to the real network, processes, the end of the process; `callers`: whose call it was;
 //! - `belongings`: what the whole process has one of: its environment, its working directory, its program;
 //! - `beacon`: which host is running, for the process that finds this one dead;
 //! - `worker`: what a process needs to play runs for another.

@@ -1,4 +1,4 @@
-//! The doors to the real network, and other ways out of a run.
+//! The ways to the real network, and other ways out of a run.
 
 use std::ffi::{c_char, c_int, c_void};
 
