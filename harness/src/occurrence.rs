@@ -248,15 +248,7 @@ impl<'a> Seen<'a> {
 
     /// The connection on which it happened.
     pub(crate) fn connection(&self) -> Option<&'a ConnectionId> {
-        match &self.record.what {
-            RecordKind::Unit { connection: id, .. } | RecordKind::Connection { id, .. } => Some(id),
-            RecordKind::Fault { .. }
-            | RecordKind::Process(_)
-            | RecordKind::Fact(_)
-            | RecordKind::Event(_)
-            | RecordKind::Observed { .. }
-            | RecordKind::BrokenRule { .. } => None,
-        }
+        self.record.what.connection()
     }
 
     /// What two occurrences have in common when they are about one thing: the connection, the link or the host that the

@@ -298,13 +298,5 @@ fn is_at(record: &Record, host: &HostName) -> bool {
 
 /// The link on which something passed or happened.
 fn link(record: &Record) -> Option<&Link> {
-    match &record.what {
-        RecordKind::Connection { id, .. } | RecordKind::Unit { connection: id, .. } => Some(&id.link),
-        RecordKind::Fault { .. }
-        | RecordKind::Process(_)
-        | RecordKind::Fact(_)
-        | RecordKind::Event(_)
-        | RecordKind::Observed { .. }
-        | RecordKind::BrokenRule { .. } => None,
-    }
+    record.what.connection().map(|id| &id.link)
 }

@@ -72,15 +72,11 @@ impl Check for Broadcast {
     }
 
     fn needs(&self) -> Vec<FactKind> {
-        let reasons = self.allowed_losses.iter().filter_map(|allowed| allowed.reason.needs());
-        [FactKind::Offered, FactKind::Received].into_iter().chain(reasons).collect()
+        super::delivery::needs_of(&self.allowed_losses)
     }
 
     fn examine(&self, evidence: &Evidence) -> Result<String, Finding> {
-        let facts_by_key = FactIndex::of_things(
-            evidence.records,
-            &[FactKind::Accepted, FactKind::Received, FactKind::Refused, FactKind::ClaimedFailed],
-        )?;
+        let facts_by_key = FactIndex::of_deliveries(evidence.records)?;
         let excuses = Excuses::of(evidence, &facts_by_key);
         let mut spent = vec![0; self.allowed_losses.len()];
         let (mut offered, mut delivered, mut wanted) = (0, 0, 0);

@@ -73,6 +73,12 @@ pub struct AllowedLoss {
     pub at_most: Option<u32>,
 }
 
+/// The facts without which no loss can be judged, when these losses are excused.
+pub(super) fn needs_of(allowed: &[AllowedLoss]) -> Vec<FactKind> {
+    let reasons = allowed.iter().filter_map(|allowed| allowed.reason.needs());
+    [FactKind::Offered, FactKind::Received].into_iter().chain(reasons).collect()
+}
+
 /// Why a thing may be lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -123,15 +129,11 @@ impl Check for Delivery {
     }
 
     fn needs(&self) -> Vec<FactKind> {
-        let reasons = self.allowed_losses.iter().filter_map(|allowed| allowed.reason.needs());
-        [FactKind::Offered, FactKind::Received].into_iter().chain(reasons).collect()
+        needs_of(&self.allowed_losses)
     }
 
     fn examine(&self, evidence: &Evidence) -> Result<String, Finding> {
-        let facts_by_key = FactIndex::of_things(
-            evidence.records,
-            &[FactKind::Accepted, FactKind::Received, FactKind::Refused, FactKind::ClaimedFailed],
-        )?;
+        let facts_by_key = FactIndex::of_deliveries(evidence.records)?;
         let excuses = Excuses::of(evidence, &facts_by_key);
         let mut spent = vec![0; self.allowed_losses.len()];
         let (mut offered, mut delivered, mut refused, mut lost) = (0, 0, 0, 0);

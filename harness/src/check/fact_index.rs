@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Finding;
 use crate::fact::FactKind;
 use crate::name::HostName;
-use crate::trace::{Record, RecordKind, Seconds};
+use crate::trace::{Record, Seconds};
 
 /// One fact with where and when it was told.
 #[derive(Clone, Copy, Debug)]
@@ -48,8 +48,9 @@ pub(super) fn name(host: Option<&HostName>) -> &str {
 
 /// Every fact, in the order of the trace.
 pub(super) fn facts(records: &[Record]) -> impl Iterator<Item = Entry<'_>> {
-    records.iter().enumerate().filter_map(|(index, record)| match &record.what {
-        RecordKind::Fact(fact) => Some(Entry {
+    records.iter().enumerate().filter_map(|(index, record)| {
+        let fact = record.what.fact()?;
+        Some(Entry {
             index,
             at: record.at,
             host: record.host.as_ref(),
@@ -58,14 +59,7 @@ pub(super) fn facts(records: &[Record]) -> impl Iterator<Item = Entry<'_>> {
             value: fact.value.as_deref(),
             from: fact.from.as_ref(),
             to: fact.to.as_ref(),
-        }),
-        RecordKind::Connection { .. }
-        | RecordKind::Unit { .. }
-        | RecordKind::Fault { .. }
-        | RecordKind::Process(_)
-        | RecordKind::Event(_)
-        | RecordKind::Observed { .. }
-        | RecordKind::BrokenRule { .. } => None,
+        })
     })
 }
 
@@ -153,6 +147,11 @@ impl<'a> FactIndex<'a> {
             histories[place].entries.push(entry);
         }
         Self { histories }
+    }
+
+    /// Reads what decides whether something was delivered, told to have failed, or lost.
+    pub(super) fn of_deliveries(records: &'a [Record]) -> Result<Self, Finding> {
+        Self::of_things(records, &[FactKind::Accepted, FactKind::Received, FactKind::Refused, FactKind::ClaimedFailed])
     }
 
     /// Reads the facts of the given kinds and the offers, an account a thing: a key of one sender, for one addressee when

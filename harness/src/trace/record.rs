@@ -87,6 +87,35 @@ pub enum RecordKind {
     },
 }
 
+impl RecordKind {
+    /// The fact, if one is told.
+    pub(crate) fn fact(&self) -> Option<&Fact> {
+        match self {
+            Self::Fact(fact) => Some(fact),
+            Self::Connection { .. }
+            | Self::Unit { .. }
+            | Self::Fault { .. }
+            | Self::Process(_)
+            | Self::Event(_)
+            | Self::Observed { .. }
+            | Self::BrokenRule { .. } => None,
+        }
+    }
+
+    /// The connection on which it passed or happened.
+    pub(crate) fn connection(&self) -> Option<&ConnectionId> {
+        match self {
+            Self::Unit { connection: id, .. } | Self::Connection { id, .. } => Some(id),
+            Self::Fault { .. }
+            | Self::Process(_)
+            | Self::Fact(_)
+            | Self::Event(_)
+            | Self::Observed { .. }
+            | Self::BrokenRule { .. } => None,
+        }
+    }
+}
+
 /// A change of a connection.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

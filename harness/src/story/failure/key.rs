@@ -6,7 +6,7 @@ use super::super::alias::Aliases;
 use super::super::phrase::fact_word;
 use super::lines::{Lines, has_fired, wrapped};
 use crate::check::{Evidence, Violation};
-use crate::fact::{Fact, FactKind};
+use crate::fact::FactKind;
 use crate::trace::{LogEvent, Record, RecordKind, Unit};
 
 /// As many lines of a life as fit a screen beside the rest: its beginning and its end.
@@ -20,27 +20,14 @@ const STAGES: [FactKind; 5] =
 /// The key of the law that was broken first, or of the first that has one. What is carried counts before sessions and gauges.
 pub(in crate::story) fn of(evidence: &Evidence, broken: &[&Violation]) -> Option<String> {
     let proofs = broken.iter().flat_map(|violation| &violation.witness);
-    let facts: Vec<_> = proofs.filter_map(|index| fact_of(evidence.records.get(*index)?)).collect();
+    let facts: Vec<_> = proofs.filter_map(|index| evidence.records.get(*index)?.what.fact()).collect();
     let carried = facts.iter().find(|fact| is_carried(fact.kind));
     carried.or(facts.first()).map(|fact| fact.key.clone())
 }
 
-fn fact_of(record: &Record) -> Option<&Fact> {
-    match &record.what {
-        RecordKind::Fact(fact) => Some(fact),
-        RecordKind::Connection { .. }
-        | RecordKind::Unit { .. }
-        | RecordKind::Fault { .. }
-        | RecordKind::Process(_)
-        | RecordKind::Event(_)
-        | RecordKind::Observed { .. }
-        | RecordKind::BrokenRule { .. } => None,
-    }
-}
-
 /// The key of this name, or of this ordinal.
 pub(super) fn named(name: &str, evidence: &Evidence, aliases: &mut Aliases) -> Option<String> {
-    let facts = evidence.records.iter().filter_map(fact_of);
+    let facts = evidence.records.iter().filter_map(|record| record.what.fact());
     facts.map(|fact| &fact.key).find(|key| *key == name || aliases.shorten(key) == name).cloned()
 }
 
