@@ -408,6 +408,39 @@ fn no_source_file_is_longer_than_500_lines() {
     }
 }
 
+#[test]
+fn no_function_of_the_harness_or_a_service_is_longer_than_70_lines() {
+    for path in ["harness", "services"].into_iter().flat_map(|folder| files_in(&root().join(folder))) {
+        let name = path.display().to_string();
+        if !name.ends_with(".rs") || !name.contains("/src/") || name.contains("/tests") || name.contains("arbitrary") {
+            continue;
+        }
+        let text = fs::read_to_string(&path).expect("the sources are text");
+        let mut open: Option<(usize, usize)> = None;
+        let mut before = "";
+        for (number, line) in text.lines().take_while(|line| *line != "mod tests {").enumerate() {
+            let depth = line.len() - line.trim_start().len();
+            let is_test = std::mem::replace(&mut before, line.trim()) == "#[test]";
+            let is_head =
+                !is_test && line.split_whitespace().take_while(|word| !word.contains('(')).any(|word| word == "fn");
+            open = match open {
+                Some((since, of)) if line.trim() == "}" && depth == of => {
+                    assert!(number - since < 70, "{name}:{}: {} lines", since + 1, number - since + 1);
+                    None
+                }
+                None if is_head
+                    && !line.trim_start().starts_with(['/', '#'])
+                    && !line.contains("c\"")
+                    && !line.ends_with(['}', ';']) =>
+                {
+                    Some((number, depth))
+                }
+                other => other,
+            };
+        }
+    }
+}
+
 /// Whether the line names the path, and not one that only ends like it.
 fn names(line: &str, path: &str) -> bool {
     line.match_indices(path).any(|(at, _)| {

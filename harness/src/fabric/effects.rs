@@ -9,7 +9,7 @@ use super::{ConnectionIndex, Fabric, HostOrder, Output, Ready, Socket};
 use crate::fault::{FaultIndex, HalfOpenKind, IoCall};
 use crate::name::{Direction, Link};
 use crate::plane::{Effect, Hold, Mode};
-use crate::trace::{ConnectionEvent, FaultEvent, RecordKind};
+use crate::trace::{ConnectionEvent, FaultEvent, RecordKind, Unit};
 
 impl Fabric {
     /// Applies effects in order and leaves the list empty.
@@ -32,12 +32,7 @@ impl Fabric {
                 self.forward(connection.into(), direction, bytes);
             }
             Effect::Discard { connection, direction, bytes, fault } => {
-                let index = connection.into();
-                self.record_effect(fault, index, || format!("{direction} data, {bytes} bytes"));
-                let owed = self.decide(index, direction, bytes);
-                if owed > 0 {
-                    self.schedule_return(index, direction, owed, owed);
-                }
+                self.discard(connection.into(), direction, bytes, fault);
             }
             Effect::Inject { connection, direction, bytes, fault } => {
                 let index = connection.into();
@@ -56,12 +51,7 @@ impl Fabric {
                 self.forge(index, to.peer().sends(), Packet::Rst { forged: Some(fault) }, fault);
             }
             Effect::Mode { connection, direction, mode } => self.set_mode(connection.into(), direction, mode),
-            Effect::Unit { connection, direction, unit } => {
-                let index = connection.into();
-                let connection = self.connection(index).id.clone();
-                self.record(None, RecordKind::Unit { connection, direction, unit, arrived: None });
-                self.follow_unit(index, direction);
-            }
+            Effect::Unit { connection, direction, unit } => self.note_unit(connection.into(), direction, unit),
             Effect::Hold { between, fault } => self.hold(between, fault),
             Effect::Release { fault } => {
                 self.disarm(fault);
@@ -101,6 +91,21 @@ impl Fabric {
                 self.record_fault(fault, FaultEvent::Healed);
             }
         }
+    }
+
+    /// Bytes vanish, and their sender hears that they have arrived.
+    fn discard(&mut self, index: ConnectionIndex, direction: Direction, bytes: usize, fault: FaultIndex) {
+        self.record_effect(fault, index, || format!("{direction} data, {bytes} bytes"));
+        let owed = self.decide(index, direction, bytes);
+        if owed > 0 {
+            self.schedule_return(index, direction, owed, owed);
+        }
+    }
+
+    fn note_unit(&mut self, index: ConnectionIndex, direction: Direction, unit: Unit) {
+        let connection = self.connection(index).id.clone();
+        self.record(None, RecordKind::Unit { connection, direction, unit, arrived: None });
+        self.follow_unit(index, direction);
     }
 
     fn forge(&mut self, index: ConnectionIndex, direction: Direction, packet: Packet, fault: FaultIndex) {

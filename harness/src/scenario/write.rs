@@ -62,8 +62,15 @@ pub(crate) fn document(scenario: &Scenario, prefix: &str) -> String {
         checks.extend(scenario.checks.own.iter().map(|(name, config)| (name.clone(), Value::Table(config.clone()))));
         below(&mut text, prefix, &["checks"], Value::Table(checks));
     }
+    convictions(&mut text, prefix, scenario);
+    text
+}
+
+/// What must be convicted: specimens, and what a catalogue has not been asked for yet.
+fn convictions(text: &mut String, prefix: &str, scenario: &Scenario) {
+    let string = |text: &String| Value::String(text.clone());
     for specimen in &scenario.specimens {
-        item(&mut text, prefix, "specimen");
+        item(text, prefix, "specimen");
         let keys = vec![
             ("name", string(&specimen.name)),
             ("host", as_toml(&specimen.host)),
@@ -71,20 +78,19 @@ pub(crate) fn document(scenario: &Scenario, prefix: &str) -> String {
             ("convicted_by", as_toml(&specimen.convicted_by)),
         ];
         let breaks = specimen.breaks.as_ref().map(|breaks| ("breaks", string(breaks)));
-        lines(&mut text, keys.into_iter().chain(breaks).collect());
+        lines(text, keys.into_iter().chain(breaks).collect());
     }
     if !scenario.convicts.is_empty() {
-        header(&mut text, prefix, "convicts");
+        header(text, prefix, "convicts");
         for conviction in &scenario.convicts {
             let by = as_toml(&conviction.by);
             let value = match &conviction.breaks {
                 None => by.to_string(),
                 Some(breaks) => inline(vec![("by", by), ("breaks", string(breaks))]),
             };
-            push(&mut text, format_args!("{} = {value}\n", conviction.of));
+            push(text, format_args!("{} = {value}\n", conviction.of));
         }
     }
-    text
 }
 
 fn link_keys(latency: Option<Duration>, send: Option<u32>, receive: Option<u32>) -> Keys {
