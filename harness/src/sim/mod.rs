@@ -41,7 +41,7 @@ use std::time::Duration;
 pub(crate) use overrides::{MEMORY_MIB, Page, become_worker, memory_file, prepare_worker, readable};
 #[cfg(feature = "cli")]
 pub(crate) use run::watchdog;
-pub(crate) use run::{RunOutput, execute, set_watchdog};
+pub(crate) use run::{RunOutput, execute, lock, set_watchdog};
 
 use crate::name::HostName;
 use crate::seed::Seed;

@@ -141,7 +141,7 @@ fn on_fresh_thread(catalogue: &Catalogue, plan: &Plan, name: String, round: Roun
 }
 
 /// Locks what a panic may have poisoned and cannot have broken.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

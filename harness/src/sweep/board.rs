@@ -4,11 +4,11 @@ use std::collections::{BTreeSet, VecDeque};
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use super::Series;
 use super::played::{Depth, Loss, Played};
-use crate::sim::SimError;
+use crate::sim::{SimError, lock};
 
 /// How many lost runs of one series are told before it is given up, since each costs a process.
 const LOSSES: usize = 8;
@@ -229,10 +229,6 @@ impl Row {
         }
         None
     }
-}
-
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use std::ops::ControlFlow;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use self::board::{Board, Told, lock};
+use self::board::{Board, Told};
 pub(crate) use self::board::{Job, Report};
 pub(crate) use self::played::Player;
 #[cfg(feature = "cli")]
@@ -34,6 +34,7 @@ use crate::plan::Plan;
 use crate::scenario::{Opposite, Scenario, Specimen};
 use crate::seed::Seed;
 use crate::sim::SimError;
+use crate::sim::lock;
 #[cfg(feature = "cli")]
 use crate::workers::Crew;
 

@@ -44,8 +44,8 @@ mod worker;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::ffi::CStr;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 pub(crate) use beacon::{Beacon, Speaking};
@@ -60,6 +60,7 @@ pub(crate) use wait::{after_wait, before_wait, join};
 pub(crate) use worker::{MEMORY_MIB, Page, become_worker, memory_file, prepare_worker, readable};
 
 use self::wall::Wall;
+use super::run::lock;
 use crate::name::{HostName, Incarnation};
 use crate::seed::SeedTree;
 use crate::trace::RecordKind;
@@ -369,11 +370,6 @@ impl Shared {
     fn is_forsaken(&self) -> bool {
         self.forsaken.load(Ordering::Relaxed)
     }
-}
-
-/// Locks what a panic may have poisoned and cannot have broken.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether a run of this process was given up.
