@@ -5,6 +5,7 @@ pub mod chat;
 mod chunk;
 pub mod confidential;
 pub mod fault;
+mod likeness;
 pub mod relay;
 pub mod request_end;
 pub mod said;

@@ -18,6 +18,7 @@ use crate::core::api_error::ApiError;
 use crate::core::chunk::{Chunk, Part};
 use crate::core::confidential::Confidential;
 use crate::core::fault::Fault;
+use crate::core::likeness::Likeness;
 use crate::core::request_end::RequestEnd;
 use crate::core::said::Said;
 use crate::core::sse::{SseParser, append_data, encode_data};
@@ -89,6 +90,7 @@ pub struct Relay {
     limits: RelayLimits,
     parser: SseParser,
     progress: AnswerState,
+    likeness: Likeness,
     confidential: Confidential,
     started_at: Instant,
     last_write_at: Instant,
@@ -106,6 +108,7 @@ impl Relay {
             limits,
             parser: SseParser::new(limits.event_bytes),
             progress: AnswerState::new(order),
+            likeness: Likeness::default(),
             confidential: Confidential::default(),
             started_at: now,
             last_write_at: now,
@@ -145,7 +148,7 @@ impl Relay {
             return;
         }
         self.last_byte_at = Some(now);
-        let progress = &mut self.progress;
+        let Self { progress, likeness, .. } = self;
         let mut parts = String::new();
         // The first event that is no part of the answer is the last that counts.
         let mut last: Option<Last> = None;
@@ -153,12 +156,16 @@ impl Relay {
             if last.is_some() {
                 return;
             }
+            if parts.is_empty() {
+                parts.reserve(bytes.len());
+            }
+            if name.is_empty() && likeness.fits(data) {
+                return append_data(&mut parts, data);
+            }
             match Chunk::read(name, data) {
                 Chunk::Part(part) => {
                     progress.take(&part);
-                    if parts.is_empty() {
-                        parts.reserve(bytes.len());
-                    }
+                    likeness.keep(data);
                     append_data(&mut parts, data);
                 }
                 Chunk::Done => last = Some(Last::Done),
