@@ -67,10 +67,10 @@ pub(super) fn figures(summary: &Summary) -> Option<String> {
     (summary.defect.is_none() && !figures.is_empty()).then(|| format!("  in all: {}", figures.join(", ")))
 }
 
-/// What hosts say that they tell and none of its runs told, as the line below its own.
+/// The hosts that told nothing of what they say they tell, in none of its runs, as the line below its own.
 pub(super) fn untold(summary: &Summary) -> Option<String> {
     let is_told = summary.defect.is_some() || summary.untold.is_empty();
-    (!is_told).then(|| format!("  NEVER TOLD: {}, though `tells` lists it", summary.untold.join(", ")))
+    (!is_told).then(|| format!("  NEVER TOLD: {}, though `tells` lists them", summary.untold.join(", ")))
 }
 
 /// Each defective service, the scenario that tries it, the laws that must convict it, where they did and how many runs it

@@ -143,7 +143,7 @@ pub(crate) struct Summary {
     pub(crate) wall: Duration,
     /// What its laws counted, over all runs.
     pub(crate) figures: Vec<Figure>,
-    /// The facts that hosts say that they tell and none of the runs told: ``alice's `offered` ``.
+    /// The hosts that told none of the facts that they say they tell, in no run, with these facts: ``alice's `offered` ``.
     pub(crate) untold: Vec<String>,
     /// What they come to.
     pub(crate) result: SeriesResult,

@@ -203,7 +203,8 @@ impl FirstRun {
     }
 }
 
-/// The facts that the hosts of a scenario say that they tell, and that none of them told: ``alice's `offered` ``.
+/// The hosts that told none of the facts that they say they tell, with these facts: ``alice's `offered`, `received` ``. A host that
+/// told one of them has its way to tell: the others, such as `refused`, may have had no reason.
 fn untold(scenario: &Scenario, outcome: &Outcome) -> BTreeSet<String> {
     let mut told = BTreeSet::new();
     for record in &outcome.trace.records {
@@ -211,9 +212,16 @@ fn untold(scenario: &Scenario, outcome: &Outcome) -> BTreeSet<String> {
             told.insert((host, fact.kind));
         }
     }
-    let listed = scenario.hosts.iter().flat_map(|host| host.tells.iter().map(move |kind| (&host.name, *kind)));
-    let never = listed.filter(|fact| !told.contains(fact));
-    never.map(|(host, kind)| format!("{host}'s `{}`", to_word(&kind))).collect()
+    let never = scenario
+        .hosts
+        .iter()
+        .filter(|host| !host.tells.is_empty() && !host.tells.iter().any(|kind| told.contains(&(&host.name, *kind))));
+    never
+        .map(|host| {
+            let kinds: Vec<_> = host.tells.iter().map(|kind| format!("`{}`", to_word(kind))).collect();
+            format!("{}'s {}", host.name, kinds.join(", "))
+        })
+        .collect()
 }
 
 fn lost_or_faulty(error: SimError) -> Report {

@@ -107,7 +107,7 @@ impl<'a> Clients<'a> {
                 client.ready = None;
                 Ok(())
             }
-            "replaced" | "gave up" | "closed" => {
+            "replaced" | "gave up" | "refused" | "closed" => {
                 (client.is_final, client.gave_up, client.said_close) = (true, None, None);
                 Ok(())
             }
