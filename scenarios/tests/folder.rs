@@ -27,6 +27,7 @@ fn main() -> ExitCode {
             a_specimen_without_a_defect_goes_free();
             a_sweep_that_never_reaches_a_state_is_told_which();
             a_host_that_refuses_its_configuration_is_named();
+            a_host_that_tells_nothing_of_what_it_lists_is_named();
             ExitCode::SUCCESS
         }
     }
@@ -251,6 +252,20 @@ fn a_host_that_refuses_its_configuration_is_named() {
     assert_ne!(said.code, 0, "{said:?}");
     let all = format!("{}{}", said.stdout, said.stderr);
     assert!(all.contains("tower") && all.contains("port"), "{all}");
+}
+
+/// One that tells a part of its list had no reason for the rest; one that tells nothing of it has no way to.
+fn a_host_that_tells_nothing_of_what_it_lists_is_named() {
+    let told = |name: &str, tower: &str| {
+        let text = GOOD.replace("tells = [\"offered\"", "tells = [\"refused\", \"offered\"");
+        let text = text.replace("run = \"clock\"", &format!("run = \"clock\"\n{tower}"));
+        let said = Folder::new(name).with("letter.toml", &text).halfopen(&["run", "--seeds", "2"]);
+        assert_eq!(said.code, 0, "{said:?}");
+        said.stdout.lines().find(|line| line.contains("NEVER TOLD")).map(|line| line.trim().to_owned())
+    };
+    assert_eq!(told("talkative", ""), None);
+    let expected = "NEVER TOLD: tower's `accepted`, `outcome`, though `tells` lists them";
+    assert_eq!(told("mute", "tells = [\"accepted\", \"outcome\"]").as_deref(), Some(expected));
 }
 
 /// A folder with a folder of scenarios, empty at first.

@@ -41,5 +41,5 @@ pub use self::core::api_error::{self, ApiError};
 pub use self::core::{chat, confidential, fault, relay, request_end, said, sanitise, sse};
 #[cfg(feature = "shell")]
 pub use self::shell::{
-    Backend, Config, ConfigError, Exit, Gateway, Registry, ReloadError, Reloadable, RunError, backend, config, run,
+    Backend, Config, ConfigError, Exit, Gateway, Registry, Reloadable, RunError, backend, config, run,
 };

@@ -3,10 +3,13 @@
 use std::io;
 #[cfg(feature = "rustls")]
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 #[cfg(feature = "rustls")]
 use rustls::ServerConfig;
 use tokio::net::TcpStream;
+#[cfg(feature = "rustls")]
+use tokio::time::timeout;
 
 #[cfg(feature = "rustls")]
 use crate::pem::{self, HTTP_1_1, provider};
@@ -70,15 +73,20 @@ impl Acceptor {
         Ok(())
     }
 
-    /// The stream of a connection; under TLS, once the handshake is done. How long that may take is the caller's affair.
+    /// The stream of a connection; under TLS, once the handshake is done, which may take as long as `bound`.
     ///
     /// # Errors
-    /// A handshake that fails. A peer that speaks no TLS is [`io::ErrorKind::InvalidData`].
-    pub async fn accept(&self, stream: TcpStream) -> io::Result<Stream> {
+    /// A handshake that fails, or takes longer ([`io::ErrorKind::TimedOut`]). A peer that speaks no TLS is
+    /// [`io::ErrorKind::InvalidData`].
+    #[cfg_attr(
+        not(feature = "rustls"),
+        expect(clippy::unused_async, unused_variables, reason = "only TLS has a handshake")
+    )]
+    pub async fn accept(&self, stream: TcpStream, bound: Duration) -> io::Result<Stream> {
         #[cfg(feature = "rustls")]
         if let Some(served) = &self.tls {
             let config = Arc::clone(&served.config.read().unwrap_or_else(PoisonError::into_inner));
-            let stream = tokio_rustls::TlsAcceptor::from(config).accept(stream).await?;
+            let stream = timeout(bound, tokio_rustls::TlsAcceptor::from(config).accept(stream)).await??;
             return Ok(Stream::Tls(Box::new(stream.into())));
         }
         Ok(stream.into())

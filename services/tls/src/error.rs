@@ -39,3 +39,14 @@ pub enum TlsError {
         why: String,
     },
 }
+
+impl TlsError {
+    /// The setting of an [`Identity`](crate::Identity) that it is about: `certificate` or `key`.
+    #[must_use]
+    pub fn setting(&self) -> &'static str {
+        match self {
+            Self::Key { .. } => "key",
+            Self::NotBuilt | Self::Certificates { .. } | Self::NoRoots | Self::Unfit { .. } => "certificate",
+        }
+    }
+}

@@ -2,11 +2,15 @@
 
 use std::io::ErrorKind;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use halfopen_tls::{Acceptor, Dialer, Identity, Scheme, Stream, TlsError, Trust};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+
+/// Far more than a handshake takes on the slowest machine.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A folder with an authority and a server's certificate from it.
 struct Files {
@@ -61,7 +65,7 @@ async fn meet(acceptor: &Acceptor, dialer: &Dialer, host: &str) -> (std::io::Res
     let port = listener.local_addr().expect("bound").port();
     let serving = async {
         let (stream, _) = listener.accept().await?;
-        acceptor.accept(stream).await
+        acceptor.accept(stream, PATIENCE).await
     };
     tokio::join!(dialer.open(Scheme::Tls, host, port), serving)
 }
@@ -122,12 +126,23 @@ async fn who_speaks_no_tls_is_told_apart() {
     };
     let serving = async {
         let (stream, _) = listener.accept().await?;
-        files.acceptor().accept(stream).await
+        files.acceptor().accept(stream, PATIENCE).await
     };
     let (_, served) = tokio::join!(asking, serving);
     assert_eq!(served.expect_err("no handshake").kind(), ErrorKind::InvalidData);
     let error = Dialer::plain().open(Scheme::Tls, "127.0.0.1", address.port()).await.expect_err("made without");
     assert_eq!(error.kind(), ErrorKind::Unsupported);
+}
+
+#[tokio::test]
+async fn a_client_that_says_nothing_has_its_time_and_no_more() {
+    let files = Files::new("silent");
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("it is bound");
+    let _silent = TcpStream::connect(address).await.expect("it listens");
+    let (stream, _) = listener.accept().await.expect("a connection");
+    let error = files.acceptor().accept(stream, Duration::from_millis(10)).await.expect_err("no handshake");
+    assert_eq!(error.kind(), ErrorKind::TimedOut);
 }
 
 #[tokio::test]
@@ -165,6 +180,11 @@ fn files_that_prove_nothing_are_told_with_their_names() {
             "read the certificates in FOLDER/server.key: there is no certificate in PEM form in it",
             "read the private key in FOLDER/server.pem: there is no private key in PEM form in it",
         ]
+    );
+    let setting = |identity| Acceptor::new(Some(identity)).expect_err("unfit").setting();
+    assert_eq!(
+        [&absent, &swapped, &no_key, &strange].map(setting),
+        ["certificate", "certificate", "key", "certificate"]
     );
     assert!(told(&strange).starts_with("use the certificate in FOLDER/server.pem: "), "{}", told(&strange));
     let nowhere = Trust { ca_file: Some(files.folder.join("absent.pem")) };

@@ -17,4 +17,4 @@ mod write_progress;
 pub use backend::Backend;
 pub use config::{Config, ConfigError};
 pub use registry::Registry;
-pub use server::{Exit, Gateway, ReloadError, Reloadable, RunError, run};
+pub use server::{Exit, Gateway, Reloadable, RunError, run};

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use halfopen_door::{Bounds, Door, Entry, Guest, KeyError, KeyRing};
-use halfopen_tls::{Acceptor, Stream, TlsError};
+use halfopen_tls::{Acceptor, Stream};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -100,25 +100,15 @@ pub struct Reloadable {
     keys: KeyRing,
 }
 
-/// Why nothing was read again. Each text completes "failed to ...".
-#[derive(Debug, Error)]
-pub enum ReloadError {
-    /// The certificate or its key.
-    #[error("serve over TLS")]
-    Identity(#[from] TlsError),
-    /// The keys of clients.
-    #[error("know the keys of clients")]
-    Keys(#[from] KeyError),
-}
-
 impl Reloadable {
     /// Reads everything again. What is open goes on as it was; what comes later meets what is new.
     ///
     /// # Errors
-    /// The first file that cannot be read. What was read before it counts; the rest stays as it was.
-    pub fn reload(&self) -> Result<(), ReloadError> {
+    /// [`RunError::Keys`] and [`ConfigError::Identity`]: the first file that cannot be read. What was read before it counts; the rest
+    /// stays as it was.
+    pub fn reload(&self) -> Result<(), RunError> {
         self.keys.reload()?;
-        Ok(self.acceptor.reload()?)
+        Ok(self.acceptor.reload().map_err(ConfigError::Identity)?)
     }
 }
 
@@ -261,20 +251,10 @@ async fn serve_connection(stream: TcpStream, acceptor: Acceptor, routes: Arc<Rou
 async fn secured(stream: TcpStream, acceptor: &Acceptor, routes: &Routes, bound: Duration) -> Option<Stream> {
     let accepted = tokio::select! {
         biased;
-        accepted = tokio::time::timeout(bound, acceptor.accept(stream)) => accepted,
+        accepted = acceptor.accept(stream, bound) => accepted,
         () = routes.shutdown.cancelled() => return None,
     };
-    match accepted {
-        Ok(Ok(stream)) => Some(stream),
-        Ok(Err(error)) => {
-            tracing::debug!(target: "halfopen_gateway", %error, "TLS handshake failed");
-            None
-        }
-        Err(_) => {
-            tracing::debug!(target: "halfopen_gateway", "TLS handshake not done in time");
-            None
-        }
-    }
+    accepted.inspect_err(|error| tracing::debug!(target: "halfopen_gateway", %error, "TLS handshake failed")).ok()
 }
 
 /// A connection's task ends quietly, whatever its client did. A panic that got past the request is a defect of ours, and

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use halfopen_process::{About, BAD_INPUT, FAILED, Failure, Kind, Process, Refusal, Service, chain};
 use halfopen_scheduler::{Config, Exit, RunError, Server};
+use halfopen_tls::Acceptor;
 
 #[derive(Debug, Args)]
 struct Arguments {
@@ -82,7 +83,11 @@ any option it listens on 127.0.0.1:5010, and every timing is the documented one.
         for (setting, keys) in keys {
             keys.read().map_err(|error| unread(&error.into(), setting))?;
         }
-        Server::identity(config).map_err(|error| unread(&error, "tls.certificate"))
+        let identity = Acceptor::new(config.tls.as_ref()).map(drop);
+        identity.map_err(|error| {
+            let setting = if error.setting() == "key" { "tls.key" } else { "tls.certificate" };
+            unread(&error.into(), setting)
+        })
     }
 
     async fn run(self, config: Config, process: Process) -> Result<Option<String>, Failure> {

@@ -21,7 +21,7 @@ use hyper::{Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
 use tokio_tungstenite::tungstenite::protocol::Role;
@@ -59,20 +59,10 @@ pub(super) struct AccessKeys {
 async fn secured(stream: TcpStream, port: &Port, bound: Duration) -> Option<Stream> {
     let accepted = tokio::select! {
         biased;
-        accepted = timeout(bound, port.reloadable.acceptor.accept(stream)) => accepted,
+        accepted = port.reloadable.acceptor.accept(stream, bound) => accepted,
         () = port.stop.cancelled() => return None,
     };
-    match accepted {
-        Ok(Ok(stream)) => Some(stream),
-        Ok(Err(error)) => {
-            tracing::debug!(target: event_log::TARGET, %error, "the TLS handshake failed");
-            None
-        }
-        Err(_) => {
-            tracing::debug!(target: event_log::TARGET, "the TLS handshake was not done in time");
-            None
-        }
-    }
+    accepted.inspect_err(|error| tracing::debug!(target: event_log::TARGET, %error, "the TLS handshake failed")).ok()
 }
 
 type Page = Response<Full<Bytes>>;

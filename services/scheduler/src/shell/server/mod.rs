@@ -145,14 +145,6 @@ impl Server {
         Ok(Self { config, reloadable, listener, address })
     }
 
-    /// Whether certificate and key can be used, if there are any.
-    ///
-    /// # Errors
-    /// [`RunError::Identity`].
-    pub fn identity(config: &Config) -> Result<(), RunError> {
-        Acceptor::new(config.tls.as_ref()).map(drop).map_err(RunError::Identity)
-    }
-
     /// What can be read again while it serves.
     #[must_use]
     pub fn reloadable(&self) -> Reloadable {
